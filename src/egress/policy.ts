@@ -1,0 +1,49 @@
+/**
+ * A policy after parsing: every key present, every list checked and in canonical text.
+ * Lists keep the order and the words of the file, so that a verdict can name the entry that decided.
+ */
+export interface Policy {
+  readonly mode: 'open' | 'restricted' | 'allowlist';
+  /** Presets named by the conf; their contents stand in `allow` and `names` with `source` telling the preset. */
+  readonly preset: readonly string[];
+  /** Addresses and prefixes of `allow`. */
+  readonly allow: readonly AddressRule[];
+  /** Names of `allow` and of the presets. */
+  readonly names: readonly NameRule[];
+  readonly allowPrivate: readonly AddressRule[];
+  readonly deny: readonly AddressRule[];
+  readonly allowLocalNetworks: boolean;
+  readonly hostAccess: 'ports' | 'all' | 'none';
+  readonly hostPorts: readonly PortRule[];
+  readonly isolation: 'container' | 'bridge' | 'none';
+  readonly ingress: 'published' | 'open';
+  readonly ipv6: 'filter' | 'disable';
+  /** Minutes; 0 turns the refresh of names off. */
+  readonly refreshIntervalMinutes: number;
+  readonly dns: { readonly upstream: readonly string[]; readonly denied: 'refused' | 'nxdomain' };
+  readonly onDeny: 'reject' | 'drop';
+  readonly audit: boolean;
+}
+
+/** Where traffic may or may not go, by address. */
+export interface AddressRule extends PortRule {
+  readonly family: 4 | 6;
+  /** Canonical prefix text without host bits: "203.0.113.0/24", "2001:db8::1/128". */
+  readonly prefix: string;
+  /** The entry as it was written, with the key it stands under: `allow "203.0.113.0/24:5432/tcp"`. */
+  readonly source: string;
+}
+
+/** Where traffic may go, by name. */
+export interface NameRule extends PortRule {
+  /** Lower case, without a trailing dot; a wildcard is "*.example.org" (one or more labels, not the apex). */
+  readonly name: string;
+  readonly source: string;
+}
+
+export interface PortRule {
+  /** "any": every IP protocol when `ports` is absent, else tcp, udp and sctp. */
+  readonly protocol: 'any' | 'tcp' | 'udp' | 'sctp' | 'icmp';
+  /** Inclusive; absent means every port. */
+  readonly ports?: { readonly from: number; readonly to: number };
+}

@@ -1,0 +1,94 @@
+import { execa } from 'execa';
+import { accessSync, constants } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+
+/** Where programs are looked for after PATH: a runtime may start a plugin with an empty one. */
+const usualFolders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/sbin', '/usr/local/bin'];
+
+/** Longest time in milliseconds that a child may take before it is killed, unless the caller says otherwise. */
+const defaultDeadline = 30_000;
+
+export interface RunOptions {
+  /** What the child reads on stdin. */
+  input?: string;
+  /** Milliseconds; the child is killed with SIGKILL when they have passed. */
+  deadline?: number;
+  /** Environment of the child, added to ours. */
+  env?: Record<string, string>;
+}
+
+export interface RunResult {
+  stdout: string;
+  stderr: string;
+}
+
+/** A program that ended with a failure, did not end in time, or could not be started. */
+export class CommandError extends CniError {
+  readonly stderr: string;
+  readonly stdout: string;
+  /** Exit status; undefined when the program did not start or was killed. */
+  readonly exitCode: number | undefined;
+
+  constructor(message: string, { stderr, stdout, exitCode }: { stderr: string; stdout: string; exitCode: number | undefined }) {
+    super(codes.commandFailed, message, stderr.trim().slice(0, 2000));
+    this.stderr = stderr;
+    this.stdout = stdout;
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * Runs a program without a shell and returns what it printed. The only place that starts a process.
+ *
+ * Throws {@link CommandError} when it fails, hangs past its deadline or is not installed.
+ */
+export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const file = findProgram(program);
+  if (file === undefined) {
+    throw new CommandError(`Cannot run "${program}": it is not installed in ${searchFolders().join(', ')}`, { stderr: '', stdout: '', exitCode: undefined });
+  }
+  if (process.env['DRAWBRIDGE_VERBOSE'] === '1') process.stderr.write(`[#] ${[program, ...args].join(' ')}\n${options.input ?? ''}`);
+  const deadline = options.deadline ?? defaultDeadline;
+  const done = await execa(file, args, {
+    input: options.input ?? '',
+    timeout: deadline,
+    killSignal: 'SIGKILL',
+    reject: false,
+    stripFinalNewline: false,
+    env: { LC_ALL: 'C', ...options.env },
+  });
+  if (done.failed) throw new CommandError(failureMessage([program, ...args].join(' '), done, deadline), { stderr: done.stderr, stdout: done.stdout, exitCode: done.exitCode });
+  return { stdout: done.stdout, stderr: done.stderr };
+}
+
+/** Full path of a program, from PATH and then the usual folders; undefined when it is in none of them. */
+export function findProgram(program: string): string | undefined {
+  if (program.includes('/')) return program;
+  for (const folder of searchFolders()) {
+    const file = `${folder}/${program}`;
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {}
+  }
+  return undefined;
+}
+
+function searchFolders(): string[] {
+  const path = (process.env['PATH'] ?? '').split(':').filter((folder) => folder.startsWith('/'));
+  return [...new Set([...path, ...usualFolders])];
+}
+
+interface Ended {
+  timedOut: boolean;
+  exitCode?: number | undefined;
+  signal?: string | undefined;
+  stderr: string;
+}
+
+function failureMessage(command: string, { timedOut, exitCode, signal, stderr }: Ended, deadline: number): string {
+  if (timedOut) return `Cannot run "${command}": it did not end within ${deadline} ms`;
+  if (signal !== undefined) return `Cannot run "${command}": it was killed by ${signal}`;
+  const firstLine = stderr.trim().split('\n', 1)[0] ?? '';
+  return `Cannot run "${command}": exit status ${exitCode ?? 'unknown'}${firstLine === '' ? '' : `: ${firstLine}`}`;
+}

@@ -1,0 +1,16 @@
+/** Our two tables. Nothing of ours is anywhere else, except the accepts that foreign firewalls need. */
+export type TableName = 'inet drawbridge' | 'bridge drawbridge';
+
+/** One element of a set or map of ours. The same (table, set, key) never stands for two owners at once. */
+export interface Element {
+  readonly table: TableName;
+  readonly set: string;
+  /** nft text of the key, parts joined by " . ": `"drawbridge0" . 10.88.0.2`. */
+  readonly key: string;
+  /** nft text of the value, for maps: `goto policy_ab12`, `10.88.0.2 . 80`. */
+  readonly value?: string;
+  /** Seconds until the kernel drops it by itself. */
+  readonly timeout?: number;
+  /** Shown by `nft list`; at most 128 bytes. */
+  readonly comment?: string;
+}

@@ -1,0 +1,60 @@
+import type { AttachmentId } from '../cni/request.ts';
+import type { Policy } from '../egress/policy.ts';
+import type { PortMapping } from '../ports/mapping.ts';
+
+/**
+ * What we made for one attachment: enough to find, check, rebuild and remove all of it without the
+ * netns, the prevResult or the conf. Every element that we own in the kernel is a function of the records.
+ */
+export interface AttachmentRecord extends AttachmentId {
+  readonly version: 1;
+  /** First 16 hex digits of the SHA-256 of network, container and ifname: the file's name. */
+  readonly key: string;
+  /** Path of the network namespace as the runtime gave it. */
+  readonly netns: string;
+  /** Inode of that namespace (nsfs), to tell it from a later one at the same path. */
+  readonly netnsInode: string;
+  readonly createdAt: string;
+  /** "adding" until everything is in place: what is found in that state after a crash is a leftover. */
+  readonly state: 'adding' | 'ready';
+  /** What the interface plugin made. */
+  readonly link?: LinkRecord;
+  /** What the policy plugin made. */
+  readonly egress?: EgressRecord;
+}
+
+export interface LinkRecord {
+  readonly bridge: string;
+  readonly hostInterface: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly addresses: readonly AddressRecord[];
+  readonly masquerade: boolean;
+  readonly macspoofchk: boolean;
+  readonly ports: readonly PortMapping[];
+  readonly ipam: { readonly type: string; readonly dataDir?: string };
+  /** The conf that ADD was given, without prevResult: delegated IPAM is undone with it. */
+  readonly conf: Readonly<Record<string, unknown>>;
+}
+
+export interface AddressRecord {
+  /** With prefix length: "10.88.0.2/16". */
+  readonly address: string;
+  readonly gateway?: string;
+}
+
+export interface EgressRecord {
+  /** The interface through which the container's packets enter the host: the bridge, or a lone veth (ptp). */
+  readonly ingressInterface: string;
+  /** The container's port on that bridge; absent when there is no bridge. */
+  readonly port?: string;
+  readonly mac?: string;
+  /** Without prefix length. */
+  readonly addresses: readonly string[];
+  readonly gateways: readonly string[];
+  readonly policy: Policy;
+  /** Name of the file in /etc/drawbridge/policies that `policy` was read from. */
+  readonly policyName?: string;
+  /** Identifies the chains and sets in the kernel that `policy` compiles to; equal policies share them. */
+  readonly policyId: string;
+}
