@@ -29,7 +29,10 @@ export class CommandError extends CniError {
   /** Exit status; undefined when the program did not start or was killed. */
   readonly exitCode: number | undefined;
 
-  constructor(message: string, { stderr, stdout, exitCode }: { stderr: string; stdout: string; exitCode: number | undefined }) {
+  constructor(
+    message: string,
+    { stderr, stdout, exitCode }: { stderr: string; stdout: string; exitCode: number | undefined },
+  ) {
     super(codes.commandFailed, message, stderr.trim().slice(0, 2000));
     this.stderr = stderr;
     this.stdout = stdout;
@@ -45,9 +48,14 @@ export class CommandError extends CniError {
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const file = findProgram(program);
   if (file === undefined) {
-    throw new CommandError(`Cannot run "${program}": it is not installed in ${searchFolders().join(', ')}`, { stderr: '', stdout: '', exitCode: undefined });
+    throw new CommandError(`Cannot run "${program}": it is not installed in ${searchFolders().join(', ')}`, {
+      stderr: '',
+      stdout: '',
+      exitCode: undefined,
+    });
   }
-  if (process.env['DRAWBRIDGE_VERBOSE'] === '1') process.stderr.write(`[#] ${[program, ...args].join(' ')}\n${options.input ?? ''}`);
+  if (process.env['DRAWBRIDGE_VERBOSE'] === '1')
+    process.stderr.write(`[#] ${[program, ...args].join(' ')}\n${options.input ?? ''}`);
   const deadline = options.deadline ?? defaultDeadline;
   const done = await execa(file, args, {
     input: options.input ?? '',
@@ -57,7 +65,12 @@ export async function run(program: string, args: readonly string[], options: Run
     stripFinalNewline: false,
     env: { LC_ALL: 'C', ...options.env },
   });
-  if (done.failed) throw new CommandError(failureMessage([program, ...args].join(' '), done, deadline), { stderr: done.stderr, stdout: done.stdout, exitCode: done.exitCode });
+  if (done.failed)
+    throw new CommandError(failureMessage([program, ...args].join(' '), done, deadline), {
+      stderr: done.stderr,
+      stdout: done.stdout,
+      exitCode: done.exitCode,
+    });
   return { stdout: done.stdout, stderr: done.stderr };
 }
 

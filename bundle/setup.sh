@@ -1,0 +1,100 @@
+#!/bin/sh
+# Gives a fresh machine what a npm script needs, and says what it does.
+#
+#   sh bundle/setup.sh packages   npm packages (Node, Bun and the tools are among them)
+#   sh bundle/setup.sh demo       and the Debian packages that the demo needs
+#   sh bundle/setup.sh test       and those that the tests need (bundle/debian-packages)
+#
+# What is there is left as it is, so a second run takes milliseconds. Debian packages need root and apt-get; without
+# them the missing ones are named and the caller goes on. Exit 1 only when the npm packages cannot be installed:
+# nothing works without those.
+set -eu
+
+need="${1:?usage: setup.sh packages|demo|test}"
+cd "$(dirname "$0")/.."
+
+main() {
+  install_debian_packages
+  install_npm_packages
+}
+
+install_debian_packages() {
+  missing=$(missing_debian_packages)
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    say "Missing Debian packages: $missing. Installing them needs root; what uses them will say so."
+    return 0
+  fi
+  if ! command -v apt-get >/dev/null; then
+    say "Missing programs. Their Debian packages: $missing. There is no apt-get here; what uses them will say so."
+    return 0
+  fi
+  say "Installing Debian packages: $missing"
+  log=$(mktemp)
+  export DEBIAN_FRONTEND=noninteractive
+  if ! apt-get update >"$log" 2>&1; then
+    say "Cannot refresh the package lists; trying with those that are here."
+  fi
+  # One by one when all at once fails: a package that this release does not have must not keep out the others.
+  # shellcheck disable=SC2086
+  if ! apt-get install -y --no-install-recommends $missing >"$log" 2>&1; then
+    for package in $missing; do
+      apt-get install -y --no-install-recommends "$package" >"$log" 2>&1 || {
+        say "Cannot install Debian package $package; what uses it will say so. The end of apt-get's output:"
+        tail -n 3 "$log" >&2
+      }
+    done
+  fi
+  rm -f "$log"
+}
+
+missing_debian_packages() {
+  while read -r who see package; do
+    case "$who" in
+    '' | '#'*) continue ;;
+    demo) [ "$need" != packages ] || continue ;;
+    test) [ "$need" = test ] || continue ;;
+    esac
+    is_there "$see" || printf '%s ' "$package"
+  done <bundle/debian-packages
+}
+
+is_there() {
+  case "$1" in
+  lib:*) /sbin/ldconfig -p 2>/dev/null | grep -q "${1#lib:}" ;;
+  file:*) [ -e "${1#file:}" ] ;;
+  *) PATH="$PATH:/usr/local/go/bin:/usr/sbin:/sbin" command -v "$1" >/dev/null ;;
+  esac
+}
+
+install_npm_packages() {
+  installed=node_modules/.package-lock.json
+  if [ -e "$installed" ] && [ -z "$(find package-lock.json -newer "$installed")" ] && tools_run; then
+    return 0
+  fi
+  say 'Installing npm packages (npm ci)'
+  # "error": the host's Node may be older than what the packages ask for, and they do not run on it.
+  if ! npm ci --loglevel=error >&2; then
+    say 'Cannot install the npm packages; npm says why above.'
+    exit 1
+  fi
+  if ! tools_run; then
+    say 'npm installed the packages, but these do not start: node, bun or esbuild in node_modules/.bin. Their install'
+    say 'scripts did not run (see "allowScripts" in package.json, and "ignore-scripts" in your npm configuration), or'
+    say 'a library is missing (Node 26 needs libatomic.so.1).'
+    exit 1
+  fi
+}
+
+# The three packages whose install scripts fetch or choose a binary for this machine.
+tools_run() {
+  for tool in node bun esbuild; do
+    "node_modules/.bin/$tool" --version >/dev/null 2>&1 || return 1
+  done
+}
+
+say() {
+  printf 'setup: %s\n' "$1" >&2
+}
+
+main

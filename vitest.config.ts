@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+/** A file that needs root, namespaces and the executable; everything else is a unit test. */
+const needsRoot = 'test/**/*.netns.test.ts';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [needsRoot, 'test/runtimes/**', 'test/.cache/**'],
+        },
+      },
+      {
+        test: {
+          name: 'netns',
+          include: [needsRoot],
+          exclude: ['test/.cache/**'],
+          globalSetup: 'test/helpers/executable.ts',
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
