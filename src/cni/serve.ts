@@ -1,0 +1,169 @@
+import { CniError, codes, toWireError } from './errors.ts';
+import { longestConfig, parseRequest } from './request.ts';
+import type { AttachmentRequest, Environment, GcRequest, Request, StatusRequest } from './request.ts';
+import { resultToWire } from './result.ts';
+import type { Result, WireResult } from './result.ts';
+import { assumedVersion, isSupported, newestVersion, supportedVersions } from './versions.ts';
+import type { SpecVersion } from './versions.ts';
+
+export interface Plugin {
+  readonly name: string;
+  /** Printed when CNI_COMMAND is not set: see {@link aboutLine}. */
+  readonly about: string;
+  readonly verbs: PluginVerbs;
+}
+
+/** What a plugin does. Each verb returns or throws; none prints and none exits. */
+export interface PluginVerbs {
+  add(request: AttachmentRequest): Promise<Result | PassThrough>;
+  del(request: AttachmentRequest): Promise<void>;
+  check(request: AttachmentRequest): Promise<void>;
+  gc(request: GcRequest): Promise<void>;
+  status(request: StatusRequest): Promise<void>;
+}
+
+/** The result of a chained plugin that changes nothing: "prevResult" as it was decoded. */
+export interface PassThrough {
+  readonly passThrough: unknown;
+}
+
+/** Everything that a run of a plugin reads and writes, so that a test needs no process. */
+export interface PluginIo {
+  readonly env: Environment;
+  readStdin(): Promise<string>;
+  stdout(text: string): void;
+  stderr(text: string): void;
+  /** Whether the path is the network namespace that this process is in; false when it cannot be opened. */
+  ownNetns?(path: string): boolean | Promise<boolean>;
+}
+
+/**
+ * Runs a plugin once, as its environment and stdin ask, and returns the exit status: 0, or 1 with an error
+ * object on stdout. The only place that writes to stdout and decides the exit status of plugin runs.
+ */
+export async function serve(plugin: Plugin, io: PluginIo): Promise<number> {
+  const command = io.env['CNI_COMMAND'] ?? '';
+  if (command === '') {
+    io.stderr(`${plugin.about}\nCNI protocol versions supported: ${supportedVersions.join(', ')}\n`);
+    return 0;
+  }
+  if (command === 'VERSION') {
+    io.stdout(`${JSON.stringify({ cniVersion: await askedVersion(io), supportedVersions })}\n`);
+    return 0;
+  }
+  let stdin = '';
+  try {
+    stdin = await readConfig(io);
+    const request = parseRequest(io.env, stdin);
+    await refuseOwnNetns(request, io);
+    await perform(plugin.verbs, request, io);
+    return 0;
+  } catch (thrown) {
+    if (thrown instanceof Error && !(thrown instanceof CniError)) io.stderr(`${thrown.stack ?? thrown.message}\n`);
+    print(io, { ...toWireError(thrown, versionOf(stdin)) });
+    return 1;
+  }
+}
+
+/**
+ * The line by which callers know a plugin. nerdctl reads "CNI firewall plugin v1.9.1" to learn what the
+ * plugin can do, so the form is the reference's.
+ */
+export function aboutLine(name: string, version: string): string {
+  return `CNI ${name} plugin v${version}`;
+}
+
+/** Milliseconds in which a VERSION has to bring its stdin; the reference does not read it, so callers may leave it open. */
+const versionDeadline = 500;
+
+/** The specification wants the asked version echoed; one that we do not speak, or none, is answered with our newest. */
+async function askedVersion(io: PluginIo): Promise<SpecVersion> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, versionDeadline, '');
+  });
+  try {
+    const asked = toldVersion(await Promise.race([io.readStdin(), late]));
+    return asked !== undefined && isSupported(asked) ? asked : newestVersion;
+  } catch {
+    return newestVersion;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readConfig(io: PluginIo): Promise<string> {
+  try {
+    return await io.readStdin();
+  } catch (error) {
+    throw new CniError(codes.ioFailure, `error reading from stdin: ${error instanceof Error ? error.message : String(error)}`, undefined, { cause: error });
+  }
+}
+
+/**
+ * The reference looks at this after the verb, when the host's interfaces have already been touched; we look
+ * before. A path that cannot be opened passes: ADD and CHECK will say so themselves, DEL has nothing to touch there.
+ */
+async function refuseOwnNetns(request: Request, { env, ownNetns }: PluginIo): Promise<void> {
+  if (request.verb !== 'ADD' && request.verb !== 'DEL') return;
+  if (request.netns === '' || ['1', 'TRUE'].includes((env['CNI_NETNS_OVERRIDE'] ?? '').toUpperCase())) return;
+  if (!(await ownNetns?.(request.netns))) return;
+  throw new CniError(
+    codes.invalidNetns,
+    "plugin's netns and netns from CNI_NETNS should not be the same",
+    `CNI_NETNS is ${JSON.stringify(request.netns)}; CNI_NETNS_OVERRIDE=1 allows it`,
+  );
+}
+
+async function perform(verbs: PluginVerbs, request: Request, io: PluginIo): Promise<void> {
+  switch (request.verb) {
+    case 'ADD':
+      return print(io, await add(verbs, request, io));
+    case 'DEL':
+      if (request.prevResultError !== undefined) io.stderr(`Going on without "prevResult": ${request.prevResultError.message}\n`);
+      return verbs.del(request);
+    case 'CHECK':
+      return verbs.check(request);
+    case 'GC':
+      return verbs.gc(request);
+    case 'STATUS':
+      return verbs.status(request);
+  }
+}
+
+async function add(verbs: PluginVerbs, request: AttachmentRequest, io: PluginIo): Promise<WireResult> {
+  const result = await verbs.add(request);
+  const { cniVersion } = request.config;
+  if ('passThrough' in result) return { ...(result.passThrough ?? {}), cniVersion };
+  try {
+    return resultToWire(result, cniVersion);
+  } catch (error) {
+    // A failed ADD leaves nothing behind, and the plugin takes this one for done.
+    await verbs.del({ ...request, verb: 'DEL' }).catch((second: unknown) => io.stderr(`Cannot undo the ADD: ${toWireError(second, cniVersion).msg}\n`));
+    throw error;
+  }
+}
+
+/** Version to put into an error object: that of the configuration, whether we speak it or not. */
+function versionOf(stdin: string): string {
+  const told = toldVersion(stdin);
+  return told === undefined ? newestVersion : told || assumedVersion;
+}
+
+/** What "cniVersion" of a configuration is: empty when it has none, undefined when it cannot be read. */
+function toldVersion(stdin: string): string | undefined {
+  if (stdin.length > longestConfig) return undefined;
+  try {
+    const config: unknown = JSON.parse(stdin);
+    if (typeof config !== 'object' || config === null || Array.isArray(config)) return undefined;
+    const version = new Map(Object.entries(config)).get('cniVersion') ?? '';
+    return typeof version === 'string' ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Four spaces and no newline at the end, as the reference prints. */
+function print(io: PluginIo, value: WireResult): void {
+  io.stdout(JSON.stringify(value, null, 4));
+}
