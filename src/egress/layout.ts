@@ -1,2 +1,199 @@
-/** Declarations inside `table inet drawbridge` that judge where containers may go. */
-export const egressDeclarations = '';
+/**
+ * The part of `table inet drawbridge` that judges. A packet costs the same whatever the number of
+ * containers: one lookup finds the chains of its container's policy (compile.ts), which all containers
+ * under that policy share.
+ *
+ *   set policed          interfaces (bridges, or lone veths) behind which nobody may send without a policy
+ *   set policed_pairs    the same interface twice: in and out through one bridge
+ *   set policed_ports    ports of those bridges: an IP packet never enters the host through a port itself
+ *   map egress4          (interface, container) -> chain that judges what it asks of the world
+ *   map host4            (interface, container) -> chain that judges what it asks of the host
+ *   map ingress4         (interface, container) -> chain that judges who asks something of it
+ *   set gateways4        (interface, container, gateway): the host as this container knows it
+ *   set siblings4        (interface, container) that others on its bridge may reach and that may reach them
+ *   set requalify4       (interface, container) whose established connections are judged anew (requalify.ts)
+ *   set quarantine4      (interface, container) whose policy was just removed (elements.ts)
+ *   set dnsforce4        (interface, container) whose DNS is answered by the host whomever it asks
+ *   set denials4         (interface, container) with the count of what was denied
+ *   set denied4          (container, destination, protocol, port) with counts; bounded, the kernel drops the old
+ *   set metadata4, bogon4, private4   ranges-reserved.ts
+ *
+ * and the same with 6. What is judged is what the container asked for, `ct original`: a redirection or a
+ * published port of ours does not change the verdict. In the forward hook a bridge stands for its ports,
+ * so an address is only as true as the guard makes it (guard.ts).
+ */
+import { bogonRanges, metadataRanges, privateRanges, type ReservedRange } from './ranges-reserved.ts';
+
+/** The bit of the packet mark that says "our table saw this packet" to the routing gate (gate.ts). */
+export const gateMark = 0x10000;
+
+const sets = `
+  set policed { type ifname; }
+  set policed_pairs { type ifname . ifname; }
+  set policed_ports { type ifname; }
+${perFamily(
+  (n, ip) => `
+  map egress${n} { type ifname . ${ip} : verdict; }
+  map host${n} { type ifname . ${ip} : verdict; }
+  map ingress${n} { type ifname . ${ip} : verdict; }
+  set gateways${n} { type ifname . ${ip} . ${ip}; }
+  set siblings${n} { type ifname . ${ip}; }
+  set requalify${n} { type ifname . ${ip}; flags timeout; }
+  set quarantine${n} { type ifname . ${ip}; flags timeout; }
+  set dnsforce${n} { type ifname . ${ip}; }
+  set denials${n} { type ifname . ${ip}; counter; }
+  set denied${n} { type ${ip} . ${ip} . inet_proto . inet_service; size 8192; flags dynamic, timeout; timeout 10m; counter; }
+  set denied${n}_portless { type ${ip} . ${ip} . inet_proto; size 8192; flags dynamic, timeout; timeout 10m; counter; }
+  set metadata${n} { type ${ip}; flags interval; elements = { ${prefixes(metadataRanges, n)} } }
+  set bogon${n} { type ${ip}; flags interval; elements = { ${prefixes(bogonRanges, n)} } }
+  set private${n} { type ${ip}; flags interval; elements = { ${prefixes(privateRanges, n)} } }`,
+)}
+  counter unknown_sources { }
+  counter unasked_ingress { }
+`;
+
+/**
+ * Before the host's own filters (priority filter) and Docker's, so that our answer and our counters come
+ * first; an accept of ours ends nobody else's judgement. The gate's mark is set after all other prerouting
+ * chains: one that restores the mark of a connection would wipe it.
+ */
+const hooks = `
+  chain egress_gate {
+    type filter hook prerouting priority 300; policy accept;
+    iifname @policed meta mark set meta mark | 0x${gateMark.toString(16)}
+  }
+  chain egress_dns {
+    type nat hook prerouting priority dstnat + 5; policy accept;
+    iifname . ip saddr @dnsforce4 meta l4proto { tcp, udp } th dport 53 redirect to :53
+    iifname . ip6 saddr @dnsforce6 meta l4proto { tcp, udp } th dport 53 redirect to :53
+  }
+  chain egress_forward {
+    type filter hook forward priority filter - 5; policy accept;
+    iifname @policed_ports counter drop
+    iifname @policed jump egress_out
+    oifname @policed jump egress_in
+    iifname . ip saddr @quarantine4 drop
+    iifname . ip6 saddr @quarantine6 drop
+  }
+  chain egress_input {
+    type filter hook input priority filter - 5; policy accept;
+    iifname @policed_ports counter drop
+    iifname @policed jump egress_host
+    iifname . ip saddr @quarantine4 drop
+    iifname . ip6 saddr @quarantine6 drop
+  }
+`;
+
+/**
+ * A reply goes the way of the connection that it belongs to, which was judged when it began. "related" is
+ * believed of ICMP errors alone: a helper's expectation (FTP, SIP) would let the far end pick a port.
+ * "return" allows: a packet that leaves one policed bridge may still be judged on entering another.
+ * Judging egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
+ */
+const judgement = `
+  chain egress_out {
+    ct state established ct direction reply return
+    ct state related meta l4proto { icmp, ipv6-icmp } return
+    ct state established iifname . ct original ip saddr != @requalify4 return
+    ct state established iifname . ct original ip6 saddr != @requalify6 return
+    ct state invalid drop
+    ct status and dnat == 0 iifname . oifname @policed_pairs goto egress_sibling
+    iifname . ip saddr vmap @egress4
+    iifname . ip6 saddr vmap @egress6
+    goto egress_unknown
+  }
+  chain egress_sibling {
+    iifname . ip saddr @siblings4 oifname . ip daddr @siblings4 accept
+    iifname . ip6 saddr @siblings6 oifname . ip6 daddr @siblings6 accept
+    goto deny_reject
+  }
+  chain egress_in {
+    ct state related meta l4proto { icmp, ipv6-icmp } return
+    ct state established ct direction reply oifname . ct original ip saddr != @requalify4 return
+    ct state established ct direction reply oifname . ct original ip6 saddr != @requalify6 return
+    ct state established ct direction original oifname . ip daddr != @requalify4 return
+    ct state established ct direction original oifname . ip6 daddr != @requalify6 return
+    ct state invalid drop
+    ct direction reply goto egress_again
+    oifname . ip daddr vmap @ingress4
+    oifname . ip6 daddr vmap @ingress6
+    goto ingress_published
+  }
+  chain egress_again {
+    oifname . ct original ip saddr vmap @egress4
+    oifname . ct original ip6 saddr vmap @egress6
+    drop
+  }
+  chain ingress_published {
+    ct status dnat return
+    counter name unasked_ingress drop
+  }
+  chain ingress_open {
+    iifname @policed goto ingress_published
+    iifname @bridges goto ingress_published
+    meta l4proto tcp ct state new tcp flags & (fin | syn | rst | ack) != syn counter name unasked_ingress drop
+  }
+  chain ingress_published_audit {
+    ct status dnat return
+    counter name unasked_ingress
+  }
+  chain egress_host {
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 return
+    icmpv6 type { nd-router-solicit, nd-router-advert, nd-redirect, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } drop
+    icmp type { redirect, router-advertisement, router-solicitation } drop
+    ct state established ct direction reply return
+    ct state related meta l4proto { icmp, ipv6-icmp } return
+    ct state established iifname . ct original ip saddr != @requalify4 return
+    ct state established iifname . ct original ip6 saddr != @requalify6 return
+    ct state invalid drop
+    iifname . ip saddr vmap @host4
+    iifname . ip6 saddr vmap @host6
+    goto egress_unknown
+  }
+  chain egress_unknown {
+    counter name unknown_sources
+    goto deny_reject
+  }
+`;
+
+/**
+ * `deny_log` is empty: an operator or the agent may put one limited log rule there. Broadcast and multicast
+ * are nobody's attempt to get out and would fill the list.
+ */
+const denials = `
+  chain deny_log { }
+  chain deny_count {
+    meta pkttype { broadcast, multicast } return
+    iifname . ip saddr @denials4
+    iifname . ip6 saddr @denials6
+    meta l4proto { tcp, udp, sctp } update @denied4 { ct original ip saddr . ct original ip daddr . meta l4proto . ct original proto-dst }
+    meta l4proto { tcp, udp, sctp } update @denied6 { ct original ip6 saddr . ct original ip6 daddr . meta l4proto . ct original proto-dst }
+    meta l4proto != { tcp, udp, sctp } update @denied4_portless { ct original ip saddr . ct original ip daddr . meta l4proto }
+    meta l4proto != { tcp, udp, sctp } update @denied6_portless { ct original ip6 saddr . ct original ip6 daddr . meta l4proto }
+    jump deny_log
+  }
+  chain deny_reject {
+    jump deny_count
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx admin-prohibited
+  }
+  chain deny_drop {
+    jump deny_count
+    drop
+  }
+  chain deny_audit {
+    jump deny_count
+    return
+  }
+`;
+
+/** Declarations inside `table inet drawbridge` that judge where containers may go. Needs `set bridges` of nft/layout.ts. */
+export const egressDeclarations = [sets, hooks, judgement, denials].join('');
+
+function perFamily(text: (n: 4 | 6, type: string) => string): string {
+  return text(4, 'ipv4_addr') + text(6, 'ipv6_addr');
+}
+
+function prefixes(ranges: readonly ReservedRange[], family: 4 | 6): string {
+  return ranges.map(({ prefix }) => prefix).filter((prefix) => prefix.includes(':') === (family === 6)).join(', ');
+}
