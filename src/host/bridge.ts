@@ -1,0 +1,139 @@
+/*
+ * <run folder>/bridges/<name>.json: {"netns", "index", "mtu", "plan"}: the bridge of that index in that namespace
+ * was compared with the plan of that hash and found in order. A note that does not fit costs a few
+ * milliseconds, never correctness; the folder is gone after a reboot, as the bridges are.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+import { indexOfUpInterface, readInterface, uplinkMtu, type InterfaceState } from './interfaces.ts';
+import { applyBatch, BatchError } from './ip.ts';
+import { ownInode } from './netns.ts';
+import { writeSysctls, type SysctlValue } from './sysctl.ts';
+
+/** How to make a bridge: see `planBridge` in links/bridge.ts, which makes it. */
+export interface BridgeSteps {
+  readonly name: string;
+  readonly mtu: number;
+  readonly create: readonly string[];
+  readonly keep: readonly string[];
+  readonly gatewayInterface: string;
+  readonly gateways: readonly string[];
+  readonly forceAddress: boolean;
+  readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
+  readonly sysctls: readonly SysctlValue[];
+  readonly forwarding: readonly (4 | 6)[];
+}
+
+/** Finds the addresses in `present` that keep those in `wanted` from being used: `conflictingAddresses` in links/addresses.ts. */
+export type FindConflicts = (present: readonly string[], wanted: readonly string[]) => { present: string; wanted: string }[];
+
+export const runFolder = '/run/drawbridge';
+
+/**
+ * MTU for a bridge whose conf does not give one: that of the uplink, but not above that of the bridge when it
+ * exists (netavark's rule, and what podman#20009 asks of CNI). Known bridges cost no child process.
+ */
+export async function chooseMtu(bridge: string, folder = runFolder): Promise<number> {
+  const note = readNote(bridge, folder);
+  if (note !== undefined && isCurrent(note, bridge)) return note.mtu;
+  const [state, uplink] = await Promise.all([readInterface(bridge), uplinkMtu()]);
+  const known = [state?.mtu, uplink].filter((mtu) => mtu !== undefined);
+  return known.length === 0 ? ethernetMtu : Math.min(...known);
+}
+
+/**
+ * Makes a bridge unless it is there, and checks once that it can be used; afterwards that check costs two small files.
+ * Any number of processes may do so at the same time: whoever finds the bridge made goes on with it.
+ *
+ * `keep` of the plan is left to the caller, who has a batch to run anyway.
+ * Throws code 102 when the name belongs to something that is not a bridge, or when the bridge has an address that
+ * excludes the gateway and `forceAddress` is false.
+ */
+export async function prepareBridge(steps: BridgeSteps, findConflicts: FindConflicts, folder = runFolder): Promise<void> {
+  const plan = createHash('sha256').update(JSON.stringify(steps)).digest('hex').slice(0, 16);
+  const note = readNote(steps.name, folder);
+  if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return;
+  const isNew = await makeUnlessThere(steps.create);
+  const bridge = await readInterface(steps.name);
+  if (bridge?.kind !== 'bridge') {
+    throw new CniError(codes.conflict, `Cannot use "${steps.name}" as a bridge: it already exists but is not a bridge`, `It is ${bridge?.kind ? `of kind "${bridge.kind}"` : 'another kind of interface'}; choose another name in "bridge", or remove it`);
+  }
+  // A bridge that someone else made may still take over the lowest MAC of its ports: giving it the one that it has pins it.
+  if (!isNew) await applyBatch([`link set dev ${steps.name} address ${bridge.mac}`]);
+  if (steps.vlanGateway !== undefined && (await makeUnlessThere(steps.vlanGateway.create))) {
+    await applyBatch(steps.vlanGateway.vlans, { program: 'bridge' });
+  }
+  await makeRoomForGateways(steps, bridge, findConflicts);
+  writeSysctls(steps.sysctls);
+  writeNote({ netns: ownInode() ?? '', index: bridge.index, mtu: steps.mtu, plan }, steps.name, folder);
+}
+
+/** MTU of Ethernet, which the kernel gives to what has no other (RFC 894). */
+const ethernetMtu = 1500;
+
+/** Returns whether it was made here; false when it was there already. */
+async function makeUnlessThere(lines: readonly string[]): Promise<boolean> {
+  try {
+    await applyBatch(lines);
+    return true;
+  } catch (error) {
+    if (error instanceof BatchError && error.reason === 'exists' && error.index === 0) return false;
+    throw error;
+  }
+}
+
+async function makeRoomForGateways(steps: BridgeSteps, bridge: InterfaceState, findConflicts: FindConflicts): Promise<void> {
+  const { gatewayInterface: name, gateways, forceAddress } = steps;
+  if (gateways.length === 0) return;
+  const holder = name === bridge.name ? bridge : await readInterface(name);
+  const present = (holder?.addresses ?? []).filter(({ scope }) => scope !== 'link').map(({ address }) => address);
+  const conflicts = findConflicts(present, gateways);
+  const [first] = conflicts;
+  if (first === undefined) return;
+  if (!forceAddress) {
+    throw new CniError(codes.conflict, `Cannot give "${name}" the address "${first.wanted}": "${name}" already has an IP address different from "${first.wanted}", namely "${first.present}"`, 'Give each network a bridge of its own, or set "forceAddress" to replace the address');
+  }
+  for (const { present: address } of conflicts) await removeAddress(address, name);
+}
+
+/** Another ADD may have removed it in the meantime. */
+async function removeAddress(address: string, name: string): Promise<void> {
+  try {
+    await applyBatch([`address del ${address} dev ${name}`]);
+  } catch (error) {
+    if (!(error instanceof BatchError && /Cannot assign requested address|address not found/iu.test(error.message))) throw error;
+  }
+}
+
+interface Note {
+  readonly netns: string;
+  readonly index: number;
+  readonly mtu: number;
+  readonly plan: string;
+}
+
+/** An index is not given twice in the life of a namespace unless 2^31 interfaces have come and gone. */
+function isCurrent(note: Note, bridge: string): boolean {
+  return note.netns === ownInode() && note.index === indexOfUpInterface(bridge);
+}
+
+function readNote(bridge: string, folder: string): Note | undefined {
+  try {
+    const note = JSON.parse(readFileSync(`${folder}/bridges/${bridge}.json`, 'utf8')) as Partial<Note> | null;
+    if (typeof note?.netns !== 'string' || typeof note.index !== 'number' || typeof note.mtu !== 'number' || typeof note.plan !== 'string') return undefined;
+    return { netns: note.netns, index: note.index, mtu: note.mtu, plan: note.plan };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Without the note the next ADD is slower; no more. */
+function writeNote(note: Note, bridge: string, folder: string): void {
+  const file = `${folder}/bridges/${bridge}.json`;
+  try {
+    mkdirSync(`${folder}/bridges`, { recursive: true, mode: 0o700 });
+    writeFileSync(`${file}.${process.pid}`, JSON.stringify(note), { mode: 0o600 });
+    renameSync(`${file}.${process.pid}`, file);
+  } catch {}
+}

@@ -1,0 +1,208 @@
+import { readFileSync } from 'node:fs';
+import { hasIpv6 } from './sysctl.ts';
+import { showJson, type Where } from './ip.ts';
+
+/** An interface as it is. */
+export interface InterfaceState {
+  readonly name: string;
+  readonly index: number;
+  /** "bridge", "veth"; "" for a real device and for loopback. */
+  readonly kind: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly isUp: boolean;
+  readonly isPromiscuous: boolean;
+  /** Name of the bridge that it is a port of. */
+  readonly master?: string;
+  /** Only of a bridge port: "forwarding", "disabled", "learning" and so on. */
+  readonly portState?: string;
+  readonly hairpin: boolean;
+  readonly isolated: boolean;
+  readonly addresses: readonly AddressState[];
+}
+
+export interface AddressState {
+  /** With prefix length. */
+  readonly address: string;
+  readonly scope: string;
+  /** Duplicate address detection goes on: the address is not usable yet. */
+  readonly tentative: boolean;
+  /** Somebody else has the address. */
+  readonly dadfailed: boolean;
+}
+
+export interface RouteState {
+  /** With prefix length, "0.0.0.0/0" and "::/0" for default. */
+  readonly dst: string;
+  readonly gw?: string;
+  readonly table: number;
+  readonly priority: number;
+  readonly mtu?: number;
+  readonly advmss?: number;
+}
+
+/** What CHECK compares. */
+export interface AttachmentState {
+  readonly container: InterfaceState | undefined;
+  readonly routes: readonly RouteState[];
+  readonly host: InterfaceState | undefined;
+  readonly bridge: InterfaceState | undefined;
+  /** Same as `bridge`, unless the gateway addresses are in a VLAN. */
+  readonly gateway: InterfaceState | undefined;
+}
+
+/** Reads everything of one attachment that is made of links. Throws code 8 when the namespace is gone. */
+export async function readAttachment(names: {
+  readonly netns: string;
+  readonly ifname: string;
+  readonly hostInterface: string;
+  readonly bridge: string;
+  readonly gatewayInterface: string;
+}): Promise<AttachmentState> {
+  const { netns, ifname, hostInterface, bridge, gatewayInterface } = names;
+  const [container, routes, host, bridgeState, gateway] = await Promise.all([
+    readInterface(ifname, { netns }),
+    readRoutes(ifname, { netns }),
+    readInterface(hostInterface),
+    readInterface(bridge),
+    gatewayInterface === bridge ? undefined : readInterface(gatewayInterface),
+  ]);
+  return { container, routes, host, bridge: bridgeState, gateway: gatewayInterface === bridge ? bridgeState : gateway };
+}
+
+/** Reads one interface; undefined when there is none of that name. */
+export async function readInterface(name: string, where: Where = {}): Promise<InterfaceState | undefined> {
+  const [shown] = ((await showJson(['-details', 'address', 'show', 'dev', name], where)) ?? []) as ShownInterface[];
+  if (shown?.ifname === undefined) return undefined;
+  const port = shown.linkinfo?.info_slave_kind === 'bridge' ? shown.linkinfo.info_slave_data : undefined;
+  return {
+    name: shown.ifname,
+    index: shown.ifindex ?? 0,
+    kind: shown.linkinfo?.info_kind ?? '',
+    mac: shown.address ?? '',
+    mtu: shown.mtu ?? 0,
+    isUp: shown.flags?.includes('UP') ?? false,
+    isPromiscuous: shown.flags?.includes('PROMISC') ?? false,
+    ...(shown.master === undefined ? {} : { master: shown.master }),
+    ...(port?.state === undefined ? {} : { portState: port.state }),
+    hairpin: port?.hairpin ?? false,
+    isolated: port?.isolated ?? false,
+    addresses: (shown.addr_info ?? []).map(({ local, prefixlen, scope, tentative, dadfailed }) => ({
+      address: `${local}/${prefixlen}`,
+      scope: scope ?? '',
+      tentative: tentative ?? false,
+      dadfailed: dadfailed ?? false,
+    })),
+  };
+}
+
+/** Reads the unicast routes through one interface, of every table. */
+export async function readRoutes(name: string, where: Where = {}): Promise<RouteState[]> {
+  const families = hasIpv6() ? ['-4', '-6'] : ['-4'];
+  const shown = await Promise.all(families.map(async (family) => {
+    const routes = ((await showJson([family, '-details', '-Numeric', 'route', 'show', 'table', 'all', 'dev', name], where)) ?? []) as ShownRoute[];
+    return routes.filter(({ type }) => type === undefined || type === 'unicast' || type === '1').map((route) => routeState(route, family));
+  }));
+  return shown.flat();
+}
+
+/**
+ * Index of an interface of this process's namespace that is up, without a child process; undefined also when
+ * it cannot be told.
+ *
+ * /sys/class/net would be the usual place, but shows the namespace that /sys was mounted in, which under
+ * rootless runtimes is another one; /proc/net is always that of the reader. An interface that is up has joined
+ * a multicast group, so it has a line here.
+ */
+export function indexOfUpInterface(name: string): number | undefined {
+  for (const text of readLines('/proc/net/dev_mcast')) {
+    const [index, interfaceName] = text.trim().split(/\s+/u);
+    if (interfaceName === name) return Number(index);
+  }
+  return undefined;
+}
+
+/** MTU of the interface that default routes lead through: the least, when IPv4 and IPv6 differ; undefined without any. */
+export async function uplinkMtu(): Promise<number | undefined> {
+  const names = new Set([lowestMetric(ipv4Defaults()), lowestMetric(ipv6Defaults())]);
+  const states = await Promise.all([...names].filter((name) => name !== undefined).map((name) => readInterface(name)));
+  const mtus = states.flatMap((state) => (state === undefined || state.mtu === 0 ? [] : [state.mtu]));
+  return mtus.length === 0 ? undefined : Math.min(...mtus);
+}
+
+interface DefaultRoute {
+  readonly name: string;
+  readonly metric: number;
+}
+
+function lowestMetric(routes: readonly DefaultRoute[]): string | undefined {
+  return routes.toSorted((first, second) => first.metric - second.metric)[0]?.name;
+}
+
+/** Flags of a route, of linux/route.h: usable, and answered with "unreachable". */
+const up = 0x1;
+const reject = 0x200;
+
+function isUsable(flags: string | undefined): boolean {
+  return (Number.parseInt(flags ?? '0', 16) & (up | reject)) === up;
+}
+
+function ipv4Defaults(): DefaultRoute[] {
+  return readLines('/proc/net/route').slice(1).flatMap((text) => {
+    const [name = '', destination, , flags, , , metric, mask] = text.split('\t');
+    return destination === '00000000' && mask === '00000000' && isUsable(flags) ? [{ name, metric: Number(metric) }] : [];
+  });
+}
+
+function ipv6Defaults(): DefaultRoute[] {
+  return readLines('/proc/net/ipv6_route').flatMap((text) => {
+    const [destination, length, , , , metric = '0', , , flags, name = ''] = text.trim().split(/\s+/u);
+    return destination === '0'.repeat(32) && length === '00' && name !== 'lo' && isUsable(flags) ? [{ name, metric: Number.parseInt(metric, 16) }] : [];
+  });
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n');
+  } catch {
+    return [];
+  }
+}
+
+function routeState({ dst, gateway, table, metric, metrics }: ShownRoute, family: string): RouteState {
+  const bits = family === '-4' ? 32 : 128;
+  const everything = family === '-4' ? '0.0.0.0/0' : '::/0';
+  const values = Object.assign({}, ...(metrics ?? [])) as { mtu?: number; advmss?: number };
+  return {
+    dst: dst === 'default' ? everything : dst.includes('/') ? dst : `${dst}/${bits}`,
+    ...(gateway === undefined ? {} : { gw: gateway }),
+    table: table === undefined || table === 'main' ? mainTable : Number(table),
+    priority: metric ?? 0,
+    ...(values.mtu === undefined ? {} : { mtu: values.mtu }),
+    ...(values.advmss === undefined ? {} : { advmss: values.advmss }),
+  };
+}
+
+/** Number of the table that routes are in when none is named (rtnetlink(7)). */
+const mainTable = 254;
+
+/** What iproute2 6.1 prints. */
+interface ShownInterface {
+  ifname?: string;
+  ifindex?: number;
+  address?: string;
+  mtu?: number;
+  flags?: string[];
+  master?: string;
+  linkinfo?: { info_kind?: string; info_slave_kind?: string; info_slave_data?: { state?: string; hairpin?: boolean; isolated?: boolean } };
+  addr_info?: { local: string; prefixlen: number; scope?: string; tentative?: boolean; dadfailed?: boolean }[];
+}
+
+interface ShownRoute {
+  type?: string;
+  dst: string;
+  gateway?: string;
+  table?: string;
+  metric?: number;
+  metrics?: object[];
+}

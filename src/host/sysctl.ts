@@ -1,0 +1,83 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+import { runIn } from './ip.ts';
+import { CommandError } from './run.ts';
+
+/** A file below /proc/sys/net/ and the value that it shall have. */
+export interface SysctlValue {
+  readonly file: string;
+  readonly value: string;
+}
+
+/** Whether the kernel has IPv6 at all: not so with `ipv6.disable=1` or without CONFIG_IPV6. */
+export function hasIpv6(): boolean {
+  return existsSync('/proc/sys/net/ipv6');
+}
+
+/**
+ * Sets values in the namespace of this process; one that is right already is not written, so that a read-only
+ * /proc/sys is no obstacle to a host that is set up. Values of IPv6 are skipped by a kernel without it.
+ *
+ * Throws code 100 naming the file.
+ */
+export function writeSysctls(values: readonly SysctlValue[]): void {
+  for (const { file, value } of applicable(values)) {
+    try {
+      if (readFileSync(path(file), 'utf8').trim() !== value) writeFileSync(path(file), value);
+    } catch (cause) {
+      throw new CniError(codes.commandFailed, `Cannot set "${path(file)}" to "${value}": ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`, 'It has to be writable, or to have that value already', { cause });
+    }
+  }
+}
+
+/**
+ * Sets values in another network namespace, all of them the same value, with one child process.
+ *
+ * A /proc/sys that is read-only is no error: what is set here is a refinement of what works without.
+ */
+export async function writeSysctlsIn(netns: string, values: readonly SysctlValue[]): Promise<void> {
+  const wanted = applicable(values);
+  for (const [value, group] of Map.groupBy(wanted, (each) => each.value)) {
+    try {
+      await runIn(netns, 'tee', group.map(({ file }) => path(file)), value);
+    } catch (error) {
+      if (!(error instanceof CommandError && /Read-only file system/u.test(error.stderr))) throw error;
+    }
+  }
+}
+
+/**
+ * Makes the host forward packets of the given families.
+ *
+ * A kernel that forwards IPv6 stops listening to router advertisements, and loses the default route that it
+ * has from them, unless `accept_ra` is 2 (kernel documentation, ip-sysctl): so the interfaces that have such a
+ * route get that value first.
+ */
+export function enableForwarding(families: readonly (4 | 6)[]): void {
+  if (families.includes(4)) writeSysctls([{ file: 'ipv4/ip_forward', value: '1' }]);
+  if (!families.includes(6) || !hasIpv6()) return;
+  if (readFileSync(path('ipv6/conf/all/forwarding'), 'utf8').trim() === '1') return;
+  const advertised = advertisedUplinks().filter((name) => readFileSync(path(`ipv6/conf/${name}/accept_ra`), 'utf8').trim() === '1');
+  writeSysctls(advertised.map((name) => ({ file: `ipv6/conf/${name}/accept_ra`, value: '2' })));
+  writeSysctls([{ file: 'ipv6/conf/all/forwarding', value: '1' }]);
+}
+
+function applicable(values: readonly SysctlValue[]): readonly SysctlValue[] {
+  return values.some(({ file }) => file.startsWith('ipv6/')) && !hasIpv6() ? values.filter(({ file }) => !file.startsWith('ipv6/')) : values;
+}
+
+/** Interfaces with a default route of IPv6 learnt from a router (RTF_DEFAULT and RTF_ADDRCONF of linux/ipv6_route.h). */
+function advertisedUplinks(): string[] {
+  const routes = readFileSync('/proc/net/ipv6_route', 'utf8').trimEnd().split('\n').map((text) => text.trim().split(/\s+/u));
+  const learnt = 0x10000 | 0x40000;
+  const names = routes.flatMap(([destination, length, , , , , , , flags = '0', name = '']) => {
+    const isDefault = destination === '0'.repeat(32) && length === '00';
+    return isDefault && (Number.parseInt(flags, 16) & learnt) === learnt ? [name] : [];
+  });
+  return [...new Set(names)];
+}
+
+/** An interface's name may hold a dot ("br0.100"), so the slashes of the path are kept. */
+function path(file: string): string {
+  return `/proc/sys/net/${file}`;
+}

@@ -1,0 +1,97 @@
+import { line } from './batch-line.ts';
+import { hardwareAddressOf } from './hardware-address.ts';
+import { needsVlanFiltering, portVlanLines, vlanGatewayNames, type PortVlans } from './vlan.ts';
+
+/** What a bridge shall be. */
+export interface BridgeWish extends PortVlans {
+  readonly bridge: string;
+  readonly mtu: number;
+  readonly promiscMode: boolean;
+  readonly forceAddress: boolean;
+  /** Addresses of the host on this network, with prefix length; empty when the bridge is no gateway. */
+  readonly gateways: readonly string[];
+  /** Lets 127.0.0.1 of the host reach published ports. */
+  readonly routeLocalnet: boolean;
+}
+
+/** How to make a bridge, and how to keep it as it shall be. */
+export interface BridgePlan {
+  readonly name: string;
+  readonly mtu: number;
+  /** `ip -batch`: makes it. Stops at the first line, harmlessly, when another ADD was faster. */
+  readonly create: readonly string[];
+  /** `ip -batch`, fit to be repeated at every ADD: flags, and the gateway addresses, which other tools strip (cni#77). */
+  readonly keep: readonly string[];
+  /** The interface that holds the gateway addresses: the bridge, or the veth of its VLAN. */
+  readonly gatewayInterface: string;
+  readonly gateways: readonly string[];
+  readonly forceAddress: boolean;
+  /** Only for a gateway in a VLAN: a veth pair, one end of it a port of the bridge in that VLAN. */
+  readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
+  /** Values of files below /proc/sys/net/ that a new bridge needs; what is below ipv6/ is skipped by a host without IPv6. */
+  readonly sysctls: readonly Sysctl[];
+  /** Families that the host has to forward. */
+  readonly forwarding: readonly (4 | 6)[];
+}
+
+export interface Sysctl {
+  /** Below /proc/sys/net/: "ipv4/conf/drawbridge0/route_localnet". */
+  readonly file: string;
+  readonly value: string;
+}
+
+/** Plans a bridge. Pure: the same wish gives the same text. */
+export function planBridge(wish: BridgeWish): BridgePlan {
+  const { bridge: name, mtu, gateways } = wish;
+  const isVlanGateway = wish.vlan !== 0 && gateways.length > 0;
+  const gatewayInterface = isVlanGateway ? vlanGatewayNames(name, wish.vlan).name : name;
+  const families = [4, 6].filter((family): family is 4 | 6 => gateways.some((address) => familyOf(address) === family));
+  return {
+    name,
+    mtu,
+    create: [
+      line`link add name ${name} address ${hardwareAddressOf(name)} type bridge`,
+      // A bridge made with an MTU still follows its ports, and falls back to 1500 without any; one that is set later does not.
+      line`link set dev ${name} mtu ${mtu}`,
+    ],
+    keep: keepLines(wish, gatewayInterface),
+    gatewayInterface,
+    gateways,
+    forceAddress: wish.forceAddress,
+    ...(isVlanGateway ? { vlanGateway: planVlanGateway(wish) } : {}),
+    sysctls: [
+      { file: `ipv6/conf/${name}/accept_ra`, value: '0' },
+      ...(families.includes(6) ? [{ file: `ipv6/conf/${gatewayInterface}/disable_ipv6`, value: '0' }] : []),
+      ...(wish.routeLocalnet ? [{ file: `ipv4/conf/${name}/route_localnet`, value: '1' }] : []),
+    ],
+    forwarding: families,
+  };
+}
+
+/** 4 or 6, by the text of an address or prefix. */
+export function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+function keepLines(wish: BridgeWish, gatewayInterface: string): string[] {
+  const lines: string[] = [];
+  if (needsVlanFiltering(wish)) lines.push(line`link set dev ${wish.bridge} type bridge vlan_filtering 1`);
+  if (wish.promiscMode) lines.push(line`link set dev ${wish.bridge} promisc on`);
+  lines.push(line`link set dev ${wish.bridge} up`);
+  if (gatewayInterface !== wish.bridge) lines.push(line`link set dev ${gatewayInterface} up`);
+  for (const address of wish.gateways) {
+    lines.push(line`address replace ${address} dev ${gatewayInterface} ${familyOf(address) === 6 ? ['nodad'] : []}`);
+  }
+  return lines;
+}
+
+function planVlanGateway(wish: BridgeWish): { create: string[]; vlans: string[] } {
+  const { name, port } = vlanGatewayNames(wish.bridge, wish.vlan);
+  return {
+    create: [
+      line`link add name ${name} mtu ${wish.mtu} address ${hardwareAddressOf(name)} type veth peer name ${port} mtu ${wish.mtu} address ${hardwareAddressOf(port)}`,
+      line`link set dev ${port} master ${wish.bridge} up`,
+    ],
+    vlans: portVlanLines(port, { vlan: wish.vlan, trunk: [], preserveDefaultVlan: wish.preserveDefaultVlan }),
+  };
+}

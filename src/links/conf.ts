@@ -1,0 +1,108 @@
+import { CniError, codes } from '../cni/errors.ts';
+import type { Fields } from '../cni/fields.ts';
+import type { ResultDns } from '../cni/result.ts';
+import { parseVlanTrunk } from './vlan-trunk.ts';
+import { vlanGatewayNames } from './vlan.ts';
+
+/** Keys of the interface plugin that are about links, those of the reference bridge plugin, after parsing. */
+export interface LinkConf {
+  readonly bridge: string;
+  /** Also true when only `isDefaultGateway` was. */
+  readonly isGateway: boolean;
+  readonly isDefaultGateway: boolean;
+  readonly forceAddress: boolean;
+  /** Bytes; 0 means that of the uplink. */
+  readonly mtu: number;
+  readonly hairpinMode: boolean;
+  readonly promiscMode: boolean;
+  /** 0 means none. */
+  readonly vlan: number;
+  /** Ascending, without repeats. */
+  readonly trunk: readonly number[];
+  readonly preserveDefaultVlan: boolean;
+  readonly macspoofchk: boolean;
+  readonly disableContainerInterface: boolean;
+  readonly portIsolation: boolean;
+  readonly enabledad: boolean;
+  /** Absent when the conf says nothing about DNS: what address management returned then holds. */
+  readonly dns?: ResultDns;
+}
+
+/**
+ * Reads the keys that are about links.
+ *
+ * @param defaultBridge "drawbridge0" for drawbridge, "cni0" for the drop-in.
+ * Throws code 7 for a value that the kernel or the reference bridge plugin would refuse.
+ */
+export function parseLinkConf(fields: Fields, { defaultBridge }: { defaultBridge: string }): LinkConf {
+  const isDefaultGateway = fields.boolean('isDefaultGateway') ?? false;
+  const dns = parseDns(fields.object('dns'));
+  const conf: LinkConf = {
+    bridge: parseBridgeName(fields) ?? defaultBridge,
+    isGateway: isDefaultGateway || (fields.boolean('isGateway') ?? false),
+    isDefaultGateway,
+    forceAddress: fields.boolean('forceAddress') ?? false,
+    mtu: parseMtu(fields),
+    hairpinMode: fields.boolean('hairpinMode') ?? false,
+    promiscMode: fields.boolean('promiscMode') ?? false,
+    vlan: fields.integer('vlan', { min: 0, max: 4094 }) ?? 0,
+    trunk: parseVlanTrunk(fields.objects('vlanTrunk') ?? []),
+    preserveDefaultVlan: fields.boolean('preserveDefaultVlan') ?? false,
+    macspoofchk: fields.boolean('macspoofchk') ?? false,
+    disableContainerInterface: fields.boolean('disableContainerInterface') ?? false,
+    portIsolation: fields.boolean('portIsolation') ?? false,
+    enabledad: fields.boolean('enabledad') ?? false,
+    ...(dns === undefined ? {} : { dns }),
+  };
+  refuseContradictions(conf, fields);
+  return conf;
+}
+
+/** Longest name of an interface in bytes: IFNAMSIZ without the closing zero. */
+const longestName = 15;
+
+function parseBridgeName(fields: Fields): string | undefined {
+  const name = fields.string('bridge');
+  if (name === undefined || name === '') return undefined;
+  const isUsable = /^[^\s/:#"'\\;\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..' && Buffer.byteLength(name) <= longestName;
+  if (!isUsable) throw fields.invalid('bridge', `an interface name of 1 to ${longestName} bytes without white space, "/", ":", quotes, "#" or ";"`);
+  return name;
+}
+
+/** 68 is the least that IPv4 allows (RFC 791), 65535 the most that a veth takes. */
+function parseMtu(fields: Fields): number {
+  const mtu = fields.integer('mtu') ?? 0;
+  if (mtu !== 0 && (mtu < 68 || mtu > 65535)) throw fields.invalid('mtu', '0 (that of the uplink) or a whole number from 68 to 65535');
+  return mtu;
+}
+
+function parseDns(fields: Fields | undefined): ResultDns | undefined {
+  if (fields === undefined) return undefined;
+  const nameservers = fields.strings('nameservers');
+  const domain = fields.string('domain');
+  const search = fields.strings('search');
+  const options = fields.strings('options');
+  const dns: ResultDns = {
+    ...(nameservers === undefined ? {} : { nameservers }),
+    ...(domain === undefined || domain === '' ? {} : { domain }),
+    ...(search === undefined ? {} : { search }),
+    ...(options === undefined ? {} : { options }),
+  };
+  return Object.keys(dns).length === 0 ? undefined : dns;
+}
+
+function refuseContradictions(conf: LinkConf, fields: Fields): void {
+  if (conf.hairpinMode && conf.promiscMode) {
+    throw new CniError(codes.invalidConfig, 'Cannot use "hairpinMode" and "promiscMode" together: both are true', 'Both send a packet back out of the port that it came in by; keep one');
+  }
+  const ipam = fields.object('ipam')?.string('type') ?? '';
+  if (conf.disableContainerInterface && ipam !== '') {
+    throw new CniError(codes.invalidConfig, `Cannot use "disableContainerInterface" with addresses: "ipam.type" is ${JSON.stringify(ipam)}`, 'An interface that stays down holds no usable address; leave "ipam" out');
+  }
+  if (conf.vlan !== 0 && conf.isGateway) {
+    const { name } = vlanGatewayNames(conf.bridge, conf.vlan);
+    if (Buffer.byteLength(name) > longestName) {
+      throw new CniError(codes.invalidConfig, `Cannot make a gateway for VLAN ${conf.vlan} of "${conf.bridge}": the interface name "${name}" is longer than ${longestName} bytes`, 'Choose a shorter "bridge"');
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import type { ResultRoute } from '../cni/result.ts';
+import { formatAddress, readAddress, readPrefix } from '../ipam/address.ts';
+
+/** What ADD made, by the final result: plugins after us may have changed MAC and MTU, and then say so there. */
+export interface ExpectedLinks {
+  readonly netns: string;
+  readonly ifname: string;
+  readonly hostInterface: string;
+  readonly bridge: string;
+  readonly gatewayInterface: string;
+  /** Absent values are not compared. */
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly hostMac?: string;
+  readonly bridgeMac?: string;
+  /** With prefix length. */
+  readonly addresses: readonly string[];
+  readonly routes: readonly ResultRoute[];
+  readonly gateways: readonly string[];
+  readonly hairpinMode: boolean;
+  readonly portIsolation: boolean;
+  readonly promiscMode: boolean;
+  readonly disableContainerInterface: boolean;
+}
+
+/** What is there: `readAttachment` in host/interfaces.ts reads it. */
+export interface FoundLinks {
+  readonly container: FoundInterface | undefined;
+  readonly routes: readonly FoundRoute[];
+  readonly host: FoundInterface | undefined;
+  readonly bridge: FoundInterface | undefined;
+  readonly gateway: FoundInterface | undefined;
+}
+
+export interface FoundInterface {
+  readonly kind: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly isUp: boolean;
+  readonly isPromiscuous: boolean;
+  readonly master?: string;
+  readonly hairpin: boolean;
+  readonly isolated: boolean;
+  readonly addresses: readonly { readonly address: string }[];
+}
+
+export interface FoundRoute {
+  readonly dst: string;
+  readonly gw?: string;
+  readonly table: number;
+  readonly priority: number;
+  readonly mtu?: number;
+  readonly advmss?: number;
+}
+
+/**
+ * Compares an attachment with what ADD made of it. Returns a sentence for each difference, naming what is
+ * expected and what is found; none when all is as it was.
+ *
+ * What others added is no difference: further addresses and routes belong to later plugins of the chain. A
+ * default route counts as there when its family has any, as with the reference: routers are often replaced.
+ */
+export function findDifferences(expected: ExpectedLinks, found: FoundLinks): string[] {
+  return [...inContainer(expected, found), ...onHost(expected, found), ...onBridge(expected, found)];
+}
+
+function inContainer(expected: ExpectedLinks, { container, routes }: FoundLinks): string[] {
+  const name = `"${expected.ifname}" in "${expected.netns}"`;
+  if (container === undefined) return [`The interface ${name} is missing`];
+  return [
+    ...differs(`The MAC address of ${name}`, expected.mac?.toLowerCase(), container.mac),
+    ...differs(`The MTU of ${name}`, expected.mtu, container.mtu),
+    ...differs(`The state of ${name}`, expected.disableContainerInterface ? undefined : 'up', container.isUp ? 'up' : 'down'),
+    ...missingAddresses(name, expected.addresses, container),
+    ...expected.routes.filter((route) => !routes.some((present) => isSameRoute(route, present))).map((route) => `The route ${describe(route)} is missing from ${name}`),
+  ];
+}
+
+function onHost(expected: ExpectedLinks, { host }: FoundLinks): string[] {
+  const name = `"${expected.hostInterface}"`;
+  if (host === undefined) return [`The host interface ${name} is missing`];
+  return [
+    ...differs(`The bridge of ${name}`, expected.bridge, host.master ?? 'none'),
+    ...differs(`The MAC address of ${name}`, expected.hostMac?.toLowerCase(), host.mac),
+    ...differs(`The state of ${name}`, 'up', host.isUp ? 'up' : 'down'),
+    ...differs(`Hairpin mode of ${name}`, onOff(expected.hairpinMode), onOff(host.hairpin)),
+    ...differs(`Isolation of ${name}`, onOff(expected.portIsolation), onOff(host.isolated)),
+  ];
+}
+
+function onBridge(expected: ExpectedLinks, { bridge, gateway }: FoundLinks): string[] {
+  const name = `"${expected.bridge}"`;
+  if (bridge === undefined) return [`The bridge ${name} is missing`];
+  return [
+    ...differs(`The kind of ${name}`, 'bridge', bridge.kind),
+    ...differs(`The MAC address of ${name}`, expected.bridgeMac?.toLowerCase(), bridge.mac),
+    ...differs(`The state of ${name}`, 'up', bridge.isUp ? 'up' : 'down'),
+    ...differs(`Promiscuous mode of ${name}`, expected.promiscMode ? 'on' : undefined, onOff(bridge.isPromiscuous)),
+    ...(gateway === undefined ? [`The gateway interface "${expected.gatewayInterface}" is missing`] : missingAddresses(`"${expected.gatewayInterface}"`, expected.gateways, gateway)),
+  ];
+}
+
+function differs(what: string, expected: string | number | undefined, found: string | number): string[] {
+  return expected === undefined || expected === found ? [] : [`${what} is ${found}, expected ${expected}`];
+}
+
+function onOff(flag: boolean): string {
+  return flag ? 'on' : 'off';
+}
+
+function missingAddresses(name: string, expected: readonly string[], { addresses }: FoundInterface): string[] {
+  const present = new Set(addresses.map(({ address }) => canonicalInterfaceAddress(address)));
+  return expected.filter((address) => !present.has(canonicalInterfaceAddress(address))).map((address) => `The address ${address} is missing from ${name}`);
+}
+
+/** Number of the table that routes are in when none is named (rtnetlink(7)). */
+const mainTable = 254;
+
+function isSameRoute(route: ResultRoute, present: FoundRoute): boolean {
+  const dst = canonicalInterfaceAddress(route.dst);
+  if (dst !== canonicalInterfaceAddress(present.dst)) return false;
+  if (present.table !== (route.table ?? mainTable)) return false;
+  if (dst === '0.0.0.0/0' || dst === '::/0') return true;
+  const wanted = [
+    [route.gw === undefined ? undefined : canonicalAddress(route.gw), present.gw === undefined ? undefined : canonicalAddress(present.gw)],
+    [route.priority || undefined, present.priority],
+    [route.mtu || undefined, present.mtu],
+    [route.advmss || undefined, present.advmss],
+  ];
+  return wanted.every(([want, have]) => want === undefined || want === have);
+}
+
+function describe({ dst, gw, table }: ResultRoute): string {
+  return `${dst}${gw === undefined ? '' : ` via ${gw}`}${table === undefined ? '' : ` in table ${table}`}`;
+}
+
+/** The result of another plugin may write an address in another form than the kernel does. */
+function canonicalInterfaceAddress(text: string): string {
+  const prefix = readPrefix(text);
+  return prefix === undefined ? text : `${formatAddress({ family: prefix.family, value: prefix.address })}/${prefix.length}`;
+}
+
+function canonicalAddress(text: string): string {
+  const address = readAddress(text);
+  return address === undefined ? text : formatAddress(address);
+}

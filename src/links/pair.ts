@@ -1,0 +1,121 @@
+import type { ResultRoute } from '../cni/result.ts';
+import { line } from './batch-line.ts';
+import { familyOf, type Sysctl } from './bridge.ts';
+import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
+import { portVlanLines, type PortVlans } from './vlan.ts';
+
+/** What the two ends of one attachment shall be. */
+export interface PairWish extends PortVlans {
+  readonly bridge: string;
+  readonly hostInterface: string;
+  readonly netns: string;
+  readonly ifname: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly hairpinMode: boolean;
+  readonly portIsolation: boolean;
+  readonly enabledad: boolean;
+  readonly disableContainerInterface: boolean;
+  /** With prefix length. */
+  readonly addresses: readonly string[];
+  /** With `gw` where there is one: see `completeAddresses`. */
+  readonly routes: readonly ResultRoute[];
+  /** Whether the host's kernel has IPv6. */
+  readonly ipv6: boolean;
+}
+
+/** How to make one attachment. */
+export interface PairPlan {
+  readonly hostInterface: string;
+  readonly netns: string;
+  readonly ifname: string;
+  /** `ip -batch` on the host. The first line makes both ends; an "exists" can only come from there. */
+  readonly host: readonly string[];
+  /** `bridge -batch` on the host. */
+  readonly vlans: readonly string[];
+  /** Written in the container's namespace between `host` and `container`. */
+  readonly sysctls: readonly Sysctl[];
+  /** `ip -batch` in the container's namespace. */
+  readonly container: readonly string[];
+  /** Whether a carrier, and so a forwarding bridge port, is to be expected. */
+  readonly isUp: boolean;
+  /** Whether duplicate address detection has to end before the addresses are usable. */
+  readonly awaitsDad: boolean;
+  readonly usesIpv6: boolean;
+}
+
+/** Plans a veth pair between a bridge and a container. Pure: the same wish gives the same text. */
+export function planPair(wish: PairWish): PairPlan {
+  const usesIpv6 = wish.addresses.some((address) => familyOf(address) === 6);
+  return {
+    hostInterface: wish.hostInterface,
+    netns: wish.netns,
+    ifname: wish.ifname,
+    host: hostLines(wish),
+    vlans: portVlanLines(wish.hostInterface, wish),
+    sysctls: containerSysctls(wish),
+    container: containerLines(wish, usesIpv6),
+    isUp: !wish.disableContainerInterface,
+    awaitsDad: usesIpv6 && wish.enabledad,
+    usesIpv6,
+  };
+}
+
+/** Line of `ip -batch` that removes a pair: deleting either end deletes both. */
+export function removePairLine(hostInterface: string): string {
+  return line`link del dev ${hostInterface}`;
+}
+
+function hostLines(wish: PairWish): string[] {
+  const { hostInterface, mtu } = wish;
+  const port = [...(wish.hairpinMode ? ['hairpin', 'on'] : []), ...(wish.portIsolation ? ['isolated', 'on'] : [])];
+  const lines = [
+    // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet there.
+    line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${wish.bridge} type veth peer name ${wish.ifname} netns ${wish.netns} mtu ${mtu} address ${wish.mac}`,
+  ];
+  if (port.length > 0) lines.push(line`link set dev ${hostInterface} type bridge_slave ${port}`);
+  // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the container.
+  lines.push(line`link set dev ${hostInterface} ${wish.ipv6 ? ['addrgenmode', 'none'] : []} up`);
+  return lines;
+}
+
+/**
+ * The container announces itself when its link comes up, so that nobody keeps the MAC of an earlier owner of the
+ * address; and its IPv6 addresses outlive a "link down". All values are 1.
+ */
+function containerSysctls({ addresses, ifname }: PairWish): Sysctl[] {
+  const families = new Set(addresses.map(familyOf));
+  const files = [
+    ...(families.has(4) ? [`ipv4/conf/${ifname}/arp_notify`] : []),
+    ...(families.has(6) ? [`ipv6/conf/${ifname}/ndisc_notify`, `ipv6/conf/${ifname}/keep_addr_on_down`] : []),
+  ];
+  return files.map((file) => ({ file, value: '1' }));
+}
+
+function containerLines(wish: PairWish, usesIpv6: boolean): string[] {
+  if (wish.disableContainerInterface) return [];
+  const { ifname, addresses, enabledad } = wish;
+  const lines: string[] = [];
+  if (usesIpv6 && !enabledad) {
+    // The kernel's own link-local address would go through DAD, which takes one to two seconds (plugins#680).
+    lines.push(line`link set dev ${ifname} addrgenmode none`, line`address add ${linkLocalAddressOf(wish.mac)} dev ${ifname} nodad`);
+  }
+  for (const address of addresses) {
+    lines.push(line`address add ${address} dev ${ifname} ${familyOf(address) === 6 && !enabledad ? ['nodad'] : []}`);
+  }
+  lines.push(line`link set dev ${ifname} up`);
+  const routes = wish.routes.map((route) => routeLine(route, ifname));
+  return [...lines, ...new Set(routes)];
+}
+
+function routeLine({ dst, gw, mtu, advmss, priority, table, scope }: ResultRoute, ifname: string): string {
+  const words: (string | number)[] = [];
+  if (gw !== undefined) words.push('via', gw);
+  words.push('dev', ifname);
+  if (mtu !== undefined && mtu > 0) words.push('mtu', mtu);
+  if (advmss !== undefined && advmss > 0) words.push('advmss', advmss);
+  if (priority !== undefined && priority > 0) words.push('metric', priority);
+  if (table !== undefined) words.push('table', table);
+  if (scope !== undefined) words.push('scope', scope);
+  return line`route append ${dst} ${words}`;
+}
