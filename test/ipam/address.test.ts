@@ -35,11 +35,19 @@ describe('parseAddress()', () => {
   });
 
   test('reads what formatAddress() wrote, for every IPv4 address', () => {
-    fc.assert(fc.property(v4, (value) => expect(parseAddress(formatAddress({ family: 4, value }))).toEqual({ family: 4, value })));
+    fc.assert(
+      fc.property(v4, (value) => {
+        expect(parseAddress(formatAddress({ family: 4, value }))).toEqual({ family: 4, value });
+      }),
+    );
   });
 
   test('reads what formatAddress() wrote, for every IPv6 address', () => {
-    fc.assert(fc.property(v6, (value) => expect(parseAddress(formatAddress({ family: 6, value }))).toEqual({ family: 6, value })));
+    fc.assert(
+      fc.property(v6, (value) => {
+        expect(parseAddress(formatAddress({ family: 6, value }))).toEqual({ family: 6, value });
+      }),
+    );
   });
 });
 

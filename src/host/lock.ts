@@ -1,0 +1,109 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import lockfile from 'proper-lockfile';
+import { CniError, codes } from '../cni/errors.ts';
+import { runDir } from './paths.ts';
+
+/*
+ * /run/drawbridge/locks/<name>.lock     directory: who made it holds the lock; its mtime is renewed while held
+ * /run/drawbridge/locks/<name>.holder   JSON of the last one that got the lock, for the error of those who did not
+ */
+
+export interface LockOptions {
+  /** Milliseconds to wait for the lock. */
+  deadline?: number;
+}
+
+/** Who has a lock: shown to those who waited for it in vain. */
+interface Holder {
+  readonly pid: number;
+  readonly what: string;
+  readonly since: string;
+}
+
+/**
+ * Milliseconds after which a lock that its holder no longer renews is taken over: what a killed
+ * holder costs the next one. proper-lockfile renews every half of it, and allows no less than 2000.
+ */
+const stale = 3_000;
+
+const defaultDeadline = 8_000;
+
+/**
+ * Runs `fn` while holding the lock `name` (a file name). `holder` says what for: "ADD web0 eth0".
+ *
+ * The lock keeps the order and saves work; it is not proof of being alone: a holder that stood still for longer
+ * than the stale time loses it unawares, and proper-lockfile has a race between two that take over at once
+ * (proper-lockfile#121). What must not happen twice needs a truth of its own: O_EXCL, link(2), rename(2).
+ *
+ * Throws {@link CniError} with code 11 and the holder's name when the deadline passes.
+ */
+export async function withLock<T>(name: string, holder: string, fn: () => T | Promise<T>, { deadline = defaultDeadline }: LockOptions = {}): Promise<T> {
+  const file = `${runDir}/locks/${name}`;
+  const release = await acquire(file, { name, holder, deadline });
+  try {
+    return await fn();
+  } finally {
+    // Lost to somebody who found it stale: then it is no longer ours to release.
+    await release().catch(() => undefined);
+  }
+}
+
+interface Waiter {
+  readonly name: string;
+  readonly holder: string;
+  readonly deadline: number;
+}
+
+async function acquire(file: string, { name, holder, deadline }: Waiter): Promise<() => Promise<void>> {
+  const begin = performance.now();
+  for (let attempt = 0; ; attempt++) {
+    const release = await tryLock(file);
+    if (release !== undefined) {
+      writeHolder(file, { pid: process.pid, what: holder, since: new Date().toISOString() });
+      return release;
+    }
+    const waited = performance.now() - begin;
+    if (waited >= deadline) throw lockedError({ name, holder, deadline }, readHolder(file));
+    await sleep(Math.min(waitBefore(attempt), deadline - waited));
+  }
+}
+
+/** Undefined when somebody else has the lock. */
+async function tryLock(file: string): Promise<(() => Promise<void>) | undefined> {
+  try {
+    return await lockfile.lock(file, { realpath: false, stale, retries: 0, onCompromised: () => {} });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ELOCKED') return undefined;
+    if (code !== 'ENOENT') throw new CniError(codes.ioFailure, `Cannot lock "${file}": ${(error as Error).message}`, undefined, { cause: error });
+    mkdirSync(`${runDir}/locks`, { recursive: true, mode: 0o755 });
+    return tryLock(file);
+  }
+}
+
+/** Milliseconds: short at first, since the lock is held for one or two, with chance in it so that waiters spread. */
+function waitBefore(attempt: number): number {
+  return Math.min(2 * 1.3 ** attempt, 50) * (0.5 + Math.random());
+}
+
+function writeHolder(file: string, holder: Holder): void {
+  try {
+    writeFileSync(`${file}.holder`, JSON.stringify(holder), { mode: 0o644 });
+  } catch {
+    // It only serves the text of an error.
+  }
+}
+
+function readHolder(file: string): Partial<Holder> {
+  try {
+    return JSON.parse(readFileSync(`${file}.holder`, 'utf8')) as Partial<Holder>;
+  } catch {
+    return {};
+  }
+}
+
+function lockedError({ name, holder, deadline }: Waiter, { pid, what, since }: Partial<Holder>): CniError {
+  const owner = pid === undefined ? 'another process' : `process ${pid} ("${what ?? ''}") since ${since ?? 'an unknown time'}`;
+  return new CniError(codes.tryAgainLater, `Cannot lock "${name}" for "${holder}" within ${deadline} ms: ${owner} holds it`, `A lock whose holder died is taken over after ${stale} ms; try again`);
+}
