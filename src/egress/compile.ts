@@ -1,0 +1,179 @@
+import type { RuleGroup } from '../nft/group.ts';
+import { nftInterval } from './interval.ts';
+import { foldAddressRules, foldPorts } from './normalise.ts';
+import type { AddressRule, Policy, PortRule } from './policy.ts';
+import { policyId } from './policy-id.ts';
+
+/**
+ * The chains and sets of a policy in `table inet drawbridge`, with P = "policy_" and the id:
+ *
+ *   chain P         judges what is forwarded: "return" allows
+ *   chain P_host    judges what is for the host
+ *   set P_deny4, P_private4, P_allow4     prefixes, every protocol
+ *   … _ports                              (prefix, protocol, port)
+ *   … _icmp                               prefixes, ICMP
+ *   set P_host_ports                      (protocol, port) on the gateway addresses
+ *   set P_names4_tcp_443                  addresses of names, one set per protocol and ports; timed, filled
+ *                                         from elsewhere (elements.ts), kept when the group is added again
+ *
+ * Lines may be run again in one transaction with what they made before.
+ */
+export function compilePolicy(policy: Policy): RuleGroup {
+  const id = policyId(policy);
+  const draft = new Draft();
+  const deny = `goto ${denyChain(policy)}`;
+  const name = policyChain(id);
+
+  const denied = [...(policy.ipv6 === 'disable' ? [`meta nfproto ipv6 ${deny}`] : []), ...draft.lists(`${name}_deny`, policy.deny, deny)];
+  draft.chain(name, [...denied, ...(policy.mode === 'open' ? ['return'] : judgement(draft, id, policy, deny))]);
+  draft.chain(`${name}_host`, [...denied, ...hostRules(draft, name, policy, deny)]);
+  return { id, add: draft.add(), remove: draft.remove() };
+}
+
+/** The chain of a policy. */
+export function policyChain(id: string): string {
+  return `policy_${id}`;
+}
+
+/** The set that holds the addresses of a policy's names with this protocol and these ports. */
+export function namesSet(id: string, family: 4 | 6, { protocol, ports }: PortRule): string {
+  const range = ports === undefined ? '' : ports.from === ports.to ? `_${ports.from}` : `_${ports.from}_${ports.to}`;
+  return `${policyChain(id)}_names${family}_${protocol}${range}`;
+}
+
+const hasPort = 'meta l4proto { tcp, udp, sctp }';
+const families = [4, 6] as const;
+
+/** What is not denied outright: DESIGN.md, "Order of judgement". */
+function judgement(draft: Draft, id: string, policy: Policy, deny: string): string[] {
+  const name = policyChain(id);
+  return [
+    ...draft.lists(`${name}_private`, policy.allowPrivate, 'return'),
+    ...families.flatMap((family) => [`${asked(family)} @metadata${family} ${deny}`, `${asked(family)} @bogon${family} ${deny}`]),
+    ...families.map((family) => `${asked(family)} @private${family} ${policy.allowLocalNetworks ? 'return' : deny}`),
+    ...(policy.mode === 'allowlist' ? [...draft.lists(`${name}_allow`, policy.allow, 'return'), ...draft.names(id, policy), deny] : ['return']),
+  ];
+}
+
+/** Echo is answered where the gateway is the container's to use at all, and not fast enough to be a flood. */
+function hostRules(draft: Draft, name: string, { hostAccess, hostPorts }: Policy, deny: string): string[] {
+  if (hostAccess === 'all') return ['return'];
+  if (hostAccess === 'none') return [deny];
+  const any = hostPorts.some(({ protocol, ports }) => protocol === 'any' && ports === undefined);
+  const icmp = hostPorts.some(({ protocol }) => protocol === 'icmp');
+  const services = foldPorts(hostPorts).map((range) => `${range.protocol} . ${rangeText(range)}`);
+  if (services.length > 0) draft.set(`${name}_host_ports`, 'inet_proto . inet_service', services);
+  return families.flatMap((family) => {
+    const ip = family === 4 ? 'ip' : 'ip6';
+    const gateway = `iifname . ${ip} saddr . ${ip} daddr @gateways${family}`;
+    const echo = family === 4 ? 'icmp type echo-request' : 'icmpv6 type echo-request';
+    return [
+      ...(any ? [`${gateway} return`] : []),
+      ...(icmp ? [`meta l4proto ${icmpOf(family)} ${gateway} return`] : [`${echo} ${gateway} limit rate 10/second burst 20 packets return`]),
+      ...(services.length > 0 ? [`${hasPort} ${gateway} meta l4proto . th dport @${name}_host_ports return`] : []),
+    ];
+  }).concat(deny);
+}
+
+/** Collects what is declared, so that adding and removing name the same things. */
+class Draft {
+  readonly #sets: { name: string; type: string; flags: string; elements: readonly string[] }[] = [];
+  readonly #chains: { name: string; rules: readonly string[] }[] = [];
+
+  /** Declares the sets of a list and returns the rules that give `verdict` to what is in them. */
+  lists(name: string, rules: readonly AddressRule[], verdict: string): string[] {
+    const { ranges, boxes, icmp } = foldAddressRules(rules);
+    return families.flatMap((family) => {
+      const isOurs = (run: { readonly family: 4 | 6 }): boolean => run.family === family;
+      const base = `${name}${family}`;
+      const destination = asked(family);
+      const address = addressType(family);
+      const boxTexts = boxes.filter(isOurs).map((box) => `${nftInterval(box)} . ${box.protocol} . ${rangeText(box.ports)}`);
+      return [
+        ...this.#listed(base, address, ranges.filter(isOurs).map(nftInterval), `${destination} @${base} ${verdict}`),
+        ...this.#listed(`${base}_icmp`, address, icmp.filter(isOurs).map(nftInterval), `meta l4proto ${icmpOf(family)} ${destination} @${base}_icmp ${verdict}`),
+        ...this.#listed(`${base}_ports`, `${address} . inet_proto . inet_service`, boxTexts, `${hasPort} ${destination} . meta l4proto . ct original proto-dst @${base}_ports ${verdict}`),
+      ];
+    });
+  }
+
+  /** Declares the sets for the addresses of names and returns the rules that allow what is in them. */
+  names(id: string, policy: Policy): string[] {
+    const kinds = new Map(policy.names.map((rule) => [namesSet(id, 4, rule), rule]));
+    return [...kinds]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([, rule]) => families.flatMap((family) => {
+        const name = namesSet(id, family, rule);
+        this.#sets.push({ name, type: addressType(family), flags: 'timeout; size 65536', elements: [] });
+        return protocolTexts(rule, family).map((protocol) => `${protocol}${asked(family)} @${name}${portText(rule)} return`);
+      }));
+  }
+
+  set(name: string, type: string, elements: readonly string[]): void {
+    this.#sets.push({ name, type, flags: 'interval', elements });
+  }
+
+  chain(name: string, rules: readonly string[]): void {
+    this.#chains.push({ name, rules });
+  }
+
+  add(): string[] {
+    return [
+      ...this.#sets.map(({ name, type, flags }) => `add set inet drawbridge ${name} { type ${type}; flags ${flags}; }`),
+      ...this.#sets.filter(({ elements }) => elements.length > 0).flatMap(({ name, elements }) => [
+        `flush set inet drawbridge ${name}`,
+        `add element inet drawbridge ${name} { ${elements.join(', ')} }`,
+      ]),
+      ...this.#chains.flatMap(({ name, rules }) => [
+        `add chain inet drawbridge ${name}`,
+        `flush chain inet drawbridge ${name}`,
+        ...rules.map((rule) => `add rule inet drawbridge ${name} ${rule}`),
+      ]),
+    ];
+  }
+
+  remove(): string[] {
+    return [
+      ...this.#chains.flatMap(({ name }) => [`flush chain inet drawbridge ${name}`, `delete chain inet drawbridge ${name}`]),
+      ...this.#sets.map(({ name }) => `delete set inet drawbridge ${name}`),
+    ];
+  }
+
+  #listed(name: string, type: string, elements: readonly string[], rule: string): string[] {
+    if (elements.length === 0) return [];
+    this.set(name, type, elements);
+    return [rule];
+  }
+}
+
+function denyChain({ audit, onDeny }: Policy): string {
+  return audit ? 'deny_audit' : `deny_${onDeny}`;
+}
+
+/** The destination that the container asked for, whatever was made of it on the way. */
+function asked(family: 4 | 6): string {
+  return family === 4 ? 'ct original ip daddr' : 'ct original ip6 daddr';
+}
+
+function icmpOf(family: 4 | 6): string {
+  return family === 4 ? 'icmp' : 'ipv6-icmp';
+}
+
+function addressType(family: 4 | 6): string {
+  return family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+}
+
+/** One text per rule that is needed to match the protocol: "ct original proto-dst" is typed by the one that is named before it. */
+function protocolTexts({ protocol, ports }: PortRule, family: 4 | 6): string[] {
+  if (protocol === 'icmp') return [`meta l4proto ${icmpOf(family)} `];
+  if (protocol !== 'any') return [`meta l4proto ${protocol} `];
+  return ports === undefined ? [''] : ['tcp', 'udp', 'sctp'].map((one) => `meta l4proto ${one} `);
+}
+
+function portText({ ports }: PortRule): string {
+  return ports === undefined ? '' : ` ct original proto-dst ${rangeText(ports)}`;
+}
+
+function rangeText({ from, to }: { readonly from: number; readonly to: number }): string {
+  return from === to ? String(from) : `${from}-${to}`;
+}

@@ -1,0 +1,127 @@
+import type { Element } from '../nft/element.ts';
+import { quotedInterface } from '../nft/quote.ts';
+import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
+import { namesSet, policyChain } from './compile.ts';
+import { formatAddressValue, parseAddressValue } from './interval.ts';
+import type { Policy, PortRule } from './policy.ts';
+
+/** Seconds for which a container stays shut in after its policy was removed: its interface goes in that time. */
+export const quarantineSeconds = 30;
+
+/** What an attachment has in `table inet drawbridge`; none without a policy. Tables: layout.ts. */
+export function egressElements({ egress }: AttachmentRecord): Element[] {
+  if (egress === undefined) return [];
+  const { policy, policyId, ingressInterface, port } = egress;
+  const from = quotedInterface(ingressInterface);
+  const chain = policyChain(policyId);
+  const shared = `policed-${ingressInterface}`;
+  return [
+    { ...inet('policed', from), shared },
+    { ...inet('policed_pairs', `${from} . ${from}`), shared },
+    ...(port === undefined ? [] : [inet('policed_ports', quotedInterface(port))]),
+    ...egress.addresses.flatMap((address) => {
+      const key = `${from} . ${address}`;
+      const n = familyOf(address);
+      return [
+        { ...inet(`egress${n}`, key), value: `goto ${chain}` },
+        { ...inet(`ingress${n}`, key), value: `goto ${ingressChain(policy)}` },
+        ...(isolates(policy) ? [] : [inet(`siblings${n}`, key)]),
+      ];
+    }),
+    ...sources(egress).flatMap((address) => {
+      const key = `${from} . ${address}`;
+      const n = familyOf(address);
+      const gateways = egress.gateways.filter((gateway) => familyOf(gateway) === n);
+      return [
+        { ...inet(`host${n}`, key), value: `goto ${chain}_host` },
+        inet(`denials${n}`, key),
+        ...[...new Set(gateways)].map((gateway) => inet(`gateways${n}`, `${key} . ${gateway}`)),
+      ];
+    }),
+  ];
+}
+
+/**
+ * What an attachment has in `table bridge drawbridge`: everything about its port when it has a policy, the
+ * source MAC alone when it only has `macspoofchk`.
+ */
+export function guardElements({ egress, link }: AttachmentRecord): Element[] {
+  if (egress?.port !== undefined && egress.mac !== undefined) return portElements(egress, egress.port, egress.mac);
+  if (link === undefined || !link.macspoofchk) return [];
+  const port = quotedInterface(link.hostInterface);
+  return [bridge('guard_mac_ports', port), bridge('guard_mac', `${port} . ${link.mac}`)];
+}
+
+/**
+ * What keeps a container shut in between the removal of its policy and that of its interface, when it may
+ * be the last one of its bridge, and nobody is policed there any more: its addresses are refused, and its
+ * port still cannot use others. To be put when the elements of the record are dropped.
+ *
+ * An ADD must clear them first, whoever's they were, with an `add element` and a `delete element` of each
+ * (a permanent element does not replace a timed one on every kernel).
+ */
+export function quarantineElements(record: AttachmentRecord): Element[] {
+  const { egress } = record;
+  if (egress === undefined) return [];
+  const from = quotedInterface(egress.ingressInterface);
+  const refused = sources(egress).map((address) => inet(`quarantine${familyOf(address)}`, `${from} . ${address}`));
+  return [...refused, ...guardElements(record)].map((element) => ({ ...element, timeout: quarantineSeconds }));
+}
+
+/**
+ * One address that a name of a policy stands for, for all containers under that policy. `rule` is one of
+ * the policy's, `timeoutSeconds` the lifetime after which the kernel forgets it.
+ */
+export function namesElement(policyId: string, address: string, rule: PortRule, timeoutSeconds: number, comment: string): Element {
+  return { ...inet(namesSet(policyId, familyOf(address), rule), address), timeout: timeoutSeconds, comment };
+}
+
+/** The link-local address that Linux makes of a MAC (RFC 4291, appendix A). */
+export function linkLocalOf(mac: string): string {
+  const bytes = mac.split(':').map((byte) => BigInt(`0x${byte}`));
+  const [first = 0n, second = 0n, third = 0n, ...rest] = bytes;
+  const id = [first ^ 2n, second, third, 0xffn, 0xfen, ...rest].reduce((value, byte) => (value << 8n) | byte, 0n);
+  return formatAddressValue(6, (0xfe80n << 112n) | id);
+}
+
+function portElements(egress: EgressRecord, portName: string, mac: string): Element[] {
+  const port = quotedInterface(portName);
+  const ipv6 = [...egress.addresses.filter((address) => familyOf(address) === 6), linkLocalOf(mac)];
+  return [
+    bridge('guard_ports', port),
+    bridge('guard_mac', `${port} . ${mac}`),
+    ...egress.addresses.filter((address) => familyOf(address) === 4).map((address) => bridge('guard4', `${port} . ${mac} . ${address}`)),
+    ...ipv6.flatMap((address) => [bridge('guard6', `${port} . ${mac} . ${address}`), bridge('guard_nd', `${port} . ${mac} . ${hexOf(address)}`)]),
+    ...(isolates(egress.policy) ? [bridge('guard_isolated', port)] : []),
+  ];
+}
+
+/** What a container speaks from: its addresses, and to the host also the link-local one. */
+function sources({ addresses, mac }: EgressRecord): string[] {
+  return mac === undefined ? [...addresses] : [...addresses, linkLocalOf(mac)];
+}
+
+function isolates({ isolation, audit }: Policy): boolean {
+  return isolation === 'container' && !audit;
+}
+
+function ingressChain({ ingress, audit }: Policy): string {
+  if (ingress === 'open') return 'ingress_open';
+  return audit ? 'ingress_published_audit' : 'ingress_published';
+}
+
+function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+function hexOf(address: string): string {
+  return `0x${(parseAddressValue(address)?.value ?? 0n).toString(16).padStart(32, '0')}`;
+}
+
+function inet(set: string, key: string): Element {
+  return { table: 'inet drawbridge', set, key };
+}
+
+function bridge(set: string, key: string): Element {
+  return { table: 'bridge drawbridge', set, key };
+}
