@@ -13,4 +13,14 @@ export interface Element {
   readonly timeout?: number;
   /** Shown by `nft list`; at most 128 bytes. */
   readonly comment?: string;
+  /**
+   * Names what several attachments have in common and this element stands for: `bridge-drawbridge0`.
+   * Such an element goes with the last attachment that claims the name. A file's name: see records/hints.ts.
+   */
+  readonly shared?: string;
+}
+
+/** What an element is, without what it says: two elements with one id cannot both be in the kernel. */
+export function elementId({ table, set, key }: Element): string {
+  return `${table} ${set} { ${key} }`;
 }

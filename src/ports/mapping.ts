@@ -10,3 +10,19 @@ export interface PortMapping {
   readonly hostPort: number;
   readonly containerPort: number;
 }
+
+/**
+ * Whether two mappings want one port of the host: as for two sockets, a mapping on every address and one on
+ * a single address of the same family do.
+ */
+export function overlaps(one: PortMapping, other: PortMapping): boolean {
+  if (one.protocol !== other.protocol || one.hostPort !== other.hostPort) return false;
+  if (!one.families.some((family) => other.families.includes(family))) return false;
+  return one.hostIp === undefined || other.hostIp === undefined || one.hostIp === other.hostIp;
+}
+
+/** For messages: `port "8080/tcp" of "192.0.2.1"`. */
+export function describeMapping({ protocol, hostPort, hostIp, families }: PortMapping): string {
+  const where = hostIp ?? (families.length > 1 ? 'the host' : families[0] === 4 ? '0.0.0.0' : '::');
+  return `port "${hostPort}/${protocol}" of "${where}"`;
+}

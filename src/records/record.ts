@@ -32,6 +32,8 @@ export interface LinkRecord {
   readonly masquerade: boolean;
   readonly macspoofchk: boolean;
   readonly ports: readonly PortMapping[];
+  /** Whether published ports are reached from 127.0.0.1 and from the bridge's containers too; absent is true. */
+  readonly snat?: boolean;
   readonly ipam: { readonly type: string; readonly dataDir?: string };
   /** The conf that ADD was given, without prevResult: delegated IPAM is undone with it. */
   readonly conf: Readonly<Record<string, unknown>>;

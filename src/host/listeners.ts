@@ -1,0 +1,80 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** A socket of a process of the host that a published port takes the traffic from. */
+export interface Listener {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  /** Number of the socket in /proc/PID/fd. */
+  readonly inode: string;
+  /** `nginx (pid 812)`; undefined when no process with it is visible. */
+  process?: string;
+}
+
+/**
+ * Finds the sockets of this network namespace that listen on one of the ports, on whatever address.
+ *
+ * Reads /proc/net only; processes are looked through only when a socket was found, since that takes
+ * time with every process of the host. SCTP has no list there.
+ */
+export function findListeners(ports: readonly { protocol: string; hostPort: number }[]): Listener[] {
+  const wanted = new Set(ports.map(({ protocol, hostPort }) => `${protocol} ${hostPort}`));
+  const listeners = tables.flatMap(({ protocol, file, state }) => {
+    if (!ports.some((port) => port.protocol === protocol)) return [];
+    return readSockets(file, state).flatMap(({ port, inode }) => (wanted.has(`${protocol} ${port}`) ? [{ protocol, port, inode }] : []));
+  });
+  return listeners.length === 0 ? [] : nameProcesses(listeners);
+}
+
+/** 0A is TCP_LISTEN; a UDP socket that is bound and not connected is in state 07, TCP_CLOSE (include/net/tcp_states.h). */
+const tables = [
+  { protocol: 'tcp', file: '/proc/net/tcp', state: '0A' },
+  { protocol: 'tcp', file: '/proc/net/tcp6', state: '0A' },
+  { protocol: 'udp', file: '/proc/net/udp', state: '07' },
+  { protocol: 'udp', file: '/proc/net/udp6', state: '07' },
+] as const;
+
+/** Lines of "sl local_address rem_address st …", ports in hexadecimal, the inode in the tenth column. */
+function readSockets(file: string, state: string): { port: number; inode: string }[] {
+  return readLines(file).flatMap((line) => {
+    const columns = line.trim().split(/\s+/);
+    const port = columns[1]?.split(':')[1];
+    const inode = columns[9];
+    return port === undefined || inode === undefined || columns[3] !== state ? [] : [{ port: Number.parseInt(port, 16), inode }];
+  });
+}
+
+function nameProcesses(listeners: Listener[]): Listener[] {
+  const missing = new Map(listeners.map((listener) => [`socket:[${listener.inode}]`, listener]));
+  for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
+    for (const fd of list(`/proc/${pid}/fd`)) {
+      const listener = missing.get(target(`/proc/${pid}/fd/${fd}`));
+      if (listener !== undefined) listener.process ??= `${readLines(`/proc/${pid}/comm`)[0] ?? 'process'} (pid ${pid})`;
+    }
+    if (listeners.every((listener) => listener.process !== undefined)) break;
+  }
+  return listeners;
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function target(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,71 @@
+import { CniError, codes } from '../cni/errors.ts';
+import { CommandError, findProgram, run } from './run.ts';
+
+/**
+ * What became of a transaction: "committed", or "stale" when the kernel does not hold what the transaction
+ * rests on (something to delete is missing, something to create is there, a chain is still in use), and so
+ * nothing of it was done.
+ */
+export type Outcome = 'committed' | 'stale';
+
+/** Milliseconds; the largest transaction that we write takes less than a second. */
+const deadline = 20_000;
+
+/**
+ * Commits a transaction, whole or not at all.
+ *
+ * Throws {@link CniError} with code 100 when nft is missing, cannot reach nf_tables, or refuses the text.
+ */
+export async function applyTransaction(text: string): Promise<Outcome> {
+  return attempt(['-f', '-'], text);
+}
+
+/**
+ * Tries a transaction on the kernel and takes it back: nothing changes, and nobody sees it in between.
+ * "stale" says that it could not be committed as the tables are now. Throws as {@link applyTransaction}.
+ */
+export async function tryTransaction(text: string): Promise<Outcome> {
+  return attempt(['--check', '-f', '-'], text);
+}
+
+/** The program for rules is there. Throws {@link CniError} with code 100 otherwise. */
+export function requireNft(): void {
+  if (findProgram('nft') !== undefined) return;
+  throw new CniError(
+    codes.commandFailed,
+    'Cannot write rules: the program "nft" is not installed in PATH or in the usual folders',
+    'Install the package "nftables", or add the folder that "nft" is in to PATH of the container runtime',
+  );
+}
+
+async function attempt(args: readonly string[], input: string): Promise<Outcome> {
+  requireNft();
+  try {
+    await run('nft', args, { input, deadline });
+    return 'committed';
+  } catch (error) {
+    if (error instanceof CommandError && isStale(error)) return 'stale';
+    throw explain(error);
+  }
+}
+
+/**
+ * nft never calls setlocale, so its texts are English everywhere. One word of another kind (a syntax error)
+ * among them and the transaction would fail again after a rebuild.
+ */
+function isStale({ exitCode, stderr }: CommandError): boolean {
+  const errors = [...stderr.matchAll(/Error: (.*)/g)].map(([, text]) => text ?? '');
+  return exitCode !== undefined && errors.length > 0 && errors.every((text) => /No such file or directory|File exists|Device or resource busy/.test(text));
+}
+
+function explain(error: unknown): unknown {
+  if (!(error instanceof CommandError)) return error;
+  if (/Operation not permitted/.test(error.stderr)) {
+    return new CniError(codes.commandFailed, 'Cannot write rules: nft is not permitted to', 'Run the plugin as root with the capability CAP_NET_ADMIN in the network namespace of the host');
+  }
+  if (/(?:Operation|Protocol) not supported|Unable to initialize Netlink/.test(error.stderr)) {
+    const details = `Load the modules nf_tables, nft_chain_nat, nft_fib_inet and nft_masq, or start a kernel with them (5.4 or later): ${error.stderr.trim().slice(0, 500)}`;
+    return new CniError(codes.commandFailed, 'Cannot write rules: the kernel lacks a part of nf_tables', details);
+  }
+  return error;
+}

@@ -1,0 +1,32 @@
+import { portElements } from '../ports/elements.ts';
+import { masqueradeElements } from '../ports/masquerade.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import type { Claim } from './change.ts';
+import { elementId, type Element } from './element.ts';
+import type { RuleGroup } from './group.ts';
+
+/** What a room of the house wants in the tables for an attachment. */
+interface Contributor {
+  readonly elements: (record: AttachmentRecord) => readonly Element[];
+  readonly groups?: (record: AttachmentRecord) => readonly RuleGroup[];
+}
+
+const contributors: readonly Contributor[] = [{ elements: portElements }, { elements: masqueradeElements }];
+
+/**
+ * Everything that our tables hold for an attachment. Nothing while its ADD is under way: the elements come
+ * in one transaction when the links stand, and the record says "ready" from just before that.
+ *
+ * Throws a RangeError for a record with an interface name that no rule can name.
+ */
+export function desired(record: AttachmentRecord): Claim {
+  const { key, createdAt } = record;
+  if (record.state === 'adding') return { key, createdAt, elements: [], groups: [] };
+  const elements = contributors.flatMap((contributor) => contributor.elements(record));
+  return {
+    key,
+    createdAt,
+    elements: [...new Map(elements.map((element) => [elementId(element), element])).values()],
+    groups: contributors.flatMap(({ groups }) => groups?.(record) ?? []),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * The two tables, without what belongs to attachments. A packet costs the same number of lookups whatever
+ * the number of containers and of published ports.
+ *
+ *   set layout          the hash of all this text: a transaction that asserts it fails on another layout
+ *   set groups          one mark per policy whose chains and sets are declared (nft/group.ts)
+ *   set bridges         interfaces through which our containers' packets enter the host
+ *   map published4_at   (address of the host, protocol, port) -> container, for mappings with a hostIP
+ *   map published4      (protocol, port) -> container, for mappings on every address
+ *   set containers4     (bridge, address) of every container
+ *   set hairpin4        (bridge, address) of containers with published ports, unless "snat" is off
+ *   set masquerade4     addresses that are hidden behind the host's when they leave their bridge
+ *
+ * and the same with 6. The sets of the policies are in egress/layout.ts, those of the guard in egress/guard.ts.
+ */
+import { createHash } from 'node:crypto';
+import { guardDeclarations } from '../egress/guard.ts';
+import { egressDeclarations } from '../egress/layout.ts';
+import type { TableName } from './element.ts';
+
+const sets = `
+  set groups { type ifname; }
+  set bridges { type ifname; }
+  map published4_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+  map published6_at { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+  map published4 { type inet_proto . inet_service : ipv4_addr . inet_service; }
+  map published6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
+  set containers4 { type ifname . ipv4_addr; }
+  set containers6 { type ifname . ipv6_addr; }
+  set hairpin4 { type ifname . ipv4_addr; }
+  set hairpin6 { type ifname . ipv6_addr; }
+  set masquerade4 { type ipv4_addr; }
+  set masquerade6 { type ipv6_addr; }
+`;
+
+/**
+ * With route_localnet on a bridge, 127.0.0.0/8 is an address like any other there: a container could reach
+ * what listens on the host's loopback only, or speak in its name. Replies to the host's own connections
+ * through 127.0.0.1 carry the bridge's address on the wire and pass. Before conntrack: nothing is remembered.
+ */
+const loopback = `
+  chain loopback {
+    type filter hook prerouting priority raw; policy accept;
+    iifname @bridges ip daddr 127.0.0.0/8 drop
+    iifname @bridges ip saddr 127.0.0.0/8 drop
+  }
+`;
+
+/**
+ * Only what is addressed to the host itself (GHSA-jv3w-x3r3-g6rm, plugins#1209). What comes from the wire
+ * for 127.0.0.1 is left to the kernel, which drops it: translated first, it would be let in (moby#45610).
+ * A packet with source ::1 never leaves the loopback interface, so ::1 stays with the host's own listeners.
+ */
+const publishing = `
+  chain published_from_wire {
+    type nat hook prerouting priority dstnat; policy accept;
+    ip daddr 127.0.0.0/8 return
+    fib daddr type local jump published
+  }
+  chain published_from_host {
+    type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 return
+    fib daddr type local jump published
+  }
+  chain published {
+    dnat ip to ip daddr . meta l4proto . th dport map @published4_at
+    dnat ip to meta l4proto . th dport map @published4
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @published6_at
+    dnat ip6 to meta l4proto . th dport map @published6
+  }
+`;
+
+/**
+ * A packet that conntrack cannot place is not translated: it would leave with the container's own address
+ * (plugins#816, moby#18630).
+ */
+const untranslated = `
+  chain untranslated {
+    type filter hook forward priority filter - 10; policy accept;
+    iifname @bridges ct state invalid drop
+  }
+`;
+
+/**
+ * A published port is reached with the client's own address, except where the answer would not come back
+ * through the host: from a container on the same bridge, and from 127.0.0.1. "Inside the network" is what
+ * leaves by the container's own bridge.
+ */
+const masquerading = `
+  chain masquerading {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr 127.0.0.0/8 oifname . ip daddr @hairpin4 masquerade
+    ct status dnat oifname . ip saddr @containers4 oifname . ip daddr @hairpin4 masquerade
+    ct status dnat oifname . ip6 saddr @containers6 oifname . ip6 daddr @hairpin6 masquerade
+    ct status dnat oifname @bridges return
+    oifname . ip saddr @containers4 return
+    oifname . ip6 saddr @containers6 return
+    ip daddr 224.0.0.0/4 return
+    ip6 daddr ff00::/8 return
+    ip saddr @masquerade4 masquerade
+    ip6 saddr @masquerade6 masquerade
+  }
+`;
+
+const declarations: Readonly<Record<TableName, string>> = {
+  'inet drawbridge': [sets, loopback, publishing, untranslated, masquerading, egressDeclarations].join(''),
+  'bridge drawbridge': guardDeclarations,
+};
+
+/** nft text of the element of set `layout`: stands for all declarations of this program's version. */
+export const layoutMark = mark('layout', JSON.stringify(declarations));
+
+/** nft text of the element of set `groups` that stands for a policy. */
+export function groupMark(id: string): string {
+  return mark('group', id);
+}
+
+/** nft text of each table with its declarations and no element but the layout's. */
+export const tables: Readonly<Record<TableName, string>> = {
+  'inet drawbridge': tableText('inet drawbridge'),
+  'bridge drawbridge': tableText('bridge drawbridge'),
+};
+
+/** Sets hold no free text: an interface's name, of at most 15 characters, comes closest. */
+function mark(kind: string, text: string): string {
+  return `"${kind[0]}${createHash('sha256').update(text).digest('hex').slice(0, 14)}"`;
+}
+
+function tableText(table: TableName): string {
+  const layout = `  set layout { type ifname; elements = { ${layoutMark} } }`;
+  const body = declarations[table].split('\n').filter((line) => line.trim() !== '');
+  return [`table ${table} {`, layout, ...body, '}', ''].join('\n');
+}

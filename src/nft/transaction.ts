@@ -1,0 +1,115 @@
+import { elementId, type Element, type TableName } from './element.ts';
+import type { RuleGroup } from './group.ts';
+import { groupMark, layoutMark, tables } from './layout.ts';
+import { quotedComment } from './quote.ts';
+
+/** What one fast transaction changes, in the order in which it is written. */
+export interface Change {
+  readonly drop: readonly Element[];
+  /** Groups whose last attachment goes. */
+  readonly undeclare: readonly RuleGroup[];
+  /** Groups whose first attachment comes. */
+  readonly declare: readonly RuleGroup[];
+  /** Groups that must be there already. */
+  readonly assert: readonly RuleGroup[];
+  readonly put: readonly Element[];
+}
+
+/** Everything that our tables hold. */
+export interface Contents {
+  readonly groups: readonly RuleGroup[];
+  readonly elements: readonly Element[];
+}
+
+/**
+ * Text of a transaction that changes a few elements, whatever the number of attachments.
+ *
+ * It fails as a whole, with ENOENT, when a table is missing or has another layout than this program's,
+ * and with ENOENT or EEXIST when the kernel does not hold what the records say: then {@link rebuildText}.
+ */
+export function changeText({ drop, undeclare, declare, assert, put }: Change): string {
+  return lines([
+    ...tableNames.flatMap((table) => assertElement(table, 'layout', layoutMark)),
+    ...assert.flatMap(({ id }) => assertElement('inet drawbridge', 'groups', groupMark(id))),
+    ...bulk('delete', drop),
+    ...undeclare.flatMap(({ id, remove }) => [`delete element inet drawbridge groups { ${groupMark(id)} }`, ...remove]),
+    ...declare.flatMap(({ id, add }) => [`create element inet drawbridge groups { ${groupMark(id)} }`, ...add]),
+    ...bulk('add', put.filter(({ timeout }) => timeout === undefined)),
+    ...renewed(put.filter(({ timeout }) => timeout !== undefined)),
+  ]);
+}
+
+/** Whether there is nothing to change; what must be there is then not asked for. */
+export function isEmpty({ drop, undeclare, declare, put }: Change): boolean {
+  return [drop, undeclare, declare, put].every(({ length }) => length === 0);
+}
+
+/** Text of a transaction that replaces both tables by the layout and these contents. */
+export function rebuildText({ groups, elements }: Contents): string {
+  return lines([
+    ...tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`, tables[table].trimEnd()]),
+    ...groups.flatMap(({ id, add }) => [`add element inet drawbridge groups { ${groupMark(id)} }`, ...add]),
+    ...bulk('add', elements),
+  ]);
+}
+
+/** Text that removes both tables, whether they are there or not. */
+export function removalText(): string {
+  return lines(tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`]));
+}
+
+/**
+ * Texts for `nft --check`, which changes nothing: `values` fails with EEXIST when the kernel has one of the
+ * elements with another value, `keys` with ENOENT when it lacks one. They cannot be one transaction, because
+ * adding a missing element would hide that it was missing.
+ */
+export function comparisonTexts(elements: readonly Element[], groups: readonly RuleGroup[]): { values: string; keys: string } {
+  const layout = tableNames.flatMap((table) => assertElement(table, 'layout', layoutMark));
+  const marks = groups.flatMap(({ id }) => assertElement('inet drawbridge', 'groups', groupMark(id)));
+  return {
+    values: lines([...layout, ...bulk('add', elements.filter(({ value }) => value !== undefined))]),
+    keys: lines([...layout, ...marks, ...bulk('delete', elements)]),
+  };
+}
+
+const tableNames: readonly TableName[] = ['inet drawbridge', 'bridge drawbridge'];
+
+function lines(commands: readonly string[]): string {
+  return commands.map((command) => `${command}\n`).join('');
+}
+
+/** Deleting fails when the element is missing; adding it again leaves everything as it was. */
+function assertElement(table: TableName, set: string, key: string): string[] {
+  return ['delete', 'add'].map((verb) => `${verb} element ${table} ${set} { ${key} }`);
+}
+
+/** One command per set. */
+function bulk(verb: 'add' | 'delete', elements: readonly Element[]): string[] {
+  const bySet = new Map<string, string[]>();
+  for (const element of elements) {
+    const set = `${element.table} ${element.set}`;
+    const text = verb === 'add' ? addedText(element) : element.key;
+    const texts = bySet.get(set);
+    if (texts === undefined) bySet.set(set, [text]);
+    else texts.push(text);
+  }
+  return [...bySet].map(([set, texts]) => `${verb} element ${set} { ${texts.join(', ')} }`);
+}
+
+function addedText({ key, timeout, comment, value }: Element): string {
+  return [
+    key,
+    timeout === undefined ? '' : ` timeout ${Math.max(1, Math.ceil(timeout))}s`,
+    comment === undefined ? '' : ` comment ${quotedComment(comment)}`,
+    value === undefined ? '' : ` : ${value}`,
+  ].join('');
+}
+
+/**
+ * Before Linux 6.12 adding a timed element again leaves its old timeout: it is added so that it is there,
+ * deleted, and added with the new one. Readers see the commit only, so there is no gap.
+ */
+function renewed(elements: readonly Element[]): string[] {
+  const unique = [...new Map(elements.map((element) => [elementId(element), element])).values()];
+  return [...bulk('add', unique), ...bulk('delete', unique), ...bulk('add', unique)];
+}

@@ -1,0 +1,138 @@
+/**
+ * Hints: who claims what, so that ADD and DEL look at the few records that matter.
+ *
+ *   /run/drawbridge/
+ *     ports/<protocol>-<port>.json     ["<key>", …]   attachments that publish this port of the host
+ *     addresses/<address>.json         ["<key>", …]   attachments with this address, on whatever bridge
+ *     shared/<name>/<key>              empty          one of those that share a thing: "bridge-drawbridge0", "policy-ab12"
+ *
+ * A hint is written before the record that it points to, and removed after it. So one that is missing means
+ * that nobody claims the thing; one that is there may be stale (a crash, a record taken away by hand), and
+ * whoever reads it looks into the record. All are written under the lock of the tables.
+ */
+import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+import { runDir } from '../host/paths.ts';
+import { sharedOf } from '../nft/change.ts';
+import { desired } from '../nft/desired.ts';
+import { overlaps, type PortMapping } from '../ports/mapping.ts';
+import type { AttachmentRecord } from './record.ts';
+import { isMissing, readSoundRecord, readText, writeWhole } from './store.ts';
+
+/** Adds the hints of a record. Throws code 5. */
+export function writeHints(record: AttachmentRecord, run: string = runDir): void {
+  for (const file of listFiles(record, run)) {
+    const keys = readKeys(file);
+    if (!keys.includes(record.key)) writeWhole(file, JSON.stringify([...keys, record.key]), `Cannot write "${file}"`);
+  }
+  for (const name of sharedOf(desired(record))) writeUser(sharedFolder(name, run), record.key);
+}
+
+/** Removes the hints that `previous` has and `next` has not. */
+export function removeHints(previous: AttachmentRecord, next: AttachmentRecord | undefined, run: string = runDir): void {
+  const files = new Set(next === undefined ? [] : listFiles(next, run));
+  for (const file of listFiles(previous, run)) {
+    if (!files.has(file)) removeKey(file, previous.key);
+  }
+  const shared = new Set(next === undefined ? [] : sharedOf(desired(next)));
+  for (const name of sharedOf(desired(previous))) {
+    if (!shared.has(name)) removeUser(sharedFolder(name, run), previous.key);
+  }
+}
+
+/** Other attachments that publish the same port of the host. */
+export function portHolders(record: AttachmentRecord, mapping: PortMapping, run: string = runDir): AttachmentRecord[] {
+  return others(portFile(mapping, run), record.key, run).filter(({ link }) => link?.ports.some((other) => overlaps(mapping, other)));
+}
+
+/** Other attachments with one of the record's addresses. */
+export function addressHolders(record: AttachmentRecord, run: string = runDir): AttachmentRecord[] {
+  const found = addressesOf(record).flatMap((address) => others(addressFile(address, run), record.key, run).filter((other) => addressesOf(other).includes(address)));
+  return [...new Map(found.map((other) => [other.key, other])).values()];
+}
+
+/**
+ * Whether an attachment other than the one with this key claims a shared name: `sharedByOthers('bridge-drawbridge0', key)`
+ * is false for the bridge's last container. Looks at one sound claim at most, and removes stale ones.
+ */
+export function sharedByOthers(name: string, key: string, run: string = runDir): boolean {
+  const folder = sharedFolder(name, run);
+  for (const user of users(folder)) {
+    if (user === key) continue;
+    const record = readSoundRecord(user, run);
+    if (record !== undefined && sharedOf(desired(record)).includes(name)) return true;
+    removeUser(folder, user);
+  }
+  return false;
+}
+
+function listFiles(record: AttachmentRecord, run: string): string[] {
+  const ports = record.link?.ports.map((mapping) => portFile(mapping, run)) ?? [];
+  return [...new Set([...ports, ...addressesOf(record).map((address) => addressFile(address, run))])];
+}
+
+function addressesOf({ link, egress }: AttachmentRecord): string[] {
+  const own = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? [];
+  return [...new Set([...own, ...(egress?.addresses ?? [])])];
+}
+
+function portFile({ protocol, hostPort }: PortMapping, run: string): string {
+  return `${run}/ports/${protocol}-${hostPort}.json`;
+}
+
+function addressFile(address: string, run: string): string {
+  return `${run}/addresses/${address}.json`;
+}
+
+function sharedFolder(name: string, run: string): string {
+  return `${run}/shared/${encodeURIComponent(name)}`;
+}
+
+function others(file: string, key: string, run: string): AttachmentRecord[] {
+  return readKeys(file).flatMap((other) => (other === key ? [] : (readSoundRecord(other, run) ?? [])));
+}
+
+/** A hint that cannot be read counts as empty: the next writer replaces it. */
+function readKeys(file: string): string[] {
+  try {
+    const keys: unknown = JSON.parse(readText(file) ?? '[]');
+    return Array.isArray(keys) ? keys.filter((key): key is string => typeof key === 'string' && /^[0-9a-f]{16}$/.test(key)) : [];
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+function removeKey(file: string, key: string): void {
+  const keys = readKeys(file).filter((other) => other !== key);
+  if (keys.length === 0) rmSync(file, { force: true });
+  else writeWhole(file, JSON.stringify(keys), `Cannot write "${file}"`);
+}
+
+function writeUser(folder: string, key: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(`${folder}/${key}`, '', { mode: 0o600 });
+  } catch (error) {
+    throw new CniError(codes.ioFailure, `Cannot write "${folder}/${key}"`, (error as Error).message, { cause: error });
+  }
+}
+
+function removeUser(folder: string, key: string): void {
+  rmSync(`${folder}/${key}`, { force: true });
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error;
+  }
+}
+
+function users(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}

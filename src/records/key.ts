@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import type { AttachmentId } from '../cni/request.ts';
+
+/** Names an attachment's record: first 16 hex digits of the SHA-256 of network, container and ifname. */
+export function attachmentKey({ network, containerId, ifname }: AttachmentId): string {
+  return createHash('sha256').update([network, containerId, ifname].join('\0')).digest('hex').slice(0, 16);
+}
+
+/** The host's end of the attachment's veth pair, found again without a record: 15 characters, the longest that Linux takes. */
+export function hostInterfaceOf(key: string): string {
+  return `veth${key.slice(0, 11)}`;
+}
+
+/** For messages: `container "c1" (interface "eth0" of network "drawbridge")`. */
+export function describeAttachment({ network, containerId, ifname }: AttachmentId): string {
+  return `container ${JSON.stringify(containerId)} (interface ${JSON.stringify(ifname)} of network ${JSON.stringify(network)})`;
+}

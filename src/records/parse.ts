@@ -1,0 +1,99 @@
+import { isIP } from 'node:net';
+import { overlaps, type PortMapping } from '../ports/mapping.ts';
+import type { AddressRecord, AttachmentRecord, EgressRecord, LinkRecord } from './record.ts';
+
+/**
+ * Checks that decoded JSON is a record: what is put into commands and paths later is checked value by value,
+ * since a file can be cut short, old or edited.
+ *
+ * Throws a TypeError that names the first key that is wrong.
+ */
+export function readAttachment(value: unknown): AttachmentRecord {
+  const record = object(value, 'the file');
+  if (record['version'] !== 1) throw new TypeError(`"version" is ${JSON.stringify(record['version'])}, this program knows "1"`);
+  for (const key of ['network', 'containerId', 'ifname', 'netns', 'netnsInode', 'createdAt']) text(record, key);
+  matching(record, 'key', /^[0-9a-f]{16}$/);
+  matching(record, 'state', /^(?:adding|ready)$/);
+  if (record['link'] !== undefined) readLink(record['link']);
+  if (record['egress'] !== undefined) readEgress(record['egress']);
+  return record as unknown as AttachmentRecord;
+}
+
+const interfaceName = /^[^\s/:"*\\\x00-\x1f\x7f-\uffff]{1,15}$/;
+const hardwareAddress = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i;
+
+function readLink(value: unknown): void {
+  const link = object(value, '"link"') as Partial<Record<keyof LinkRecord, unknown>> & Record<string, unknown>;
+  matching(link, 'bridge', interfaceName);
+  matching(link, 'hostInterface', interfaceName);
+  matching(link, 'mac', hardwareAddress);
+  for (const key of ['masquerade', 'macspoofchk']) if (typeof link[key] !== 'boolean') throw wrong(key, link[key]);
+  if (link['snat'] !== undefined && typeof link['snat'] !== 'boolean') throw wrong('snat', link['snat']);
+  if (!isWhole(link['mtu'], 0, 2 ** 31)) throw wrong('mtu', link['mtu']);
+  list(link, 'addresses').forEach(readAddressRecord);
+  const ports = list(link, 'ports').map(readMapping);
+  ports.forEach((port, index) => {
+    if (ports.some((other, place) => place < index && overlaps(port, other) && port.containerPort !== other.containerPort)) throw wrong('ports', link['ports']);
+  });
+  object(link['ipam'], '"ipam"');
+  object(link['conf'], '"conf"');
+}
+
+function readAddressRecord(value: unknown): void {
+  const { address, gateway } = object(value, 'an address') as Partial<Record<keyof AddressRecord, unknown>>;
+  const [ip, length, ...rest] = typeof address === 'string' ? address.split('/') : [];
+  if (ip === undefined || isIP(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? '')) throw wrong('address', address);
+  if (gateway !== undefined) ipText(gateway, 'gateway');
+}
+
+function readMapping(value: unknown): PortMapping {
+  const mapping = object(value, 'a port');
+  matching(mapping, 'protocol', /^(?:tcp|udp|sctp)$/);
+  for (const key of ['hostPort', 'containerPort']) if (!isWhole(mapping[key], 1, 65_535)) throw wrong(key, mapping[key]);
+  if (mapping['hostIp'] !== undefined) ipText(mapping['hostIp'], 'hostIp');
+  if (!list(mapping, 'families').every((family) => family === 4 || family === 6)) throw wrong('families', mapping['families']);
+  return mapping as unknown as PortMapping;
+}
+
+function readEgress(value: unknown): void {
+  const egress = object(value, '"egress"') as Partial<Record<keyof EgressRecord, unknown>> & Record<string, unknown>;
+  matching(egress, 'ingressInterface', interfaceName);
+  if (egress['port'] !== undefined) matching(egress, 'port', interfaceName);
+  if (egress['mac'] !== undefined) matching(egress, 'mac', hardwareAddress);
+  for (const key of ['addresses', 'gateways']) list(egress, key).forEach((ip) => ipText(ip, key));
+  if (egress['policyName'] !== undefined) text(egress, 'policyName');
+  matching(egress, 'policyId', /^[\w-]{1,64}$/);
+  object(egress['policy'], '"policy"');
+}
+
+function object(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new TypeError(`${what} is not a JSON object`);
+}
+
+function list(from: Record<string, unknown>, key: string): unknown[] {
+  const value = from[key];
+  if (Array.isArray(value)) return value;
+  throw wrong(key, value);
+}
+
+function text(from: Record<string, unknown>, key: string): void {
+  if (typeof from[key] !== 'string') throw wrong(key, from[key]);
+}
+
+function matching(from: Record<string, unknown>, key: string, pattern: RegExp): void {
+  const value = from[key];
+  if (typeof value !== 'string' || !pattern.test(value)) throw wrong(key, value);
+}
+
+function ipText(value: unknown, key: string): void {
+  if (typeof value !== 'string' || isIP(value) === 0 || value.includes('%')) throw wrong(key, value);
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+}
+
+function wrong(key: string, value: unknown): TypeError {
+  return new TypeError(`"${key}" is ${value === undefined ? 'missing' : JSON.stringify(value).slice(0, 80)}`);
+}

@@ -1,0 +1,130 @@
+/**
+ * Records of attachments: what is on disk.
+ *
+ *   /run/drawbridge/                        0700; dies at reboot with the kernel objects that it describes
+ *     attachments/<key>.json                0600; one attachment (records/record.ts), written whole and renamed
+ *     attachments/.<key>.<pid>.<n>          a record that is being written; left by a crash, nobody reads it
+ *     ports/ addresses/ shared/             hints that spare a reader all the records (records/hints.ts)
+ */
+import { mkdirSync, opendirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+import { runDir } from '../host/paths.ts';
+import { attachmentKey } from './key.ts';
+import { readAttachment } from './parse.ts';
+import type { AttachmentRecord } from './record.ts';
+
+/** A file in place of a record that cannot be read as one: cut short, of another version, or not ours. */
+export interface BrokenRecord {
+  readonly key: string;
+  readonly file: string;
+  readonly why: string;
+}
+
+/** Writes the record of an attachment, so that a reader sees the old one or the new one, whole. Throws code 5. */
+export function writeRecord(record: AttachmentRecord, run: string = runDir): void {
+  const file = recordFile(record.key, run);
+  writeWhole(file, `${JSON.stringify(record, null, 1)}\n`, `Cannot write the record of container ${JSON.stringify(record.containerId)} to "${file}"`);
+}
+
+/** The record with a key; undefined when there is none, a {@link BrokenRecord} when the file is not one. */
+export function readRecord(key: string, run: string = runDir): AttachmentRecord | BrokenRecord | undefined {
+  const file = recordFile(key, run);
+  const text = readText(file);
+  if (text === undefined) return undefined;
+  try {
+    const record = readAttachment(JSON.parse(text));
+    if (record.key !== key || attachmentKey(record) !== key) throw new TypeError(`its name does not belong to container ${JSON.stringify(record.containerId)}`);
+    return record;
+  } catch (error) {
+    return { key, file, why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** As {@link readRecord}, for a reader to whom a broken record is as good as none. */
+export function readSoundRecord(key: string, run: string = runDir): AttachmentRecord | undefined {
+  const record = readRecord(key, run);
+  return record === undefined || isBroken(record) ? undefined : record;
+}
+
+export function isBroken(record: AttachmentRecord | BrokenRecord): record is BrokenRecord {
+  return 'why' in record;
+}
+
+/** Removes a record; one that is not there is removed. */
+export function removeRecord(key: string, run: string = runDir): void {
+  rmSync(recordFile(key, run), { force: true });
+}
+
+/** All records, in the order of their keys, and the files that are not records. */
+export function listRecords(run: string = runDir): { records: AttachmentRecord[]; broken: BrokenRecord[] } {
+  const found = listKeys(run).map((key) => readRecord(key, run));
+  const present = found.filter((record) => record !== undefined);
+  return { records: present.filter((record): record is AttachmentRecord => !isBroken(record)), broken: present.filter(isBroken) };
+}
+
+/** Whether there is any record but the one with this key. Looks at two names at most, whatever the number. */
+export function hasOtherRecord(key: string, run: string = runDir): boolean {
+  try {
+    using folder = openFolder(`${run}/attachments`);
+    for (let entry = folder.readSync(); entry !== null; entry = folder.readSync()) {
+      if (isRecordName(entry.name) && entry.name !== `${key}.json`) return true;
+    }
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  return false;
+}
+
+/** Writes a file under another name and renames it; its folder is made when it is missing. Throws code 5 with `failure`. */
+export function writeWhole(file: string, text: string, failure: string): void {
+  const slash = file.lastIndexOf('/');
+  const temporary = `${file.slice(0, slash)}/.${file.slice(slash + 1).replace(/\.json$/, '')}.${process.pid}.${++written}`;
+  try {
+    mkdirSync(file.slice(0, slash), { recursive: true, mode: 0o700 });
+    writeFileSync(temporary, text, { mode: 0o600 });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw new CniError(codes.ioFailure, failure, `${String((error as Error).message)}: make the folder writable for root, and free space on its file system`, { cause: error });
+  }
+}
+
+/** Text of a file; undefined when it is not there. */
+export function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw new CniError(codes.ioFailure, `Cannot read "${file}"`, (error as Error).message, { cause: error });
+  }
+}
+
+/** Whether an error says that a file or a folder on the way to it is not there. */
+export function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+let written = 0;
+
+function recordFile(key: string, run: string): string {
+  return `${run}/attachments/${key}.json`;
+}
+
+function listKeys(run: string): string[] {
+  try {
+    return readdirSync(`${run}/attachments`).filter(isRecordName).map((name) => name.slice(0, -'.json'.length)).toSorted();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, (error as Error).message, { cause: error });
+  }
+}
+
+function isRecordName(name: string): boolean {
+  return name.endsWith('.json') && !name.startsWith('.');
+}
+
+function openFolder(path: string): ReturnType<typeof opendirSync> & Disposable {
+  const folder = opendirSync(path);
+  return Object.assign(folder, { [Symbol.dispose]: () => folder.closeSync() });
+}
