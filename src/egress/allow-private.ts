@@ -1,0 +1,31 @@
+import { refusal, type Place } from './entry.ts';
+import { covers, intervalOf, overlaps, prefixesOf, subtract } from './interval.ts';
+import type { AddressRule } from './policy.ts';
+import { bogonRanges, metadataIntervals, metadataRanges, openableBogons, privateRanges } from './ranges-reserved.ts';
+
+/**
+ * What an entry of `allowPrivate` opens.
+ *
+ * A link-local or metadata address opens only when it is written as a single address. A prefix that
+ * has such addresses inside ("100.64.0.0/10" holds 100.100.100.200) opens everything but those, as
+ * several rules with one source. Public destinations are refused, they belong under `allow`; so are
+ * loopback, multicast, and other ranges that nothing behind a bridge can have.
+ */
+export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] {
+  const wanted = intervalOf(rule.prefix);
+  const quoted = rule.source.slice(rule.source.indexOf('"'));
+  const single = wanted.from === wanted.to;
+  const metadata = metadataRanges.find(({ prefix }) => covers(intervalOf(prefix), wanted));
+  if (metadata !== undefined) {
+    if (single) return [rule];
+    throw refusal(quoted, place, `it is ${metadata.about}, which opens by single addresses only`, 'expected the one address that is needed');
+  }
+  const allowed = [...privateRanges.map(({ prefix }) => prefix), ...openableBogons];
+  if (!allowed.some((prefix) => covers(intervalOf(prefix), wanted))) {
+    const bogon = bogonRanges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
+    const what = bogon === undefined ? 'it is not within a private range' : `it has addresses of ${bogon.prefix} in it, ${bogon.about}`;
+    throw refusal(quoted, place, what, `expected a prefix within one of ${allowed.join(', ')}; public destinations belong under "allow"`);
+  }
+  if (single) return [rule];
+  return subtract(wanted, metadataIntervals()).flatMap(prefixesOf).map((prefix) => ({ ...rule, prefix }));
+}

@@ -1,0 +1,92 @@
+import { intervalOf, overlaps } from './interval.ts';
+import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
+import { bogonRanges, metadataRanges, privateRanges } from './ranges-reserved.ts';
+
+/**
+ * What a policy has in it that does not do what its author may think, one sentence each. None of it is
+ * wrong enough to refuse: nothing opens that was not asked for.
+ */
+export function policyNotices(policy: Policy): string[] {
+  return [...listWithoutEffect(policy), ...closedEntries(policy), ...resolverEntries(policy), ...wildcards(policy), ...hostPortsWithoutEffect(policy), ...auditing(policy)];
+}
+
+/** The policy in a few lines, for `policy show` and `explain`. */
+export function describePolicy(policy: Policy): string[] {
+  const { mode, preset, allow, names, allowPrivate, deny } = policy;
+  return [
+    `mode ${mode}${policy.audit ? ', audit: nothing is denied' : ''}: ${modeWords[mode]}`,
+    ...(preset.length === 0 ? [] : [`presets: ${preset.join(', ')}`]),
+    ...list('opens', mode === 'allowlist' ? [...allow, ...names] : []),
+    ...list('opens of private networks', allowPrivate),
+    ...(policy.allowLocalNetworks && mode !== 'open' ? ['private networks are open'] : []),
+    ...list('closes before all else', deny),
+    `of the host: ${hostWords(policy)}`,
+    `from siblings: ${siblingWords[policy.isolation]}; from elsewhere: ${policy.ingress === 'open' ? 'everything' : 'published ports'}`,
+    `denied packets are ${policy.onDeny === 'drop' ? 'dropped' : 'rejected at once'}${policy.ipv6 === 'disable' ? '; IPv6 is off' : ''}`,
+  ];
+}
+
+/** Ports as they stand in an entry: "443/tcp", "8000-8100", "icmp"; "everything" without any. */
+export function describePorts({ protocol, ports }: PortRule): string {
+  if (ports === undefined) return protocol === 'any' ? 'everything' : protocol;
+  const run = ports.from === ports.to ? `${ports.from}` : `${ports.from}-${ports.to}`;
+  return protocol === 'any' ? run : `${run}/${protocol}`;
+}
+
+const modeWords: Readonly<Record<Policy['mode'], string>> = {
+  open: 'everything beyond the host',
+  restricted: 'the public internet, without private networks, link-local, metadata and bogons',
+  allowlist: 'only what is listed',
+};
+
+const siblingWords: Readonly<Record<Policy['isolation'], string>> = { container: 'nothing', bridge: 'everything on the same bridge', none: 'everything' };
+
+function hostWords({ hostAccess, hostPorts }: Policy): string {
+  if (hostAccess !== 'ports') return hostAccess === 'all' ? 'everything' : 'nothing';
+  return hostPorts.length === 0 ? 'echo at the gateway' : `${hostPorts.map(describePorts).join(', ')} and echo at the gateway`;
+}
+
+/** Groups a list by its sources: a preset of twenty names is one line. */
+function list(title: string, rules: readonly (AddressRule | NameRule)[]): string[] {
+  const sources = [...new Set(rules.map(({ source }) => source))];
+  return sources.length === 0 ? [] : [`${title}: ${sources.join(', ')}`];
+}
+
+function listWithoutEffect({ mode, allow, names, preset }: Policy): string[] {
+  const listed = [...allow, ...names].filter(({ source }) => source.startsWith('allow '));
+  if (mode === 'allowlist' || listed.length === 0) return preset.includes('unrestricted') && mode === 'open' ? ['The preset "unrestricted" has no effect in mode "open"'] : [];
+  return [`"allow" has no effect in mode "${mode}", which opens every public destination; for the listed ones only use mode "allowlist"`];
+}
+
+/** Entries of `allow` that the ranges of the system close. */
+function closedEntries({ mode, allow, allowLocalNetworks }: Policy): string[] {
+  if (mode !== 'allowlist') return [];
+  const closed = [...metadataRanges, ...bogonRanges, ...(allowLocalNetworks ? [] : privateRanges)].map((range) => ({ ...range, interval: intervalOf(range.prefix) }));
+  return allow
+    .filter(({ prefix }) => !prefix.endsWith('/0'))
+    .flatMap((rule) => {
+      const range = closed.find(({ interval }) => overlaps(interval, intervalOf(rule.prefix)));
+      return range === undefined ? [] : [`${rule.source} does not open ${range.prefix}, ${range.about}: only "allowPrivate" does`];
+    });
+}
+
+/** Entries that are there because other systems need them for names to resolve. */
+function resolverEntries({ mode, allow }: Policy): string[] {
+  const resolvers = new Set(['1.0.0.1/32', '1.1.1.1/32', '8.8.4.4/32', '8.8.8.8/32', '9.9.9.9/32', '2001:4860:4860::8888/128', '2001:4860:4860::8844/128', '2606:4700:4700::1111/128']);
+  const opened = mode === 'allowlist' ? allow.filter(({ prefix }) => resolvers.has(prefix)) : [];
+  return opened.map(({ source }) => `${source} opens a public resolver: names resolve without it at the gateway, and through it a container can send any data out`);
+}
+
+function wildcards({ mode, names }: Policy): string[] {
+  const found = mode === 'allowlist' ? names.filter(({ name }) => name.startsWith('*.')) : [];
+  return found.map(({ source }) => `${source} opens what the names below it resolve to when the container asks for them: that needs the agent, nothing is open before`);
+}
+
+function hostPortsWithoutEffect({ hostAccess, hostPorts }: Policy): string[] {
+  const isDefault = hostPorts.every(({ ports }) => ports?.from === 53 && ports.to === 53);
+  return hostAccess === 'ports' || isDefault ? [] : [`"hostPorts" has no effect with "hostAccess": "${hostAccess}"`];
+}
+
+function auditing({ audit }: Policy): string[] {
+  return audit ? ['"audit" is on: the policy counts what it would deny, and denies nothing'] : [];
+}

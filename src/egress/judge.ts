@@ -1,0 +1,187 @@
+import { covers, intervalOf, parseAddressValue, type Interval } from './interval.ts';
+import { nameCovers } from './name.ts';
+import type { AddressRule, Policy, PortRule } from './policy.ts';
+import { reservedRangeOf } from './ranges-reserved.ts';
+
+/** What a container asks for, before any translation of ours. */
+export interface Destination {
+  readonly address: string;
+  /** "tcp", "udp", "sctp", "icmp" (for ICMPv6 too), or the name of any other IP protocol. */
+  readonly protocol: string;
+  /** Only with tcp, udp and sctp. */
+  readonly port?: number;
+  /** Names that resolved to the address, in canonical form. */
+  readonly names?: readonly string[];
+}
+
+/** What a verdict depends on beside the policy. */
+export interface Surroundings {
+  /** Addresses of the host on the container's own bridge. */
+  readonly gateways: readonly string[];
+  /** Every address of the host; the gateways need not be among them. */
+  readonly hostAddresses: readonly string[];
+  /** The other containers behind bridges of ours. */
+  readonly siblings: readonly Sibling[];
+  /** Ports of the host that lead to a container. */
+  readonly published: readonly Published[];
+}
+
+export interface Sibling {
+  readonly address: string;
+  /** Whether it is on the container's own bridge. */
+  readonly sameBridge: boolean;
+  readonly policy: Pick<Policy, 'isolation' | 'ingress'>;
+}
+
+export interface Published {
+  /** Absent when the port is published at every address of the host. */
+  readonly hostAddress?: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+export interface Verdict {
+  readonly verdict: 'allow' | 'deny';
+  /** The entry that decided, in the words of the policy, or a key with its value, or the kind of a built-in range. */
+  readonly rule: string;
+  /** One sentence without a period. */
+  readonly reason: string;
+  /** True when the policy denies and its `audit` lets pass. */
+  readonly audited?: boolean;
+}
+
+/**
+ * Judges one new connection, or one datagram, from a container with the policy.
+ *
+ * Order: `ipv6: disable`; `deny`; addresses of the host (`hostAccess`) and containers behind our bridges
+ * (their `isolation` and `ingress`); `allowPrivate`; metadata and bogons; private ranges, which `allowLocalNetworks`
+ * opens in every mode; `allow`; the default of the mode. The host and the siblings come before `allowPrivate` since packets to them
+ * take other ways through the kernel than those that are forwarded to a network outside. A port of the
+ * host that is published is not the host: it is judged as any other destination.
+ *
+ * A name counts only in `allow`, so what it resolves to opens nothing that the steps before it close.
+ * Mode open has neither built-in ranges nor a default that denies.
+ */
+export function judge(policy: Policy, destination: Destination, surroundings: Surroundings = nothingAround): Verdict {
+  const address = parseAddressValue(destination.address);
+  if (address === undefined) throw new RangeError(`Cannot judge "${destination.address}": it is not an address`);
+  const asked: Asked = { ...destination, interval: { family: address.family, from: address.value, to: address.value } };
+  const verdict = judgeDirectly(policy, asked, surroundings);
+  if (verdict.verdict === 'allow' || !policy.audit) return verdict;
+  return { ...verdict, verdict: 'allow', audited: true, reason: `${verdict.reason}; "audit" counts it and lets it pass` };
+}
+
+const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings: [], published: [] };
+
+/** A destination with its address as an interval of one. */
+interface Asked extends Destination {
+  readonly interval: Interval;
+}
+
+/** One step of the judgement; undefined leaves the decision to the next. */
+type Step = (policy: Policy, asked: Asked, surroundings: Surroundings) => Verdict | undefined;
+
+const steps: readonly Step[] = [disabledFamily, denied, host, sibling, openedPrivate, reserved, allowed];
+
+function judgeDirectly(policy: Policy, asked: Asked, surroundings: Surroundings): Verdict {
+  for (const step of steps) {
+    const verdict = step(policy, asked, surroundings);
+    if (verdict !== undefined) return verdict;
+  }
+  return byMode(policy);
+}
+
+function disabledFamily({ ipv6 }: Policy, { interval }: Asked): Verdict | undefined {
+  return ipv6 === 'disable' && interval.family === 6 ? deny('ipv6 "disable"', 'the container has no IPv6') : undefined;
+}
+
+function denied({ deny: rules }: Policy, asked: Asked): Verdict | undefined {
+  const rule = firstMatch(rules, asked);
+  return rule && deny(rule.source, `${rule.source} closes it, before everything else`);
+}
+
+function host({ hostAccess, hostPorts }: Policy, asked: Asked, { gateways, hostAddresses, published }: Surroundings): Verdict | undefined {
+  const isGateway = gateways.some((gateway) => same(gateway, asked));
+  if (!isGateway && !hostAddresses.some((own) => same(own, asked))) return undefined;
+  if (published.some((port) => leadsThrough(port, asked))) return undefined;
+  const rule = `hostAccess "${hostAccess}"`;
+  if (hostAccess === 'all') return allow(rule, 'it is an address of the host, all of which is open');
+  if (hostAccess === 'none') return deny(rule, 'it is an address of the host, all of which is closed');
+  if (!isGateway) return deny(rule, 'it is an address of the host, and "hostPorts" are open at the gateway addresses only');
+  if (asked.protocol === 'icmp') return allow(rule, 'it is the gateway, which answers echo requests');
+  return hostPorts.some((port) => takes(port, asked)) ? allow('hostPorts', `it is the gateway, at one of "hostPorts"`) : deny('hostPorts', 'it is the gateway, at none of "hostPorts"');
+}
+
+function sibling(_policy: Policy, asked: Asked, { siblings }: Surroundings): Verdict | undefined {
+  const found = siblings.find(({ address }) => same(address, asked));
+  if (found === undefined) return undefined;
+  const { isolation, ingress } = found.policy;
+  if (found.sameBridge) {
+    if (isolation !== 'container') return allow(`isolation "${isolation}"`, 'it is a container on the same bridge, whose own policy lets siblings in');
+    return deny('isolation "container"', 'it is a container on the same bridge, whose own policy keeps siblings out');
+  }
+  if (ingress === 'open') return undefined;
+  return deny('ingress "published"', 'it is a container on another bridge, which takes in published ports only');
+}
+
+function openedPrivate({ allowPrivate }: Policy, asked: Asked): Verdict | undefined {
+  const rule = firstMatch(allowPrivate, asked);
+  return rule && allow(rule.source, `${rule.source} opens it`);
+}
+
+function reserved({ mode, allowLocalNetworks }: Policy, { address }: Asked): Verdict | undefined {
+  const range = mode === 'open' ? undefined : reservedRangeOf(address);
+  if (range === undefined) return undefined;
+  const where = `it is in ${range.prefix}, ${range.about}`;
+  if (range.kind !== 'private') return deny(range.kind, `${where}: only a literal in "allowPrivate" opens it`);
+  if (allowLocalNetworks) return allow('allowLocalNetworks', where);
+  return deny('private', `${where}: only "allowPrivate" or "allowLocalNetworks" opens it`);
+}
+
+function allowed({ mode, allow: rules, names }: Policy, asked: Asked): Verdict | undefined {
+  if (mode !== 'allowlist') return undefined;
+  const rule = firstMatch(rules, asked);
+  if (rule !== undefined) return allow(rule.source, `${rule.source} opens it`);
+  for (const name of asked.names ?? []) {
+    const match = names.find((candidate) => nameCovers(candidate.name, name) && takes(candidate, asked));
+    if (match !== undefined) return allow(match.source, `${match.source} opens ${name}, which resolves to it`);
+  }
+  return undefined;
+}
+
+function byMode({ mode }: Policy): Verdict {
+  const rule = `mode "${mode}"`;
+  if (mode === 'open') return allow(rule, 'mode "open" opens everything beyond the host');
+  if (mode === 'restricted') return allow(rule, 'it is on the public internet, which mode "restricted" opens');
+  return deny(rule, 'nothing that is listed opens it');
+}
+
+function allow(rule: string, reason: string): Verdict {
+  return { verdict: 'allow', rule, reason };
+}
+
+function deny(rule: string, reason: string): Verdict {
+  return { verdict: 'deny', rule, reason };
+}
+
+function firstMatch(rules: readonly AddressRule[], asked: Asked): AddressRule | undefined {
+  return rules.find((rule) => takes(rule, asked) && covers(intervalOf(rule.prefix), asked.interval));
+}
+
+/** Whether protocol and port of a rule take the destination in. */
+function takes({ protocol, ports }: PortRule, asked: Asked): boolean {
+  if (protocol === 'any' && ports === undefined) return true;
+  if (protocol !== 'any' && protocol !== asked.protocol) return false;
+  if (protocol === 'icmp') return true;
+  if (!['tcp', 'udp', 'sctp'].includes(asked.protocol)) return false;
+  return ports === undefined || (asked.port !== undefined && ports.from <= asked.port && asked.port <= ports.to);
+}
+
+function leadsThrough({ hostAddress, protocol, port }: Published, asked: Asked): boolean {
+  return protocol === asked.protocol && port === asked.port && (hostAddress === undefined || same(hostAddress, asked));
+}
+
+function same(address: string, { interval }: Asked): boolean {
+  const value = parseAddressValue(address);
+  return value !== undefined && value.family === interval.family && value.value === interval.from;
+}

@@ -1,0 +1,85 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { CniError, codes } from '../cni/errors.ts';
+import { quote } from '../cni/fields.ts';
+import { checkPolicyName, chosenPolicy, type Choices, type EgressConf } from './conf.ts';
+import { findJsonProblem } from './json-problem.ts';
+import { parsePolicy } from './parse.ts';
+import type { Policy } from './policy.ts';
+
+/*
+ * On disk: /etc/drawbridge/policies/NAME.json, one object with the keys of a policy each. Written by
+ * operators, read by us.
+ */
+
+/** Where named policies are kept. */
+export const policiesFolder = '/etc/drawbridge/policies';
+
+/** Longest policy in bytes: some twenty thousand entries. */
+const longestFile = 1 << 20;
+
+export interface ChosenPolicy {
+  readonly policy: Policy;
+  /** Set when it was read from a file. */
+  readonly policyName?: string;
+}
+
+/**
+ * The policy that holds for a container: the one that it chose among the selectable ones, or else the
+ * network's own.
+ *
+ * Throws {@link CniError} with code 7 for a choice that is not selectable, and for a policy that is missing
+ * or invalid.
+ */
+export async function policyFor(conf: EgressConf, choices: Choices, folder = policiesFolder): Promise<ChosenPolicy> {
+  const name = chosenPolicy(conf, choices) ?? ('named' in conf.policy ? conf.policy.named : undefined);
+  if (name !== undefined) return { policy: await loadPolicy(name, folder), policyName: name };
+  if ('named' in conf.policy) throw new RangeError('A named policy has a name');
+  return { policy: conf.policy };
+}
+
+/** Reads a named policy. Throws {@link CniError}: code 7 when it is missing or invalid, 5 when it cannot be read. */
+export async function loadPolicy(name: string, folder = policiesFolder): Promise<Policy> {
+  const file = `${folder}/${checkPolicyName(name, 'policy')}.json`;
+  const text = await readPolicyFile(name, file, folder);
+  return parsePolicyText(text, `policy ${quote(name)} (${file})`);
+}
+
+/** Reads a policy from the text of a file; `what` names it in errors. */
+export function parsePolicyText(text: string, what: string): Policy {
+  const wrong = findJsonProblem(text);
+  if (wrong !== undefined) throw new CniError(codes.invalidConfig, `Cannot use ${what}: line ${wrong.line}, column ${wrong.column}: ${wrong.problem}`, 'The file is to hold one JSON object with the keys of a policy');
+  try {
+    return parsePolicy(JSON.parse(text), '');
+  } catch (error) {
+    if (error instanceof CniError) throw new CniError(error.code, `Cannot use ${what}: ${error.message}`, error.details, { cause: error });
+    throw error;
+  }
+}
+
+/** Names of the policies in the folder, sorted; none when there is no folder. */
+export async function policyNames(folder = policiesFolder): Promise<string[]> {
+  try {
+    const files = await readdir(folder);
+    return files.filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.json$/.test(file)).map((file) => file.slice(0, -'.json'.length)).toSorted();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function readPolicyFile(name: string, file: string, folder: string): Promise<string> {
+  try {
+    const text = await readFile(file, 'utf8');
+    if (text.length <= longestFile) return text;
+    throw new CniError(codes.invalidConfig, `Cannot use policy ${quote(name)}: ${file} is longer than ${longestFile} bytes`, 'Use prefixes in place of single addresses');
+  } catch (error) {
+    if (error instanceof CniError) throw error;
+    if (!isMissing(error)) throw new CniError(codes.ioFailure, `Cannot read policy ${quote(name)}: ${error instanceof Error ? error.message : String(error)}`, undefined, { cause: error });
+    const names = await policyNames(folder);
+    throw new CniError(codes.invalidConfig, `Cannot find policy ${quote(name)}: there is no ${file}`, names.length === 0 ? `There are no policies in ${folder}` : `There are ${names.map(quote).join(', ')}`);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

@@ -1,0 +1,70 @@
+import { isFresh, learn, openAddresses, type KnownName, type OpenAddress } from './names-lifetimes.ts';
+import { resolveNames, type Resolution } from './names-resolve.ts';
+import { namesFolder, recallName, rememberName } from './names-store.ts';
+import type { Policy } from './policy.ts';
+
+/** A name of a policy, and what it opens now. */
+export interface OpenName {
+  readonly name: string;
+  readonly addresses: readonly OpenAddress[];
+  /** TTLs of the last answer in seconds: the shortest of all names says when to refresh. */
+  readonly ttls: readonly number[];
+  /** Sentences for stderr and `list`; empty when all is well. */
+  readonly problems: readonly string[];
+}
+
+export interface OpenNamesOptions {
+  readonly folder?: string;
+  /** Milliseconds for all names together. */
+  readonly deadline?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: number;
+  /** Ask the resolver also about names whose last answer has not run out. */
+  readonly force?: boolean;
+}
+
+/**
+ * Resolves the names of a policy, remembers the answers, and returns what is to be opened. Wildcards are
+ * left out: what they open is learnt from the container's own queries.
+ *
+ * Never throws. A name that does not resolve opens nothing and harms no other; while the resolver fails,
+ * the last good addresses serve.
+ */
+export async function openNames(policy: Pick<Policy, 'names' | 'dns' | 'refreshIntervalMinutes'>, { folder = namesFolder, deadline, now = Date.now(), force = false }: OpenNamesOptions = {}): Promise<OpenName[]> {
+  const servers = policy.dns.upstream;
+  const names = [...new Set(policy.names.map(({ name }) => name))].filter((name) => !name.startsWith('*.'));
+  const recalled = new Map(await Promise.all(names.map(async (name) => [name, await recallName(name, servers, folder)] as const)));
+  const asked = names.filter((name) => {
+    const known = recalled.get(name);
+    return force || known === undefined || !isFresh(known, now);
+  });
+  const resolved = await resolveNames(asked, { servers, ...(deadline === undefined ? {} : { deadline }) });
+  const resolutions = new Map(resolved.map((resolution) => [resolution.name, resolution]));
+  return Promise.all(names.map(async (name) => openName(name, recalled.get(name), resolutions.get(name))));
+
+  async function openName(name: string, before: KnownName | undefined, resolution: Resolution | undefined): Promise<OpenName> {
+    const { known, dropped } = resolution === undefined && before !== undefined ? { known: before, dropped: [] } : learn(before, name, resolution?.answers ?? [], now);
+    const problems = dropped.map((address) => `"${name}" resolves to ${address}, which no name opens`);
+    if (known.resolvedAt === now) problems.push(...(await remembering(known)));
+    const failing = (resolution?.failures ?? []).map(({ family }) => family);
+    const addresses = openAddresses(known, { now, refreshIntervalMinutes: policy.refreshIntervalMinutes, failing });
+    return { name, addresses, ttls: known.addresses.filter(({ seenAt }) => seenAt === known.resolvedAt).map(({ ttl }) => ttl), problems: [...problems, ...failureOf(name, resolution, addresses.length)] };
+  }
+
+  /** What cannot be remembered still opens. */
+  async function remembering(known: KnownName): Promise<string[]> {
+    try {
+      await rememberName(known, servers, folder);
+      return [];
+    } catch (error) {
+      return [`Cannot remember the addresses of "${known.name}": ${error instanceof Error ? error.message : String(error)}`];
+    }
+  }
+}
+
+function failureOf(name: string, resolution: Resolution | undefined, open: number): string[] {
+  if (resolution === undefined || resolution.answers.length > 0) return [];
+  const [failure] = resolution.failures;
+  const why = failure === undefined ? 'it has no addresses' : failure.why;
+  return [`Cannot resolve "${name}": ${why}; ${open === 0 ? 'it opens nothing' : `${open} earlier ${open === 1 ? 'address stays' : 'addresses stay'} open`}`];
+}

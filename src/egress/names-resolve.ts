@@ -1,0 +1,70 @@
+import { Resolver } from 'node:dns/promises';
+import type { Answer } from './names-lifetimes.ts';
+
+/** What the resolver said about one name. */
+export interface Resolution {
+  readonly name: string;
+  /** Of both families, CNAMEs followed; the TTL is the shortest of the chain. */
+  readonly answers: readonly Answer[];
+  /** Families whose query got no answer, with the reason; a name without addresses of a family is an answer. */
+  readonly failures: readonly { readonly family: 4 | 6; readonly why: string }[];
+}
+
+/** Milliseconds for all names together: ADD waits for this, and a runtime for ADD. */
+const defaultDeadline = 3000;
+
+/** Milliseconds until another server is tried. */
+const timeoutPerTry = 900;
+
+/**
+ * Resolves names to all their addresses of both families, in parallel, within one deadline for all.
+ *
+ * `servers` are addresses with an optional port, as in `dns.upstream`; without any those of the host's
+ * resolv.conf are asked. Queries go to the DNS and nowhere else: no hosts file, no search domains.
+ * Never throws: a name that fails says so in its own result. One result for each name, in their order.
+ */
+export async function resolveNames(names: readonly string[], { servers = [], deadline = defaultDeadline }: { servers?: readonly string[]; deadline?: number } = {}): Promise<Resolution[]> {
+  if (names.length === 0) return [];
+  const resolver = new Resolver({ timeout: timeoutPerTry, tries: 2 });
+  if (servers.length > 0) resolver.setServers(servers);
+  const timer = setTimeout(() => resolver.cancel(), deadline);
+  try {
+    return await Promise.all(names.map(async (name) => resolveName(resolver, name, deadline)));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function resolveName(resolver: Resolver, name: string, deadline: number): Promise<Resolution> {
+  const [four, six] = await Promise.all([query(async () => resolver.resolve4(name, { ttl: true }), deadline), query(async () => resolver.resolve6(name, { ttl: true }), deadline)]);
+  const failures: { family: 4 | 6; why: string }[] = [];
+  if (four.why !== undefined) failures.push({ family: 4, why: four.why });
+  if (six.why !== undefined) failures.push({ family: 6, why: six.why });
+  return { name, answers: [...four.answers, ...six.answers], failures };
+}
+
+interface Queried {
+  readonly answers: readonly Answer[];
+  readonly why?: string;
+}
+
+async function query(ask: () => Promise<Answer[]>, deadline: number): Promise<Queried> {
+  try {
+    const answers = await ask();
+    return { answers: answers.map(({ address, ttl }) => ({ address, ttl })) };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    // Node tells "no such name" and "no address of this family" apart, Bun calls both ENOTFOUND.
+    if (code === 'ENOTFOUND' || code === 'ENODATA') return { answers: [] };
+    return { answers: [], why: reasons[code]?.(deadline) ?? code };
+  }
+}
+
+const reasons: Readonly<Record<string, (deadline: number) => string>> = {
+  ESERVFAIL: () => 'the server failed (SERVFAIL)',
+  EREFUSED: () => 'the server refused (REFUSED)',
+  ECONNREFUSED: () => 'no server takes queries',
+  ETIMEOUT: () => 'no server answered',
+  ECANCELLED: (deadline) => `no server answered within ${deadline} ms`,
+  EBADRESP: () => 'the server sent something that is not an answer',
+};

@@ -1,0 +1,162 @@
+import { CniError, codes } from '../cni/errors.ts';
+import { Fields, quote, show } from '../cni/fields.ts';
+import { openedByPrivate } from './allow-private.ts';
+import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
+import { parseAddressValue, formatAddressValue } from './interval.ts';
+import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
+import { presetNames, presetRules } from './presets.ts';
+
+/** Keys of a policy, in the order in which the manual lists them. */
+export const policyKeys = [
+  'mode',
+  'preset',
+  'allow',
+  'allowPrivate',
+  'deny',
+  'allowLocalNetworks',
+  'hostAccess',
+  'hostPorts',
+  'isolation',
+  'ingress',
+  'ipv6',
+  'refreshIntervalMinutes',
+  'dns',
+  'onDeny',
+  'audit',
+] as const;
+
+/**
+ * Reads a policy: checks every key, fills in the defaults, and puts the contents of presets among the rules.
+ *
+ * `where` is the path of the object in what the user wrote ("egress"; empty for the whole of it) and
+ * starts the key that an error names. Without `mode` a policy is "restricted", unless it has `allow` or
+ * `preset`: who lists what is allowed means the list, so it is "allowlist" then.
+ *
+ * Throws {@link CniError} with code 7 for an unknown key, a value of another type or outside its range,
+ * an entry that cannot be understood, and for a policy that contradicts itself: an allowlist of nothing,
+ * a preset in a mode that is wider than it, "none" beside anything that opens more than DNS.
+ */
+export function parsePolicy(raw: unknown, where: string): Policy {
+  const fields = new Fields(raw, where).only(policyKeys);
+  refuseNull(fields);
+  const preset = parsePreset(fields);
+  const mode = oneOf(fields, 'mode', ['open', 'restricted', 'allowlist']) ?? (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
+  const listed = parseAllow(fields);
+  const fromPresets = (preset ?? []).map((name) => presetRules(name));
+  const policy: Policy = {
+    mode,
+    preset: preset ?? [],
+    allow: [...listed.addresses, ...fromPresets.flatMap(({ addresses }) => addresses)],
+    names: [...listed.names, ...fromPresets.flatMap(({ names }) => names)],
+    allowPrivate: addressEntries(fields, 'allowPrivate').flatMap(({ rule, place }) => openedByPrivate(rule, place)),
+    deny: addressEntries(fields, 'deny').map(({ rule }) => rule),
+    allowLocalNetworks: fields.boolean('allowLocalNetworks') ?? false,
+    hostAccess: oneOf(fields, 'hostAccess', ['ports', 'all', 'none']) ?? 'ports',
+    hostPorts: parseHostPorts(fields),
+    isolation: oneOf(fields, 'isolation', ['container', 'bridge', 'none']) ?? (mode === 'open' ? 'bridge' : 'container'),
+    ingress: oneOf(fields, 'ingress', ['published', 'open']) ?? 'published',
+    ipv6: oneOf(fields, 'ipv6', ['filter', 'disable']) ?? 'filter',
+    refreshIntervalMinutes: fields.integer('refreshIntervalMinutes', { min: 0, max: longestRefresh }) ?? 30,
+    dns: parseDns(fields),
+    onDeny: oneOf(fields, 'onDeny', ['reject', 'drop']) ?? 'reject',
+    audit: fields.boolean('audit') ?? false,
+  };
+  refuseContradictions(policy, fields);
+  return policy;
+}
+
+/** Minutes; a week. */
+const longestRefresh = 10_080;
+
+/** Null passes for an absent key elsewhere; here it would turn `"deny": null` of a failed template into no denial. */
+function refuseNull(fields: Fields): void {
+  const key = fields.keys().find((name) => fields.value[name] === null);
+  if (key !== undefined) throw new CniError(codes.invalidConfig, `Invalid ${quote(fields.at(key))}: it is null`, 'Leave the key out for its default');
+}
+
+function parsePreset(fields: Fields): string[] | undefined {
+  const raw = fields.raw('preset');
+  if (raw === undefined) return undefined;
+  const names = typeof raw === 'string' ? [raw] : fields.strings('preset') ?? [];
+  for (const name of names) {
+    if (!presetNames.includes(name)) throw new CniError(codes.invalidConfig, `Invalid ${quote(fields.at('preset'))}: there is no preset ${quote(name)}`, `The presets are ${presetNames.map(quote).join(', ')}`);
+  }
+  return [...new Set(names)];
+}
+
+function parseAllow(fields: Fields): { addresses: AddressRule[]; names: NameRule[] } {
+  const addresses: AddressRule[] = [];
+  const names: NameRule[] = [];
+  for (const { value, place } of entries(fields, 'allow')) {
+    const entry = parseEntry(value, place);
+    if (entry.kind === 'address') addresses.push(entry.rule);
+    else names.push(entry.rule);
+  }
+  return { addresses, names };
+}
+
+/** Entries of a list that takes no names: a name means what its owner makes it mean, from one minute to the next. */
+function addressEntries(fields: Fields, key: 'allowPrivate' | 'deny'): { rule: AddressRule; place: Place }[] {
+  return entries(fields, key).map(({ value, place }) => {
+    const entry = parseEntry(value, place);
+    if (entry.kind === 'name') throw refusal(show(value), place, `${quote(entry.rule.name)} is a name, and "${key}" takes addresses only`, 'expected an address or a prefix: what a name resolves to may change at any time');
+    return { rule: entry.rule, place };
+  });
+}
+
+function parseHostPorts(fields: Fields): PortRule[] {
+  if (fields.raw('hostPorts') === undefined) {
+    return [
+      { protocol: 'udp', ports: { from: 53, to: 53 } },
+      { protocol: 'tcp', ports: { from: 53, to: 53 } },
+    ];
+  }
+  return entries(fields, 'hostPorts').map(({ value, place }) => parsePortEntry(value, place));
+}
+
+function parseDns(fields: Fields): Policy['dns'] {
+  const dns = fields.object('dns')?.only(['upstream', 'denied']);
+  if (dns === undefined) return { upstream: [], denied: 'refused' };
+  refuseNull(dns);
+  return {
+    upstream: entries(dns, 'upstream').map(({ value, place }) => parseServer(value, place)),
+    denied: oneOf(dns, 'denied', ['refused', 'nxdomain']) ?? 'refused',
+  };
+}
+
+/** A DNS server: an address, with a port where that is not 53. Canonical: "9.9.9.9", "[2001:db8::1]:5353". */
+function parseServer(value: unknown, place: Place): string {
+  const match = typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:[\]]+|[^[\]]*:[^[\]]*:[^[\]]*))(?::(\d+))?$/.exec(value) : null;
+  const address = parseAddressValue(match?.[1] ?? match?.[2] ?? '');
+  const port = Number(match?.[3] ?? 53);
+  if (address === undefined || port < 1 || port > 65535) throw refusal(show(value), place, 'it is not the address of a DNS server', 'expected "9.9.9.9", "9.9.9.9:5353", "2001:db8::1" or "[2001:db8::1]:5353"');
+  const text = formatAddressValue(address.family, address.value);
+  if (port === 53) return text;
+  return address.family === 4 ? `${text}:${port}` : `[${text}]:${port}`;
+}
+
+function refuseContradictions({ mode, preset, allow, names, allowPrivate }: Policy, fields: Fields): void {
+  const invalid = (key: string, what: string, remedy: string): CniError => new CniError(codes.invalidConfig, `Invalid ${quote(fields.at(key))}: ${what}`, remedy);
+  const listing = preset.filter((name) => name !== 'unrestricted');
+  if (mode !== 'allowlist' && listing.length > 0) {
+    throw invalid('preset', `${listing.map(quote).join(', ')} lists what is allowed, and mode "${mode}" opens more than that`, 'Use mode "allowlist", or leave the preset out');
+  }
+  if (preset.includes('none') && (preset.length > 1 || allow.length + names.length + allowPrivate.length > 0)) {
+    throw invalid('preset', '"none" is DNS only, and the policy opens more', 'Leave "none" out, or everything under "allow" and "allowPrivate" and the other presets');
+  }
+  if (mode === 'allowlist' && preset.length + allow.length + names.length + allowPrivate.length === 0) {
+    throw invalid('mode', 'it is "allowlist", and nothing is listed', 'List destinations under "allow", or name a preset; "preset": "none" is DNS only');
+  }
+}
+
+function entries(fields: Fields, key: string): { value: unknown; place: Place }[] {
+  return (fields.list(key) ?? []).map((value, index) => ({ value, place: { key, path: `${fields.at(key)}[${index}]` } }));
+}
+
+function oneOf<const Value extends string>(fields: Fields, key: string, values: readonly Value[]): Value | undefined {
+  const given = fields.string(key);
+  if (given === undefined) return undefined;
+  const value = values.find((candidate) => candidate === given);
+  if (value === undefined) throw fields.invalid(key, `one of ${values.map(quote).join(', ')}`);
+  return value;
+}

@@ -1,0 +1,93 @@
+import { formatAddressValue, intervalOf, overlaps, parseAddressValue, type Interval } from './interval.ts';
+
+/** Why a range is not the public internet. */
+export type ReservedKind = 'metadata' | 'bogon' | 'private';
+
+export interface ReservedRange {
+  /** Canonical prefix text. */
+  readonly prefix: string;
+  /** What the range is, as a noun phrase for messages. */
+  readonly about: string;
+}
+
+/**
+ * Link-local ranges and the addresses at which clouds hand credentials to whoever asks. Closed except
+ * for single addresses under `allowPrivate`. Disjoint; may lie inside ranges of the other lists.
+ */
+export const metadataRanges: readonly ReservedRange[] = [
+  { prefix: '169.254.0.0/16', about: 'link-local (RFC 3927), with the metadata address 169.254.169.254' },
+  { prefix: '168.63.129.16/32', about: 'metadata address of Azure' },
+  { prefix: '100.100.100.200/32', about: 'metadata address of Alibaba Cloud' },
+  { prefix: '192.0.0.192/32', about: 'metadata address of Oracle Cloud' },
+  { prefix: 'fe80::/10', about: 'link-local (RFC 4291)' },
+  { prefix: 'fd00:ec2::/32', about: 'metadata addresses of AWS' },
+  { prefix: 'fd20:ce::254/128', about: 'metadata address of Google Cloud' },
+];
+
+/**
+ * Ranges that no public destination has, or that carry another address inside and so would slip past
+ * the lists of the family inside. The documentation ranges (RFC 5737, RFC 3849) are not among them:
+ * nothing answers there. Disjoint.
+ */
+export const bogonRanges: readonly ReservedRange[] = [
+  { prefix: '0.0.0.0/8', about: '"this network" (RFC 1122)' },
+  { prefix: '127.0.0.0/8', about: 'loopback (RFC 1122)' },
+  { prefix: '192.0.0.0/24', about: 'protocol assignments (RFC 6890)' },
+  { prefix: '198.18.0.0/15', about: 'benchmarking (RFC 2544)' },
+  { prefix: '224.0.0.0/4', about: 'multicast (RFC 5771)' },
+  { prefix: '240.0.0.0/4', about: 'reserved (RFC 1112), with the broadcast address' },
+  { prefix: '::/96', about: 'unspecified, loopback and IPv4-compatible (RFC 4291)' },
+  { prefix: '::ffff:0:0/96', about: 'IPv4-mapped (RFC 4291)' },
+  { prefix: '::ffff:0:0:0/96', about: 'IPv4-translated (RFC 2765)' },
+  { prefix: '64:ff9b::/96', about: 'NAT64 (RFC 6052)' },
+  { prefix: '64:ff9b:1::/48', about: 'local NAT64 (RFC 8215)' },
+  { prefix: '100::/64', about: 'discard (RFC 6666)' },
+  { prefix: '2001::/32', about: 'Teredo (RFC 4380)' },
+  { prefix: '2002::/16', about: '6to4 (RFC 3056)' },
+  { prefix: 'fec0::/10', about: 'site-local (RFC 3879)' },
+  { prefix: 'ff00::/8', about: 'multicast (RFC 4291)' },
+];
+
+/** Networks of somebody's own; `allowLocalNetworks` opens them. Disjoint. */
+export const privateRanges: readonly ReservedRange[] = [
+  { prefix: '10.0.0.0/8', about: 'private (RFC 1918)' },
+  { prefix: '172.16.0.0/12', about: 'private (RFC 1918)' },
+  { prefix: '192.168.0.0/16', about: 'private (RFC 1918)' },
+  { prefix: '100.64.0.0/10', about: 'shared by carriers (RFC 6598)' },
+  { prefix: 'fc00::/7', about: 'unique local (RFC 4193)' },
+];
+
+/**
+ * Bogons that a literal in `allowPrivate` may open, because somebody uses them inside: test networks,
+ * class E, and NAT64 on hosts that have IPv6 only. The rest has no honest use as a destination.
+ */
+export const openableBogons: readonly string[] = ['192.0.0.0/24', '198.18.0.0/15', '240.0.0.0/4', '64:ff9b::/96', '64:ff9b:1::/48'];
+
+const ranked: readonly (readonly [ReservedKind, readonly ReservedRange[]])[] = [
+  ['metadata', metadataRanges],
+  ['bogon', bogonRanges],
+  ['private', privateRanges],
+];
+
+/** The reserved range that holds an address, in the order of judgement; undefined for a public one. */
+export function reservedRangeOf(address: string): (ReservedRange & { readonly kind: ReservedKind }) | undefined {
+  const wanted = intervalOf(address);
+  for (const [kind, ranges] of ranked) {
+    const range = ranges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
+    if (range !== undefined) return { ...range, kind };
+  }
+  return undefined;
+}
+
+/** Metadata and link-local intervals, also as they look from behind NAT64: no prefix in `allowPrivate` opens these. */
+export function metadataIntervals(): Interval[] {
+  const plain = metadataRanges.map(({ prefix }) => intervalOf(prefix));
+  const nat64 = parseAddressValue('64:ff9b::')?.value ?? 0n;
+  const behindNat64 = plain.filter(({ family }) => family === 4).map(({ from, to }): Interval => ({ family: 6, from: nat64 + from, to: nat64 + to }));
+  return [...plain, ...behindNat64];
+}
+
+/** The IPv4 address inside an IPv4-mapped one ("::ffff:192.0.2.1"); undefined for any other address. */
+export function ipv4Inside(value: bigint): string | undefined {
+  return value >> 32n === 0xffffn ? formatAddressValue(4, value & 0xffffffffn) : undefined;
+}
