@@ -119,7 +119,7 @@ const mainTable = 254;
 function isSameRoute(route: ResultRoute, present: FoundRoute): boolean {
   const dst = canonicalInterfaceAddress(route.dst);
   if (dst !== canonicalInterfaceAddress(present.dst)) return false;
-  if (present.table !== (route.table ?? mainTable)) return false;
+  if (present.table !== (route.table || mainTable)) return false;
   if (dst === '0.0.0.0/0' || dst === '::/0') return true;
   const wanted = [
     [route.gw === undefined ? undefined : canonicalAddress(route.gw), present.gw === undefined ? undefined : canonicalAddress(present.gw)],

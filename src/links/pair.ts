@@ -115,7 +115,7 @@ function routeLine({ dst, gw, mtu, advmss, priority, table, scope }: ResultRoute
   if (mtu !== undefined && mtu > 0) words.push('mtu', mtu);
   if (advmss !== undefined && advmss > 0) words.push('advmss', advmss);
   if (priority !== undefined && priority > 0) words.push('metric', priority);
-  if (table !== undefined) words.push('table', table);
+  if (table !== undefined && table > 0) words.push('table', table);
   if (scope !== undefined) words.push('scope', scope);
   return line`route append ${dst} ${words}`;
 }

@@ -1,0 +1,56 @@
+/**
+ * Calls functions of src/host/ inside a private host: reads {steps: [[name, …arguments]…]} from stdin, and prints
+ * a list of {value, ms} or {error}, one for each step. Run by node, which strips the types itself.
+ */
+import { readFileSync } from 'node:fs';
+import { CniError } from '../../src/cni/errors.ts';
+import { chooseMtu, prepareBridge } from '../../src/host/bridge.ts';
+import { readAttachment, readInterface, readRoutes, uplinkMtu } from '../../src/host/interfaces.ts';
+import { applyBatch } from '../../src/host/ip.ts';
+import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
+import { configureContainer, connect, createPair, removePair, type PairSteps } from '../../src/host/pair.ts';
+import { enableForwarding, writeSysctlsIn } from '../../src/host/sysctl.ts';
+import { conflictingAddresses } from '../../src/links/addresses.ts';
+import { findDifferences, type ExpectedLinks } from '../../src/links/differences.ts';
+import type { BridgePlan } from '../../src/links/bridge.ts';
+
+const calls = {
+  applyBatch,
+  chooseMtu,
+  configureContainer,
+  enableForwarding,
+  isOwnNetns,
+  netnsExists,
+  openNetns,
+  readInterface,
+  readRoutes,
+  removePair,
+  uplinkMtu,
+  writeSysctlsIn,
+  connect: (bridge: BridgePlan, pair: PairSteps) => connect(bridge, pair, conflictingAddresses),
+  createPair: (bridge: BridgePlan, pair: PairSteps) => createPair(bridge, pair, conflictingAddresses),
+  prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge, conflictingAddresses),
+  check: async (expected: ExpectedLinks) => findDifferences(expected, await readAttachment(expected)),
+};
+
+export type Call = keyof typeof calls;
+
+export interface Outcome {
+  value?: unknown;
+  error?: { code: number; message: string; details?: string };
+  ms: number;
+}
+
+const { steps } = JSON.parse(readFileSync(0, 'utf8')) as { steps: [Call, ...unknown[]][] };
+const outcomes: Outcome[] = [];
+for (const [name, ...args] of steps) {
+  const start = performance.now();
+  try {
+    const value = await (calls[name] as (...given: unknown[]) => unknown)(...args);
+    outcomes.push({ value, ms: performance.now() - start });
+  } catch (error) {
+    const { code, message, details } = error instanceof CniError ? error : { code: 0, message: String(error), details: undefined };
+    outcomes.push({ error: { code, message, ...(details === undefined ? {} : { details }) }, ms: performance.now() - start });
+  }
+}
+console.log(JSON.stringify(outcomes));

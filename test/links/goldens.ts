@@ -1,0 +1,47 @@
+/** The plans whose text is kept in test/golden/links/. */
+import type { BridgePlan } from '../../src/links/bridge.ts';
+import type { PairPlan } from '../../src/links/pair.ts';
+import { attach, dual, ipv4, ipv6 } from './attachment.ts';
+
+export interface Plans {
+  readonly bridge: BridgePlan;
+  readonly pair: PairPlan;
+}
+
+const routes = [
+  { dst: '0.0.0.0/0', gw: '10.88.0.1' },
+  { dst: '192.0.2.0/24', gw: '10.88.0.1', mtu: 1400, advmss: 1360, priority: 100, table: 77 },
+  { dst: '198.51.100.0/24', scope: 253 },
+  { dst: '2001:db8::/32', gw: 'fd00:88::1', priority: 7 },
+];
+
+export const goldens: Record<string, Plans> = {
+  ipv4: attach(ipv4),
+  ipv6: attach(ipv6),
+  dual: attach(dual, { mtu: 1420 }),
+  'no-address': attach([]),
+  routes: attach(dual, { routes }),
+  'duplicate-address-detection': attach(dual, { enabledad: true }),
+  'hairpin-isolated': attach(ipv4, { hairpinMode: true, portIsolation: true, routeLocalnet: true }),
+  promiscuous: attach(ipv4, { promiscMode: true }),
+  'interface-stays-down': attach([], { disableContainerInterface: true }),
+  vlan: attach([], { vlan: 100 }),
+  'vlan-gateway': attach(dual, { vlan: 100 }),
+  'vlan-trunk': attach([], { trunk: [101, 200, 201, 202] }),
+  'vlan-and-trunk': attach([], { vlan: 100, trunk: [101, 200, 201], preserveDefaultVlan: true }),
+};
+
+/** A plan as it is kept: each part under a comment that says where it is applied; "#" is a comment for ip -batch too. */
+export function textOf({ bridge, pair }: Plans): string {
+  const parts: [string, readonly string[]][] = [
+    ['ip -batch: make the bridge', bridge.create],
+    ['sysctl of the bridge', bridge.sysctls.map(({ file, value }) => `${file} = ${value}`)],
+    ['ip -batch: make the gateway of the VLAN', bridge.vlanGateway?.create ?? []],
+    ['bridge -batch: VLANs of the gateway', bridge.vlanGateway?.vlans ?? []],
+    ['ip -batch: keep the bridge, make the pair', [...bridge.keep, ...pair.host]],
+    ['bridge -batch: VLANs of the port', pair.vlans],
+    ['sysctl in the container', pair.sysctls.map(({ file, value }) => `${file} = ${value}`)],
+    ['ip -batch in the container', pair.container],
+  ];
+  return parts.filter(([, lines]) => lines.length > 0).map(([title, lines]) => `# ${title}\n${lines.join('\n')}\n`).join('\n');
+}
