@@ -16,7 +16,8 @@ import { policyId } from './policy-id.ts';
  *   set P_names4_tcp_443                  addresses of names, one set per protocol and ports; timed, filled
  *                                         from elsewhere (elements.ts), kept when the group is added again
  *
- * Lines may be run again in one transaction with what they made before.
+ * Lines may be run again, also in one transaction, with what they made before. Sets are not flushed for it:
+ * the id stands for their contents, and flushing a large concatenated set takes seconds.
  */
 export function compilePolicy(policy: Policy): RuleGroup {
   const id = policyId(policy);
@@ -120,10 +121,7 @@ class Draft {
   add(): string[] {
     return [
       ...this.#sets.map(({ name, type, flags }) => `add set inet drawbridge ${name} { type ${type}; flags ${flags}; }`),
-      ...this.#sets.filter(({ elements }) => elements.length > 0).flatMap(({ name, elements }) => [
-        `flush set inet drawbridge ${name}`,
-        `add element inet drawbridge ${name} { ${elements.join(', ')} }`,
-      ]),
+      ...this.#sets.filter(({ elements }) => elements.length > 0).map(({ name, elements }) => `add element inet drawbridge ${name} { ${elements.join(', ')} }`),
       ...this.#chains.flatMap(({ name, rules }) => [
         `add chain inet drawbridge ${name}`,
         `flush chain inet drawbridge ${name}`,
