@@ -38,7 +38,8 @@ export function stampBoot(subject: string): void {
 
 /** Renews the time of a stamp of this boot. */
 export function renewStamp(subject: string): void {
-  const now = new Date();
+  // One more, since a Date holds whole milliseconds and the times of files do not.
+  const now = new Date(Date.now() + 1);
   utimesSync(stampFile(subject), now, now);
 }
 
