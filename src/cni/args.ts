@@ -30,13 +30,19 @@ export function parseArgs(text: string): CniArgs {
  */
 export function checkArgs(args: CniArgs, known: readonly string[]): void {
   if (args.malformed.length > 0) {
-    throw invalid(`ARGS: invalid pair ${args.malformed.map(quote).join(', ')}`, 'Write CNI_ARGS as "KEY=VALUE;KEY=VALUE", with no "=" or ";" in a value and none at the end');
+    throw invalid(
+      `ARGS: invalid pair ${args.malformed.map(quote).join(', ')}`,
+      'Write CNI_ARGS as "KEY=VALUE;KEY=VALUE", with no "=" or ";" in a value and none at the end',
+    );
   }
   if (ignoresUnknown(args)) return;
   const unknown = [...args.pairs].filter(([key]) => key !== 'IgnoreUnknown' && !known.includes(key));
   if (unknown.length === 0) return;
   const list = unknown.map(([key, value]) => quote(`${key}=${value}`)).join(' ');
-  throw invalid(`ARGS: unknown args [${list}]`, `The known keys are ${known.map(quote).join(', ')}; add IgnoreUnknown=1 to let others pass`);
+  throw invalid(
+    `ARGS: unknown args [${list}]`,
+    `The known keys are ${known.map(quote).join(', ')}; add IgnoreUnknown=1 to let others pass`,
+  );
 }
 
 function ignoresUnknown({ pairs }: CniArgs): boolean {
@@ -50,7 +56,9 @@ function ignoresUnknown({ pairs }: CniArgs): boolean {
     case 'false':
       return false;
     default:
-      throw invalid(`ARGS: error parsing value of pair ${quote(`IgnoreUnknown=${value ?? ''}`)}: 1, true, 0 or false is expected`);
+      throw invalid(
+        `ARGS: error parsing value of pair ${quote(`IgnoreUnknown=${value ?? ''}`)}: 1, true, 0 or false is expected`,
+      );
   }
 }
 

@@ -45,7 +45,10 @@ export function delegationOf(request: Request, type: string): Delegation {
 export async function delegateAdd(delegation: Delegation): Promise<Result> {
   try {
     const stdout = await execute('ADD', delegation);
-    return resultFromWire(decode(stdout, delegation.type), delegation.cniVersion, { path: `result of ${delegation.type}`, code: codes.decodingFailure });
+    return resultFromWire(decode(stdout, delegation.type), delegation.cniVersion, {
+      path: `result of ${delegation.type}`,
+      code: codes.decodingFailure,
+    });
   } catch (error) {
     await delegateDel(delegation).catch(() => {});
     throw error;
@@ -91,7 +94,11 @@ export function findPlugin({ type, path }: Pick<Delegation, 'type' | 'path'>): s
     const file = `${folder}/${type}`;
     if (isRegularFile(file)) return file;
   }
-  throw new CniError(codes.invalidConfig, `Cannot find plugin ${quote(type)}: it is not in ${path.map(quote).join(', ') || 'CNI_PATH, which is empty'}`, 'Install the plugin there, or name another type');
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot find plugin ${quote(type)}: it is not in ${path.map(quote).join(', ') || 'CNI_PATH, which is empty'}`,
+    'Install the plugin there, or name another type',
+  );
 }
 
 /** A folder that cannot be read is as good as one without the plugin: the next one may have it. */
@@ -116,7 +123,11 @@ async function execute(verb: DelegatedVerb, delegation: Delegation): Promise<str
   const file = findPlugin(delegation);
   const forward = delegation.stderr ?? ((text: string) => void process.stderr.write(text));
   try {
-    const { stdout, stderr } = await runPatiently(file, { input: delegation.conf, env: environment(verb, delegation), deadline });
+    const { stdout, stderr } = await runPatiently(file, {
+      input: delegation.conf,
+      env: environment(verb, delegation),
+      deadline,
+    });
     if (stderr !== '') forward(stderr);
     return stdout;
   } catch (error) {
@@ -128,7 +139,8 @@ async function execute(verb: DelegatedVerb, delegation: Delegation): Promise<str
 
 /** `"ipam": {"type": "drawbridge"}` would start itself until the host has no process left. */
 function refuseLoop(type: string): void {
-  if (process.env[loopVariable] === type) throw new CniError(codes.invalidConfig, `Invalid plugin type ${quote(type)}: it delegates to itself`);
+  if (process.env[loopVariable] === type)
+    throw new CniError(codes.invalidConfig, `Invalid plugin type ${quote(type)}: it delegates to itself`);
 }
 
 /** The rest of the environment is ours. What does not apply is empty and not absent, as libcni has it. */
@@ -161,7 +173,9 @@ async function runPatiently(file: string, options: Parameters<typeof run>[2]): R
 
 /** A child that was killed has no exit status either: starting that one again would do its work twice. */
 function didNotStart(error: unknown): boolean {
-  return error instanceof CommandError && error.exitCode === undefined && /ETXTBSY|exit status unknown$/.test(error.message);
+  return (
+    error instanceof CommandError && error.exitCode === undefined && /ETXTBSY|exit status unknown$/.test(error.message)
+  );
 }
 
 /** The error object that the plugin printed; undefined when it printed none. */
@@ -170,7 +184,12 @@ function pluginError(error: CommandError, verb: DelegatedVerb, type: string): Cn
     const fields = new Fields(JSON.parse(error.stdout));
     const message = fields.string('msg');
     if (message === undefined) return undefined;
-    return new CniError(fields.integer('code', { min: 1 }) ?? codes.internal, `Plugin ${quote(type)} failed on ${verb}: ${message}`, fields.string('details'), { cause: error });
+    return new CniError(
+      fields.integer('code', { min: 1 }) ?? codes.internal,
+      `Plugin ${quote(type)} failed on ${verb}: ${message}`,
+      fields.string('details'),
+      { cause: error },
+    );
   } catch {
     return undefined;
   }
@@ -181,6 +200,11 @@ function decode(stdout: string, type: string): unknown {
     return JSON.parse(stdout);
   } catch (error) {
     const reason = stdout.trim() === '' ? 'it printed nothing' : (error as Error).message;
-    throw new CniError(codes.decodingFailure, `Cannot decode the result of plugin ${quote(type)}: it is not JSON`, reason, { cause: error });
+    throw new CniError(
+      codes.decodingFailure,
+      `Cannot decode the result of plugin ${quote(type)}: it is not JSON`,
+      reason,
+      { cause: error },
+    );
   }
 }

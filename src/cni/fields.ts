@@ -53,7 +53,10 @@ export class Fields {
   }
 
   /** A whole number; both limits are allowed values. */
-  integer(key: string, { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}): number | undefined {
+  integer(
+    key: string,
+    { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {},
+  ): number | undefined {
     const value = this.raw(key);
     if (value === undefined) return undefined;
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
@@ -114,7 +117,11 @@ export class Fields {
       const name = known.find((candidate) => fold(candidate) === fold(key));
       if (name === undefined) throw this.#unknown(key, known);
       const twin = seen.get(name);
-      if (twin !== undefined) throw new CniError(this.#code, `Invalid ${quote(this.path)}: keys ${quote(twin)} and ${quote(key)} are the same key`);
+      if (twin !== undefined)
+        throw new CniError(
+          this.#code,
+          `Invalid ${quote(this.path)}: keys ${quote(twin)} and ${quote(key)} are the same key`,
+        );
       seen.set(name, key);
     }
     return this;
@@ -138,8 +145,13 @@ export class Fields {
 
   #unknown(key: string, known: readonly string[]): CniError {
     const nearest = nearestTo(key, known);
-    const hint = nearest === undefined ? 'it is not a known key' : `it is not a known key, the nearest one is ${quote(nearest)}`;
-    return new CniError(this.#code, `Invalid ${quote(this.at(key))}: ${hint}`, `The known keys are ${known.map(quote).join(', ')}`);
+    const hint =
+      nearest === undefined ? 'it is not a known key' : `it is not a known key, the nearest one is ${quote(nearest)}`;
+    return new CniError(
+      this.#code,
+      `Invalid ${quote(this.at(key))}: ${hint}`,
+      `The known keys are ${known.map(quote).join(', ')}`,
+    );
   }
 }
 
@@ -153,7 +165,10 @@ function fold(key: string): string {
 
 function mismatch(path: string, value: unknown, expected: string, code: number): CniError {
   const state = value === undefined ? 'it is missing' : `it is ${show(value)}`;
-  return new CniError(code, `Invalid ${quote(path === '' ? 'configuration' : path)}: ${state}, ${expected} is expected`);
+  return new CniError(
+    code,
+    `Invalid ${quote(path === '' ? 'configuration' : path)}: ${state}, ${expected} is expected`,
+  );
 }
 
 function describeRange(min: number, max: number): string {

@@ -53,7 +53,9 @@ export interface StatusRequest extends CommonRequest {
  * provably dead. "list": everything that is not in the list goes; an empty list, or null (ocicni's nil
  * slice), means that everything goes.
  */
-export type ValidAttachments = { readonly kind: 'absent' } | { readonly kind: 'list'; readonly attachments: readonly AttachmentId[] };
+export type ValidAttachments =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'list'; readonly attachments: readonly AttachmentId[] };
 
 /** A plugin's configuration, with what every plugin needs of it. */
 export interface NetworkConf {
@@ -94,13 +96,22 @@ export function parseRequest(env: Environment, stdin: string): Request {
   requireVariables(env, verb);
   const fields = new Fields(decode(stdin), '', codes.decodingFailure);
   const network = parseNetworkName(fields);
-  const attached = verb === 'GC' || verb === 'STATUS' ? undefined : { network, containerId: parseContainerId(env), ifname: parseIfname(env) };
+  const attached =
+    verb === 'GC' || verb === 'STATUS'
+      ? undefined
+      : { network, containerId: parseContainerId(env), ifname: parseIfname(env) };
   const config = parseConfig(fields, network, parseVersion(fields, verb), stdin);
   const argsText = env['CNI_ARGS'] ?? '';
-  const common = { config, path: (env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== ''), args: parseArgs(argsText), argsText };
+  const common = {
+    config,
+    path: (env['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== ''),
+    args: parseArgs(argsText),
+    argsText,
+  };
 
   if (verb === 'STATUS') return { verb, ...common };
-  if (attached === undefined || verb === 'GC') return { verb: 'GC', ...common, validAttachments: parseValidAttachments(config) };
+  if (attached === undefined || verb === 'GC')
+    return { verb: 'GC', ...common, validAttachments: parseValidAttachments(config) };
   return { verb, ...common, id: attached, netns: env['CNI_NETNS'] ?? '', ...parsePrevResult(config, verb) };
 }
 
@@ -108,7 +119,11 @@ function parseVerb(env: Environment): Exclude<Verb, 'VERSION'> {
   const command = env['CNI_COMMAND'] ?? '';
   if (command === '') throw missing(['CNI_COMMAND']);
   if (!Object.hasOwn(requirements, command)) {
-    throw new CniError(codes.invalidEnvironment, `unknown CNI_COMMAND: ${command}`, `The commands are ${Object.keys(requirements).join(', ')} and VERSION`);
+    throw new CniError(
+      codes.invalidEnvironment,
+      `unknown CNI_COMMAND: ${command}`,
+      `The commands are ${Object.keys(requirements).join(', ')} and VERSION`,
+    );
   }
   return command as Exclude<Verb, 'VERSION'>;
 }
@@ -127,13 +142,18 @@ export const longestConfig = 16 * 1024 * 1024;
 
 function decode(stdin: string): unknown {
   if (stdin.length > longestConfig) {
-    throw new CniError(codes.decodingFailure, `Cannot decode the network configuration: it is longer than ${longestConfig} characters`);
+    throw new CniError(
+      codes.decodingFailure,
+      `Cannot decode the network configuration: it is longer than ${longestConfig} characters`,
+    );
   }
   try {
     return (JSON.parse(stdin) as unknown) ?? {};
   } catch (error) {
     const reason = stdin.trim() === '' ? 'stdin is empty' : (error as Error).message;
-    throw new CniError(codes.decodingFailure, 'Cannot decode the network configuration: it is not JSON', reason, { cause: error });
+    throw new CniError(codes.decodingFailure, 'Cannot decode the network configuration: it is not JSON', reason, {
+      cause: error,
+    });
   }
 }
 
@@ -144,14 +164,25 @@ const safeNameRule = 'Letters, digits, "_", "." and "-" are allowed, a letter or
 
 function parseNetworkName(fields: Fields): string {
   const name = fields.string('name') ?? '';
-  if (name === '') throw new CniError(codes.invalidConfig, 'missing network name', 'Give the network configuration a "name"');
-  if (!safeName.test(name)) throw new CniError(codes.invalidConfig, `Invalid "name": invalid characters found in network name ${quote(name)}`, safeNameRule);
+  if (name === '')
+    throw new CniError(codes.invalidConfig, 'missing network name', 'Give the network configuration a "name"');
+  if (!safeName.test(name))
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid "name": invalid characters found in network name ${quote(name)}`,
+      safeNameRule,
+    );
   return name;
 }
 
 function parseContainerId(env: Environment): string {
   const id = env['CNI_CONTAINERID'] ?? '';
-  if (!safeName.test(id)) throw new CniError(codes.invalidEnvironment, `Invalid "CNI_CONTAINERID": invalid characters in containerID ${quote(id)}`, safeNameRule);
+  if (!safeName.test(id))
+    throw new CniError(
+      codes.invalidEnvironment,
+      `Invalid "CNI_CONTAINERID": invalid characters in containerID ${quote(id)}`,
+      safeNameRule,
+    );
   return id;
 }
 
@@ -162,7 +193,12 @@ function parseContainerId(env: Environment): string {
 function parseIfname(env: Environment): string {
   const name = env['CNI_IFNAME'] ?? '';
   const problem = ifnameProblem(name);
-  if (problem !== undefined) throw new CniError(codes.invalidEnvironment, `Invalid "CNI_IFNAME": ${problem}: ${quote(name)}`, 'A name has 1 to 15 bytes, and none of / : % " \' \\ # and white space');
+  if (problem !== undefined)
+    throw new CniError(
+      codes.invalidEnvironment,
+      `Invalid "CNI_IFNAME": ${problem}: ${quote(name)}`,
+      'A name has 1 to 15 bytes, and none of / : % " \' \\ # and white space',
+    );
   return name;
 }
 
@@ -178,10 +214,18 @@ function parseVersion(fields: Fields, verb: Exclude<Verb, 'VERSION'>): SpecVersi
   const version = fields.string('cniVersion') || assumedVersion;
   const { since } = requirements[verb];
   if (since !== undefined && compareVersions(version, since) < 0) {
-    throw new CniError(codes.incompatibleVersion, `config version does not allow ${verb}`, `config is ${quote(version)}, ${verb} exists since ${quote(since)}`);
+    throw new CniError(
+      codes.incompatibleVersion,
+      `config version does not allow ${verb}`,
+      `config is ${quote(version)}, ${verb} exists since ${quote(since)}`,
+    );
   }
   if (!isSupported(version)) {
-    throw new CniError(codes.incompatibleVersion, 'incompatible CNI versions', `config is ${quote(version)}, plugin supports [${supportedVersions.map(quote).join(' ')}]`);
+    throw new CniError(
+      codes.incompatibleVersion,
+      'incompatible CNI versions',
+      `config is ${quote(version)}, plugin supports [${supportedVersions.map(quote).join(' ')}]`,
+    );
   }
   return version;
 }
@@ -191,10 +235,18 @@ function parseConfig({ value }: Fields, name: string, cniVersion: SpecVersion, t
   return { cniVersion, name, type: fields.string('type') ?? '', raw: value, fields, text };
 }
 
-function parsePrevResult(config: NetworkConf, verb: AttachmentRequest['verb']): Pick<AttachmentRequest, 'prevResult' | 'prevResultError'> {
+function parsePrevResult(
+  config: NetworkConf,
+  verb: AttachmentRequest['verb'],
+): Pick<AttachmentRequest, 'prevResult' | 'prevResultError'> {
   const value = config.fields.raw('prevResult');
   if (value === undefined) {
-    if (verb === 'CHECK') throw new CniError(codes.invalidConfig, 'Cannot check the attachment: "prevResult" is missing', 'Pass the result of ADD as "prevResult"');
+    if (verb === 'CHECK')
+      throw new CniError(
+        codes.invalidConfig,
+        'Cannot check the attachment: "prevResult" is missing',
+        'Pass the result of ADD as "prevResult"',
+      );
     return {};
   }
   try {

@@ -62,7 +62,11 @@ export function resultToWire(result: Result, version: SpecVersion): WireResult {
   return writers[resultFamily(version)](result, version);
 }
 
-const writers: Record<ResultFamily, (result: Result, version: SpecVersion) => WireResult> = { '0.2': write02, '0.4': write04, '1.x': write1x };
+const writers: Record<ResultFamily, (result: Result, version: SpecVersion) => WireResult> = {
+  '0.2': write02,
+  '0.4': write04,
+  '1.x': write1x,
+};
 
 function write1x({ interfaces, ips, routes, dns }: Result, cniVersion: SpecVersion): WireResult {
   const { domain, nameservers, options, search } = dns;
@@ -70,10 +74,22 @@ function write1x({ interfaces, ips, routes, dns }: Result, cniVersion: SpecVersi
   return filled({
     cniVersion,
     dns: Object.keys(writtenDns).length === 0 ? undefined : writtenDns,
-    interfaces: interfaces.map(({ mac, mtu, name, pciID, sandbox, socketPath }) => ({ ...filled({ mac, mtu: mtu || undefined }), name, ...filled({ pciID, sandbox, socketPath }) })),
+    interfaces: interfaces.map(({ mac, mtu, name, pciID, sandbox, socketPath }) => ({
+      ...filled({ mac, mtu: mtu || undefined }),
+      name,
+      ...filled({ pciID, sandbox, socketPath }),
+    })),
     ips: ips.map(({ address, gateway, interface: index }) => filled({ address, gateway, interface: index })),
     routes: routes.map(({ advmss, dst, gw, mtu, priority, scope, table }) =>
-      filled({ advmss: advmss || undefined, dst, gw, mtu: mtu || undefined, priority: priority || undefined, scope, table }),
+      filled({
+        advmss: advmss || undefined,
+        dst,
+        gw,
+        mtu: mtu || undefined,
+        priority: priority || undefined,
+        scope,
+        table,
+      }),
     ),
   });
 }
@@ -82,9 +98,19 @@ function write04({ interfaces, ips, routes, dns }: Result, cniVersion: SpecVersi
   return filled({
     cniVersion,
     interfaces: interfaces.map(({ name, mac, sandbox }) => ({ name, ...filled({ mac, sandbox }) })),
-    ips: ips.map(({ address, gateway, interface: index }) => filled({ version: isVersion6(address) ? '6' : '4', interface: index, address, gateway })),
+    ips: ips.map(({ address, gateway, interface: index }) =>
+      filled({ version: isVersion6(address) ? '6' : '4', interface: index, address, gateway }),
+    ),
     routes: routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) =>
-      filled({ dst, gw, mtu: mtu || undefined, advmss: advmss || undefined, priority: priority || undefined, table, scope }),
+      filled({
+        dst,
+        gw,
+        mtu: mtu || undefined,
+        advmss: advmss || undefined,
+        priority: priority || undefined,
+        table,
+        scope,
+      }),
     ),
     dns: writeDns(dns),
   });
@@ -98,7 +124,11 @@ function write02({ ips, routes, dns }: Result, cniVersion: SpecVersion): WireRes
     return filled({ ip: first.address, gateway: first.gateway, routes: own });
   });
   if (ip4 === undefined && ip6 === undefined) {
-    throw new CniError(codes.invalidConfig, `Cannot make a result of version ${quote(cniVersion)}: cannot convert: no valid IP addresses`, 'Set "cniVersion" to 0.3.0 or newer, or configure addresses');
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot make a result of version ${quote(cniVersion)}: cannot convert: no valid IP addresses`,
+      'Set "cniVersion" to 0.3.0 or newer, or configure addresses',
+    );
   }
   return filled({ cniVersion, ip4, ip6, dns: writeDns(dns) });
 }
@@ -109,7 +139,11 @@ function writeDns({ nameservers, domain, search, options }: ResultDns): WireResu
 
 /** Leaves out what is absent or empty, as "omitempty" does. Of numbers, 0 stays: it is a value of "interface", "table" and "scope". */
 function filled(fields: Record<string, unknown>): WireResult {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)));
+  return Object.fromEntries(
+    Object.entries(fields).filter(
+      ([, value]) => value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0),
+    ),
+  );
 }
 
 function isVersion6(addressOrPrefix: string): boolean {
@@ -130,13 +164,21 @@ export interface ResultSource {
  *
  * Throws code 6, or the code in `source`.
  */
-export function resultFromWire(value: unknown, version: SpecVersion, source: ResultSource = { path: 'result', code: codes.decodingFailure }): Result {
+export function resultFromWire(
+  value: unknown,
+  version: SpecVersion,
+  source: ResultSource = { path: 'result', code: codes.decodingFailure },
+): Result {
   const fields = new Fields(value ?? {}, source.path, source.code);
   const family = resultFamily(version);
   const told = fields.string('cniVersion') ?? '';
   const accepted = supportedVersions.filter((candidate) => resultFamily(candidate) === family);
   if (told !== '' && !(accepted as readonly string[]).includes(told)) {
-    throw new CniError(source.code, `Invalid ${quote(source.path)}: result type supports [${accepted.join(' ')}] but unmarshalled CNIVersion is ${quote(told)}`, `The configuration is of version ${quote(version)}: a result has to be of the same one`);
+    throw new CniError(
+      source.code,
+      `Invalid ${quote(source.path)}: result type supports [${accepted.join(' ')}] but unmarshalled CNIVersion is ${quote(told)}`,
+      `The configuration is of version ${quote(version)}: a result has to be of the same one`,
+    );
   }
   return family === '0.2' ? read02(fields) : readLists(fields, family);
 }
@@ -145,7 +187,10 @@ function read02(fields: Fields): Result {
   const families = [fields.object('ip4'), fields.object('ip6')].filter((family) => family !== undefined);
   return {
     interfaces: [],
-    ips: families.map((family) => ({ address: requiredPrefix(family, 'ip'), ...optional('gateway', address(family, 'gateway')) })),
+    ips: families.map((family) => ({
+      address: requiredPrefix(family, 'ip'),
+      ...optional('gateway', address(family, 'gateway')),
+    })),
     routes: families.flatMap(readRoutes),
     dns: readDns(fields),
   };
@@ -165,9 +210,18 @@ function readLists(fields: Fields, family: ResultFamily): Result {
 }
 
 function readInterface(entry: Fields, family: ResultFamily): ResultInterface {
-  const old = { name: entry.string('name') ?? '', ...optional('mac', text(entry, 'mac')), ...optional('sandbox', text(entry, 'sandbox')) };
+  const old = {
+    name: entry.string('name') ?? '',
+    ...optional('mac', text(entry, 'mac')),
+    ...optional('sandbox', text(entry, 'sandbox')),
+  };
   if (family === '0.4') return old;
-  return { ...old, ...optional('mtu', entry.integer('mtu') || undefined), ...optional('socketPath', text(entry, 'socketPath')), ...optional('pciID', text(entry, 'pciID')) };
+  return {
+    ...old,
+    ...optional('mtu', entry.integer('mtu') || undefined),
+    ...optional('socketPath', text(entry, 'socketPath')),
+    ...optional('pciID', text(entry, 'pciID')),
+  };
 }
 
 function readRoutes(fields: Fields): ResultRoute[] {
@@ -198,7 +252,8 @@ function requiredPrefix(fields: Fields, key: string): string {
   const prefix = fields.string(key) ?? '';
   const [host = '', length = '', ...rest] = prefix.split('/');
   const longest = isIPv4(host) ? 32 : isAddress(host) ? 128 : -1;
-  if (rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > longest) throw fields.invalid(key, 'an address with prefix length');
+  if (rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > longest)
+    throw fields.invalid(key, 'an address with prefix length');
   return prefix;
 }
 

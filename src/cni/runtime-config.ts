@@ -31,7 +31,15 @@ export function parseRuntimeConfig(config: Fields): RuntimeConfig {
     ips: runtime.strings('ips') ?? [],
     ...(mac === undefined || mac === '' ? {} : { mac }),
     ipRanges: rangeSets(runtime),
-    ...(dns === undefined ? {} : { dns: { servers: dns.strings('servers') ?? [], searches: dns.strings('searches') ?? [], options: dns.strings('options') ?? [] } }),
+    ...(dns === undefined
+      ? {}
+      : {
+          dns: {
+            servers: dns.strings('servers') ?? [],
+            searches: dns.strings('searches') ?? [],
+            options: dns.strings('options') ?? [],
+          },
+        }),
     podAnnotations: runtime.stringMap('io.kubernetes.cri.pod-annotations') ?? new Map(),
   };
 }
@@ -50,7 +58,9 @@ export function parseConfArgs(config: Fields): ConfArgs {
   return {
     ips: args.strings('ips') ?? [],
     ...(mac === undefined || mac === '' ? {} : { mac }),
-    labels: new Map((args.objects('labels') ?? []).map((label) => [label.string('key') ?? '', label.string('value') ?? ''])),
+    labels: new Map(
+      (args.objects('labels') ?? []).map((label) => [label.string('key') ?? '', label.string('value') ?? '']),
+    ),
   };
 }
 

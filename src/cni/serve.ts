@@ -96,7 +96,12 @@ async function readConfig(io: PluginIo): Promise<string> {
   try {
     return await io.readStdin();
   } catch (error) {
-    throw new CniError(codes.ioFailure, `error reading from stdin: ${error instanceof Error ? error.message : String(error)}`, undefined, { cause: error });
+    throw new CniError(
+      codes.ioFailure,
+      `error reading from stdin: ${error instanceof Error ? error.message : String(error)}`,
+      undefined,
+      { cause: error },
+    );
   }
 }
 
@@ -104,10 +109,10 @@ async function readConfig(io: PluginIo): Promise<string> {
  * The reference looks at this after the verb, when the host's interfaces have already been touched; we look
  * before. A path that cannot be opened passes: ADD and CHECK will say so themselves, DEL has nothing to touch there.
  */
-async function refuseOwnNetns(request: Request, { env, ownNetns }: PluginIo): Promise<void> {
+async function refuseOwnNetns(request: Request, io: PluginIo): Promise<void> {
   if (request.verb !== 'ADD' && request.verb !== 'DEL') return;
-  if (request.netns === '' || ['1', 'TRUE'].includes((env['CNI_NETNS_OVERRIDE'] ?? '').toUpperCase())) return;
-  if (!(await ownNetns?.(request.netns))) return;
+  if (request.netns === '' || ['1', 'TRUE'].includes((io.env['CNI_NETNS_OVERRIDE'] ?? '').toUpperCase())) return;
+  if (!(await io.ownNetns?.(request.netns))) return;
   throw new CniError(
     codes.invalidNetns,
     "plugin's netns and netns from CNI_NETNS should not be the same",
@@ -120,7 +125,8 @@ async function perform(verbs: PluginVerbs, request: Request, io: PluginIo): Prom
     case 'ADD':
       return print(io, await add(verbs, request, io));
     case 'DEL':
-      if (request.prevResultError !== undefined) io.stderr(`Going on without "prevResult": ${request.prevResultError.message}\n`);
+      if (request.prevResultError !== undefined)
+        io.stderr(`Going on without "prevResult": ${request.prevResultError.message}\n`);
       return verbs.del(request);
     case 'CHECK':
       return verbs.check(request);
@@ -134,12 +140,14 @@ async function perform(verbs: PluginVerbs, request: Request, io: PluginIo): Prom
 async function add(verbs: PluginVerbs, request: AttachmentRequest, io: PluginIo): Promise<WireResult> {
   const result = await verbs.add(request);
   const { cniVersion } = request.config;
-  if ('passThrough' in result) return { ...(result.passThrough ?? {}), cniVersion };
+  if ('passThrough' in result) return { ...(result.passThrough as object | null | undefined), cniVersion };
   try {
     return resultToWire(result, cniVersion);
   } catch (error) {
     // A failed ADD leaves nothing behind, and the plugin takes this one for done.
-    await verbs.del({ ...request, verb: 'DEL' }).catch((second: unknown) => io.stderr(`Cannot undo the ADD: ${toWireError(second, cniVersion).msg}\n`));
+    await verbs
+      .del({ ...request, verb: 'DEL' })
+      .catch((second: unknown) => io.stderr(`Cannot undo the ADD: ${toWireError(second, cniVersion).msg}\n`));
     throw error;
   }
 }

@@ -35,7 +35,10 @@ export function resultFamily(version: SpecVersion): ResultFamily {
 
 function parseVersion(version: string): [number, number, number] {
   if (!/^\d{1,9}(\.\d{1,9}){0,2}$/.test(version)) {
-    throw new CniError(codes.decodingFailure, `Invalid "cniVersion": it is ${JSON.stringify(version)}, one to three numbers with dots between are expected`);
+    throw new CniError(
+      codes.decodingFailure,
+      `Invalid "cniVersion": it is ${JSON.stringify(version)}, one to three numbers with dots between are expected`,
+    );
   }
   const [major = 0, minor = 0, micro = 0] = version.split('.').map(Number);
   return [major, minor, micro];

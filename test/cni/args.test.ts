@@ -23,7 +23,13 @@ test.each<[string, string[]]>([
   expect(parseArgs(text).malformed).toEqual(malformed);
 });
 
-test.each(['', 'IP=10.0.0.2', 'IP=10.0.0.2;MAC=02:00:00:00:00:01', 'IgnoreUnknown=0;IP=fd00::1', 'IgnoreUnknown=false'])('checkArgs() accepts %j', (text) => {
+test.each([
+  '',
+  'IP=10.0.0.2',
+  'IP=10.0.0.2;MAC=02:00:00:00:00:01',
+  'IgnoreUnknown=0;IP=fd00::1',
+  'IgnoreUnknown=false',
+])('checkArgs() accepts %j', (text) => {
   expect(() => checkArgs(parseArgs(text), known)).not.toThrow();
 });
 
@@ -42,7 +48,10 @@ test.each<[string, string]>([
   ['IgnoreUnknown=0;FOO=bar', 'Invalid "CNI_ARGS": ARGS: unknown args ["FOO=bar"]'],
   ['__proto__=1', 'Invalid "CNI_ARGS": ARGS: unknown args ["__proto__=1"]'],
   ['IgnoreUnknown=1;args', 'Invalid "CNI_ARGS": ARGS: invalid pair "args"'],
-  ['IgnoreUnknown=yes', 'Invalid "CNI_ARGS": ARGS: error parsing value of pair "IgnoreUnknown=yes": 1, true, 0 or false is expected'],
+  [
+    'IgnoreUnknown=yes',
+    'Invalid "CNI_ARGS": ARGS: error parsing value of pair "IgnoreUnknown=yes": 1, true, 0 or false is expected',
+  ],
 ])('checkArgs() refuses %j with code 4', (text, message) => {
   expect(() => checkArgs(parseArgs(text), known)).toThrow(expect.objectContaining({ code: 4, message }));
 });

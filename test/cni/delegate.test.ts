@@ -1,8 +1,26 @@
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { delegateAdd, delegateCheck, delegateDel, delegateGc, delegateStatus, delegationOf, findPlugin } from '../../src/cni/delegate.ts';
+import {
+  delegateAdd,
+  delegateCheck,
+  delegateDel,
+  delegateGc,
+  delegateStatus,
+  delegationOf,
+  findPlugin,
+} from '../../src/cni/delegate.ts';
 import type { Delegation } from '../../src/cni/delegate.ts';
 import { parseRequest } from '../../src/cni/request.ts';
 import { supportedVersions } from '../../src/cni/versions.ts';
@@ -46,7 +64,9 @@ describe('findPlugin()', () => {
     for (const name of ['a', 'b', 'c']) mkdirSync(join(folder, name));
     install('static', '', join(folder, 'b'));
     install('static', '', join(folder, 'c'));
-    expect(findPlugin({ type: 'static', path: ['a', 'b', 'c', 'none'].map((name) => join(folder, name)) })).toBe(join(folder, 'b/static'));
+    expect(findPlugin({ type: 'static', path: ['a', 'b', 'c', 'none'].map((name) => join(folder, name)) })).toBe(
+      join(folder, 'b/static'),
+    );
   });
 
   test('passes over a folder of that name', () => {
@@ -64,15 +84,24 @@ describe('findPlugin()', () => {
 
   test('passes over a symbolic link to nothing', () => {
     symlinkSync('gone', join(folder, 'static'));
-    expect(() => findPlugin({ type: 'static', path: [folder] })).toThrow(expect.objectContaining({ code: 7, message: `Cannot find plugin "static": it is not in "${folder}"` }));
+    expect(() => findPlugin({ type: 'static', path: [folder] })).toThrow(
+      expect.objectContaining({ code: 7, message: `Cannot find plugin "static": it is not in "${folder}"` }),
+    );
   });
 
   test('says so when CNI_PATH is empty', () => {
-    expect(() => findPlugin({ type: 'static', path: [] })).toThrow('Cannot find plugin "static": it is not in CNI_PATH, which is empty');
+    expect(() => findPlugin({ type: 'static', path: [] })).toThrow(
+      'Cannot find plugin "static": it is not in CNI_PATH, which is empty',
+    );
   });
 
   test.each(['', '.', '..', '../static', '/bin/sh', 'a/b', 'a\\b', 'a\0'])('refuses type %j with code 7', (type) => {
-    expect(() => findPlugin({ type, path: [folder] })).toThrow(expect.objectContaining({ code: 7, message: `Invalid plugin type ${JSON.stringify(type)}: the name of a file is expected` }));
+    expect(() => findPlugin({ type, path: [folder] })).toThrow(
+      expect.objectContaining({
+        code: 7,
+        message: `Invalid plugin type ${JSON.stringify(type)}: the name of a file is expected`,
+      }),
+    );
   });
 });
 
@@ -80,7 +109,9 @@ describe('what the plugin is told', () => {
   test('the environment is ours, with the verb set', async () => {
     install('static', 'env | grep ^CNI_ | sort > "$0.log"; echo null');
     await delegateAdd(delegation());
-    expect(log()).toBe(`CNI_ARGS=IP=10.0.0.2\nCNI_COMMAND=ADD\nCNI_CONTAINERID=c1\nCNI_IFNAME=eth0\nCNI_NETNS=/var/run/netns/c1\nCNI_PATH=${folder}\n`);
+    expect(log()).toBe(
+      `CNI_ARGS=IP=10.0.0.2\nCNI_COMMAND=ADD\nCNI_CONTAINERID=c1\nCNI_IFNAME=eth0\nCNI_NETNS=/var/run/netns/c1\nCNI_PATH=${folder}\n`,
+    );
   });
 
   test('variables that do not apply are empty, not absent', async () => {
@@ -93,7 +124,10 @@ describe('what the plugin is told', () => {
   test('stdin is the whole configuration, byte for byte', async () => {
     install('static', 'cat > "$0.log"');
     const stdin = '{ "name":"net",\n "cniVersion": "1.1.0", "big": 18446744073709551615, "ipam": {"type": "static"} }';
-    const request = parseRequest({ CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_PATH: folder, CNI_NETNS: '' }, stdin);
+    const request = parseRequest(
+      { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_PATH: folder, CNI_NETNS: '' },
+      stdin,
+    );
     await delegateDel(delegationOf(request, 'static'));
     expect(log()).toBe(stdin);
   });
@@ -105,7 +139,10 @@ describe('what the plugin is told', () => {
 
   test('an ADD can be undone with the request that asked for it', async () => {
     install('static', logCommand);
-    const request = parseRequest({ CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_PATH: folder, CNI_NETNS: '/x' }, '{"name": "net"}');
+    const request = parseRequest(
+      { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_PATH: folder, CNI_NETNS: '/x' },
+      '{"name": "net"}',
+    );
     await delegateDel(delegationOf(request, 'static'));
     expect(log()).toBe('DEL\n');
   });
@@ -113,9 +150,15 @@ describe('what the plugin is told', () => {
 
 describe('what the plugin answers', () => {
   test.each(supportedVersions)('[%s] delegateAdd() reads the result', async (cniVersion) => {
-    const wire = cniVersion < '0.3.0' ? { cniVersion, ip4: { ip: '10.0.0.2/8' } } : { cniVersion, ips: [{ address: '10.0.0.2/8' }] };
+    const wire =
+      cniVersion < '0.3.0'
+        ? { cniVersion, ip4: { ip: '10.0.0.2/8' } }
+        : { cniVersion, ips: [{ address: '10.0.0.2/8' }] };
     install('static', `echo '${JSON.stringify(wire)}'`);
-    expect(await delegateAdd(delegation({ cniVersion }))).toMatchObject({ interfaces: [], ips: [{ address: '10.0.0.2/8' }] });
+    expect(await delegateAdd(delegation({ cniVersion }))).toMatchObject({
+      interfaces: [],
+      ips: [{ address: '10.0.0.2/8' }],
+    });
   });
 
   test('delegateAdd() reads null as an empty result', async () => {
@@ -128,27 +171,44 @@ describe('what the plugin answers', () => {
     ['text', 'hello', expect.stringContaining('JSON') as string],
   ])('delegateAdd() refuses %s with code 6', async (_, text, details) => {
     install('static', `printf '${text}'`);
-    await expect(delegateAdd(delegation())).rejects.toMatchObject({ code: 6, message: 'Cannot decode the result of plugin "static": it is not JSON', details });
+    await expect(delegateAdd(delegation())).rejects.toMatchObject({
+      code: 6,
+      message: 'Cannot decode the result of plugin "static": it is not JSON',
+      details,
+    });
   });
 
   test('delegateAdd() refuses a result of another shape with code 6', async () => {
     install('static', `echo '{"cniVersion": "0.4.0"}'`);
-    await expect(delegateAdd(delegation())).rejects.toMatchObject({ code: 6, message: expect.stringContaining('Invalid "result of static": result type supports') as string });
+    await expect(delegateAdd(delegation())).rejects.toMatchObject({
+      code: 6,
+      message: expect.stringContaining('Invalid "result of static": result type supports') as string,
+    });
   });
 
   test('an error object keeps its code, text and details', async () => {
     install('static', `echo '{"cniVersion": "1.1.0", "code": 11, "msg": "try later", "details": "soon"}'; exit 1`);
-    await expect(delegateCheck(delegation())).rejects.toMatchObject({ code: 11, message: 'Plugin "static" failed on CHECK: try later', details: 'soon' });
+    await expect(delegateCheck(delegation())).rejects.toMatchObject({
+      code: 11,
+      message: 'Plugin "static" failed on CHECK: try later',
+      details: 'soon',
+    });
   });
 
   test('an error object without a code is code 999', async () => {
     install('static', `echo '{"msg": "broken"}'; exit 1`);
-    await expect(delegateDel(delegation())).rejects.toMatchObject({ code: 999, message: 'Plugin "static" failed on DEL: broken' });
+    await expect(delegateDel(delegation())).rejects.toMatchObject({
+      code: 999,
+      message: 'Plugin "static" failed on DEL: broken',
+    });
   });
 
   test('a failure without an error object is code 100 with what is on stderr', async () => {
     install('static', 'echo oops >&2; exit 3');
-    await expect(delegateDel(delegation())).rejects.toMatchObject({ code: 100, message: expect.stringContaining('exit status 3: oops') as string });
+    await expect(delegateDel(delegation())).rejects.toMatchObject({
+      code: 100,
+      message: expect.stringContaining('exit status 3: oops') as string,
+    });
   });
 
   test.each([0, 1])('stderr is forwarded when the exit status is %i', async (status) => {
@@ -159,7 +219,10 @@ describe('what the plugin answers', () => {
 
   test('a failed ADD is followed by DEL before the error comes', async () => {
     install('static', `${logCommand}; echo '{"code": 101, "msg": "full"}'; exit 1`);
-    await expect(delegateAdd(delegation())).rejects.toMatchObject({ code: 101, message: 'Plugin "static" failed on ADD: full' });
+    await expect(delegateAdd(delegation())).rejects.toMatchObject({
+      code: 101,
+      message: 'Plugin "static" failed on ADD: full',
+    });
     expect(log()).toBe('ADD\nDEL\n');
   });
 
@@ -171,8 +234,14 @@ describe('what the plugin answers', () => {
 });
 
 describe('versions', () => {
-  const verbs = { CHECK: { run: delegateCheck, since: '0.4.0' }, GC: { run: delegateGc, since: '1.1.0' }, STATUS: { run: delegateStatus, since: '1.1.0' } };
-  const cells = Object.entries(verbs).flatMap(([verb, { run, since }]) => supportedVersions.map((cniVersion) => ({ verb, run, cniVersion, ran: cniVersion >= since })));
+  const verbs = {
+    CHECK: { run: delegateCheck, since: '0.4.0' },
+    GC: { run: delegateGc, since: '1.1.0' },
+    STATUS: { run: delegateStatus, since: '1.1.0' },
+  };
+  const cells = Object.entries(verbs).flatMap(([verb, { run, since }]) =>
+    supportedVersions.map((cniVersion) => ({ verb, run, cniVersion, ran: cniVersion >= since })),
+  );
 
   test.each(cells.filter(({ ran }) => ran))('[$cniVersion] $verb is delegated', async ({ verb, run, cniVersion }) => {
     install('static', logCommand);
@@ -186,7 +255,10 @@ describe('versions', () => {
 });
 
 test('delegateStatus() of a plugin that is not there is code 50', async () => {
-  await expect(delegateStatus(delegation())).rejects.toMatchObject({ code: 50, message: `Cannot find plugin "static": it is not in "${folder}"` });
+  await expect(delegateStatus(delegation())).rejects.toMatchObject({
+    code: 50,
+    message: `Cannot find plugin "static": it is not in "${folder}"`,
+  });
 });
 
 test('a file that is still being written is tried again', async () => {
@@ -208,7 +280,10 @@ test('a plugin that delegates to its own type is refused', async () => {
   await delegateDel(delegation());
   process.env['DRAWBRIDGE_DELEGATED_TYPE'] = log().trim();
   try {
-    await expect(delegateDel(delegation())).rejects.toMatchObject({ code: 7, message: 'Invalid plugin type "static": it delegates to itself' });
+    await expect(delegateDel(delegation())).rejects.toMatchObject({
+      code: 7,
+      message: 'Invalid plugin type "static": it delegates to itself',
+    });
   } finally {
     delete process.env['DRAWBRIDGE_DELEGATED_TYPE'];
   }

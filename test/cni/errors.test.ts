@@ -2,7 +2,12 @@ import { expect, test } from 'vitest';
 import { CniError, codes, combineErrors, toWireError } from '../../src/cni/errors.ts';
 
 test('toWireError() keeps code, text and details of a CniError', () => {
-  expect(toWireError(new CniError(11, 'text', 'more'), '1.0.0')).toEqual({ cniVersion: '1.0.0', code: 11, msg: 'text', details: 'more' });
+  expect(toWireError(new CniError(11, 'text', 'more'), '1.0.0')).toEqual({
+    cniVersion: '1.0.0',
+    code: 11,
+    msg: 'text',
+    details: 'more',
+  });
 });
 
 test('toWireError() leaves out details that are empty', () => {
@@ -28,7 +33,11 @@ test('combineErrors() of nothing is undefined', () => {
 });
 
 test('combineErrors() of one error is that error', () => {
-  expect(combineErrors('remove "c1"', [new CniError(5, 'text', 'more')])).toMatchObject({ code: 5, message: 'text', details: 'more' });
+  expect(combineErrors('remove "c1"', [new CniError(5, 'text', 'more')])).toMatchObject({
+    code: 5,
+    message: 'text',
+    details: 'more',
+  });
 });
 
 test('combineErrors() of several has the code of the first and the texts of all', () => {

@@ -16,12 +16,22 @@ test.each([
   expect(Math.sign(compareVersions(left, right))).toBe(sign);
 });
 
-test.each(['', 'adsfsadf', '1.0.0.0', '1.', '.1', '1.x', '-1.0.0', '1.0.0 ', '1.0.0\n', '0x1.0', '9'.repeat(400)])('compareVersions() refuses %j with code 6', (version) => {
-  expect(() => compareVersions(version, '1.0.0')).toThrow(expect.objectContaining({ code: 6 }));
-});
+test.each(['', 'adsfsadf', '1.0.0.0', '1.', '.1', '1.x', '-1.0.0', '1.0.0 ', '1.0.0\n', '0x1.0', '9'.repeat(400)])(
+  'compareVersions() refuses %j with code 6',
+  (version) => {
+    expect(() => compareVersions(version, '1.0.0')).toThrow(expect.objectContaining({ code: 6 }));
+  },
+);
 
 test('isSupported() wants the version as it is written in the specification', () => {
-  expect(['1.0.0', '1.0', '1', '', '1.2.0', 'toString'].map(isSupported)).toEqual([true, false, false, false, false, false]);
+  expect(['1.0.0', '1.0', '1', '', '1.2.0', 'toString'].map(isSupported)).toEqual([
+    true,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test('resultFamily() tells the three shapes of results', () => {
