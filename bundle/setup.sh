@@ -3,7 +3,7 @@
 #
 #   sh bundle/setup.sh packages   npm packages (Node, Bun and the tools are among them)
 #   sh bundle/setup.sh demo       and the Debian packages that the demo needs
-#   sh bundle/setup.sh test       and those that the tests need (bundle/debian-packages)
+#   sh bundle/setup.sh test       and those that the tests need (bundle/debian-packages), and cnitool
 #
 # What is there is left as it is, so a second run takes milliseconds. Debian packages need root and apt-get; without
 # them the missing ones are named and the caller goes on. Exit 1 only when the npm packages cannot be installed:
@@ -16,6 +16,7 @@ cd "$(dirname "$0")/.."
 main() {
   install_debian_packages
   install_npm_packages
+  [ "$need" != test ] || build_cnitool
 }
 
 install_debian_packages() {
@@ -41,7 +42,7 @@ install_debian_packages() {
     for package in $missing; do
       apt-get install -y --no-install-recommends "$package" >"$log" 2>&1 || {
         say "Cannot install Debian package $package; what uses it will say so. The end of apt-get's output:"
-        tail -n 3 "$log" >&2
+        tail -n 3 "$log" | without_addresses >&2
       }
     done
   fi
@@ -73,11 +74,13 @@ install_npm_packages() {
     return 0
   fi
   say 'Installing npm packages (npm ci)'
-  # "error": the host's Node may be older than what the packages ask for, and they do not run on it.
-  if ! npm ci --loglevel=error >&2; then
+  log=$(mktemp)
+  if ! npm ci --loglevel=error >"$log" 2>&1; then
+    without_addresses <"$log" >&2
     say 'Cannot install the npm packages; npm says why above.'
     exit 1
   fi
+  rm -f "$log"
   if ! tools_run; then
     say 'npm installed the packages, but these do not start: node, bun or esbuild in node_modules/.bin. Their install'
     say 'scripts did not run (see "allowScripts" in package.json, and "ignore-scripts" in your npm configuration), or'
@@ -91,6 +94,23 @@ tools_run() {
   for tool in node bun esbuild; do
     "node_modules/.bin/$tool" --version >/dev/null 2>&1 || return 1
   done
+}
+
+# Ahead of the tests, because a build takes longer than a test may.
+build_cnitool() {
+  [ -z "$(find test/.cache/bin -name 'cnitool-*' -type f 2>/dev/null)" ] || return 0
+  say 'Building cnitool from its Go module'
+  log=$(mktemp)
+  if ! node_modules/.bin/node test/helpers/cnitool.ts >"$log" 2>&1; then
+    without_addresses <"$log" >&2
+    say 'Tests that use cnitool will fail.'
+  fi
+  rm -f "$log"
+}
+
+# Which mirror a machine uses is its own affair, and logs are public.
+without_addresses() {
+  sed -E 's#https?://[^ ]+#(address)#g; s#[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*\.(org|com|net|io|dev)\b#(host)#g'
 }
 
 say() {
