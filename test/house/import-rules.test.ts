@@ -14,7 +14,14 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-const pureRooms = ['src/links/x.ts', 'src/ipam/ranges-x.ts', 'src/ports/x.ts', 'src/egress/x.ts', 'src/nft/x.ts'];
+const pureRooms = [
+  'src/links/x.ts',
+  'src/ipam/ranges-x.ts',
+  'src/ipam/pool.ts',
+  'src/ports/x.ts',
+  'src/egress/x.ts',
+  'src/nft/x.ts',
+];
 const otherRooms = ['src/plugins/x.ts', 'src/ipam/x.ts', 'src/records/x.ts', 'src/agent/x.ts', 'src/cli/x.ts'];
 const effectsOfEgress = ['src/egress/names-x.ts', 'src/egress/load-x.ts'];
 const startNothing = ['src/main.ts', 'src/cni/x.ts', 'src/host/x.ts', ...otherRooms, ...effectsOfEgress, ...pureRooms];
