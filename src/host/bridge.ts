@@ -61,9 +61,7 @@ export async function prepareBridge(steps: BridgeSteps, findConflicts: FindConfl
   }
   // A bridge that someone else made may still take over the lowest MAC of its ports: giving it the one that it has pins it.
   if (!isNew) await applyBatch([`link set dev ${steps.name} address ${bridge.mac}`]);
-  if (steps.vlanGateway !== undefined && (await makeUnlessThere(steps.vlanGateway.create))) {
-    await applyBatch(steps.vlanGateway.vlans, { program: 'bridge' });
-  }
+  if (steps.vlanGateway !== undefined) await makeVlanGateway(steps.vlanGateway);
   await makeRoomForGateways(steps, bridge, findConflicts);
   writeSysctls(steps.sysctls);
   writeNote({ netns: ownInode() ?? '', index: bridge.index, mtu: steps.mtu, plan }, steps.name, folder);
@@ -80,6 +78,17 @@ async function makeUnlessThere(lines: readonly string[]): Promise<boolean> {
   } catch (error) {
     if (error instanceof BatchError && error.reason === 'exists' && error.index === 0) return false;
     throw error;
+  }
+}
+
+/** The VLANs are written also when the pair was there: whoever made it may have died before. */
+async function makeVlanGateway({ create, vlans }: NonNullable<BridgeSteps['vlanGateway']>): Promise<void> {
+  await makeUnlessThere(create);
+  try {
+    await applyBatch(vlans, { program: 'bridge' });
+  } catch (error) {
+    const hasLeftAlready = error instanceof BatchError && error.index === vlans.length - 1 && vlans.at(-1)?.startsWith('vlan del ') && error.reason !== 'unsupported';
+    if (!hasLeftAlready) throw error;
   }
 }
 

@@ -15,6 +15,7 @@ export interface PairSteps {
   readonly vlans: readonly string[];
   readonly sysctls: readonly SysctlValue[];
   readonly container: readonly string[];
+  readonly announce: readonly string[];
   readonly isUp: boolean;
   readonly awaitsDad: boolean;
   readonly usesIpv6: boolean;
@@ -44,10 +45,10 @@ export async function createPair(bridge: BridgeSteps, pair: PairSteps, findConfl
  */
 export async function configureContainer(pair: PairSteps): Promise<void> {
   try {
-    await writeSysctlsIn(pair.netns, pair.sysctls);
-    await applyContainerLines(pair);
+    await Promise.all([writeSysctlsIn(pair.netns, pair.sysctls), applyContainerLines(pair)]);
     if (pair.isUp) await waitForForwarding(pair.hostInterface);
     if (pair.awaitsDad) await waitForDad(pair);
+    await applyBatch(pair.announce, { netns: pair.netns });
   } catch (error) {
     await removePair(pair.hostInterface);
     throw error;

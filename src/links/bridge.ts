@@ -26,7 +26,10 @@ export interface BridgePlan {
   readonly gatewayInterface: string;
   readonly gateways: readonly string[];
   readonly forceAddress: boolean;
-  /** Only for a gateway in a VLAN: a veth pair, one end of it a port of the bridge in that VLAN. */
+  /**
+   * Only for a gateway in a VLAN: a veth pair, one end of it a port of the bridge in that VLAN. The lines of
+   * `vlans` may be repeated, but for one that takes the port out of VLAN 1, which then comes last.
+   */
   readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
   /** Values of files below /proc/sys/net/ that a new bridge needs; what is below ipv6/ is skipped by a host without IPv6. */
   readonly sysctls: readonly Sysctl[];
@@ -78,7 +81,9 @@ function keepLines(wish: BridgeWish, gatewayInterface: string): string[] {
   if (needsVlanFiltering(wish)) lines.push(line`link set dev ${wish.bridge} type bridge vlan_filtering 1`);
   if (wish.promiscMode) lines.push(line`link set dev ${wish.bridge} promisc on`);
   lines.push(line`link set dev ${wish.bridge} up`);
-  if (gatewayInterface !== wish.bridge) lines.push(line`link set dev ${gatewayInterface} up`);
+  if (gatewayInterface !== wish.bridge) {
+    lines.push(line`link set dev ${vlanGatewayNames(wish.bridge, wish.vlan).port} master ${wish.bridge} up`, line`link set dev ${gatewayInterface} up`);
+  }
   for (const address of wish.gateways) {
     lines.push(line`address replace ${address} dev ${gatewayInterface} ${familyOf(address) === 6 ? ['nodad'] : []}`);
   }
@@ -90,7 +95,7 @@ function planVlanGateway(wish: BridgeWish): { create: string[]; vlans: string[] 
   return {
     create: [
       line`link add name ${name} mtu ${wish.mtu} address ${hardwareAddressOf(name)} type veth peer name ${port} mtu ${wish.mtu} address ${hardwareAddressOf(port)}`,
-      line`link set dev ${port} master ${wish.bridge} up`,
+      line`link set dev ${port} master ${wish.bridge}`,
     ],
     vlans: portVlanLines(port, { vlan: wish.vlan, trunk: [], preserveDefaultVlan: wish.preserveDefaultVlan }),
   };

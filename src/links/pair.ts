@@ -33,10 +33,15 @@ export interface PairPlan {
   readonly host: readonly string[];
   /** `bridge -batch` on the host. */
   readonly vlans: readonly string[];
-  /** Written in the container's namespace between `host` and `container`. */
+  /** Written in the container's namespace before `announce`. */
   readonly sysctls: readonly Sysctl[];
   /** `ip -batch` in the container's namespace. */
   readonly container: readonly string[];
+  /**
+   * `ip -batch` in the container's namespace when the bridge forwards: a MAC that is set anew makes the kernel announce
+   * the addresses. What it announces when the link comes up is lost, since the port does not forward yet.
+   */
+  readonly announce: readonly string[];
   /** Whether a carrier, and so a forwarding bridge port, is to be expected. */
   readonly isUp: boolean;
   /** Whether duplicate address detection has to end before the addresses are usable. */
@@ -55,6 +60,7 @@ export function planPair(wish: PairWish): PairPlan {
     vlans: portVlanLines(wish.hostInterface, wish),
     sysctls: containerSysctls(wish),
     container: containerLines(wish, usesIpv6),
+    announce: wish.addresses.length === 0 ? [] : [line`link set dev ${wish.ifname} address ${wish.mac}`],
     isUp: !wish.disableContainerInterface,
     awaitsDad: usesIpv6 && wish.enabledad,
     usesIpv6,
@@ -80,8 +86,8 @@ function hostLines(wish: PairWish): string[] {
 }
 
 /**
- * The container announces itself when its link comes up, so that nobody keeps the MAC of an earlier owner of the
- * address; and its IPv6 addresses outlive a "link down". All values are 1.
+ * The container announces its addresses, so that nobody keeps the MAC of an earlier owner; and its IPv6 addresses
+ * outlive a "link down". All values are 1.
  */
 function containerSysctls({ addresses, ifname }: PairWish): Sysctl[] {
   const families = new Set(addresses.map(familyOf));

@@ -25,8 +25,9 @@ export function portVlanLines(port: string, vlans: PortVlans): string[] {
   if (!needsVlanFiltering(vlans)) return [];
   const native = vlans.vlan === 0 ? defaultVlan : vlans.vlan;
   const lines: string[] = [];
-  if (!vlans.preserveDefaultVlan && native !== defaultVlan) lines.push(line`vlan del dev ${port} vid ${defaultVlan}`);
+  const dropsDefault = !vlans.preserveDefaultVlan && native !== defaultVlan;
   lines.push(line`vlan add dev ${port} vid ${native} pvid untagged`);
+  if (dropsDefault) lines.push(line`vlan del dev ${port} vid ${defaultVlan}`);
   for (const range of rangesOf(vlans.trunk.filter((id) => id !== native))) lines.push(line`vlan add dev ${port} vid ${range}`);
   return lines;
 }

@@ -65,7 +65,7 @@ export function numbered(n: number, netns: string, addresses: readonly string[],
 
 /** Calls functions of src/host/ one after the other in one process inside the host. */
 export async function call(host: Host, ...steps: [Call, ...unknown[]][]): Promise<Outcome[]> {
-  const stdout = await host.run([process.execPath, `${import.meta.dirname}/driver.ts`], { input: JSON.stringify({ steps }) });
+  const stdout = await host.run([process.execPath, `${import.meta.dirname}/driver.ts`], { input: JSON.stringify({ steps }), timeout: 60_000 });
   return JSON.parse(stdout) as Outcome[];
 }
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { CniError } from '../../src/cni/errors.ts';
 import { chooseMtu, prepareBridge } from '../../src/host/bridge.ts';
 import { readAttachment, readInterface, readRoutes, uplinkMtu } from '../../src/host/interfaces.ts';
-import { applyBatch } from '../../src/host/ip.ts';
+import { applyBatch, runIn } from '../../src/host/ip.ts';
 import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
 import { configureContainer, connect, createPair, removePair, type PairSteps } from '../../src/host/pair.ts';
 import { enableForwarding, writeSysctlsIn } from '../../src/host/sysctl.ts';
@@ -30,6 +30,7 @@ const calls = {
   connect: (bridge: BridgePlan, pair: PairSteps) => connect(bridge, pair, conflictingAddresses),
   createPair: (bridge: BridgePlan, pair: PairSteps) => createPair(bridge, pair, conflictingAddresses),
   prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge, conflictingAddresses),
+  ping: async (netns: string, address: string) => (await runIn(netns, 'ping', ['-c1', '-W1', address])).stderr === '',
   check: async (expected: ExpectedLinks) => findDifferences(expected, await readAttachment(expected)),
 };
 

@@ -42,6 +42,7 @@ export function textOf({ bridge, pair }: Plans): string {
     ['bridge -batch: VLANs of the port', pair.vlans],
     ['sysctl in the container', pair.sysctls.map(({ file, value }) => `${file} = ${value}`)],
     ['ip -batch in the container', pair.container],
+    ['ip -batch in the container, when the bridge forwards', pair.announce],
   ];
   return parts.filter(([, lines]) => lines.length > 0).map(([title, lines]) => `# ${title}\n${lines.join('\n')}\n`).join('\n');
 }
