@@ -49,14 +49,16 @@ export function parseEntry(value: unknown, place: Place): Entry {
 }
 
 /**
- * Reads an entry of `hostPorts`: `53/udp`, `8000-8100/tcp`, `5000` (tcp, udp and sctp), `icmp`.
+ * Reads an entry of `hostPorts`: `53/udp`, `8000-8100/tcp`, `5000` (tcp, udp and sctp), `icmp`
+ * (every type; echo is answered without it).
  *
  * Throws {@link CniError} with code 7.
  */
 export function parsePortEntry(value: unknown, place: Place): PortRule {
   const quoted = show(value);
   if (typeof value === 'number') return parseTail(`:${value}`, quoted, place);
-  if (typeof value !== 'string' || !/^\d+(?:-\d+)?(?:\/[a-zA-Z0-9]+)?$/.test(value)) throw refusal(quoted, place, 'it is not a port', 'expected "53/udp", "8000-8100/tcp" or "5000"');
+  if (typeof value === 'string' && value.toLowerCase() === 'icmp') return { protocol: 'icmp' };
+  if (typeof value !== 'string' || !/^\d+(?:-\d+)?(?:\/[a-zA-Z0-9]+)?$/.test(value)) throw refusal(quoted, place, 'it is not a port', 'expected "53/udp", "8000-8100/tcp", "5000" or "icmp"');
   return parseTail(`:${value}`, quoted, place);
 }
 

@@ -30,7 +30,7 @@ export interface Sibling {
   readonly address: string;
   /** Whether it is on the container's own bridge. */
   readonly sameBridge: boolean;
-  readonly policy: Pick<Policy, 'isolation' | 'ingress'>;
+  readonly policy: Pick<Policy, 'isolation' | 'ingress' | 'audit'>;
 }
 
 export interface Published {
@@ -48,13 +48,16 @@ export interface Verdict {
   readonly reason: string;
   /** True when the policy denies and its `audit` lets pass. */
   readonly audited?: boolean;
+  /** True when the policy of the other container decided. */
+  readonly theirs?: boolean;
 }
 
 /**
  * Judges one new connection, or one datagram, from a container with the policy.
  *
  * Order: `ipv6: disable`; `deny`; addresses of the host (`hostAccess`) and containers behind our bridges
- * (their `isolation` and `ingress`); `allowPrivate`; metadata and bogons; private ranges, which `allowLocalNetworks`
+ * (`isolation` of both,
+ * and their `ingress`); `allowPrivate`; metadata and bogons; private ranges, which `allowLocalNetworks`
  * opens in every mode; `allow`; the default of the mode. The host and the siblings come before `allowPrivate` since packets to them
  * take other ways through the kernel than those that are forwarded to a network outside. A port of the
  * host that is published is not the host: it is judged as any other destination.
@@ -67,7 +70,7 @@ export function judge(policy: Policy, destination: Destination, surroundings: Su
   if (address === undefined) throw new RangeError(`Cannot judge "${destination.address}": it is not an address`);
   const asked: Asked = { ...destination, interval: { family: address.family, from: address.value, to: address.value } };
   const verdict = judgeDirectly(policy, asked, surroundings);
-  if (verdict.verdict === 'allow' || !policy.audit) return verdict;
+  if (verdict.verdict === 'allow' || verdict.theirs === true || !policy.audit) return verdict;
   return { ...verdict, verdict: 'allow', audited: true, reason: `${verdict.reason}; "audit" counts it and lets it pass` };
 }
 
@@ -112,16 +115,23 @@ function host({ hostAccess, hostPorts }: Policy, asked: Asked, { gateways, hostA
   return hostPorts.some((port) => takes(port, asked)) ? allow('hostPorts', `it is the gateway, at one of "hostPorts"`) : deny('hostPorts', 'it is the gateway, at none of "hostPorts"');
 }
 
-function sibling(_policy: Policy, asked: Asked, { siblings }: Surroundings): Verdict | undefined {
+function sibling(own: Policy, asked: Asked, { siblings }: Surroundings): Verdict | undefined {
   const found = siblings.find(({ address }) => same(address, asked));
   if (found === undefined) return undefined;
-  const { isolation, ingress } = found.policy;
-  if (found.sameBridge) {
-    if (isolation !== 'container') return allow(`isolation "${isolation}"`, 'it is a container on the same bridge, whose own policy lets siblings in');
-    return deny('isolation "container"', 'it is a container on the same bridge, whose own policy keeps siblings out');
-  }
-  if (ingress === 'open') return undefined;
-  return deny('ingress "published"', 'it is a container on another bridge, which takes in published ports only');
+  if (!found.sameBridge) return fromOtherBridge(found);
+  if (isolates(found.policy)) return { ...deny('isolation "container"', 'it is a container on the same bridge, whose own policy keeps siblings out'), theirs: true };
+  if (isolates(own)) return deny('isolation "container"', 'it is a container on the same bridge, and this one is kept apart from siblings');
+  return allow(`isolation "${own.isolation}"`, 'it is a container on the same bridge, and neither is kept apart');
+}
+
+/** No `ingress` lets another bridge in directly; only a policy under audit looks on. */
+function fromOtherBridge({ policy: { ingress, audit } }: Sibling): Verdict | undefined {
+  if (audit && ingress === 'published') return undefined;
+  return { ...deny(`ingress "${ingress}"`, 'it is a container on another bridge, where only its published ports lead'), theirs: true };
+}
+
+function isolates({ isolation, audit }: Pick<Policy, 'isolation' | 'audit'>): boolean {
+  return isolation === 'container' && !audit;
 }
 
 function openedPrivate({ allowPrivate }: Policy, asked: Asked): Verdict | undefined {
