@@ -1,9 +1,32 @@
-import { run } from './host/run.ts';
-import { lock } from 'proper-lockfile';
-import { Address4 } from 'ip-address';
+import { writeSync } from 'node:fs';
+import { basename } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { serve, type Plugin } from './cni/serve.ts';
+import { isOwnNetns } from './host/netns.ts';
+import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
 
-void (async () => {
-  const t = process.hrtime.bigint();
-  console.log(new Address4('10.0.0.1').isCorrect, typeof lock);
-  console.log((await run('ip', ['-V'])).stdout, Number(process.hrtime.bigint() - t) / 1e6);
-})();
+declare const DRAWBRIDGE_VERSION: string;
+
+/** What each called name stands for when a runtime calls it. */
+const plugins: Readonly<Record<string, () => Plugin>> = {
+  drawbridge: () => interfacePlugin('drawbridge', DRAWBRIDGE_VERSION, { defaultBridge: 'drawbridge0' }),
+};
+
+void main();
+
+async function main(): Promise<void> {
+  const called = basename(process.argv0);
+  const makePlugin = plugins[called];
+  if (makePlugin === undefined) {
+    writeSync(2, `Cannot start as "${called}": the known names are ${Object.keys(plugins).join(', ')}\n`);
+    process.exit(2);
+  }
+  const status = await serve(makePlugin(), {
+    env: process.env,
+    readStdin: () => text(process.stdin),
+    stdout: (output) => void writeSync(1, output),
+    stderr: (output) => void writeSync(2, output),
+    ownNetns: isOwnNetns,
+  });
+  process.exit(status);
+}

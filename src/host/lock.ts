@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { CniError, codes } from '../cni/errors.ts';
@@ -6,7 +6,7 @@ import { runDir } from './paths.ts';
 
 /*
  * /run/drawbridge/locks/<name>.lock     directory: who made it holds the lock; its mtime is renewed while held
- * /run/drawbridge/locks/<name>.holder   JSON of the last one that got the lock, for the error of those who did not
+ * /run/drawbridge/locks/<name>.holder   JSON of who holds it, for the error of those who wait in vain
  */
 
 export interface LockOptions {
@@ -44,6 +44,7 @@ export async function withLock<T>(name: string, holder: string, fn: () => T | Pr
   try {
     return await fn();
   } finally {
+    rmSync(`${file}.holder`, { force: true });
     // Lost to somebody who found it stale: then it is no longer ours to release.
     await release().catch(() => undefined);
   }

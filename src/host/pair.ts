@@ -72,6 +72,15 @@ export async function removePair(hostInterface: string): Promise<boolean> {
   }
 }
 
+/** Removes an interface by its name in the container's namespace; both being gone is success. */
+export async function removeContainerInterface(netns: string, ifname: string): Promise<void> {
+  try {
+    await applyBatch([`link del dev ${ifname}`], { netns });
+  } catch (error) {
+    if (!(error instanceof BatchError && (error.reason === 'missing' || error.reason === 'netns'))) throw error;
+  }
+}
+
 async function makePair(bridge: BridgeSteps, pair: PairSteps, { mayReplace }: { mayReplace: boolean }): Promise<void> {
   const first = bridge.keep.length;
   let isMade = false;

@@ -3,11 +3,13 @@ import { openNetns } from '../host/netns.ts';
 import type { AttachmentRecord } from './record.ts';
 
 /**
- * Whether the container of a record is still there: its end of the veth pair on the host is, or the path of
- * its namespace leads to the same namespace as when the record was made (an ADD that has not come to its links).
+ * Whether the container of a record is still there: its end of the veth pair on the host is. Where there are no
+ * links (yet), whether the path of its namespace leads to the namespace of when the record was made; that alone
+ * is weaker, since the kernel gives the number of a namespace that is gone to the next one.
  */
-export function isAlive({ link, netns, netnsInode }: AttachmentRecord): boolean {
+export function isAlive({ link, state, netns, netnsInode }: AttachmentRecord): boolean {
   if (link !== undefined && existsSync(`/sys/class/net/${link.hostInterface}`)) return true;
+  if (link !== undefined && state === 'ready') return false;
   try {
     return openNetns(netns).inode === netnsInode;
   } catch {

@@ -10,7 +10,15 @@ import { isAlive } from './alive.ts';
 import { addressHolders, portHolders, removeHints, sharedByOthers, writeHints } from './hints.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
-import { hasOtherRecord, isBroken, listRecords, readRecord, removeRecord, writeRecord, type BrokenRecord } from './store.ts';
+import {
+  hasOtherRecord,
+  isBroken,
+  listRecords,
+  readRecord,
+  removeRecord,
+  writeRecord,
+  type BrokenRecord,
+} from './store.ts';
 
 /** One attachment's step: its record as it is to be, or the key of the one that goes. */
 export type Step = { readonly put: AttachmentRecord } | { readonly drop: string };
@@ -21,6 +29,8 @@ export interface CommitOptions {
    * resolve to. Asked for the record that is put, and in a rebuild for every record.
    */
   readonly timed?: (record: AttachmentRecord) => readonly Element[];
+  /** Looks at the record that a put replaces, under the lock, and throws to keep it. */
+  readonly refuse?: (previous: AttachmentRecord) => void;
 }
 
 export interface Committed {
@@ -43,19 +53,23 @@ export interface Committed {
  */
 export async function commit(step: Step, options: CommitOptions = {}): Promise<Committed> {
   const key = 'put' in step ? step.put.key : step.drop;
-  return withLock('tables', 'put' in step ? `put ${step.put.containerId} ${step.put.ifname}` : `drop ${key}`, async () => {
-    const previous = readRecord(key);
-    if ('drop' in step) {
-      if (previous === undefined) return { rebuilt: false, warnings: [] };
-      return isBroken(previous) ? removeBroken(previous, options) : replace(previous, undefined, options);
-    }
-    refuseHeldPorts(step.put);
-    await evictDeadHolders(step.put, options);
-    if (previous === undefined || !isBroken(previous)) return replace(previous, step.put, options);
-    writeHints(step.put);
-    writeRecord(step.put);
-    return rebuildTables(options, [describeBroken(previous)]);
-  });
+  return withLock(
+    'tables',
+    'put' in step ? `put ${step.put.containerId} ${step.put.ifname}` : `drop ${key}`,
+    async () => {
+      const previous = readRecord(key);
+      if ('drop' in step) {
+        if (previous === undefined) return { rebuilt: false, warnings: [] };
+        return isBroken(previous) ? removeBroken(previous, options) : replace(previous, undefined, options);
+      }
+      refuseHeldPorts(step.put);
+      await evictDeadHolders(step.put, options);
+      if (previous === undefined || !isBroken(previous)) return replace(previous, step.put, options);
+      writeHints(step.put);
+      writeRecord(step.put);
+      return rebuildTables(options, [describeBroken(previous)]);
+    },
+  );
 }
 
 /** Writes both tables from all records: layout, policies and elements, in one transaction. Throws code 100. */
@@ -68,7 +82,11 @@ function refuseHeldPorts(record: AttachmentRecord): void {
   for (const mapping of record.link?.ports ?? []) {
     const holder = portHolders(record, mapping).find(isAlive);
     if (holder === undefined) continue;
-    throw new CniError(codes.conflict, `Cannot publish ${describeMapping(mapping)}: ${describeAttachment(holder)} publishes it`, 'Remove that container, or publish another port of the host');
+    throw new CniError(
+      codes.conflict,
+      `Cannot publish ${describeMapping(mapping)}: ${describeAttachment(holder)} publishes it`,
+      'Remove that container, or publish another port of the host',
+    );
   }
 }
 
@@ -83,7 +101,11 @@ async function evictDeadHolders(record: AttachmentRecord, options: CommitOptions
   }
 }
 
-async function replace(previous: AttachmentRecord | undefined, next: AttachmentRecord | undefined, options: CommitOptions): Promise<Committed> {
+async function replace(
+  previous: AttachmentRecord | undefined,
+  next: AttachmentRecord | undefined,
+  options: CommitOptions,
+): Promise<Committed> {
   if (next !== undefined) {
     desired(next);
     writeHints(next);
@@ -109,7 +131,11 @@ function restore(previous: AttachmentRecord | undefined, next: AttachmentRecord 
   removeHints(next, previous);
 }
 
-async function bringInForce(previous: AttachmentRecord | undefined, next: AttachmentRecord | undefined, options: CommitOptions): Promise<Committed> {
+async function bringInForce(
+  previous: AttachmentRecord | undefined,
+  next: AttachmentRecord | undefined,
+  options: CommitOptions,
+): Promise<Committed> {
   const record = next ?? previous;
   if (record === undefined) return { rebuilt: false, warnings: [] };
   const isOnly = !hasOtherRecord(record.key);
@@ -128,8 +154,16 @@ async function bringInForce(previous: AttachmentRecord | undefined, next: Attach
   return rebuildTables(options, [], next === undefined ? previous?.key : undefined);
 }
 
-function plan(previous: AttachmentRecord | undefined, next: AttachmentRecord | undefined, { timed }: CommitOptions): Change {
-  const rivals = new Map([previous, next].flatMap((record) => (record === undefined ? [] : addressHolders(record))).map((rival) => [rival.key, rival]));
+function plan(
+  previous: AttachmentRecord | undefined,
+  next: AttachmentRecord | undefined,
+  { timed }: CommitOptions,
+): Change {
+  const rivals = new Map(
+    [previous, next]
+      .flatMap((record) => (record === undefined ? [] : addressHolders(record)))
+      .map((rival) => [rival.key, rival]),
+  );
   const key = (next ?? previous)?.key ?? '';
   const change = transition({
     previous: previous && desired(previous),
@@ -141,15 +175,28 @@ function plan(previous: AttachmentRecord | undefined, next: AttachmentRecord | u
 }
 
 /** Hints are written anew too: whatever made the tables wrong may have made them wrong. */
-async function rebuildTables({ timed }: CommitOptions, warnings: readonly string[], without?: string): Promise<Committed> {
+async function rebuildTables(
+  { timed }: CommitOptions,
+  warnings: readonly string[],
+  without?: string,
+): Promise<Committed> {
   const { records, broken } = listRecords();
   const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
   ready.forEach((record) => writeHints(record));
   const claims = ready.map(desired);
   const lasting = [...resolve(claims).values()];
-  const passing = new Map(ready.flatMap((record) => timed?.(record) ?? []).map((element) => [elementId(element), element]));
-  const outcome = await applyTransaction(rebuildText({ groups: distinctGroups(claims), elements: [...lasting, ...passing.values()] }));
-  if (outcome === 'stale') throw new CniError(codes.internal, 'Cannot write the tables of rules: the text that was made of the records contradicts itself', 'Run "drawbridge doctor"');
+  const passing = new Map(
+    ready.flatMap((record) => timed?.(record) ?? []).map((element) => [elementId(element), element]),
+  );
+  const outcome = await applyTransaction(
+    rebuildText({ groups: distinctGroups(claims), elements: [...lasting, ...passing.values()] }),
+  );
+  if (outcome === 'stale')
+    throw new CniError(
+      codes.internal,
+      'Cannot write the tables of rules: the text that was made of the records contradicts itself',
+      'Run "drawbridge doctor"',
+    );
   return { rebuilt: true, warnings: [...warnings, ...broken.map(describeBroken)] };
 }
 

@@ -17,6 +17,8 @@ export interface AttachmentRecord extends AttachmentId {
   readonly createdAt: string;
   /** "adding" until everything is in place: what is found in that state after a crash is a leftover. */
   readonly state: 'adding' | 'ready';
+  /** "pid:start time" of the process that makes it. */
+  readonly adder?: string;
   /** What the interface plugin made. */
   readonly link?: LinkRecord;
   /** What the policy plugin made. */

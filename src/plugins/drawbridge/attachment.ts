@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { CniError, codes } from '../../cni/errors.ts';
+import type { AttachmentRequest } from '../../cni/request.ts';
+import { openNetns } from '../../host/netns.ts';
+import { isAlive } from '../../records/alive.ts';
+import { attachmentKey, describeAttachment } from '../../records/key.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+
+/** The record with which an ADD begins. Throws code 8 when the namespace is not there. */
+export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord {
+  return {
+    version: 1,
+    ...id,
+    key: attachmentKey(id),
+    netns,
+    netnsInode: openNetns(netns).inode,
+    createdAt: new Date().toISOString(),
+    state: 'adding',
+    adder: processIdentity(process.pid),
+  };
+}
+
+/**
+ * What an ADD finds of an earlier one for the same attachment: nothing, or a leftover to be removed first
+ * (its namespace was replaced without a DEL, or it was killed half way).
+ *
+ * Throws code 102 when the attachment stands, and code 11 when another process is making it now.
+ */
+export function refuseStanding(previous: AttachmentRecord, next: AttachmentRecord): void {
+  if (previous.state === 'ready' && previous.netnsInode === next.netnsInode && isAlive(previous)) {
+    throw new CniError(codes.conflict, `Cannot add ${describeAttachment(next)}: container veth name ("${next.ifname}") already exists in "${next.netns}"`, 'An interface is added once; send a DEL before the next ADD, or choose another CNI_IFNAME');
+  }
+  if (previous.state === 'adding' && previous.adder !== undefined && previous.adder !== next.adder && isRunning(previous.adder)) {
+    throw new CniError(codes.tryAgainLater, `Cannot add ${describeAttachment(next)}: process ${previous.adder.split(':')[0]} is adding it`, 'Wait for that ADD to end');
+  }
+}
+
+/** "pid:start time": the start time tells a process from a later one with its number (proc(5), field 22 of stat). */
+function processIdentity(pid: number): string {
+  return `${pid}:${startTime(pid) ?? ''}`;
+}
+
+function isRunning(identity: string): boolean {
+  const [pid = ''] = identity.split(':');
+  return identity === processIdentity(Number(pid)) && startTime(Number(pid)) !== undefined;
+}
+
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the program's name, which may hold spaces and parentheses.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,83 @@
+import { delegateCheck, delegationOf } from '../../cni/delegate.ts';
+import { CniError, codes } from '../../cni/errors.ts';
+import type { AttachmentRequest } from '../../cni/request.ts';
+import type { Result } from '../../cni/result.ts';
+import { readAttachment } from '../../host/interfaces.ts';
+import { checkLeases } from '../../ipam/ledger.ts';
+import { completeAddresses } from '../../links/addresses.ts';
+import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
+import { findDifferences } from '../../links/differences.ts';
+import { vlanGatewayNames } from '../../links/vlan.ts';
+import { findMissing } from '../../records/check.ts';
+import { attachmentKey, describeAttachment } from '../../records/key.ts';
+import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
+import { readSoundRecord } from '../../records/store.ts';
+import { checkFirewalls } from './firewalls.ts';
+import type { InterfaceDefaults } from './conf.ts';
+
+/**
+ * Compares everything that ADD made with what is there now. Throws code 103 naming each difference, and 3 when
+ * we know nothing of the attachment.
+ *
+ * What plugins after us changed and wrote into the result, a MAC for instance, counts as expected.
+ */
+export async function check(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<void> {
+  const conf = parseLinkConf(request.config.fields, defaults);
+  const record = readSoundRecord(attachmentKey(request.id));
+  if (record?.link === undefined) {
+    throw new CniError(codes.unknownContainer, `Cannot check ${describeAttachment(request.id)}: there is no record of it`, 'It was never added, or it is gone: after a reboot it has to be added again');
+  }
+  const { link } = record;
+  const [links, rules, firewalls] = await Promise.all([
+    linkDifferences(request, conf, link),
+    findMissing(record),
+    checkFirewalls(link.bridge),
+    link.ipam.type === 'host-local' || link.ipam.type === '' ? undefined : delegateCheck(delegationOf(request, link.ipam.type)),
+  ]);
+  const differences = [...links, ...leaseDifferences(record, link), ...rules.map((what) => `Missing in nftables: ${what}`), ...firewalls];
+  const [first] = differences;
+  if (first === undefined) return;
+  const more = differences.length === 1 ? '' : ` (and ${differences.length - 1} more)`;
+  throw new CniError(codes.checkFailed, `${describeAttachment(request.id)} is not as ADD made it: ${first}${more}`, differences.join('; '));
+}
+
+async function linkDifferences({ netns, id, prevResult }: AttachmentRequest, conf: LinkConf, link: LinkRecord): Promise<string[]> {
+  const { bridge, hostInterface } = link;
+  const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
+  const gatewayInterface = conf.vlan !== 0 && gateways.length > 0 ? vlanGatewayNames(bridge, conf.vlan).name : bridge;
+  const found = await readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface });
+  const told = findInterface(prevResult, ({ name, sandbox }) => name === id.ifname && sandbox !== undefined && sandbox !== '');
+  const mac = told?.mac ?? link.mac;
+  const hostMac = findInterface(prevResult, ({ name }) => name === hostInterface)?.mac;
+  const bridgeMac = findInterface(prevResult, ({ name }) => name === bridge)?.mac;
+  return findDifferences(
+    {
+      netns,
+      ifname: id.ifname,
+      hostInterface,
+      bridge,
+      gatewayInterface,
+      mac,
+      mtu: told?.mtu ?? link.mtu,
+      ...(hostMac === undefined ? {} : { hostMac }),
+      ...(bridgeMac === undefined ? {} : { bridgeMac }),
+      addresses: link.addresses.map(({ address }) => address),
+      routes: prevResult?.routes ?? [],
+      gateways,
+      hairpinMode: conf.hairpinMode,
+      portIsolation: conf.portIsolation,
+      promiscMode: conf.promiscMode,
+      disableContainerInterface: conf.disableContainerInterface,
+    },
+    found,
+  );
+}
+
+function findInterface(result: Result | undefined, matches: (candidate: Result['interfaces'][number]) => boolean): Result['interfaces'][number] | undefined {
+  return result?.interfaces.find(matches);
+}
+
+function leaseDifferences(record: AttachmentRecord, { ipam, addresses }: LinkRecord): string[] {
+  if (ipam.type !== 'host-local' || ipam.dataDir === undefined) return [];
+  return checkLeases(ipam.dataDir, record, addresses.map(({ address }) => address.split('/', 1)[0] ?? ''));
+}

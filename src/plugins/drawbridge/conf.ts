@@ -1,0 +1,80 @@
+import { checkArgs } from '../../cni/args.ts';
+import { CniError, codes } from '../../cni/errors.ts';
+import { Fields, quote } from '../../cni/fields.ts';
+import type { AttachmentRequest, NetworkConf } from '../../cni/request.ts';
+import { parseConfArgs, parseRuntimeConfig } from '../../cni/runtime-config.ts';
+import type { Address } from '../../ipam/address.ts';
+import { parseIpam, type IpamConf } from '../../ipam/ranges.ts';
+import { parseRequested } from '../../ipam/requested.ts';
+import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
+import { parseMac } from '../../links/requested-mac.ts';
+import { parsePortMappings, parseSnat } from '../../ports/conf.ts';
+import type { PortMapping } from '../../ports/mapping.ts';
+
+/** Everything that an ADD of the interface plugin is asked for, checked. */
+export interface InterfaceConf {
+  readonly link: LinkConf;
+  readonly ipam: IpamChoice;
+  readonly ipMasq: boolean;
+  readonly ports: readonly PortMapping[];
+  /** Whether a published port is also reached from 127.0.0.1, the container itself and its siblings. */
+  readonly snat: boolean;
+  /** Canonical text; absent when we choose. */
+  readonly mac?: string;
+  /** The policy of `egress`, still to be parsed; absent when the conf has none. */
+  readonly egress?: Fields;
+}
+
+/** Who gives the addresses. */
+export type IpamChoice =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'host-local'; readonly conf: IpamConf; readonly requested: readonly Address[] }
+  | { readonly kind: 'delegated'; readonly type: string };
+
+export interface InterfaceDefaults {
+  /** "drawbridge0", or "cni0" where we stand in for the reference plugin. */
+  readonly defaultBridge: string;
+}
+
+/** Keys of CNI_ARGS that may come without IgnoreUnknown: what a runtime passes to every plugin of a chain at once. */
+const knownArgs = ['IP', 'MAC', 'GATEWAY', 'EGRESS_POLICY', 'K8S_POD_NAMESPACE', 'K8S_POD_NAME', 'K8S_POD_INFRA_CONTAINER_ID', 'K8S_POD_UID'];
+
+/** Reads the conf of an ADD. Throws {@link CniError} with the code of the first thing that is wrong. */
+export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults: InterfaceDefaults): InterfaceConf {
+  const { fields } = config;
+  checkArgs(args, knownArgs);
+  const confArgs = parseConfArgs(fields);
+  const runtime = parseRuntimeConfig(fields);
+  const mac = runtime.mac ?? confArgs.mac ?? args.pairs.get('MAC');
+  const egress = fields.object('egress');
+  return {
+    link: parseLinkConf(fields, defaults),
+    ipam: parseIpamChoice(config, () => parseRequested({ args: args.pairs.get('IP'), conf: confArgs.ips, runtime: runtime.ips })),
+    ipMasq: parseMasquerade(fields),
+    ports: parsePortMappings(runtime.portMappings),
+    snat: parseSnat(fields),
+    ...(mac === undefined || mac === '' ? {} : { mac: parseMac(mac) }),
+    ...(egress === undefined ? {} : { egress }),
+  };
+}
+
+/** Reads who gives the addresses; what was asked for is only read where it can be given. */
+export function parseIpamChoice({ fields, cniVersion }: NetworkConf, requested: () => Address[] = () => []): IpamChoice {
+  const ipam = fields.object('ipam');
+  const type = ipam?.string('type') ?? '';
+  if (ipam === undefined || type === '') return { kind: 'none' };
+  if (type !== 'host-local') return { kind: 'delegated', type };
+  const { ipRanges } = parseRuntimeConfig(fields);
+  const onePerFamily = cniVersion === '0.1.0' || cniVersion === '0.2.0';
+  return { kind: 'host-local', conf: parseIpam(ipam, { runtimeRanges: ipRanges, onePerFamily }), requested: requested() };
+}
+
+/** The reference's switch between its two back ends is understood, and its iptables one refused: all our rules are nft's. */
+function parseMasquerade(fields: Fields): boolean {
+  const backend = fields.string('ipMasqBackend') ?? '';
+  if (backend === 'iptables') {
+    throw new CniError(codes.unsupportedField, `Cannot use "ipMasqBackend" ${quote(backend)}: masquerading is done by nftables only`, 'Leave the key out, or write "nftables"');
+  }
+  if (backend !== '' && backend !== 'nftables') throw fields.invalid('ipMasqBackend', '"nftables" or nothing');
+  return fields.boolean('ipMasq') ?? false;
+}

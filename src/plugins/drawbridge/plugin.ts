@@ -1,0 +1,19 @@
+import { aboutLine, type Plugin } from '../../cni/serve.ts';
+import type { InterfaceDefaults } from './conf.ts';
+
+/**
+ * The interface plugin. Each verb is loaded when it is asked for: a DEL does not pay for what only ADD needs.
+ */
+export function interfacePlugin(name: string, version: string, defaults: InterfaceDefaults): Plugin {
+  return {
+    name,
+    about: aboutLine(name, version),
+    verbs: {
+      add: async (request) => (await import('./add.ts')).add(request, defaults),
+      del: async (request) => (await import('./del.ts')).del(request),
+      check: async (request) => (await import('./check.ts')).check(request, defaults),
+      gc: async (request) => (await import('./gc.ts')).gc(request),
+      status: async (request) => (await import('./status.ts')).status(request, defaults),
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { AttachmentId, Request } from '../../cni/request.ts';
+import { forgetUdpFlows } from '../../host/conntrack.ts';
+import { removePair } from '../../host/pair.ts';
+import { commit } from '../../records/commit.ts';
+import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { releaseAddresses } from './addresses.ts';
+import { closeFirewalls } from './firewalls.ts';
+import { warn } from './warnings.ts';
+
+/**
+ * Removes everything of an attachment, from its record, or without one from what follows from its name. Goes on
+ * past what fails and returns the errors; what is gone already is none.
+ *
+ * The address is given back last: nobody else gets it while anything here still says that it is this container's.
+ */
+export async function removeAttachment(request: Request, attachment: AttachmentRecord | AttachmentId): Promise<unknown[]> {
+  const key = attachmentKey(attachment);
+  const link = 'link' in attachment ? attachment.link : undefined;
+  const errors = await attempt([
+    () => removePair(link?.hostInterface ?? hostInterfaceOf(key)),
+    async () => {
+      const { warnings } = await commit({ drop: key });
+      warnings.forEach(warn);
+    },
+  ]);
+  const flows = link?.ports.filter(({ protocol }) => protocol === 'udp') ?? [];
+  errors.push(
+    ...(await attempt([
+      async () => (await forgetUdpFlows(flows)).forEach(warn),
+      async () => link !== undefined && (await closeFirewalls(link.bridge, key)).forEach(warn),
+      () => releaseAddresses(request, attachment),
+    ])),
+  );
+  return errors;
+}
+
+/** Runs steps side by side, each whatever becomes of the others. */
+async function attempt(steps: readonly (() => unknown)[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(steps.map(async (step) => step()));
+  return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+}

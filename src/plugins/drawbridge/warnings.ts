@@ -1,0 +1,17 @@
+import { findListeners } from '../../host/listeners.ts';
+import type { PortMapping } from '../../ports/mapping.ts';
+
+/** Tells a person, on stderr: runtimes log it, or show it with the error when the verb fails. */
+export function warn(text: string): void {
+  process.stderr.write(`drawbridge: ${text}\n`);
+}
+
+/**
+ * Names the processes of the host that listen on a port to be published, which then no longer get its traffic.
+ * No reason to refuse: nerdctl reserves the ports that it publishes with sockets of its own.
+ */
+export function warnOfListeners(ports: readonly PortMapping[]): void {
+  for (const { protocol, port, process: owner } of findListeners(ports)) {
+    warn(`port ${port}/${protocol} of the host is published, and ${owner ?? 'a process'} listens on it; its traffic now goes to the container`);
+  }
+}
