@@ -7,12 +7,14 @@ import { stateDir } from './paths.ts';
  *   { "subject": "...", "bootId": "..." }: the boot in which the subject was last used; the file's mtime says when.
  */
 
-/** Where times lie around the last boot, in milliseconds since 1970 by the clock of their time. */
+/** Where times lie around the last boot, in milliseconds since 1970. */
 export interface BootTimes {
   readonly now: number;
-  /** The earliest time that this boot can have begun at. */
-  readonly bootedAt: number;
-  /** When the subject was last used in an earlier boot, if that is known. */
+  /** When the machine booted, by the clock as it is set now. */
+  readonly booted: number;
+  /** The same by the clock as it was set then; absent when nothing tells it. */
+  readonly bootedThen?: number;
+  /** When the subject was last used in an earlier boot, by the clock of that boot; absent when it was not. */
   readonly lastUsed?: number;
 }
 
@@ -23,7 +25,7 @@ export interface BootTimes {
 export function firstUseSinceBoot(subject: string): BootTimes | undefined {
   const stamp = readStamp(subject);
   if (stamp?.bootId === bootId()) return undefined;
-  const times = { now: Date.now(), bootedAt: earliestBoot() };
+  const times = readTimes();
   return stamp === undefined ? times : { ...times, lastUsed: stamp.usedAt };
 }
 
@@ -43,31 +45,35 @@ export function renewStamp(subject: string): void {
   utimesSync(stampFile(subject), now, now);
 }
 
-/** A clock that was set after the boot began moves the boot's time by as much as it was set; by less than this it drifts. */
-const drift = 60_000;
+/** Milliseconds by which clocks and the moments of a boot may differ and still be the same. */
+const tolerance = 60_000;
 
 /**
- * Whether something made at `madeAt` is from an earlier boot. In doubt it is not: a file too many costs
- * an address, a file too few gives one twice.
+ * Whether something made at `madeAt` is from an earlier boot. In doubt it is not: a file too many costs an
+ * address, a file too few gives one twice.
  *
- * Hosts without a battery-backed clock begin each boot in the past: then the last use seems to lie ahead, and
- * nothing in between can be told from what this boot made.
+ * Hosts without a battery-backed clock begin each boot in the past and set the clock later. So what this boot
+ * made lies after its beginning by the one clock or by the other, and no further than the machine is up. What lies
+ * there and is no younger than the last use in an earlier boot (a fast reboot) is told by that, unless the clock was
+ * set forward since the boot or is still behind: then times of the two boots do not compare.
  */
-export function isFromBeforeBoot(madeAt: number, { now, bootedAt, lastUsed }: BootTimes): boolean {
-  if (madeAt < bootedAt - drift) return true;
-  if (lastUsed === undefined) return false;
-  return lastUsed <= now ? madeAt <= lastUsed : now < madeAt && madeAt <= lastUsed;
+export function isFromBeforeBoot(madeAt: number, { now, booted, bootedThen, lastUsed }: BootTimes): boolean {
+  const uptime = now - booted;
+  const beginnings = bootedThen === undefined ? [booted] : [booted, bootedThen];
+  const mayBeOfThisBoot = beginnings.some((begin) => begin - tolerance <= madeAt && madeAt <= begin + uptime + tolerance);
+  if (!mayBeOfThisBoot) return true;
+  const wasSetForward = bootedThen !== undefined && bootedThen < booted - tolerance;
+  return lastUsed !== undefined && madeAt <= lastUsed && lastUsed <= now && !wasSetForward;
 }
 
-/**
- * The kernel's boot time (/proc/stat, "btime") follows every setting of the clock, so on its own it may
- * lie after what this boot made. The birth of the tmpfs on /run was written down by the clock of that moment.
- */
-function earliestBoot(): number {
-  const btime = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0) * 1000;
-  const born = statSync('/run').birthtimeMs;
+/** "btime" of /proc/stat follows every setting of the clock; the birth of the tmpfs on /run was noted once, at boot. */
+function readTimes(): BootTimes {
+  const now = Date.now();
+  const btime = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1];
+  const booted = btime === undefined ? 0 : Number(btime) * 1000;
+  const bootedThen = statSync('/run', { throwIfNoEntry: false })?.birthtimeMs ?? 0;
   // Zero where the filesystem keeps no birth times (tmpfs before Linux 5.18).
-  return born > 0 ? Math.min(btime, born) : btime;
+  return bootedThen > 0 ? { now, booted, bootedThen } : { now, booted };
 }
 
 function readStamp(subject: string): { bootId: unknown; usedAt: number } | undefined {

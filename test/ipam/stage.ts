@@ -66,6 +66,8 @@ export class Stage implements AsyncDisposable {
     const child = fork(join(import.meta.dirname, 'actor.ts'), {
       execPath: program,
       execArgv: args,
+      // JSON would make null of undefined.
+      serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const actor = new Actor(child);
