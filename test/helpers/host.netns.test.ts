@@ -11,8 +11,14 @@ describe('makeHost()', () => {
   });
 
   test('keeps what is written to its folders from the machine', async ({ host }) => {
-    await host.sh('for d in /etc /etc/cni/net.d /etc/drawbridge /run /var/lib /opt /usr/local; do echo x > $d/drawbridge-host-test; done');
-    expect(['/etc', '/run', '/var/lib', '/opt', '/usr/local'].filter((folder) => existsSync(`${folder}/drawbridge-host-test`))).toEqual([]);
+    await host.sh(
+      'for d in /etc /etc/cni/net.d /etc/drawbridge /run /var/lib /opt /usr/local; do echo x > $d/drawbridge-host-test; done',
+    );
+    expect(
+      ['/etc', '/run', '/var/lib', '/opt', '/usr/local'].filter((folder) =>
+        existsSync(`${folder}/drawbridge-host-test`),
+      ),
+    ).toEqual([]);
   });
 
   test('ends every process of the host when it is disposed', async () => {
@@ -26,7 +32,9 @@ describe('makeHost()', () => {
 
 describe('exec()', () => {
   test('passes input, environment and exit status', async ({ host }) => {
-    expect(await host.exec(['sh', '-c', 'cat; echo "$A" >&2; exit 3'], { input: 'in', env: { A: 'b' } })).toMatchObject({ code: 3, stdout: 'in', stderr: 'b\n' });
+    expect(await host.exec(['sh', '-c', 'cat; echo "$A" >&2; exit 3'], { input: 'in', env: { A: 'b' } })).toMatchObject(
+      { code: 3, stdout: 'in', stderr: 'b\n' },
+    );
   });
 
   test('kills a program that takes longer than it may', async ({ host }) => {
@@ -55,23 +63,27 @@ describe('container()', () => {
 });
 
 describe('fetch()', () => {
-  test.for(['tcp', 'udp'] as const)('brings the answer of a %s server outside, by both families', async (proto, { host }) => {
-    const outside = await host.outside();
-    await outside.address('8.8.8.8', '2001:4860:4860::8888');
-    const server = await host.serve(outside, { proto, reply: 'hello {peer}' });
-    expect(await host.fetch(host, '8.8.8.8', server.port, { proto })).toBe('hello 192.0.2.1');
-    expect(await host.fetch(host, '2001:4860:4860::8888', server.port, { proto })).toBe('hello 2001:db8:ffff::1');
-    expect(await server.peers()).toEqual(['192.0.2.1', '2001:db8:ffff::1']);
-    await server.close();
-    expect(await host.fetch(host, '8.8.8.8', server.port, { proto })).toBe('refused');
-  });
+  test.for(['tcp', 'udp'] as const)(
+    'brings the answer of a %s server outside, by both families',
+    async (proto, { host }) => {
+      const outside = await host.outside();
+      await outside.address('8.8.8.8', '2001:4860:4860::8888');
+      const server = await host.serve(outside, { proto, reply: 'hello {peer}' });
+      expect(await host.fetch(host, '8.8.8.8', server.port, { proto })).toBe('hello 192.0.2.1');
+      expect(await host.fetch(host, '2001:4860:4860::8888', server.port, { proto })).toBe('hello 2001:db8:ffff::1');
+      expect(await server.peers()).toEqual(['192.0.2.1', '2001:db8:ffff::1']);
+      await server.close();
+      expect(await host.fetch(host, '8.8.8.8', server.port, { proto })).toBe('refused');
+    },
+  );
 
   test('tells a refused, an unreachable and a silent address apart', async ({ host }) => {
     const outside = await host.outside();
     await outside.address('8.8.8.8');
     await host.run(['nft', '-f', '-'], {
       where: outside,
-      input: 'table inet t { chain i { type filter hook input priority 0; tcp dport 2 reject with icmpx admin-prohibited; tcp dport 3 drop; }; }',
+      input:
+        'table inet t { chain i { type filter hook input priority 0; tcp dport 2 reject with icmpx admin-prohibited; tcp dport 3 drop; }; }',
     });
     expect(await host.fetch(host, '8.8.8.8', 1)).toBe('refused');
     expect(await host.fetch(host, '8.8.8.8', 2)).toBe('unreachable');
@@ -121,7 +133,11 @@ describe('cni()', () => {
   test('gives the plugin the environment of the specification and nothing else', async ({ host }) => {
     await host.sh(`printf '#!/bin/sh\nenv | sort >&2; cat\n' > /usr/local/bin/fake; chmod +x /usr/local/bin/fake`);
     const container = await host.container();
-    const { result, stderr } = await host.cni('ADD', { type: 'fake' }, { container, program: '/usr/local/bin/fake', args: 'A=b', path: '/p' });
+    const { result, stderr } = await host.cni(
+      'ADD',
+      { type: 'fake' },
+      { container, program: '/usr/local/bin/fake', args: 'A=b', path: '/p' },
+    );
     expect(result).toEqual({ type: 'fake' });
     expect(stderr.split('\n').filter((line) => line.startsWith('CNI_'))).toEqual([
       'CNI_ARGS=A=b',
@@ -137,14 +153,26 @@ describe('cni()', () => {
 describe('addChain()', () => {
   test('passes results along, and delChain() hands the last one to every plugin in reverse', async ({ host }) => {
     const log = '/run/chain.log';
-    await host.sh(`printf '#!/bin/sh\ncat > /run/in; (echo "$CNI_COMMAND $(cat /run/in)") >> ${log}; [ $CNI_COMMAND != ADD ] || echo "{\\"cniVersion\\":\\"1.0.0\\",\\"n\\":\\"$(md5sum < /run/in | cut -c1-4)\\"}"\n' > /usr/local/bin/fake; chmod +x /usr/local/bin/fake`);
-    const conflist = { cniVersion: '1.0.0', name: 'net', plugins: [{ type: 'a', capabilities: { mac: true } }, { type: 'b' }] };
+    await host.sh(
+      `printf '#!/bin/sh\ncat > /run/in; (echo "$CNI_COMMAND $(cat /run/in)") >> ${log}; [ $CNI_COMMAND != ADD ] || echo "{\\"cniVersion\\":\\"1.0.0\\",\\"n\\":\\"$(md5sum < /run/in | cut -c1-4)\\"}"\n' > /usr/local/bin/fake; chmod +x /usr/local/bin/fake`,
+    );
+    const conflist = {
+      cniVersion: '1.0.0',
+      name: 'net',
+      plugins: [{ type: 'a', capabilities: { mac: true } }, { type: 'b' }],
+    };
     const container = await host.container();
     const cni = host.cni.bind(host);
     host.cni = (verb, conf, options) => cni(verb, conf, { ...options, program: '/usr/local/bin/fake' });
-    const { result } = await host.addChain(conflist, { container, runtimeConfig: { mac: '02:00:00:00:00:01', ips: [] } });
+    const { result } = await host.addChain(conflist, {
+      container,
+      runtimeConfig: { mac: '02:00:00:00:00:01', ips: [] },
+    });
     await host.delChain(conflist, { container });
-    const calls = (await host.run(['cat', log])).trim().split('\n').map((line) => ({ verb: line.slice(0, 3), ...JSON.parse(line.slice(4)) }));
+    const calls = (await host.run(['cat', log]))
+      .trim()
+      .split('\n')
+      .map((line) => ({ verb: line.slice(0, 3), ...JSON.parse(line.slice(4)) }));
     expect(calls.map(({ verb, type }) => `${verb} ${type}`)).toEqual(['ADD a', 'ADD b', 'DEL b', 'DEL a']);
     expect(calls[0]).toMatchObject({ name: 'net', cniVersion: '1.0.0', runtimeConfig: { mac: '02:00:00:00:00:01' } });
     expect(calls[1].prevResult).toBeDefined();

@@ -44,4 +44,3 @@ export const test = base.extend<{ host: Host }>({
     await use(host);
   },
 });
-

@@ -126,7 +126,10 @@ export class Host extends Runtime implements Place {
   }
 
   /** Starts a program that goes on until it is stopped or the host ends. */
-  async spawn(cmd: readonly string[], { where, env = plainEnvironment }: { where?: Place; env?: Record<string, string> } = {}): Promise<Daemon> {
+  async spawn(
+    cmd: readonly string[],
+    { where, env = plainEnvironment }: { where?: Place; env?: Record<string, string> } = {},
+  ): Promise<Daemon> {
     const log = `/run/daemon-${++this.#daemons}.log`;
     const { pid } = await this.#anchor.call<{ pid: number }>('spawn', { cmd, env, log, netns: where?.netns });
     return {
@@ -156,32 +159,75 @@ export class Host extends Runtime implements Place {
     const ends = { v4: '192.0.2.2', v6: '2001:db8:ffff::2', hostV4: '192.0.2.1', hostV6: '2001:db8:ffff::1' };
     const mac = { host: '02:00:c0:00:02:01', outside: '02:00:c0:00:02:02' };
     const batch = (address: string[], neighbour: string[], lladdr: string) =>
-      [...address, 'link set eth0 up', ...neighbour.map((one) => `neigh replace ${one} lladdr ${lladdr} nud permanent dev eth0`)].join('\n');
+      [
+        ...address,
+        'link set eth0 up',
+        ...neighbour.map((one) => `neigh replace ${one} lladdr ${lladdr} nud permanent dev eth0`),
+      ].join('\n');
     const of = (four: string, six: string) => [...(v4 ? [four] : []), ...(v6 ? [six] : [])];
-    await this.run(['ip', 'link', 'add', 'eth0', 'address', mac.host, 'type', 'veth', 'peer', 'name', 'eth0', 'address', mac.outside, 'netns', 'outside']);
+    await this.run([
+      'ip',
+      'link',
+      'add',
+      'eth0',
+      'address',
+      mac.host,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'address',
+      mac.outside,
+      'netns',
+      'outside',
+    ]);
     // The far end first, and neighbours known beforehand: the kernel may lose the first solicitation and repeats it a second later.
     await this.run(['ip', '-batch', '-'], {
       where: container,
-      input: batch(of(`addr add ${ends.v4}/24 dev eth0`, `addr add ${ends.v6}/64 dev eth0 nodad`), of(ends.hostV4, ends.hostV6), mac.host),
+      input: batch(
+        of(`addr add ${ends.v4}/24 dev eth0`, `addr add ${ends.v6}/64 dev eth0 nodad`),
+        of(ends.hostV4, ends.hostV6),
+        mac.host,
+      ),
     });
     await this.run(['ip', '-batch', '-'], {
-      input: batch(of(`addr add ${ends.hostV4}/24 dev eth0`, `addr add ${ends.hostV6}/64 dev eth0 nodad`), of(ends.v4, ends.v6), mac.outside),
+      input: batch(
+        of(`addr add ${ends.hostV4}/24 dev eth0`, `addr add ${ends.hostV6}/64 dev eth0 nodad`),
+        of(ends.v4, ends.v6),
+        mac.outside,
+      ),
     });
-    await this.run(['ip', '-batch', '-'], { input: of(`route add default via ${ends.v4}`, `route add default via ${ends.v6}`).map((line) => `${line}\n`).join('') });
+    await this.run(['ip', '-batch', '-'], {
+      input: of(`route add default via ${ends.v4}`, `route add default via ${ends.v6}`)
+        .map((line) => `${line}\n`)
+        .join(''),
+    });
     await this.takeBaseline();
     return {
       ...container,
       ...ends,
       address: async (...extra) => {
-        const lines = extra.map((one) => `addr add ${one}/${one.includes(':') ? '128' : '32'} dev lo${one.includes(':') ? ' nodad' : ''}\n`);
+        const lines = extra.map(
+          (one) => `addr add ${one}/${one.includes(':') ? '128' : '32'} dev lo${one.includes(':') ? ' nodad' : ''}\n`,
+        );
         await this.run(['ip', '-batch', '-'], { where: container, input: lines.join('') });
       },
     };
   }
 
   /** Starts a small server, ready when this returns. */
-  async serve(where: Place, { port = 0, proto = 'tcp', address, reply = '{peer}' }: ServeOptions = {}): Promise<Server> {
-    const { key, port: bound } = await this.#anchor.call<{ key: string; port: number }>('serve', { netns: where.netns, port, proto, address, reply });
+  async serve(
+    where: Place,
+    { port = 0, proto = 'tcp', address, reply = '{peer}' }: ServeOptions = {},
+  ): Promise<Server> {
+    const { key, port: bound } = await this.#anchor.call<{ key: string; port: number }>('serve', {
+      netns: where.netns,
+      port,
+      proto,
+      address,
+      reply,
+    });
     return {
       port: bound,
       peers: async () => (await this.#anchor.call<{ peers: string[] }>('peers', { key })).peers,
@@ -190,8 +236,20 @@ export class Host extends Runtime implements Place {
   }
 
   /** What a server at an address answers: its text, or "refused", "unreachable" or "timeout". */
-  async fetch(where: Place, address: string, port: number, { proto = 'tcp', timeout = 700, ...rest }: FetchOptions = {}): Promise<string> {
-    const { text } = await this.#anchor.call<{ text: string }>('fetch', { netns: where.netns, address, port, proto, timeout, ...rest });
+  async fetch(
+    where: Place,
+    address: string,
+    port: number,
+    { proto = 'tcp', timeout = 700, ...rest }: FetchOptions = {},
+  ): Promise<string> {
+    const { text } = await this.#anchor.call<{ text: string }>('fetch', {
+      netns: where.netns,
+      address,
+      port,
+      proto,
+      timeout,
+      ...rest,
+    });
     return text;
   }
 
@@ -205,7 +263,10 @@ export class Host extends Runtime implements Place {
     const now = await this.#snapshot();
     const before = new Set(this.#baseline);
     const after = new Set(now);
-    const lines = [...now.filter((line) => !before.has(line)).map((line) => `+ ${line}`), ...this.#baseline.filter((line) => !after.has(line)).map((line) => `- ${line}`)];
+    const lines = [
+      ...now.filter((line) => !before.has(line)).map((line) => `+ ${line}`),
+      ...this.#baseline.filter((line) => !after.has(line)).map((line) => `- ${line}`),
+    ];
     return lines.filter((line) => !allow.some((pattern) => pattern.test(line)));
   }
 

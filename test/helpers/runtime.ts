@@ -69,11 +69,16 @@ export abstract class Runtime {
     const type = typeof conf === 'string' ? 'drawbridge' : (conf['type'] as string);
     const { program = `${binaries}/${type}`, timeout = 20_000 } = options;
     const input = typeof conf === 'string' ? conf : JSON.stringify(conf);
-    const { code, stdout, stderr, ms } = await this.exec([program], { input, timeout, env: environment(verb, options) });
+    const { code, stdout, stderr, ms } = await this.exec([program], {
+      input,
+      timeout,
+      env: environment(verb, options),
+    });
     const outcome: CniResult = { code, stdout, stderr, ms };
     const json = parse(stdout);
     if (json !== undefined) outcome[code === 0 ? 'result' : 'error'] = json;
-    if (code !== 0 && json === undefined) outcome.error = { code: -1, msg: `no JSON on stdout: ${JSON.stringify(stdout)}`, details: stderr };
+    if (code !== 0 && json === undefined)
+      outcome.error = { code: -1, msg: `no JSON on stdout: ${JSON.stringify(stdout)}`, details: stderr };
     return outcome;
   }
 
@@ -104,14 +109,21 @@ export abstract class Runtime {
   }
 
   /** GC of every plugin with the list of attachments that are still valid; undefined sends none. */
-  gcChain(conflist: Conflist, valid: readonly { containerID: string; ifname: string }[] | undefined, options: ChainOptions = {}): Promise<ChainResult> {
+  gcChain(
+    conflist: Conflist,
+    valid: readonly { containerID: string; ifname: string }[] | undefined,
+    options: ChainOptions = {},
+  ): Promise<ChainResult> {
     const extra = valid === undefined ? {} : { 'cni.dev/valid-attachments': valid };
     const plugins = conflist.plugins.map((plugin) => ({ ...plugin, ...extra }));
     return this.#each('GC', conflist, plugins, { ...options, result: null });
   }
 
   async #each(verb: string, conflist: Conflist, plugins: readonly Json[], options: ChainOptions): Promise<ChainResult> {
-    const previous = options.result === undefined ? this.#results.get(attachmentKey(conflist, options)) : (options.result ?? undefined);
+    const previous =
+      options.result === undefined
+        ? this.#results.get(attachmentKey(conflist, options))
+        : (options.result ?? undefined);
     const steps: CniResult[] = [];
     for (const plugin of plugins) {
       const step = await this.cni(verb, pluginConf(conflist, plugin, options, previous), options);
@@ -122,7 +134,12 @@ export abstract class Runtime {
   }
 }
 
-function pluginConf({ cniVersion, name }: Conflist, plugin: Json, { runtimeConfig = {} }: ChainOptions, prevResult: Json | undefined): Json {
+function pluginConf(
+  { cniVersion, name }: Conflist,
+  plugin: Json,
+  { runtimeConfig = {} }: ChainOptions,
+  prevResult: Json | undefined,
+): Json {
   const capabilities = (plugin['capabilities'] ?? {}) as Record<string, boolean>;
   const granted = Object.entries(runtimeConfig).filter(([capability]) => capabilities[capability] === true);
   return {
@@ -145,7 +162,9 @@ function environment(verb: string, options: AttachmentOptions): Record<string, s
     CNI_PATH: options.path ?? binaries,
     ...options.env,
   };
-  return Object.fromEntries(Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }
 
 function containerId({ containerId: id, container }: AttachmentOptions): string | undefined {

@@ -1,0 +1,213 @@
+import { withLock } from '../lock.ts';
+import { run } from '../run.ts';
+import { planClosing, planOpening, type HostPort, type Opening, type OpeningPlan } from './accepts.ts';
+import { bindToZone, isOpenZone, unbindFromZone, zoneOf } from './firewalld.ts';
+import { parseListing, type Listing } from './listing.ts';
+import {
+  covers,
+  isPermanentZoneOurs,
+  markPermanentZone,
+  readNote,
+  removeNote,
+  widen,
+  writeNote,
+  type FirewallWarning,
+} from './note.ts';
+import { findFirewalls, type Backend, type BaseChain } from './present.ts';
+
+export type { HostPort } from './accepts.ts';
+export type { FirewallWarning } from './note.ts';
+
+export interface OpenOptions {
+  /** What of the host the container is to reach; default DNS. Those of a bridge's containers add up. */
+  readonly hostPorts?: readonly HostPort[];
+  readonly ingress?: 'published' | 'open';
+  /** Look at everything again although it was opened before: what the agent does after a reload of a firewall. */
+  readonly again?: boolean;
+}
+
+export interface CloseOptions {
+  /** Whether some container is on the bridge after all: asked when no new one can rely on our rules unseen. */
+  readonly stillUsed?: () => boolean | Promise<boolean>;
+}
+
+/** A foreign firewall that would drop traffic of a bridge if we did nothing. */
+export interface FirewallFinding {
+  /** "iptables-nft", "ip6tables-legacy", "firewalld", "nft". */
+  readonly firewall: string;
+  /** What would drop, in words: `policy DROP of chain "FORWARD"`. */
+  readonly blocker: string;
+  /** "open": our accepts are in force; "closed": they are missing or come too late; "foreign": we cannot add any. */
+  readonly state: 'open' | 'closed' | 'foreign';
+  readonly remedy: string;
+}
+
+const dns: readonly HostPort[] = [
+  { protocol: 'udp', ports: { from: 53, to: 53 } },
+  { protocol: 'tcp', ports: { from: 53, to: 53 } },
+];
+
+/**
+ * Inserts the accepts that other firewalls of the host need to let a bridge's traffic pass.
+ *
+ * The first container of a bridge pays for it; for the others it is the reading of one file. The attachment's record
+ * has to be written before the call: {@link closeForeignFirewalls} relies on it. Never throws for a firewall: what
+ * stays closed comes back as a warning, since it stops packets and opens nothing.
+ */
+export async function openForeignFirewalls(
+  bridge: string,
+  { hostPorts = dns, ingress = 'published', again = false }: OpenOptions = {},
+): Promise<readonly FirewallWarning[]> {
+  const asked: Opening = { bridge, hostPorts, ingress };
+  const enough = () => {
+    const note = again ? undefined : readNote(bridge);
+    return note !== undefined && covers(note, asked) ? note.warnings : undefined;
+  };
+  return enough() ?? withLock('foreign-firewalls', `open ${bridge}`, async () => enough() ?? openAll(asked));
+}
+
+/** Removes what was inserted for a bridge, and nothing else. Throws when a program fails; a second call goes on. */
+export async function closeForeignFirewalls(
+  bridge: string,
+  { stillUsed = () => false }: CloseOptions = {},
+): Promise<void> {
+  await withLock('foreign-firewalls', `close ${bridge}`, async () => {
+    const note = readNote(bridge);
+    // First the note, then the question: an ADD that still read the note has written its record before.
+    removeNote(bridge);
+    if (await stillUsed()) {
+      if (note !== undefined) writeNote(note);
+      return;
+    }
+    const permanent = isPermanentZoneOurs(bridge);
+    if (note?.opened === false && !note.zoned && !permanent) return;
+    const { backends, firewalld } = await findFirewalls();
+    for (const backend of backends) await apply(backend, planClosing(await list(backend), bridge));
+    if (firewalld) await unbindFromZone(bridge, { runtime: note?.zoned === true || permanent, permanent });
+    if (permanent) markPermanentZone(bridge, false);
+  });
+}
+
+/** What of the host's other firewalls would drop a bridge's traffic, and whether our accepts are in force. Changes nothing. */
+export async function inspectForeignFirewalls(
+  bridge: string,
+  { hostPorts = dns, ingress = 'published' }: OpenOptions = {},
+): Promise<FirewallFinding[]> {
+  const opening = widen({ bridge, hostPorts, ingress }, readNote(bridge));
+  const { backends, firewalld, closedChains } = await findFirewalls();
+  const findings: FirewallFinding[] = [];
+  for (const backend of backends) {
+    const plan = planOpening(await list(backend), backend.family, opening);
+    const state = plan.dropping.length === 0 ? 'open' : 'closed';
+    const blockers = state === 'open' ? plan.blockers : plan.dropping;
+    findings.push(
+      ...blockers.map(
+        (blocker) => ({ firewall: backend.program, blocker, state, remedy: paste(backend, plan) }) as const,
+      ),
+    );
+  }
+  if (firewalld) {
+    const zone = await zoneOf(bridge);
+    const blocker = zone === undefined ? `bridge "${bridge}" is in no zone` : `bridge "${bridge}" is in zone "${zone}"`;
+    findings.push({
+      firewall: 'firewalld',
+      blocker,
+      state: isOpenZone(zone) ? 'open' : 'closed',
+      remedy: zoneRemedy(bridge),
+    });
+  }
+  for (const chain of closedChains) {
+    if (await isOpenedByHand(chain, bridge)) continue;
+    findings.push({
+      firewall: 'nft',
+      blocker: `policy drop of ${chainName(chain)}`,
+      state: 'foreign',
+      remedy: chainRemedy(chain, bridge),
+    });
+  }
+  return findings;
+}
+
+async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
+  const before = readNote(asked.bridge);
+  const opening = widen(asked, before);
+  const { bridge } = opening;
+  const { backends, firewalld, closedChains } = await findFirewalls();
+  const failures: FirewallWarning[] = [];
+  const attempt = async (remedy: string, step: () => Promise<void>) => {
+    try {
+      await step();
+    } catch (error) {
+      failures.push({
+        message: `Cannot open a firewall of the host for bridge "${bridge}": ${(error as Error).message}`,
+        remedy,
+      });
+    }
+  };
+
+  let zoned = before?.zoned ?? false;
+  if (firewalld) {
+    await attempt(zoneRemedy(bridge), async () => {
+      const binding = await bindToZone(bridge);
+      zoned ||= binding.runtime;
+      if (binding.permanent) markPermanentZone(bridge, true);
+    });
+  }
+  let opened = before?.opened ?? false;
+  for (const backend of backends) {
+    await attempt(
+      `Make "${backend.program} -S" and "${backend.restore}" work, or accept "${bridge}" in FORWARD and INPUT by hand`,
+      async () => {
+        const plan = planOpening(await list(backend), backend.family, opening);
+        opened ||= plan.blockers.length > 0;
+        await apply(backend, plan.text);
+      },
+    );
+  }
+
+  const warnings: FirewallWarning[] = [];
+  for (const chain of closedChains) {
+    if (await isOpenedByHand(chain, bridge)) continue;
+    warnings.push({
+      message: `Traffic of bridge "${bridge}" meets the policy drop of ${chainName(chain)}, which is not ours to change`,
+      remedy: chainRemedy(chain, bridge),
+    });
+  }
+  // Without the note the next container of the bridge tries again.
+  if (failures.length === 0) writeNote({ version: 1, ...opening, opened, zoned, warnings });
+  return [...failures, ...warnings];
+}
+
+async function list({ program }: Backend): Promise<Listing> {
+  return parseListing((await run(program, ['-w', '5', '-S'])).stdout);
+}
+
+/** One transaction: all lines or none. */
+async function apply({ restore }: Backend, text: string): Promise<void> {
+  if (text !== '') await run(restore, ['--noflush', '-w', '5'], { input: text });
+}
+
+/** The commands that a person would use for a plan. */
+function paste({ restore }: Backend, { text }: OpeningPlan): string {
+  return text === '' ? '' : `${restore} --noflush <<'END'\n${text}END`;
+}
+
+function zoneRemedy(bridge: string): string {
+  return `firewall-cmd --zone=trusted --add-interface=${bridge}, and the same with --permanent; if the bridge is in another zone, --change-interface or let that zone forward`;
+}
+
+function chainName({ family, table, name }: BaseChain): string {
+  return `chain "${name}" in table "${family} ${table}"`;
+}
+
+function chainRemedy({ family, table, name, hook }: BaseChain, bridge: string): string {
+  const insert = `nft insert rule ${family} ${table} ${name}`;
+  if (hook === 'input') return `${insert} iifname "${bridge}" meta l4proto '{ tcp, udp }' th dport 53 accept`;
+  return `${insert} iifname "${bridge}" accept; ${insert} oifname "${bridge}" ct state related,established accept; ${insert} oifname "${bridge}" ct status dnat accept`;
+}
+
+/** An administrator who followed {@link chainRemedy} is not to be warned for ever. */
+async function isOpenedByHand({ family, table, name }: BaseChain, bridge: string): Promise<boolean> {
+  const { stdout } = await run('nft', ['list', 'chain', family, table, name]);
+  return stdout.split('\n').some((line) => line.includes(`"${bridge}"`) && /\baccept\b/.test(line));
+}

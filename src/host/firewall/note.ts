@@ -1,0 +1,90 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { runDir, stateDir } from '../paths.ts';
+import type { HostPort, Opening } from './accepts.ts';
+
+/*
+ * /run/drawbridge/firewall/<bridge>.json       a Note: what was opened for the bridge. While it is there, an ADD has
+ *                                              nothing to do but read it.
+ * /var/lib/drawbridge/firewall/<bridge>        empty: the bridge's entry in firewalld's permanent configuration is
+ *                                              ours. It outlives a reboot, as that entry does.
+ */
+
+/** A thing that stands in the way and that we do not or could not change, and what to do about it. */
+export interface FirewallWarning {
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface Note extends Opening {
+  readonly version: 1;
+  /** Some table got rules of ours: there is something to remove. */
+  readonly opened: boolean;
+  /** firewalld's runtime entry is ours. */
+  readonly zoned: boolean;
+  readonly warnings: readonly FirewallWarning[];
+}
+
+/** Undefined when there is none, or none that can be read: then everything is looked at afresh. */
+export function readNote(bridge: string): Note | undefined {
+  try {
+    const note = JSON.parse(readFileSync(noteFile(bridge), 'utf8')) as Note;
+    return note.version === 1 ? note : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function writeNote(note: Note): void {
+  const file = noteFile(note.bridge);
+  mkdirSync(`${runDir}/firewall`, { recursive: true });
+  writeFileSync(`${file}.${process.pid}`, JSON.stringify(note));
+  renameSync(`${file}.${process.pid}`, file);
+}
+
+export function removeNote(bridge: string): void {
+  rmSync(noteFile(bridge), { force: true });
+}
+
+/** Whether what a note says was opened is enough for what is asked now. */
+export function covers(note: Note, { hostPorts, ingress }: Opening): boolean {
+  const known = new Set(note.hostPorts.map(portKey));
+  return (ingress === 'published' || note.ingress === 'open') && hostPorts.every((port) => known.has(portKey(port)));
+}
+
+/** What is asked now together with what a note says that earlier containers asked. */
+export function widen(opening: Opening, note: Note | undefined): Opening {
+  if (note === undefined) return opening;
+  const ports = new Map([...note.hostPorts, ...opening.hostPorts].map((port) => [portKey(port), port]));
+  return {
+    bridge: opening.bridge,
+    hostPorts: [...ports.values()],
+    ingress: note.ingress === 'open' ? 'open' : opening.ingress,
+  };
+}
+
+export function isPermanentZoneOurs(bridge: string): boolean {
+  try {
+    readFileSync(zoneFile(bridge));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function markPermanentZone(bridge: string, ours: boolean): void {
+  if (!ours) return rmSync(zoneFile(bridge), { force: true });
+  mkdirSync(`${stateDir}/firewall`, { recursive: true });
+  writeFileSync(zoneFile(bridge), '');
+}
+
+function portKey({ protocol, ports }: HostPort): string {
+  return `${protocol} ${ports?.from ?? ''}-${ports?.to ?? ''}`;
+}
+
+function noteFile(bridge: string): string {
+  return `${runDir}/firewall/${bridge}.json`;
+}
+
+function zoneFile(bridge: string): string {
+  return `${stateDir}/firewall/${bridge}`;
+}
