@@ -18,7 +18,14 @@ export interface UdpDestination {
 export function forgetUdpFlows(ports: readonly UdpDestination[]): Promise<string[]> {
   return deleteAll(
     ports.flatMap(({ families, hostIp, hostPort }) =>
-      families.map((family) => [...familyOf(family), '-p', 'udp', ...(hostIp === undefined ? [] : ['--orig-dst', hostIp]), '--orig-port-dst', String(hostPort)]),
+      families.map((family) => [
+        ...familyOf(family),
+        '-p',
+        'udp',
+        ...(hostIp === undefined ? [] : ['--orig-dst', hostIp]),
+        '--orig-port-dst',
+        String(hostPort),
+      ]),
     ),
   );
 }
@@ -43,7 +50,9 @@ function familyOf(family: 4 | 6): string[] {
 async function deleteAll(filters: readonly (readonly string[])[]): Promise<string[]> {
   if (filters.length === 0) return [];
   if (findProgram('conntrack') === undefined) {
-    return ['Cannot forget old flows: the program "conntrack" is not installed; install the package "conntrack" (Debian, Ubuntu) or "conntrack-tools" (others)'];
+    return [
+      'Cannot forget old flows: the program "conntrack" is not installed; install the package "conntrack" (Debian, Ubuntu) or "conntrack-tools" (others)',
+    ];
   }
   const warnings = await Promise.all(filters.map(deleteFlows));
   return warnings.filter((warning) => warning !== undefined);

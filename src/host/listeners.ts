@@ -20,7 +20,9 @@ export function findListeners(ports: readonly { protocol: string; hostPort: numb
   const wanted = new Set(ports.map(({ protocol, hostPort }) => `${protocol} ${hostPort}`));
   const listeners = tables.flatMap(({ protocol, file, state }) => {
     if (!ports.some((port) => port.protocol === protocol)) return [];
-    return readSockets(file, state).flatMap(({ port, inode }) => (wanted.has(`${protocol} ${port}`) ? [{ protocol, port, inode }] : []));
+    return readSockets(file, state).flatMap(({ port, inode }) =>
+      wanted.has(`${protocol} ${port}`) ? [{ protocol, port, inode }] : [],
+    );
   });
   return listeners.length === 0 ? [] : nameProcesses(listeners);
 }
@@ -39,7 +41,9 @@ function readSockets(file: string, state: string): { port: number; inode: string
     const columns = line.trim().split(/\s+/);
     const port = columns[1]?.split(':')[1];
     const inode = columns[9];
-    return port === undefined || inode === undefined || columns[3] !== state ? [] : [{ port: Number.parseInt(port, 16), inode }];
+    return port === undefined || inode === undefined || columns[3] !== state
+      ? []
+      : [{ port: Number.parseInt(port, 16), inode }];
   });
 }
 

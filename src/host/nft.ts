@@ -55,13 +55,21 @@ async function attempt(args: readonly string[], input: string): Promise<Outcome>
  */
 function isStale({ exitCode, stderr }: CommandError): boolean {
   const errors = [...stderr.matchAll(/Error: (.*)/g)].map(([, text]) => text ?? '');
-  return exitCode !== undefined && errors.length > 0 && errors.every((text) => /No such file or directory|File exists|Device or resource busy/.test(text));
+  return (
+    exitCode !== undefined &&
+    errors.length > 0 &&
+    errors.every((text) => /No such file or directory|File exists|Device or resource busy/.test(text))
+  );
 }
 
 function explain(error: unknown): unknown {
   if (!(error instanceof CommandError)) return error;
   if (/Operation not permitted/.test(error.stderr)) {
-    return new CniError(codes.commandFailed, 'Cannot write rules: nft is not permitted to', 'Run the plugin as root with the capability CAP_NET_ADMIN in the network namespace of the host');
+    return new CniError(
+      codes.commandFailed,
+      'Cannot write rules: nft is not permitted to',
+      'Run the plugin as root with the capability CAP_NET_ADMIN in the network namespace of the host',
+    );
   }
   if (/(?:Operation|Protocol) not supported|Unable to initialize Netlink/.test(error.stderr)) {
     const details = `Load the modules nf_tables, nft_chain_nat, nft_fib_inet and nft_masq, or start a kernel with them (5.4 or later): ${error.stderr.trim().slice(0, 500)}`;

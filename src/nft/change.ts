@@ -78,7 +78,11 @@ function byAge(one: Claim, other: Claim): number {
   return one.key < other.key ? -1 : 1;
 }
 
-function groupChange(previous: Claim | undefined, next: Claim | undefined, isShared: Transition['isShared']): Pick<Change, 'declare' | 'undeclare' | 'assert'> {
+function groupChange(
+  previous: Claim | undefined,
+  next: Claim | undefined,
+  isShared: Transition['isShared'],
+): Pick<Change, 'declare' | 'undeclare' | 'assert'> {
   const old = new Set(previous?.groups.map(({ id }) => id));
   const wanted = new Set(next?.groups.map(({ id }) => id));
   const isThere = (group: RuleGroup): boolean => old.has(group.id) || isShared(groupName(group));

@@ -16,7 +16,9 @@ export function quotedComment(text: string): string {
  */
 export function quotedInterface(name: string): string {
   if (!/^[^\s/:"*\\\x00-\x1f\x7f-\uffff]{1,15}$/u.test(name) || name === '.' || name === '..') {
-    throw new RangeError(`Cannot name the interface ${JSON.stringify(name)} in a rule: expected 1 to 15 printable ASCII characters without space, "/", ":", "*", "\\" and quotes`);
+    throw new RangeError(
+      `Cannot name the interface ${JSON.stringify(name)} in a rule: expected 1 to 15 printable ASCII characters without space, "/", ":", "*", "\\" and quotes`,
+    );
   }
   return `"${name}"`;
 }

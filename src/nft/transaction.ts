@@ -34,7 +34,10 @@ export function changeText({ drop, undeclare, declare, assert, put }: Change): s
     ...bulk('delete', drop),
     ...undeclare.flatMap(({ id, remove }) => [`delete element inet drawbridge groups { ${groupMark(id)} }`, ...remove]),
     ...declare.flatMap(({ id, add }) => [`create element inet drawbridge groups { ${groupMark(id)} }`, ...add]),
-    ...bulk('add', put.filter(({ timeout }) => timeout === undefined)),
+    ...bulk(
+      'add',
+      put.filter(({ timeout }) => timeout === undefined),
+    ),
     ...renewed(put.filter(({ timeout }) => timeout !== undefined)),
   ]);
 }
@@ -63,11 +66,20 @@ export function removalText(): string {
  * elements with another value, `keys` with ENOENT when it lacks one. They cannot be one transaction, because
  * adding a missing element would hide that it was missing.
  */
-export function comparisonTexts(elements: readonly Element[], groups: readonly RuleGroup[]): { values: string; keys: string } {
+export function comparisonTexts(
+  elements: readonly Element[],
+  groups: readonly RuleGroup[],
+): { values: string; keys: string } {
   const layout = tableNames.flatMap((table) => assertElement(table, 'layout', layoutMark));
   const marks = groups.flatMap(({ id }) => assertElement('inet drawbridge', 'groups', groupMark(id)));
   return {
-    values: lines([...layout, ...bulk('add', elements.filter(({ value }) => value !== undefined))]),
+    values: lines([
+      ...layout,
+      ...bulk(
+        'add',
+        elements.filter(({ value }) => value !== undefined),
+      ),
+    ]),
     keys: lines([...layout, ...marks, ...bulk('delete', elements)]),
   };
 }

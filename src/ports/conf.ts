@@ -56,14 +56,18 @@ function parseHostIp(entry: Fields): Pick<PortMapping, 'hostIp' | 'families'> {
   const text = entry.string('hostIP') ?? '';
   if (text === '') return { families: [4, 6] };
   const address = readAddress(text);
-  if (address === undefined) throw entry.invalid('hostIP', 'an IPv4 or IPv6 address without prefix length and zone, or ""');
+  if (address === undefined)
+    throw entry.invalid('hostIP', 'an IPv4 or IPv6 address without prefix length and zone, or ""');
   if (address.value === 0n) return { families: [address.family] };
   return { hostIp: formatAddress(address), families: [address.family] };
 }
 
 /** Whether all that `mapping` opens is open already through `other`, which goes to the same port. */
 function isCovered(mapping: PortMapping, other: PortMapping): boolean {
-  return mapping.families.every((family) => other.families.includes(family)) && (other.hostIp === undefined || other.hostIp === mapping.hostIp);
+  return (
+    mapping.families.every((family) => other.families.includes(family)) &&
+    (other.hostIp === undefined || other.hostIp === mapping.hostIp)
+  );
 }
 
 function twoTargets(entry: Fields, mapping: PortMapping, twin: PortMapping): CniError {

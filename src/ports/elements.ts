@@ -10,7 +10,11 @@ import type { PortMapping } from './mapping.ts';
 export function portElements(record: AttachmentRecord): Element[] {
   const { link } = record;
   if (link === undefined) return [];
-  const published = ([4, 6] as const).map((family) => ({ family, target: firstAddress(link, family), mappings: link.ports.filter(({ families }) => families.includes(family)) }));
+  const published = ([4, 6] as const).map((family) => ({
+    family,
+    target: firstAddress(link, family),
+    mappings: link.ports.filter(({ families }) => families.includes(family)),
+  }));
   return published.flatMap(({ family, target, mappings }) => {
     if (target === undefined || mappings.length === 0) return [];
     const comment = owner(record);
@@ -21,7 +25,9 @@ export function portElements(record: AttachmentRecord): Element[] {
 
 /** The container's address that published ports lead to, without prefix length. */
 export function firstAddress(link: LinkRecord, family: 4 | 6): string | undefined {
-  return link.addresses.map(({ address }) => address.split('/', 1)[0] ?? '').find((address) => address.includes(':') === (family === 6));
+  return link.addresses
+    .map(({ address }) => address.split('/', 1)[0] ?? '')
+    .find((address) => address.includes(':') === (family === 6));
 }
 
 /** Comment that tells a reader of `nft list` whose element it is. */
@@ -29,7 +35,11 @@ export function owner({ network, containerId, ifname }: AttachmentRecord): strin
   return `${network} ${ifname} ${containerId}`;
 }
 
-function mapElement({ protocol, hostIp, hostPort, containerPort }: PortMapping, family: 4 | 6, target: string): Element {
+function mapElement(
+  { protocol, hostIp, hostPort, containerPort }: PortMapping,
+  family: 4 | 6,
+  target: string,
+): Element {
   const key = `${protocol} . ${hostPort}`;
   return {
     table: 'inet drawbridge',

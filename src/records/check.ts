@@ -1,7 +1,7 @@
 import { tryTransaction } from '../host/nft.ts';
 import { resolve } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
-import type { Element } from '../nft/element.ts';
+import { elementId, type Element } from '../nft/element.ts';
 import { comparisonTexts } from '../nft/transaction.ts';
 import { addressHolders } from './hints.ts';
 import type { AttachmentRecord } from './record.ts';
@@ -13,18 +13,23 @@ import type { AttachmentRecord } from './record.ts';
  * Throws code 100 when nft cannot be run.
  */
 export async function findMissing(record: AttachmentRecord): Promise<string[]> {
-  const { elements, groups } = desired(record);
-  const owners = resolve([...addressHolders(record).map(desired), desired(record)]);
-  const own = elements.filter((element) => [...owners.values()].includes(element));
+  const claim = desired(record);
+  const { elements, groups } = claim;
+  const owners = resolve([...addressHolders(record).map(desired), claim]);
+  const own = elements.filter((element) => owners.get(elementId(element)) === element);
   if (await isInForce(own, groups)) return [];
-  if (!(await isInForce([], []))) return ['the tables "inet drawbridge" and "bridge drawbridge", or they are of another version'];
+  if (!(await isInForce([], [])))
+    return ['the tables "inet drawbridge" and "bridge drawbridge", or they are of another version'];
   const missing: string[] = [];
   for (const group of groups) if (!(await isInForce([], [group]))) missing.push(`the chains of policy "${group.id}"`);
   for (const element of own) if (!(await isInForce([element], []))) missing.push(describe(element));
   return missing;
 }
 
-async function isInForce(elements: readonly Element[], groups: Parameters<typeof comparisonTexts>[1]): Promise<boolean> {
+async function isInForce(
+  elements: readonly Element[],
+  groups: Parameters<typeof comparisonTexts>[1],
+): Promise<boolean> {
   const { values, keys } = comparisonTexts(elements, groups);
   const outcomes = await Promise.all([values, keys].map(tryTransaction));
   return outcomes.every((outcome) => outcome === 'committed');

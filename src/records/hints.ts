@@ -29,7 +29,11 @@ export function writeHints(record: AttachmentRecord, run: string = runDir): void
 }
 
 /** Removes the hints that `previous` has and `next` has not. */
-export function removeHints(previous: AttachmentRecord, next: AttachmentRecord | undefined, run: string = runDir): void {
+export function removeHints(
+  previous: AttachmentRecord,
+  next: AttachmentRecord | undefined,
+  run: string = runDir,
+): void {
   const files = new Set(next === undefined ? [] : listFiles(next, run));
   for (const file of listFiles(previous, run)) {
     if (!files.has(file)) removeKey(file, previous.key);
@@ -42,12 +46,16 @@ export function removeHints(previous: AttachmentRecord, next: AttachmentRecord |
 
 /** Other attachments that publish the same port of the host. */
 export function portHolders(record: AttachmentRecord, mapping: PortMapping, run: string = runDir): AttachmentRecord[] {
-  return others(portFile(mapping, run), record.key, run).filter(({ link }) => link?.ports.some((other) => overlaps(mapping, other)));
+  return others(portFile(mapping, run), record.key, run).filter(({ link }) =>
+    link?.ports.some((other) => overlaps(mapping, other)),
+  );
 }
 
 /** Other attachments with one of the record's addresses. */
 export function addressHolders(record: AttachmentRecord, run: string = runDir): AttachmentRecord[] {
-  const found = addressesOf(record).flatMap((address) => others(addressFile(address, run), record.key, run).filter((other) => addressesOf(other).includes(address)));
+  const found = addressesOf(record).flatMap((address) =>
+    others(addressFile(address, run), record.key, run).filter((other) => addressesOf(other).includes(address)),
+  );
   return [...new Map(found.map((other) => [other.key, other])).values()];
 }
 
@@ -96,7 +104,9 @@ function others(file: string, key: string, run: string): AttachmentRecord[] {
 function readKeys(file: string): string[] {
   try {
     const keys: unknown = JSON.parse(readText(file) ?? '[]');
-    return Array.isArray(keys) ? keys.filter((key): key is string => typeof key === 'string' && /^[0-9a-f]{16}$/.test(key)) : [];
+    return Array.isArray(keys)
+      ? keys.filter((key): key is string => typeof key === 'string' && /^[0-9a-f]{16}$/.test(key))
+      : [];
   } catch (error) {
     if (error instanceof SyntaxError) return [];
     throw error;

@@ -10,7 +10,8 @@ import type { AddressRecord, AttachmentRecord, EgressRecord, LinkRecord } from '
  */
 export function readAttachment(value: unknown): AttachmentRecord {
   const record = object(value, 'the file');
-  if (record['version'] !== 1) throw new TypeError(`"version" is ${JSON.stringify(record['version'])}, this program knows "1"`);
+  if (record['version'] !== 1)
+    throw new TypeError(`"version" is ${JSON.stringify(record['version'])}, this program knows "1"`);
   for (const key of ['network', 'containerId', 'ifname', 'netns', 'netnsInode', 'createdAt']) text(record, key);
   matching(record, 'key', /^[0-9a-f]{16}$/);
   matching(record, 'state', /^(?:adding|ready)$/);
@@ -33,7 +34,10 @@ function readLink(value: unknown): void {
   list(link, 'addresses').forEach(readAddressRecord);
   const ports = list(link, 'ports').map(readMapping);
   ports.forEach((port, index) => {
-    if (ports.some((other, place) => place < index && overlaps(port, other) && port.containerPort !== other.containerPort)) throw wrong('ports', link['ports']);
+    if (
+      ports.some((other, place) => place < index && overlaps(port, other) && port.containerPort !== other.containerPort)
+    )
+      throw wrong('ports', link['ports']);
   });
   object(link['ipam'], '"ipam"');
   object(link['conf'], '"conf"');
@@ -42,16 +46,19 @@ function readLink(value: unknown): void {
 function readAddressRecord(value: unknown): void {
   const { address, gateway } = object(value, 'an address') as Partial<Record<keyof AddressRecord, unknown>>;
   const [ip, length, ...rest] = typeof address === 'string' ? address.split('/') : [];
-  if (ip === undefined || isIP(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? '')) throw wrong('address', address);
+  if (ip === undefined || isIP(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
+    throw wrong('address', address);
   if (gateway !== undefined) ipText(gateway, 'gateway');
 }
 
 function readMapping(value: unknown): PortMapping {
   const mapping = object(value, 'a port');
   matching(mapping, 'protocol', /^(?:tcp|udp|sctp)$/);
-  for (const key of ['hostPort', 'containerPort']) if (!isWhole(mapping[key], 1, 65_535)) throw wrong(key, mapping[key]);
+  for (const key of ['hostPort', 'containerPort'])
+    if (!isWhole(mapping[key], 1, 65_535)) throw wrong(key, mapping[key]);
   if (mapping['hostIp'] !== undefined) ipText(mapping['hostIp'], 'hostIp');
-  if (!list(mapping, 'families').every((family) => family === 4 || family === 6)) throw wrong('families', mapping['families']);
+  if (!list(mapping, 'families').every((family) => family === 4 || family === 6))
+    throw wrong('families', mapping['families']);
   return mapping as unknown as PortMapping;
 }
 

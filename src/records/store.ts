@@ -23,7 +23,11 @@ export interface BrokenRecord {
 /** Writes the record of an attachment, so that a reader sees the old one or the new one, whole. Throws code 5. */
 export function writeRecord(record: AttachmentRecord, run: string = runDir): void {
   const file = recordFile(record.key, run);
-  writeWhole(file, `${JSON.stringify(record, null, 1)}\n`, `Cannot write the record of container ${JSON.stringify(record.containerId)} to "${file}"`);
+  writeWhole(
+    file,
+    `${JSON.stringify(record, null, 1)}\n`,
+    `Cannot write the record of container ${JSON.stringify(record.containerId)} to "${file}"`,
+  );
 }
 
 /** The record with a key; undefined when there is none, a {@link BrokenRecord} when the file is not one. */
@@ -33,7 +37,8 @@ export function readRecord(key: string, run: string = runDir): AttachmentRecord 
   if (text === undefined) return undefined;
   try {
     const record = readAttachment(JSON.parse(text));
-    if (record.key !== key || attachmentKey(record) !== key) throw new TypeError(`its name does not belong to container ${JSON.stringify(record.containerId)}`);
+    if (record.key !== key || attachmentKey(record) !== key)
+      throw new TypeError(`its name does not belong to container ${JSON.stringify(record.containerId)}`);
     return record;
   } catch (error) {
     return { key, file, why: error instanceof Error ? error.message : String(error) };
@@ -59,7 +64,10 @@ export function removeRecord(key: string, run: string = runDir): void {
 export function listRecords(run: string = runDir): { records: AttachmentRecord[]; broken: BrokenRecord[] } {
   const found = listKeys(run).map((key) => readRecord(key, run));
   const present = found.filter((record) => record !== undefined);
-  return { records: present.filter((record): record is AttachmentRecord => !isBroken(record)), broken: present.filter(isBroken) };
+  return {
+    records: present.filter((record): record is AttachmentRecord => !isBroken(record)),
+    broken: present.filter(isBroken),
+  };
 }
 
 /** Whether there is any record but the one with this key. Looks at two names at most, whatever the number. */
@@ -85,7 +93,12 @@ export function writeWhole(file: string, text: string, failure: string): void {
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw new CniError(codes.ioFailure, failure, `${String((error as Error).message)}: make the folder writable for root, and free space on its file system`, { cause: error });
+    throw new CniError(
+      codes.ioFailure,
+      failure,
+      `${String((error as Error).message)}: make the folder writable for root, and free space on its file system`,
+      { cause: error },
+    );
   }
 }
 
@@ -113,10 +126,15 @@ function recordFile(key: string, run: string): string {
 
 function listKeys(run: string): string[] {
   try {
-    return readdirSync(`${run}/attachments`).filter(isRecordName).map((name) => name.slice(0, -'.json'.length)).toSorted();
+    return readdirSync(`${run}/attachments`)
+      .filter(isRecordName)
+      .map((name) => name.slice(0, -'.json'.length))
+      .toSorted();
   } catch (error) {
     if (isMissing(error)) return [];
-    throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, (error as Error).message, { cause: error });
+    throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, (error as Error).message, {
+      cause: error,
+    });
   }
 }
 

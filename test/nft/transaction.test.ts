@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest';
+import type { Element } from '../../src/nft/element.ts';
+import type { RuleGroup } from '../../src/nft/group.ts';
+import { groupMark, layoutMark } from '../../src/nft/layout.ts';
+import { quotedComment, quotedInterface } from '../../src/nft/quote.ts';
+import { changeText, comparisonTexts, isEmpty, rebuildText, type Change } from '../../src/nft/transaction.ts';
+
+const nothing: Change = { drop: [], undeclare: [], declare: [], assert: [], put: [] };
+const port: Element = { table: 'inet drawbridge', set: 'published4', key: 'tcp . 80', value: '10.0.0.2 . 8080' };
+const group: RuleGroup = {
+  id: 'ab12',
+  add: ['add chain inet drawbridge p'],
+  remove: ['delete chain inet drawbridge p'],
+};
+
+const assertion = ['inet', 'bridge'].flatMap((family) => [
+  `delete element ${family} drawbridge layout { ${layoutMark} }`,
+  `add element ${family} drawbridge layout { ${layoutMark} }`,
+]);
+
+describe('changeText()', () => {
+  test.for<[string, Partial<Change>, string[]]>([
+    ['puts a map element', { put: [port] }, ['add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080 }']],
+    ['drops a map element by its key', { drop: [port] }, ['delete element inet drawbridge published4 { tcp . 80 }']],
+    [
+      'writes the elements of one set in one command',
+      { put: [port, { ...port, key: 'tcp . 81' }] },
+      ['add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080, tcp . 81 : 10.0.0.2 . 8080 }'],
+    ],
+    [
+      'drops before it puts',
+      { drop: [port], put: [{ ...port, value: '10.0.0.3 . 1' }] },
+      [
+        'delete element inet drawbridge published4 { tcp . 80 }',
+        'add element inet drawbridge published4 { tcp . 80 : 10.0.0.3 . 1 }',
+      ],
+    ],
+    [
+      'puts a comment before the value',
+      { put: [{ ...port, comment: 'net eth0 c1' }] },
+      ['add element inet drawbridge published4 { tcp . 80 comment "net eth0 c1" : 10.0.0.2 . 8080 }'],
+    ],
+    [
+      'renews the time of a timed element on every kernel',
+      { put: [{ table: 'inet drawbridge', set: 'names4', key: '192.0.2.1', timeout: 59.2 }] },
+      [
+        'add element inet drawbridge names4 { 192.0.2.1 timeout 60s }',
+        'delete element inet drawbridge names4 { 192.0.2.1 }',
+        'add element inet drawbridge names4 { 192.0.2.1 timeout 60s }',
+      ],
+    ],
+    [
+      'marks the group that it declares',
+      { declare: [group], put: [port] },
+      [
+        `create element inet drawbridge groups { ${groupMark('ab12')} }`,
+        'add chain inet drawbridge p',
+        'add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080 }',
+      ],
+    ],
+    [
+      'removes a group after the elements that lead to it',
+      { undeclare: [group], drop: [port] },
+      [
+        'delete element inet drawbridge published4 { tcp . 80 }',
+        `delete element inet drawbridge groups { ${groupMark('ab12')} }`,
+        'delete chain inet drawbridge p',
+      ],
+    ],
+    [
+      'asserts the group that must be there',
+      { assert: [group] },
+      [
+        `delete element inet drawbridge groups { ${groupMark('ab12')} }`,
+        `add element inet drawbridge groups { ${groupMark('ab12')} }`,
+      ],
+    ],
+  ])('%s', ([, change, lines]) => {
+    expect(
+      changeText({ ...nothing, ...change })
+        .trimEnd()
+        .split('\n'),
+    ).toEqual([...assertion, ...lines]);
+  });
+});
+
+describe('rebuildText()', () => {
+  test('replaces both tables before it adds groups and elements', () => {
+    const lines = rebuildText({ groups: [group], elements: [port] }).split('\n');
+    const places = [
+      'delete table inet drawbridge',
+      'table bridge drawbridge {',
+      'add chain inet drawbridge p',
+      'add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080 }',
+    ].map((line) => lines.indexOf(line));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+  });
+});
+
+test('comparisonTexts() asks for values and keys apart', () => {
+  const plain: Element = { table: 'inet drawbridge', set: 'bridges', key: '"br0"' };
+  const { values, keys } = comparisonTexts([port, plain], []);
+  expect(values).not.toContain('bridges');
+  expect(keys).toContain('delete element inet drawbridge bridges { "br0" }');
+  expect(keys).not.toContain('add element inet drawbridge published4');
+});
+
+test('isEmpty() is true for a change that only asserts', () => {
+  expect(isEmpty({ ...nothing, assert: [group] })).toBe(true);
+  expect(isEmpty({ ...nothing, drop: [port] })).toBe(false);
+});
+
+describe('quotedComment()', () => {
+  test.for([
+    ['c1', '"c1"'],
+    ['a";flush ruleset;"', '"a_;flush ruleset;_"'],
+    ['a\nb\r\0c\td', '"a_b__c_d"'],
+    ['$var `id` \\ # ; { }', '"$var `id` \\ # ; { }"'],
+    ['ünïcode 🚪', '"_n_code _"'],
+    ['x'.repeat(300), `"${'x'.repeat(127)}"`],
+  ] as const)('makes data of %j', ([text, quoted]) => {
+    expect(quotedComment(text)).toBe(quoted);
+  });
+});
+
+describe('quotedInterface()', () => {
+  test.for(['veth0', 'br-1.100', 'a_b@c', '123456789012345'])('takes %j', (name) => {
+    expect(quotedInterface(name)).toBe(`"${name}"`);
+  });
+  test.for(['', '.', '..', 'a b', 'a/b', 'a:b', 'a"b', 'veth*', 'a\\b', 'a\nb', 'ü', '1234567890123456'])(
+    'refuses %j',
+    (name) => {
+      expect(() => quotedInterface(name)).toThrow(RangeError);
+    },
+  );
+});

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import type { Host } from '../helpers/host.ts';
+import type { Call, Outcome } from './driver.ts';
+
+const driver = fileURLToPath(new URL('driver.ts', import.meta.url));
+
+/** Calls functions of src/ in one process inside the host: see driver.ts. */
+export async function call(host: Host, ...steps: readonly (readonly [Call, ...unknown[]])[]): Promise<Outcome[]> {
+  const text = await host.run([process.execPath, driver], { input: JSON.stringify({ steps }), timeout: 60_000 });
+  return JSON.parse(text) as Outcome[];
+}
+
+/** As {@link call}, for steps that must succeed: their values. */
+export async function values(host: Host, ...steps: readonly (readonly [Call, ...unknown[]])[]): Promise<unknown[]> {
+  return (await call(host, ...steps)).map(({ value, error }) => {
+    if (error !== undefined) throw new Error(`${error.message} (${error.details ?? ''})`);
+    return value;
+  });
+}
