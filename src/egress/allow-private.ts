@@ -18,14 +18,29 @@ export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] 
   const metadata = metadataRanges.find(({ prefix }) => covers(intervalOf(prefix), wanted));
   if (metadata !== undefined) {
     if (single) return [rule];
-    throw refusal(quoted, place, `it is ${metadata.about}, which opens by single addresses only`, 'expected the one address that is needed');
+    throw refusal(
+      quoted,
+      place,
+      `it is ${metadata.about}, which opens by single addresses only`,
+      'expected the one address that is needed',
+    );
   }
   const allowed = [...privateRanges.map(({ prefix }) => prefix), ...openableBogons];
   if (!allowed.some((prefix) => covers(intervalOf(prefix), wanted))) {
     const bogon = bogonRanges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
-    const what = bogon === undefined ? 'it is not within a private range' : `it has addresses of ${bogon.prefix} in it, ${bogon.about}`;
-    throw refusal(quoted, place, what, `expected a prefix within one of ${allowed.join(', ')}; public destinations belong under "allow"`);
+    const what =
+      bogon === undefined
+        ? 'it is not within a private range'
+        : `it has addresses of ${bogon.prefix} in it, ${bogon.about}`;
+    throw refusal(
+      quoted,
+      place,
+      what,
+      `expected a prefix within one of ${allowed.join(', ')}; public destinations belong under "allow"`,
+    );
   }
   if (single) return [rule];
-  return subtract(wanted, metadataIntervals()).flatMap(prefixesOf).map((prefix) => ({ ...rule, prefix }));
+  return subtract(wanted, metadataIntervals())
+    .flatMap(prefixesOf)
+    .map((prefix) => ({ ...rule, prefix }));
 }

@@ -24,12 +24,25 @@ export interface Choices {
 }
 
 /** Keys that runtimes and libcni put into the configuration of a plugin, beside those that the user wrote. */
-const protocolKeys = ['cniVersion', 'name', 'type', 'capabilities', 'runtimeConfig', 'args', 'prevResult', 'cni.dev/valid-attachments', 'cni.dev/attachments'];
+const protocolKeys = [
+  'cniVersion',
+  'name',
+  'type',
+  'capabilities',
+  'runtimeConfig',
+  'args',
+  'prevResult',
+  'cni.dev/valid-attachments',
+  'cni.dev/attachments',
+];
 
 /** Reads the whole configuration of the plugin `egress-policy`, as it comes on stdin. Throws as {@link parseEgressConf} does. */
 export function parsePluginConf(raw: unknown): EgressConf {
   const fields = new Fields(raw);
-  return parseEgressConf(Object.fromEntries(Object.entries(fields.value).filter(([key]) => !protocolKeys.includes(key))), '');
+  return parseEgressConf(
+    Object.fromEntries(Object.entries(fields.value).filter(([key]) => !protocolKeys.includes(key))),
+    '',
+  );
 }
 
 /**
@@ -40,16 +53,29 @@ export function parsePluginConf(raw: unknown): EgressConf {
  */
 export function parseEgressConf(raw: unknown, where: string): EgressConf {
   const fields = new Fields(raw, where).only([...policyKeys, 'policy', 'selectable']);
-  const selectable = (fields.strings('selectable') ?? []).map((name, index) => checkPolicyName(name, `${fields.at('selectable')}[${index}]`));
+  const selectable = (fields.strings('selectable') ?? []).map((name, index) =>
+    checkPolicyName(name, `${fields.at('selectable')}[${index}]`),
+  );
   const named = fields.string('policy');
-  const own = Object.fromEntries(Object.entries(fields.value).filter(([key]) => !['policy', 'selectable'].includes(key.toLowerCase())));
+  const own = Object.fromEntries(
+    Object.entries(fields.value).filter(([key]) => !['policy', 'selectable'].includes(key.toLowerCase())),
+  );
   if (named === undefined) {
-    if (fields.has('policy')) throw new CniError(codes.invalidConfig, `Invalid ${quote(fields.at('policy'))}: it is null`, 'Leave the key out, or name a policy');
+    if (fields.has('policy'))
+      throw new CniError(
+        codes.invalidConfig,
+        `Invalid ${quote(fields.at('policy'))}: it is null`,
+        'Leave the key out, or name a policy',
+      );
     return { policy: parsePolicy(own, where), selectable };
   }
   const [extra] = Object.keys(own);
   if (extra !== undefined) {
-    throw new CniError(codes.invalidConfig, `Invalid ${quote(fields.at(extra))}: it stands beside "policy": ${quote(named)}, which is the whole policy`, `Move "${extra}" to the file of the policy, or leave "policy" out`);
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(fields.at(extra))}: it stands beside "policy": ${quote(named)}, which is the whole policy`,
+      `Move "${extra}" to the file of the policy, or leave "policy" out`,
+    );
   }
   return { policy: { named: checkPolicyName(named, fields.at('policy')) }, selectable };
 }
@@ -60,7 +86,10 @@ export function parseEgressConf(raw: unknown, where: string): EgressConf {
  * Throws {@link CniError} with code 7 when the name is not in `selectable`, and when the container asks for
  * two different ones.
  */
-export function chosenPolicy({ selectable }: Pick<EgressConf, 'selectable'>, { args, labels, annotations }: Choices): string | undefined {
+export function chosenPolicy(
+  { selectable }: Pick<EgressConf, 'selectable'>,
+  { args, labels, annotations }: Choices,
+): string | undefined {
   const asked = [
     { by: `CNI_ARGS ${choiceArg}`, name: args.get(choiceArg) },
     { by: `label ${choiceLabel}`, name: labels.get(choiceLabel) },
@@ -70,15 +99,30 @@ export function chosenPolicy({ selectable }: Pick<EgressConf, 'selectable'>, { a
   if (first === undefined) return undefined;
   const other = others.find(({ name }) => name !== first.name);
   if (other !== undefined) {
-    throw new CniError(codes.invalidConfig, `Cannot choose a policy: the ${first.by} asks for ${quote(first.name)}, the ${other.by} for ${quote(other.name)}`, 'Ask for one');
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot choose a policy: the ${first.by} asks for ${quote(first.name)}, the ${other.by} for ${quote(other.name)}`,
+      'Ask for one',
+    );
   }
   if (selectable.includes(first.name)) return first.name;
-  const offer = selectable.length === 0 ? 'The network offers none: its "selectable" is empty' : `Selectable are ${selectable.map(quote).join(', ')}`;
-  throw new CniError(codes.invalidConfig, `Cannot use the policy ${quote(first.name)} that the ${first.by} asks for: it is not selectable`, offer);
+  const offer =
+    selectable.length === 0
+      ? 'The network offers none: its "selectable" is empty'
+      : `Selectable are ${selectable.map(quote).join(', ')}`;
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot use the policy ${quote(first.name)} that the ${first.by} asks for: it is not selectable`,
+    offer,
+  );
 }
 
 /** Returns a name that is safe as a file's, or throws {@link CniError} with code 7; `path` says where the name stands. */
 export function checkPolicyName(name: string, path: string): string {
   if (/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/.test(name)) return name;
-  throw new CniError(codes.invalidConfig, `Invalid ${quote(path)}: ${quote(name)} is not the name of a policy`, 'Expected 1 to 64 letters, digits, dots, hyphens or underscores, the first one a letter or a digit; no path, no ".json"');
+  throw new CniError(
+    codes.invalidConfig,
+    `Invalid ${quote(path)}: ${quote(name)} is not the name of a policy`,
+    'Expected 1 to 64 letters, digits, dots, hyphens or underscores, the first one a letter or a digit; no path, no ".json"',
+  );
 }

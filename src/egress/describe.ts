@@ -7,7 +7,14 @@ import { bogonRanges, metadataRanges, privateRanges } from './ranges-reserved.ts
  * wrong enough to refuse: nothing opens that was not asked for.
  */
 export function policyNotices(policy: Policy): string[] {
-  return [...listWithoutEffect(policy), ...closedEntries(policy), ...resolverEntries(policy), ...wildcards(policy), ...hostPortsWithoutEffect(policy), ...auditing(policy)];
+  return [
+    ...listWithoutEffect(policy),
+    ...closedEntries(policy),
+    ...resolverEntries(policy),
+    ...wildcards(policy),
+    ...hostPortsWithoutEffect(policy),
+    ...auditing(policy),
+  ];
 }
 
 /** The policy in a few lines, for `policy show` and `explain`. */
@@ -39,11 +46,17 @@ const modeWords: Readonly<Record<Policy['mode'], string>> = {
   allowlist: 'only what is listed',
 };
 
-const siblingWords: Readonly<Record<Policy['isolation'], string>> = { container: 'nothing', bridge: 'everything on the same bridge', none: 'everything' };
+const siblingWords: Readonly<Record<Policy['isolation'], string>> = {
+  container: 'nothing',
+  bridge: 'everything on the same bridge',
+  none: 'everything',
+};
 
 function hostWords({ hostAccess, hostPorts }: Policy): string {
   if (hostAccess !== 'ports') return hostAccess === 'all' ? 'everything' : 'nothing';
-  return hostPorts.length === 0 ? 'echo at the gateway' : `${hostPorts.map(describePorts).join(', ')} and echo at the gateway`;
+  return hostPorts.length === 0
+    ? 'echo at the gateway'
+    : `${hostPorts.map(describePorts).join(', ')} and echo at the gateway`;
 }
 
 /** Groups a list by its sources: a preset of twenty names is one line. */
@@ -54,32 +67,57 @@ function list(title: string, rules: readonly (AddressRule | NameRule)[]): string
 
 function listWithoutEffect({ mode, allow, names, preset }: Policy): string[] {
   const listed = [...allow, ...names].filter(({ source }) => source.startsWith('allow '));
-  if (mode === 'allowlist' || listed.length === 0) return preset.includes('unrestricted') && mode === 'open' ? ['The preset "unrestricted" has no effect in mode "open"'] : [];
-  return [`"allow" has no effect in mode "${mode}", which opens every public destination; for the listed ones only use mode "allowlist"`];
+  if (mode === 'allowlist' || listed.length === 0)
+    return preset.includes('unrestricted') && mode === 'open'
+      ? ['The preset "unrestricted" has no effect in mode "open"']
+      : [];
+  return [
+    `"allow" has no effect in mode "${mode}", which opens every public destination; for the listed ones only use mode "allowlist"`,
+  ];
 }
 
 /** Entries of `allow` that the ranges of the system close. */
 function closedEntries({ mode, allow, allowLocalNetworks }: Policy): string[] {
   if (mode !== 'allowlist') return [];
-  const closed = [...metadataRanges, ...bogonRanges, ...(allowLocalNetworks ? [] : privateRanges)].map((range) => ({ ...range, interval: intervalOf(range.prefix) }));
+  const closed = [...metadataRanges, ...bogonRanges, ...(allowLocalNetworks ? [] : privateRanges)].map((range) => ({
+    ...range,
+    interval: intervalOf(range.prefix),
+  }));
   return allow
     .filter(({ prefix }) => !prefix.endsWith('/0'))
     .flatMap((rule) => {
       const range = closed.find(({ interval }) => overlaps(interval, intervalOf(rule.prefix)));
-      return range === undefined ? [] : [`${rule.source} does not open ${range.prefix}, ${range.about}: only "allowPrivate" does`];
+      return range === undefined
+        ? []
+        : [`${rule.source} does not open ${range.prefix}, ${range.about}: only "allowPrivate" does`];
     });
 }
 
 /** Entries that are there because other systems need them for names to resolve. */
 function resolverEntries({ mode, allow }: Policy): string[] {
-  const resolvers = new Set(['1.0.0.1/32', '1.1.1.1/32', '8.8.4.4/32', '8.8.8.8/32', '9.9.9.9/32', '2001:4860:4860::8888/128', '2001:4860:4860::8844/128', '2606:4700:4700::1111/128']);
+  const resolvers = new Set([
+    '1.0.0.1/32',
+    '1.1.1.1/32',
+    '8.8.4.4/32',
+    '8.8.8.8/32',
+    '9.9.9.9/32',
+    '2001:4860:4860::8888/128',
+    '2001:4860:4860::8844/128',
+    '2606:4700:4700::1111/128',
+  ]);
   const opened = mode === 'allowlist' ? allow.filter(({ prefix }) => resolvers.has(prefix)) : [];
-  return opened.map(({ source }) => `${source} opens a public resolver: names resolve without it at the gateway, and through it a container can send any data out`);
+  return opened.map(
+    ({ source }) =>
+      `${source} opens a public resolver: names resolve without it at the gateway, and through it a container can send any data out`,
+  );
 }
 
 function wildcards({ mode, names }: Policy): string[] {
   const found = mode === 'allowlist' ? names.filter(({ name }) => name.startsWith('*.')) : [];
-  return found.map(({ source }) => `${source} opens what the names below it resolve to when the container asks for them: that needs the agent, nothing is open before`);
+  return found.map(
+    ({ source }) =>
+      `${source} opens what the names below it resolve to when the container asks for them: that needs the agent, nothing is open before`,
+  );
 }
 
 function hostPortsWithoutEffect({ hostAccess, hostPorts }: Policy): string[] {

@@ -14,7 +14,9 @@ export interface Place {
   readonly path: string;
 }
 
-export type Entry = { readonly kind: 'address'; readonly rule: AddressRule } | { readonly kind: 'name'; readonly rule: NameRule };
+export type Entry =
+  | { readonly kind: 'address'; readonly rule: AddressRule }
+  | { readonly kind: 'name'; readonly rule: NameRule };
 
 /**
  * Reads one entry of `allow`, `allowPrivate` or `deny`:
@@ -33,15 +35,27 @@ export function parseEntry(value: unknown, place: Place): Entry {
   if (typeof value !== 'string') throw refusal(show(value), place, 'it is not a string', formExpected);
   const quoted = show(value);
   if (value === '') throw refusal(quoted, place, 'it is empty', formExpected);
-  if (/[\s\p{Cc}\p{Cf}]/u.test(value)) throw refusal(quoted, place, 'it has white space or control characters in it', formExpected);
+  if (/[\s\p{Cc}\p{Cf}]/u.test(value))
+    throw refusal(quoted, place, 'it has white space or control characters in it', formExpected);
   const { destination, length, rest } = split(value, place);
   const ports = parseTail(rest, quoted, place);
   const source = `${place.key} ${quoted}`;
 
   const address = parseAddressValue(destination);
-  if (address !== undefined) return { kind: 'address', rule: { family: address.family, prefix: prefixText(address, length, quoted, place), ...ports, source } };
-  if (destination.includes(':') || destination.includes('%')) throw refusal(quoted, place, `"${destination}" is not an IPv6 address`, formExpected);
-  if (looksNumeric(destination)) throw refusal(quoted, place, `"${destination}" is not an IPv4 address`, 'an IPv4 address has four decimal numbers from 0 to 255 without leading zeros');
+  if (address !== undefined)
+    return {
+      kind: 'address',
+      rule: { family: address.family, prefix: prefixText(address, length, quoted, place), ...ports, source },
+    };
+  if (destination.includes(':') || destination.includes('%'))
+    throw refusal(quoted, place, `"${destination}" is not an IPv6 address`, formExpected);
+  if (looksNumeric(destination))
+    throw refusal(
+      quoted,
+      place,
+      `"${destination}" is not an IPv4 address`,
+      'an IPv4 address has four decimal numbers from 0 to 255 without leading zeros',
+    );
   if (length !== undefined) throw refusal(quoted, place, 'a name has no prefix length', formExpected);
   const name = parseName(destination);
   if ('refused' in name) throw refusal(quoted, place, name.refused, name.expected);
@@ -58,7 +72,8 @@ export function parsePortEntry(value: unknown, place: Place): PortRule {
   const quoted = show(value);
   if (typeof value === 'number') return parseTail(`:${value}`, quoted, place);
   if (typeof value === 'string' && value.toLowerCase() === 'icmp') return { protocol: 'icmp' };
-  if (typeof value !== 'string' || !/^\d+(?:-\d+)?(?:\/[a-zA-Z0-9]+)?$/.test(value)) throw refusal(quoted, place, 'it is not a port', 'expected "53/udp", "8000-8100/tcp", "5000" or "icmp"');
+  if (typeof value !== 'string' || !/^\d+(?:-\d+)?(?:\/[a-zA-Z0-9]+)?$/.test(value))
+    throw refusal(quoted, place, 'it is not a port', 'expected "53/udp", "8000-8100/tcp", "5000" or "icmp"');
   return parseTail(`:${value}`, quoted, place);
 }
 
@@ -67,7 +82,8 @@ export function refusal(quoted: string, { path }: Place, what: string, expected:
   return new CniError(codes.invalidConfig, `Cannot use ${quoted} in "${path}": ${what}`, expected);
 }
 
-const formExpected = 'expected DESTINATION[:PORT[-PORT]][/PROTOCOL], such as "github.com:443", "*.example.org", "203.0.113.0/24:5432/tcp" or "[2001:db8::1]:443"';
+const formExpected =
+  'expected DESTINATION[:PORT[-PORT]][/PROTOCOL], such as "github.com:443", "*.example.org", "203.0.113.0/24:5432/tcp" or "[2001:db8::1]:443"';
 
 interface Parts {
   readonly destination: string;
@@ -99,7 +115,8 @@ function parseTail(rest: string, quoted: string, place: Place): PortRule {
   const [, first, last, word] = match;
   const protocol = parseProtocol(word, quoted, place);
   if (first === undefined) return { protocol };
-  if (protocol === 'icmp') throw refusal(quoted, place, 'ICMP has no ports', 'leave the port out, or name tcp, udp or sctp');
+  if (protocol === 'icmp')
+    throw refusal(quoted, place, 'ICMP has no ports', 'leave the port out, or name tcp, udp or sctp');
   const from = parsePort(first, quoted, place);
   const to = last === undefined ? from : parsePort(last, quoted, place);
   if (from > to) throw refusal(quoted, place, `the port range ${from}-${to} is reversed`, `expected ${to}-${from}`);
@@ -110,7 +127,12 @@ function parseProtocol(word: string | undefined, quoted: string, place: Place): 
   if (word === undefined) return 'any';
   const folded = word.toLowerCase();
   if (folded === 'tcp' || folded === 'udp' || folded === 'sctp' || folded === 'icmp') return folded;
-  throw refusal(quoted, place, `"${word}" is not a protocol that a policy knows`, 'expected tcp, udp, sctp or icmp, or none for every protocol');
+  throw refusal(
+    quoted,
+    place,
+    `"${word}" is not a protocol that a policy knows`,
+    'expected tcp, udp, sctp or icmp, or none for every protocol',
+  );
 }
 
 function parsePort(digits: string, quoted: string, place: Place): number {
@@ -119,16 +141,33 @@ function parsePort(digits: string, quoted: string, place: Place): number {
   throw refusal(quoted, place, `"${digits}" is not a port`, 'expected 1 to 65535, without leading zeros');
 }
 
-function prefixText({ family, value }: { family: 4 | 6; value: bigint }, lengthText: string | undefined, quoted: string, place: Place): string {
+function prefixText(
+  { family, value }: { family: 4 | 6; value: bigint },
+  lengthText: string | undefined,
+  quoted: string,
+  place: Place,
+): string {
   const bits = addressBits(family);
   const length = lengthText === undefined ? bits : Number(lengthText);
-  if (length > bits || String(length) !== (lengthText ?? String(length))) throw refusal(quoted, place, `"/${lengthText}" is not a prefix length`, `expected /0 to /${bits}`);
+  if (length > bits || String(length) !== (lengthText ?? String(length)))
+    throw refusal(quoted, place, `"/${lengthText}" is not a prefix length`, `expected /0 to /${bits}`);
   const inside = family === 6 ? ipv4Inside(value) : undefined;
-  if (inside !== undefined) throw refusal(quoted, place, 'an IPv4-mapped IPv6 address never stands on the wire', `expected the IPv4 form, "${inside}"`);
+  if (inside !== undefined)
+    throw refusal(
+      quoted,
+      place,
+      'an IPv4-mapped IPv6 address never stands on the wire',
+      `expected the IPv4 form, "${inside}"`,
+    );
   const network = (value >> BigInt(bits - length)) << BigInt(bits - length);
   const prefix = `${formatAddressValue(family, network)}/${length}`;
   if (network === value) return prefix;
-  throw refusal(quoted, place, `the address has bits set beyond its prefix length of ${length}`, `expected "${prefix}" for the network or "${formatAddressValue(family, value)}" for the address`);
+  throw refusal(
+    quoted,
+    place,
+    `the address has bits set beyond its prefix length of ${length}`,
+    `expected "${prefix}" for the network or "${formatAddressValue(family, value)}" for the address`,
+  );
 }
 
 /** What the URL standard reads as an IPv4 address, or fails on: a name whose last label is a number. */

@@ -12,10 +12,12 @@ export interface Interval {
 export function intervalOf(prefix: string): Interval {
   const slash = prefix.indexOf('/');
   const address = parseAddressValue(slash === -1 ? prefix : prefix.slice(0, slash));
-  if (address === undefined) throw new RangeError(`Cannot read the prefix "${prefix}": it does not start with an address`);
+  if (address === undefined)
+    throw new RangeError(`Cannot read the prefix "${prefix}": it does not start with an address`);
   const bits = addressBits(address.family);
   const length = slash === -1 ? bits : Number(prefix.slice(slash + 1));
-  if (!Number.isInteger(length) || length < 0 || length > bits) throw new RangeError(`Cannot read the prefix "${prefix}": its length is not 0 to ${bits}`);
+  if (!Number.isInteger(length) || length < 0 || length > bits)
+    throw new RangeError(`Cannot read the prefix "${prefix}": its length is not 0 to ${bits}`);
   const size = 1n << BigInt(bits - length);
   return { family: address.family, from: address.value, to: address.value + size - 1n };
 }
@@ -57,7 +59,8 @@ export function prefixesOf({ family, from, to }: Interval): string[] {
   let start = from;
   while (start <= to) {
     let free = 0;
-    while (free < bits && (start & ((2n << BigInt(free)) - 1n)) === 0n && start + (2n << BigInt(free)) - 1n <= to) free += 1;
+    while (free < bits && (start & ((2n << BigInt(free)) - 1n)) === 0n && start + (2n << BigInt(free)) - 1n <= to)
+      free += 1;
     prefixes.push(`${formatAddressValue(family, start)}/${bits - free}`);
     start += 1n << BigInt(free);
   }

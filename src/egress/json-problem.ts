@@ -50,7 +50,8 @@ class Reader {
     if (this.#take('{')) return this.#object(depth);
     if (this.#take('[')) return this.#list(depth);
     if (this.#match(/"/y, false) !== undefined) return void this.#string();
-    if (this.#match(/(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y) === undefined) throw new Stop(this.#at, `a value is expected, and there is ${this.#next()}`);
+    if (this.#match(/(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y) === undefined)
+      throw new Stop(this.#at, `a value is expected, and there is ${this.#next()}`);
   }
 
   end(): void {
@@ -84,7 +85,12 @@ class Reader {
     const start = this.#at;
     const string = this.#match(/"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y);
     if (string !== undefined) return String(JSON.parse(string));
-    throw new Stop(start, this.#text[start] === '"' ? 'the string does not end on its line, or has a wrong escape in it' : `a string in double quotes is expected, and there is ${this.#next()}`);
+    throw new Stop(
+      start,
+      this.#text[start] === '"'
+        ? 'the string does not end on its line, or has a wrong escape in it'
+        : `a string in double quotes is expected, and there is ${this.#next()}`,
+    );
   }
 
   #take(character: string): boolean {

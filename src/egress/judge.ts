@@ -71,7 +71,12 @@ export function judge(policy: Policy, destination: Destination, surroundings: Su
   const asked: Asked = { ...destination, interval: { family: address.family, from: address.value, to: address.value } };
   const verdict = judgeDirectly(policy, asked, surroundings);
   if (verdict.verdict === 'allow' || verdict.theirs === true || !policy.audit) return verdict;
-  return { ...verdict, verdict: 'allow', audited: true, reason: `${verdict.reason}; "audit" counts it and lets it pass` };
+  return {
+    ...verdict,
+    verdict: 'allow',
+    audited: true,
+    reason: `${verdict.reason}; "audit" counts it and lets it pass`,
+  };
 }
 
 const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings: [], published: [] };
@@ -103,31 +108,49 @@ function denied({ deny: rules }: Policy, asked: Asked): Verdict | undefined {
   return rule && deny(rule.source, `${rule.source} closes it, before everything else`);
 }
 
-function host({ hostAccess, hostPorts }: Policy, asked: Asked, { gateways, hostAddresses, published }: Surroundings): Verdict | undefined {
+function host(
+  { hostAccess, hostPorts }: Policy,
+  asked: Asked,
+  { gateways, hostAddresses, published }: Surroundings,
+): Verdict | undefined {
   const isGateway = gateways.some((gateway) => same(gateway, asked));
   if (!isGateway && !hostAddresses.some((own) => same(own, asked))) return undefined;
   if (published.some((port) => leadsThrough(port, asked))) return undefined;
   const rule = `hostAccess "${hostAccess}"`;
   if (hostAccess === 'all') return allow(rule, 'it is an address of the host, all of which is open');
   if (hostAccess === 'none') return deny(rule, 'it is an address of the host, all of which is closed');
-  if (!isGateway) return deny(rule, 'it is an address of the host, and "hostPorts" are open at the gateway addresses only');
+  if (!isGateway)
+    return deny(rule, 'it is an address of the host, and "hostPorts" are open at the gateway addresses only');
   if (asked.protocol === 'icmp') return allow(rule, 'it is the gateway, which answers echo requests');
-  return hostPorts.some((port) => takes(port, asked)) ? allow('hostPorts', `it is the gateway, at one of "hostPorts"`) : deny('hostPorts', 'it is the gateway, at none of "hostPorts"');
+  return hostPorts.some((port) => takes(port, asked))
+    ? allow('hostPorts', `it is the gateway, at one of "hostPorts"`)
+    : deny('hostPorts', 'it is the gateway, at none of "hostPorts"');
 }
 
 function sibling(own: Policy, asked: Asked, { siblings }: Surroundings): Verdict | undefined {
   const found = siblings.find(({ address }) => same(address, asked));
   if (found === undefined) return undefined;
   if (!found.sameBridge) return fromOtherBridge(found);
-  if (isolates(found.policy)) return { ...deny('isolation "container"', 'it is a container on the same bridge, whose own policy keeps siblings out'), theirs: true };
-  if (isolates(own)) return deny('isolation "container"', 'it is a container on the same bridge, and this one is kept apart from siblings');
+  if (isolates(found.policy))
+    return {
+      ...deny('isolation "container"', 'it is a container on the same bridge, whose own policy keeps siblings out'),
+      theirs: true,
+    };
+  if (isolates(own))
+    return deny(
+      'isolation "container"',
+      'it is a container on the same bridge, and this one is kept apart from siblings',
+    );
   return allow(`isolation "${own.isolation}"`, 'it is a container on the same bridge, and neither is kept apart');
 }
 
 /** No `ingress` lets another bridge in directly; only a policy under audit looks on. */
 function fromOtherBridge({ policy: { ingress, audit } }: Sibling): Verdict | undefined {
   if (audit && ingress === 'published') return undefined;
-  return { ...deny(`ingress "${ingress}"`, 'it is a container on another bridge, where only its published ports lead'), theirs: true };
+  return {
+    ...deny(`ingress "${ingress}"`, 'it is a container on another bridge, where only its published ports lead'),
+    theirs: true,
+  };
 }
 
 function isolates({ isolation, audit }: Pick<Policy, 'isolation' | 'audit'>): boolean {

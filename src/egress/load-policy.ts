@@ -47,11 +47,17 @@ export async function loadPolicy(name: string, folder = policiesFolder): Promise
 /** Reads a policy from the text of a file; `what` names it in errors. */
 export function parsePolicyText(text: string, what: string): Policy {
   const wrong = findJsonProblem(text);
-  if (wrong !== undefined) throw new CniError(codes.invalidConfig, `Cannot use ${what}: line ${wrong.line}, column ${wrong.column}: ${wrong.problem}`, 'The file is to hold one JSON object with the keys of a policy');
+  if (wrong !== undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot use ${what}: line ${wrong.line}, column ${wrong.column}: ${wrong.problem}`,
+      'The file is to hold one JSON object with the keys of a policy',
+    );
   try {
     return parsePolicy(JSON.parse(text), '');
   } catch (error) {
-    if (error instanceof CniError) throw new CniError(error.code, `Cannot use ${what}: ${error.message}`, error.details, { cause: error });
+    if (error instanceof CniError)
+      throw new CniError(error.code, `Cannot use ${what}: ${error.message}`, error.details, { cause: error });
     throw error;
   }
 }
@@ -60,7 +66,10 @@ export function parsePolicyText(text: string, what: string): Policy {
 export async function policyNames(folder = policiesFolder): Promise<string[]> {
   try {
     const files = await readdir(folder);
-    return files.filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.json$/.test(file)).map((file) => file.slice(0, -'.json'.length)).toSorted();
+    return files
+      .filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.json$/.test(file))
+      .map((file) => file.slice(0, -'.json'.length))
+      .toSorted();
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;
@@ -71,12 +80,26 @@ async function readPolicyFile(name: string, file: string, folder: string): Promi
   try {
     const text = await readFile(file, 'utf8');
     if (text.length <= longestFile) return text;
-    throw new CniError(codes.invalidConfig, `Cannot use policy ${quote(name)}: ${file} is longer than ${longestFile} bytes`, 'Use prefixes in place of single addresses');
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot use policy ${quote(name)}: ${file} is longer than ${longestFile} bytes`,
+      'Use prefixes in place of single addresses',
+    );
   } catch (error) {
     if (error instanceof CniError) throw error;
-    if (!isMissing(error)) throw new CniError(codes.ioFailure, `Cannot read policy ${quote(name)}: ${error instanceof Error ? error.message : String(error)}`, undefined, { cause: error });
+    if (!isMissing(error))
+      throw new CniError(
+        codes.ioFailure,
+        `Cannot read policy ${quote(name)}: ${error instanceof Error ? error.message : String(error)}`,
+        undefined,
+        { cause: error },
+      );
     const names = await policyNames(folder);
-    throw new CniError(codes.invalidConfig, `Cannot find policy ${quote(name)}: there is no ${file}`, names.length === 0 ? `There are no policies in ${folder}` : `There are ${names.map(quote).join(', ')}`);
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot find policy ${quote(name)}: there is no ${file}`,
+      names.length === 0 ? `There are no policies in ${folder}` : `There are ${names.map(quote).join(', ')}`,
+    );
   }
 }
 

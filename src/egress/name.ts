@@ -3,10 +3,44 @@ import { domainToASCII } from 'node:url';
 export type ParsedName = { readonly name: string } | { readonly refused: string; readonly expected: string };
 
 /** Second-level labels under which country registries sell names: `*.co.uk` is as wide as `*.com`. */
-const registryLabels = new Set(['ac', 'co', 'com', 'edu', 'go', 'gob', 'gov', 'gouv', 'ltd', 'me', 'mil', 'ne', 'net', 'nom', 'or', 'org', 'plc', 'sch']);
+const registryLabels = new Set([
+  'ac',
+  'co',
+  'com',
+  'edu',
+  'go',
+  'gob',
+  'gov',
+  'gouv',
+  'ltd',
+  'me',
+  'mil',
+  'ne',
+  'net',
+  'nom',
+  'or',
+  'org',
+  'plc',
+  'sch',
+]);
 
 /** Suffixes under which anybody may register a host, of companies rather than countries. */
-const sharedSuffixes = new Set(['amazonaws.com', 'appspot.com', 'azurewebsites.net', 'blogspot.com', 'cloudfront.net', 'fly.dev', 'github.io', 'gitlab.io', 'herokuapp.com', 'netlify.app', 'ngrok.io', 'pages.dev', 'vercel.app', 'workers.dev']);
+const sharedSuffixes = new Set([
+  'amazonaws.com',
+  'appspot.com',
+  'azurewebsites.net',
+  'blogspot.com',
+  'cloudfront.net',
+  'fly.dev',
+  'github.io',
+  'gitlab.io',
+  'herokuapp.com',
+  'netlify.app',
+  'ngrok.io',
+  'pages.dev',
+  'vercel.app',
+  'workers.dev',
+]);
 
 /**
  * Reads a name, or a wildcard that stands for one or more labels before it ("*.example.org", not
@@ -20,13 +54,36 @@ const sharedSuffixes = new Set(['amazonaws.com', 'appspot.com', 'azurewebsites.n
 export function parseName(text: string): ParsedName {
   const wildcard = text.startsWith('*.');
   const given = (wildcard ? text.slice(2) : text).replace(/\.$/, '');
-  if (text === '*' || text === '*.' || text === '*.*') return { refused: 'it would open everything', expected: 'use "preset": "unrestricted" for the public internet, or mode "open"' };
-  if (given === '') return { refused: 'there is no destination', expected: 'expected a name, an address or a prefix before the port' };
-  if (given.includes('*')) return { refused: '"*" stands only for whole labels at the start', expected: `expected "*.${given.split('*').at(-1)?.replace(/^[^.]*\./, '') || 'example.org'}"` };
+  if (text === '*' || text === '*.' || text === '*.*')
+    return {
+      refused: 'it would open everything',
+      expected: 'use "preset": "unrestricted" for the public internet, or mode "open"',
+    };
+  if (given === '')
+    return { refused: 'there is no destination', expected: 'expected a name, an address or a prefix before the port' };
+  if (given.includes('*'))
+    return {
+      refused: '"*" stands only for whole labels at the start',
+      expected: `expected "*.${
+        given
+          .split('*')
+          .at(-1)
+          ?.replace(/^[^.]*\./, '') || 'example.org'
+      }"`,
+    };
   const ascii = /^[\x21-\x7e]+$/.test(given) ? given.toLowerCase() : domainToASCII(given);
   const bad = badLabel(ascii);
-  if (bad !== undefined) return { refused: bad, expected: 'expected labels of 1 to 63 letters, digits, hyphens or underscores with dots between, at most 253 characters in all' };
-  if (wildcard && isShared(ascii)) return { refused: `"${ascii}" belongs to more than one owner`, expected: `expected a wildcard under a name of one owner, such as "*.example.${ascii}"` };
+  if (bad !== undefined)
+    return {
+      refused: bad,
+      expected:
+        'expected labels of 1 to 63 letters, digits, hyphens or underscores with dots between, at most 253 characters in all',
+    };
+  if (wildcard && isShared(ascii))
+    return {
+      refused: `"${ascii}" belongs to more than one owner`,
+      expected: `expected a wildcard under a name of one owner, such as "*.example.${ascii}"`,
+    };
   return { name: wildcard ? `*.${ascii}` : ascii };
 }
 

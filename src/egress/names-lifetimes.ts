@@ -54,7 +54,10 @@ export function lifetime(ttl: number, refreshIntervalMinutes: number): number {
  */
 export function refreshDelay(ttls: readonly number[], refreshIntervalMinutes: number): number | undefined {
   if (refreshIntervalMinutes === 0) return undefined;
-  return ttls.reduce((shortest, ttl) => Math.min(shortest, Math.max(ttl, shortestLifetime)), intervalSeconds(refreshIntervalMinutes));
+  return ttls.reduce(
+    (shortest, ttl) => Math.min(shortest, Math.max(ttl, shortestLifetime)),
+    intervalSeconds(refreshIntervalMinutes),
+  );
 }
 
 /** True while no TTL of the last answer has run out: the resolver would say the same out of its cache. */
@@ -71,8 +74,15 @@ export function isFresh({ resolvedAt, addresses }: KnownName, now: number): bool
  * Answers in private, link-local, metadata and bogon ranges are dropped, whatever the policy: a name never
  * opens those (DNS rebinding). An answer of nothing else leaves the name as it was.
  */
-export function learn(known: KnownName | undefined, name: string, answers: readonly Answer[], now: number): { known: KnownName; dropped: string[] } {
-  const seen = new Map(known?.addresses.filter(({ seenAt }) => now - seenAt <= oldestLastGood).map((entry) => [entry.address, entry]));
+export function learn(
+  known: KnownName | undefined,
+  name: string,
+  answers: readonly Answer[],
+  now: number,
+): { known: KnownName; dropped: string[] } {
+  const seen = new Map(
+    known?.addresses.filter(({ seenAt }) => now - seenAt <= oldestLastGood).map((entry) => [entry.address, entry]),
+  );
   const dropped: string[] = [];
   for (const { address: text, ttl } of answers) {
     const value = parseAddressValue(text);
@@ -91,7 +101,14 @@ export function learn(known: KnownName | undefined, name: string, answers: reado
  * For the families in `failing`, whose query got no answer, what was open when the last good answer came
  * stays open for one more interval and the grace of another, until that answer is {@link oldestLastGood} old.
  */
-export function openAddresses({ resolvedAt, addresses }: KnownName, { now, refreshIntervalMinutes, failing = [] }: { now: number; refreshIntervalMinutes: number; failing?: readonly (4 | 6)[] }): OpenAddress[] {
+export function openAddresses(
+  { resolvedAt, addresses }: KnownName,
+  {
+    now,
+    refreshIntervalMinutes,
+    failing = [],
+  }: { now: number; refreshIntervalMinutes: number; failing?: readonly (4 | 6)[] },
+): OpenAddress[] {
   const lastGoodEnds = Math.min(now + 2 * intervalSeconds(refreshIntervalMinutes) * 1000, resolvedAt + oldestLastGood);
   return addresses.flatMap(({ address, ttl, seenAt }) => {
     const ends = seenAt + lifetime(ttl, refreshIntervalMinutes) * 1000;

@@ -30,10 +30,15 @@ export interface OpenNamesOptions {
  * Never throws. A name that does not resolve opens nothing and harms no other; while the resolver fails,
  * the last good addresses serve.
  */
-export async function openNames(policy: Pick<Policy, 'names' | 'dns' | 'refreshIntervalMinutes'>, { folder = namesFolder, deadline, now = Date.now(), force = false }: OpenNamesOptions = {}): Promise<OpenName[]> {
+export async function openNames(
+  policy: Pick<Policy, 'names' | 'dns' | 'refreshIntervalMinutes'>,
+  { folder = namesFolder, deadline, now = Date.now(), force = false }: OpenNamesOptions = {},
+): Promise<OpenName[]> {
   const servers = policy.dns.upstream;
   const names = [...new Set(policy.names.map(({ name }) => name))].filter((name) => !name.startsWith('*.'));
-  const recalled = new Map(await Promise.all(names.map(async (name) => [name, await recallName(name, servers, folder)] as const)));
+  const recalled = new Map(
+    await Promise.all(names.map(async (name) => [name, await recallName(name, servers, folder)] as const)),
+  );
   const asked = names.filter((name) => {
     const known = recalled.get(name);
     return force || known === undefined || !isFresh(known, now);
@@ -42,13 +47,25 @@ export async function openNames(policy: Pick<Policy, 'names' | 'dns' | 'refreshI
   const resolutions = new Map(resolved.map((resolution) => [resolution.name, resolution]));
   return Promise.all(names.map(async (name) => openName(name, recalled.get(name), resolutions.get(name))));
 
-  async function openName(name: string, before: KnownName | undefined, resolution: Resolution | undefined): Promise<OpenName> {
-    const { known, dropped } = resolution === undefined && before !== undefined ? { known: before, dropped: [] } : learn(before, name, resolution?.answers ?? [], now);
+  async function openName(
+    name: string,
+    before: KnownName | undefined,
+    resolution: Resolution | undefined,
+  ): Promise<OpenName> {
+    const { known, dropped } =
+      resolution === undefined && before !== undefined
+        ? { known: before, dropped: [] }
+        : learn(before, name, resolution?.answers ?? [], now);
     const problems = dropped.map((address) => `"${name}" resolves to ${address}, which no name opens`);
     if (known.resolvedAt === now) problems.push(...(await remembering(known)));
     const failing = (resolution?.failures ?? []).map(({ family }) => family);
     const addresses = openAddresses(known, { now, refreshIntervalMinutes: policy.refreshIntervalMinutes, failing });
-    return { name, addresses, ttls: known.addresses.filter(({ seenAt }) => seenAt === known.resolvedAt).map(({ ttl }) => ttl), problems: [...problems, ...failureOf(name, resolution, addresses.length)] };
+    return {
+      name,
+      addresses,
+      ttls: known.addresses.filter(({ seenAt }) => seenAt === known.resolvedAt).map(({ ttl }) => ttl),
+      problems: [...problems, ...failureOf(name, resolution, addresses.length)],
+    };
   }
 
   /** What cannot be remembered still opens. */
@@ -57,7 +74,9 @@ export async function openNames(policy: Pick<Policy, 'names' | 'dns' | 'refreshI
       await rememberName(known, servers, folder);
       return [];
     } catch (error) {
-      return [`Cannot remember the addresses of "${known.name}": ${error instanceof Error ? error.message : String(error)}`];
+      return [
+        `Cannot remember the addresses of "${known.name}": ${error instanceof Error ? error.message : String(error)}`,
+      ];
     }
   }
 }
@@ -66,5 +85,7 @@ function failureOf(name: string, resolution: Resolution | undefined, open: numbe
   if (resolution === undefined || resolution.answers.length > 0) return [];
   const [failure] = resolution.failures;
   const why = failure === undefined ? 'it has no addresses' : failure.why;
-  return [`Cannot resolve "${name}": ${why}; ${open === 0 ? 'it opens nothing' : `${open} earlier ${open === 1 ? 'address stays' : 'addresses stay'} open`}`];
+  return [
+    `Cannot resolve "${name}": ${why}; ${open === 0 ? 'it opens nothing' : `${open} earlier ${open === 1 ? 'address stays' : 'addresses stay'} open`}`,
+  ];
 }

@@ -23,7 +23,10 @@ const timeoutPerTry = 900;
  * resolv.conf are asked. Queries go to the DNS and nowhere else: no hosts file, no search domains.
  * Never throws: a name that fails says so in its own result. One result for each name, in their order.
  */
-export async function resolveNames(names: readonly string[], { servers = [], deadline = defaultDeadline }: { servers?: readonly string[]; deadline?: number } = {}): Promise<Resolution[]> {
+export async function resolveNames(
+  names: readonly string[],
+  { servers = [], deadline = defaultDeadline }: { servers?: readonly string[]; deadline?: number } = {},
+): Promise<Resolution[]> {
   if (names.length === 0) return [];
   const resolver = new Resolver({ timeout: timeoutPerTry, tries: 2 });
   if (servers.length > 0) resolver.setServers(servers);
@@ -36,7 +39,10 @@ export async function resolveNames(names: readonly string[], { servers = [], dea
 }
 
 async function resolveName(resolver: Resolver, name: string, deadline: number): Promise<Resolution> {
-  const [four, six] = await Promise.all([query(async () => resolver.resolve4(name, { ttl: true }), deadline), query(async () => resolver.resolve6(name, { ttl: true }), deadline)]);
+  const [four, six] = await Promise.all([
+    query(async () => resolver.resolve4(name, { ttl: true }), deadline),
+    query(async () => resolver.resolve6(name, { ttl: true }), deadline),
+  ]);
   const failures: { family: 4 | 6; why: string }[] = [];
   if (four.why !== undefined) failures.push({ family: 4, why: four.why });
   if (six.why !== undefined) failures.push({ family: 6, why: six.why });

@@ -21,7 +21,11 @@ import { reservedRangeOf } from './ranges-reserved.ts';
 export const namesFolder = '/var/lib/drawbridge/names';
 
 /** What is remembered of a name; undefined when that is nothing, or cannot be used. */
-export async function recallName(name: string, servers: readonly string[], folder = namesFolder): Promise<KnownName | undefined> {
+export async function recallName(
+  name: string,
+  servers: readonly string[],
+  folder = namesFolder,
+): Promise<KnownName | undefined> {
   try {
     const known = parseKnown(JSON.parse(await readFile(join(folder, fileOf(name, servers)), 'utf8')));
     return known?.name === name ? known : undefined;
@@ -64,7 +68,9 @@ function parseKnown(raw: unknown): KnownName | undefined {
 function isSeen(raw: unknown): raw is SeenAddress {
   if (!isObject(raw) || typeof raw['ttl'] !== 'number' || typeof raw['seenAt'] !== 'number') return false;
   const { address } = raw;
-  return typeof address === 'string' && parseAddressValue(address) !== undefined && reservedRangeOf(address) === undefined;
+  return (
+    typeof address === 'string' && parseAddressValue(address) !== undefined && reservedRangeOf(address) === undefined
+  );
 }
 
 function isObject(raw: unknown): raw is Record<string, unknown> {

@@ -34,18 +34,37 @@ export interface FoldedRules {
 export function foldAddressRules(rules: readonly AddressRule[]): FoldedRules {
   const spans = rules.map((rule, place): Span => ({ ...intervalOf(rule.prefix), rule, place }));
   const ranges = foldRanges(spans.filter(({ rule }) => opensEverything(rule)));
-  const rest = spans.filter(({ rule }) => !opensEverything(rule)).flatMap((span) => subtract(span, ranges).map((interval): Span => ({ ...span, ...interval })));
-  const boxes = portProtocols.flatMap((protocol) => foldBoxes(rest.filter(({ rule }) => rule.protocol === protocol || rule.protocol === 'any'), protocol));
+  const rest = spans
+    .filter(({ rule }) => !opensEverything(rule))
+    .flatMap((span) => subtract(span, ranges).map((interval): Span => ({ ...span, ...interval })));
+  const boxes = portProtocols.flatMap((protocol) =>
+    foldBoxes(
+      rest.filter(({ rule }) => rule.protocol === protocol || rule.protocol === 'any'),
+      protocol,
+    ),
+  );
   return {
     ranges,
-    boxes: boxes.toSorted((a, b) => a.family - b.family || compare(a.from, b.from) || compare(a.protocol, b.protocol) || a.ports.from - b.ports.from),
+    boxes: boxes.toSorted(
+      (a, b) =>
+        a.family - b.family ||
+        compare(a.from, b.from) ||
+        compare(a.protocol, b.protocol) ||
+        a.ports.from - b.ports.from,
+    ),
     icmp: foldRanges(rest.filter(({ rule }) => rule.protocol === 'icmp')),
   };
 }
 
 /** Folds ports, as of `hostPorts` or of one name: disjoint, in the order of protocol and port; "any" becomes tcp, udp and sctp. */
-export function foldPorts(rules: readonly PortRule[]): { protocol: 'tcp' | 'udp' | 'sctp'; from: number; to: number }[] {
-  return portProtocols.flatMap((protocol) => mergePorts(rules.filter((rule) => rule.protocol === protocol || rule.protocol === 'any').map(portsOf)).map((ports) => ({ protocol, ...ports })));
+export function foldPorts(
+  rules: readonly PortRule[],
+): { protocol: 'tcp' | 'udp' | 'sctp'; from: number; to: number }[] {
+  return portProtocols.flatMap((protocol) =>
+    mergePorts(rules.filter((rule) => rule.protocol === protocol || rule.protocol === 'any').map(portsOf)).map(
+      (ports) => ({ protocol, ...ports }),
+    ),
+  );
 }
 
 const portProtocols = ['sctp', 'tcp', 'udp'] as const;
@@ -89,27 +108,44 @@ function foldBoxes(spans: readonly Span[], protocol: OpenBox['protocol']): OpenB
   for (const { interval, members } of cut(spans)) {
     const ports = mergePorts(members.map(({ rule }) => portsOf(rule)));
     const last = strips.at(-1);
-    if (last !== undefined && last.interval.family === interval.family && last.interval.to + 1n === interval.from && samePorts(last.ports, ports)) {
+    if (
+      last !== undefined &&
+      last.interval.family === interval.family &&
+      last.interval.to + 1n === interval.from &&
+      samePorts(last.ports, ports)
+    ) {
       last.interval = { ...last.interval, to: interval.to };
       last.members.push(...members);
     } else {
       strips.push({ interval, ports, members });
     }
   }
-  return strips.flatMap(({ interval, ports, members }) => ports.map((run) => ({ ...interval, protocol, ports: run, sources: sourcesOf(members.filter(({ rule }) => meets(portsOf(rule), run))) })));
+  return strips.flatMap(({ interval, ports, members }) =>
+    ports.map((run) => ({
+      ...interval,
+      protocol,
+      ports: run,
+      sources: sourcesOf(members.filter(({ rule }) => meets(portsOf(rule), run))),
+    })),
+  );
 }
 
 /** The parts of the address space that spans cover, cut at every start and end, in ascending order, each with its spans. */
 function cut(spans: readonly Span[]): { interval: Interval; members: Span[] }[] {
   return ([4, 6] as const).flatMap((family) => {
-    const waiting = spans.filter((span) => span.family === family).toSorted(byStart).toReversed();
+    const waiting = spans
+      .filter((span) => span.family === family)
+      .toSorted(byStart)
+      .toReversed();
     const cuts = [...new Set(waiting.flatMap(({ from, to }) => [from, to + 1n]))].toSorted(compare);
     let members: Span[] = [];
     return cuts.flatMap((from, index) => {
       members = members.filter(({ to }) => to >= from);
       for (let next = waiting.at(-1); next?.from === from; next = waiting.at(-1)) members.push(...waiting.splice(-1));
       const end = cuts[index + 1];
-      return end === undefined || members.length === 0 ? [] : [{ interval: { family, from, to: end - 1n }, members: [...members] }];
+      return end === undefined || members.length === 0
+        ? []
+        : [{ interval: { family, from, to: end - 1n }, members: [...members] }];
     });
   });
 }

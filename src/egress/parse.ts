@@ -40,7 +40,9 @@ export function parsePolicy(raw: unknown, where: string): Policy {
   const fields = new Fields(raw, where).only(policyKeys);
   refuseNull(fields);
   const preset = parsePreset(fields);
-  const mode = oneOf(fields, 'mode', ['open', 'restricted', 'allowlist']) ?? (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
+  const mode =
+    oneOf(fields, 'mode', ['open', 'restricted', 'allowlist']) ??
+    (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
   const listed = parseAllow(fields);
   const fromPresets = (preset ?? []).map((name) => presetRules(name));
   const policy: Policy = {
@@ -53,7 +55,8 @@ export function parsePolicy(raw: unknown, where: string): Policy {
     allowLocalNetworks: fields.boolean('allowLocalNetworks') ?? false,
     hostAccess: oneOf(fields, 'hostAccess', ['ports', 'all', 'none']) ?? 'ports',
     hostPorts: parseHostPorts(fields),
-    isolation: oneOf(fields, 'isolation', ['container', 'bridge', 'none']) ?? (mode === 'open' ? 'bridge' : 'container'),
+    isolation:
+      oneOf(fields, 'isolation', ['container', 'bridge', 'none']) ?? (mode === 'open' ? 'bridge' : 'container'),
     ingress: oneOf(fields, 'ingress', ['published', 'open']) ?? 'published',
     ipv6: oneOf(fields, 'ipv6', ['filter', 'disable']) ?? 'filter',
     refreshIntervalMinutes: fields.integer('refreshIntervalMinutes', { min: 0, max: longestRefresh }) ?? 30,
@@ -71,15 +74,25 @@ const longestRefresh = 10_080;
 /** Null passes for an absent key elsewhere; here it would turn `"deny": null` of a failed template into no denial. */
 function refuseNull(fields: Fields): void {
   const key = fields.keys().find((name) => fields.value[name] === null);
-  if (key !== undefined) throw new CniError(codes.invalidConfig, `Invalid ${quote(fields.at(key))}: it is null`, 'Leave the key out for its default');
+  if (key !== undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(fields.at(key))}: it is null`,
+      'Leave the key out for its default',
+    );
 }
 
 function parsePreset(fields: Fields): string[] | undefined {
   const raw = fields.raw('preset');
   if (raw === undefined) return undefined;
-  const names = typeof raw === 'string' ? [raw] : fields.strings('preset') ?? [];
+  const names = typeof raw === 'string' ? [raw] : (fields.strings('preset') ?? []);
   for (const name of names) {
-    if (!presetNames.includes(name)) throw new CniError(codes.invalidConfig, `Invalid ${quote(fields.at('preset'))}: there is no preset ${quote(name)}`, `The presets are ${presetNames.map(quote).join(', ')}`);
+    if (!presetNames.includes(name))
+      throw new CniError(
+        codes.invalidConfig,
+        `Invalid ${quote(fields.at('preset'))}: there is no preset ${quote(name)}`,
+        `The presets are ${presetNames.map(quote).join(', ')}`,
+      );
   }
   return [...new Set(names)];
 }
@@ -99,7 +112,13 @@ function parseAllow(fields: Fields): { addresses: AddressRule[]; names: NameRule
 function addressEntries(fields: Fields, key: 'allowPrivate' | 'deny'): { rule: AddressRule; place: Place }[] {
   return entries(fields, key).map(({ value, place }) => {
     const entry = parseEntry(value, place);
-    if (entry.kind === 'name') throw refusal(show(value), place, `${quote(entry.rule.name)} is a name, and "${key}" takes addresses only`, 'expected an address or a prefix: what a name resolves to may change at any time');
+    if (entry.kind === 'name')
+      throw refusal(
+        show(value),
+        place,
+        `${quote(entry.rule.name)} is a name, and "${key}" takes addresses only`,
+        'expected an address or a prefix: what a name resolves to may change at any time',
+      );
     return { rule: entry.rule, place };
   });
 }
@@ -126,31 +145,54 @@ function parseDns(fields: Fields): Policy['dns'] {
 
 /** A DNS server: an address, with a port where that is not 53. Canonical: "9.9.9.9", "[2001:db8::1]:5353". */
 function parseServer(value: unknown, place: Place): string {
-  const match = typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:[\]]+|[^[\]]*:[^[\]]*:[^[\]]*))(?::(\d+))?$/.exec(value) : null;
+  const match =
+    typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:[\]]+|[^[\]]*:[^[\]]*:[^[\]]*))(?::(\d+))?$/.exec(value) : null;
   const address = parseAddressValue(match?.[1] ?? match?.[2] ?? '');
   const port = Number(match?.[3] ?? 53);
-  if (address === undefined || port < 1 || port > 65535) throw refusal(show(value), place, 'it is not the address of a DNS server', 'expected "9.9.9.9", "9.9.9.9:5353", "2001:db8::1" or "[2001:db8::1]:5353"');
+  if (address === undefined || port < 1 || port > 65535)
+    throw refusal(
+      show(value),
+      place,
+      'it is not the address of a DNS server',
+      'expected "9.9.9.9", "9.9.9.9:5353", "2001:db8::1" or "[2001:db8::1]:5353"',
+    );
   const text = formatAddressValue(address.family, address.value);
   if (port === 53) return text;
   return address.family === 4 ? `${text}:${port}` : `[${text}]:${port}`;
 }
 
 function refuseContradictions({ mode, preset, allow, names, allowPrivate }: Policy, fields: Fields): void {
-  const invalid = (key: string, what: string, remedy: string): CniError => new CniError(codes.invalidConfig, `Invalid ${quote(fields.at(key))}: ${what}`, remedy);
+  const invalid = (key: string, what: string, remedy: string): CniError =>
+    new CniError(codes.invalidConfig, `Invalid ${quote(fields.at(key))}: ${what}`, remedy);
   const listing = preset.filter((name) => name !== 'unrestricted');
   if (mode !== 'allowlist' && listing.length > 0) {
-    throw invalid('preset', `${listing.map(quote).join(', ')} lists what is allowed, and mode "${mode}" opens more than that`, 'Use mode "allowlist", or leave the preset out');
+    throw invalid(
+      'preset',
+      `${listing.map(quote).join(', ')} lists what is allowed, and mode "${mode}" opens more than that`,
+      'Use mode "allowlist", or leave the preset out',
+    );
   }
   if (preset.includes('none') && (preset.length > 1 || allow.length + names.length + allowPrivate.length > 0)) {
-    throw invalid('preset', '"none" is DNS only, and the policy opens more', 'Leave "none" out, or everything under "allow" and "allowPrivate" and the other presets');
+    throw invalid(
+      'preset',
+      '"none" is DNS only, and the policy opens more',
+      'Leave "none" out, or everything under "allow" and "allowPrivate" and the other presets',
+    );
   }
   if (mode === 'allowlist' && preset.length + allow.length + names.length + allowPrivate.length === 0) {
-    throw invalid('mode', 'it is "allowlist", and nothing is listed', 'List destinations under "allow", or name a preset; "preset": "none" is DNS only');
+    throw invalid(
+      'mode',
+      'it is "allowlist", and nothing is listed',
+      'List destinations under "allow", or name a preset; "preset": "none" is DNS only',
+    );
   }
 }
 
 function entries(fields: Fields, key: string): { value: unknown; place: Place }[] {
-  return (fields.list(key) ?? []).map((value, index) => ({ value, place: { key, path: `${fields.at(key)}[${index}]` } }));
+  return (fields.list(key) ?? []).map((value, index) => ({
+    value,
+    place: { key, path: `${fields.at(key)}[${index}]` },
+  }));
 }
 
 function oneOf<const Value extends string>(fields: Fields, key: string, values: readonly Value[]): Value | undefined {

@@ -45,5 +45,8 @@ function canonicalNames(rules: readonly NameRule[]): unknown {
 function canonicalPorts(rules: readonly PortRule[]): unknown {
   const everything = rules.some(({ protocol, ports }) => protocol === 'any' && ports === undefined);
   if (everything) return 'any';
-  return { icmp: rules.some(({ protocol }) => protocol === 'icmp'), ports: foldPorts(rules).map(({ protocol, from, to }) => `${protocol} ${from}-${to}`) };
+  return {
+    icmp: rules.some(({ protocol }) => protocol === 'icmp'),
+    ports: foldPorts(rules).map(({ protocol, from, to }) => `${protocol} ${from}-${to}`),
+  };
 }

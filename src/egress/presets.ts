@@ -24,14 +24,24 @@ export function presetRules(name: string): { addresses: AddressRule[]; names: Na
   const source = `preset "${name}"`;
   return {
     addresses: prefixes.map((prefix) => ({ family: prefix.includes(':') ? 6 : 4, prefix, protocol: 'any', source })),
-    names: zones.flatMap(({ ports, names }) => names.flatMap((reversed) => ports.map((port) => ({ name: usualName(reversed), ...parsePortEntry(port, { key: 'preset', path: name }), source })))),
+    names: zones.flatMap(({ ports, names }) =>
+      names.flatMap((reversed) =>
+        ports.map((port) => ({
+          name: usualName(reversed),
+          ...parsePortEntry(port, { key: 'preset', path: name }),
+          source,
+        })),
+      ),
+    ),
   };
 }
 
 /** What `drawbridge presets` shows of a preset: entries as one would write them under `allow`. */
 export function describePreset(name: string): { name: string; about: string; entries: string[] } {
   const { about, zones, prefixes = [] } = presetNamed(name);
-  const entries = zones.flatMap(({ ports, names }) => names.flatMap((reversed) => ports.map((port) => `${usualName(reversed)}:${port}`)));
+  const entries = zones.flatMap(({ ports, names }) =>
+    names.flatMap((reversed) => ports.map((port) => `${usualName(reversed)}:${port}`)),
+  );
   return { name, about, entries: [...prefixes, ...entries] };
 }
 

@@ -61,7 +61,13 @@ export const privateRanges: readonly ReservedRange[] = [
  * Bogons that a literal in `allowPrivate` may open, because somebody uses them inside: test networks,
  * class E, and NAT64 on hosts that have IPv6 only. The rest has no honest use as a destination.
  */
-export const openableBogons: readonly string[] = ['192.0.0.0/24', '198.18.0.0/15', '240.0.0.0/4', '64:ff9b::/96', '64:ff9b:1::/48'];
+export const openableBogons: readonly string[] = [
+  '192.0.0.0/24',
+  '198.18.0.0/15',
+  '240.0.0.0/4',
+  '64:ff9b::/96',
+  '64:ff9b:1::/48',
+];
 
 const ranked: readonly (readonly [ReservedKind, readonly ReservedRange[]])[] = [
   ['metadata', metadataRanges],
@@ -83,7 +89,9 @@ export function reservedRangeOf(address: string): (ReservedRange & { readonly ki
 export function metadataIntervals(): Interval[] {
   const plain = metadataRanges.map(({ prefix }) => intervalOf(prefix));
   const nat64 = parseAddressValue('64:ff9b::')?.value ?? 0n;
-  const behindNat64 = plain.filter(({ family }) => family === 4).map(({ from, to }): Interval => ({ family: 6, from: nat64 + from, to: nat64 + to }));
+  const behindNat64 = plain
+    .filter(({ family }) => family === 4)
+    .map(({ from, to }): Interval => ({ family: 6, from: nat64 + from, to: nat64 + to }));
   return [...plain, ...behindNat64];
 }
 

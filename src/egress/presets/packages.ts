@@ -14,9 +14,29 @@ export const osPackages: Preset = {
 export const miren: Preset = {
   about: 'what a Miren server and its builds call',
   zones: [
-    { ports: ['443/tcp'], names: ['cloud.miren.api', 'cloud.miren.oci', 'io.docker.registry-1', 'org.golang.proxy', 'org.npmjs.registry', 'org.pypi', 'org.rubygems'] },
+    {
+      ports: ['443/tcp'],
+      names: [
+        'cloud.miren.api',
+        'cloud.miren.oci',
+        'io.docker.registry-1',
+        'org.golang.proxy',
+        'org.npmjs.registry',
+        'org.pypi',
+        'org.rubygems',
+      ],
+    },
     // Where those send their clients on to: image tokens and blobs, checksums of modules, files and indexes of packages.
-    { ports: ['443/tcp'], names: ['com.docker.cloudflare.production', 'io.docker.auth', 'org.golang.sum', 'org.pythonhosted.files', 'org.rubygems.index'] },
+    {
+      ports: ['443/tcp'],
+      names: [
+        'com.docker.cloudflare.production',
+        'io.docker.auth',
+        'org.golang.sum',
+        'org.pythonhosted.files',
+        'org.rubygems.index',
+      ],
+    },
     // ACME.
     { ports: ['80/tcp', '443/tcp'], names: ['org.letsencrypt.api.acme-staging-v02', 'org.letsencrypt.api.acme-v02'] },
     { ports: ['80/tcp', '443/tcp'], names: [...ubuntu, ...alpine, ...debian] },

@@ -36,7 +36,19 @@ export const dev: Preset = {
 /** Packages for a build, and nothing else. */
 export const registries: Preset = {
   about: 'package registries of Node.js, Python and Rust',
-  zones: [{ ports: ['443/tcp'], names: ['io.crates', 'io.crates.index', 'io.crates.static', 'org.npmjs.registry', 'org.pypi', 'org.pythonhosted.files'] }],
+  zones: [
+    {
+      ports: ['443/tcp'],
+      names: [
+        'io.crates',
+        'io.crates.index',
+        'io.crates.static',
+        'org.npmjs.registry',
+        'org.pypi',
+        'org.pythonhosted.files',
+      ],
+    },
+  ],
 };
 
 /** Nothing beyond the host, where the resolver is: `hostPorts` decides about that. */

@@ -4,7 +4,10 @@ import { checkPolicyName, chosenPolicy, parseEgressConf, parsePluginConf } from 
 
 describe('parseEgressConf()', () => {
   test.each<[unknown, string]>([
-    [{ policy: 'build', mode: 'open' }, 'Invalid "egress.mode": it stands beside "policy": "build", which is the whole policy'],
+    [
+      { policy: 'build', mode: 'open' },
+      'Invalid "egress.mode": it stands beside "policy": "build", which is the whole policy',
+    ],
     [{ policy: '../etc/passwd' }, 'Invalid "egress.policy": "../etc/passwd" is not the name of a policy'],
     [{ policy: null }, 'Invalid "egress.policy": it is null'],
     [{ policy: 1 }, 'Invalid "egress.policy": it is 1, a string is expected'],
@@ -17,22 +20,40 @@ describe('parseEgressConf()', () => {
   });
 
   test('keeps the name of a policy', () => {
-    expect(parseEgressConf({ policy: 'build', selectable: ['agent'] }, 'egress')).toEqual({ policy: { named: 'build' }, selectable: ['agent'] });
+    expect(parseEgressConf({ policy: 'build', selectable: ['agent'] }, 'egress')).toEqual({
+      policy: { named: 'build' },
+      selectable: ['agent'],
+    });
   });
 
   test('reads a policy of its own beside selectable ones', () => {
-    expect(parseEgressConf({ mode: 'open', selectable: ['agent'] }, 'egress')).toMatchObject({ policy: { mode: 'open' }, selectable: ['agent'] });
+    expect(parseEgressConf({ mode: 'open', selectable: ['agent'] }, 'egress')).toMatchObject({
+      policy: { mode: 'open' },
+      selectable: ['agent'],
+    });
   });
 });
 
 describe('parsePluginConf()', () => {
   test('takes the keys of the protocol as known', () => {
-    const raw = { cniVersion: '1.1.0', name: 'web', type: 'egress-policy', capabilities: {}, runtimeConfig: {}, args: {}, prevResult: {}, 'cni.dev/valid-attachments': [], mode: 'open' };
+    const raw = {
+      cniVersion: '1.1.0',
+      name: 'web',
+      type: 'egress-policy',
+      capabilities: {},
+      runtimeConfig: {},
+      args: {},
+      prevResult: {},
+      'cni.dev/valid-attachments': [],
+      mode: 'open',
+    };
     expect(parsePluginConf(raw).policy).toMatchObject({ mode: 'open' });
   });
 
   test('refuses a key of another plugin', () => {
-    expect(() => parsePluginConf({ type: 'egress-policy', ingressPolicy: 'same-bridge' })).toThrow('Invalid "ingressPolicy": it is not a known key');
+    expect(() => parsePluginConf({ type: 'egress-policy', ingressPolicy: 'same-bridge' })).toThrow(
+      'Invalid "ingressPolicy": it is not a known key',
+    );
   });
 });
 
@@ -55,20 +76,30 @@ describe('chosenPolicy()', () => {
   });
 
   test.each(['open', '', 'BUILD', '../build', 'build '])('refuses %j, which is not selectable', (name) => {
-    const choose = (): unknown => chosenPolicy({ selectable: ['build'] }, { args: args(name), labels: none, annotations: none });
+    const choose = (): unknown =>
+      chosenPolicy({ selectable: ['build'] }, { args: args(name), labels: none, annotations: none });
     expect(choose).toThrow(CniError);
-    expect(choose).toThrow(`Cannot use the policy ${JSON.stringify(name)} that the CNI_ARGS EGRESS_POLICY asks for: it is not selectable`);
+    expect(choose).toThrow(
+      `Cannot use the policy ${JSON.stringify(name)} that the CNI_ARGS EGRESS_POLICY asks for: it is not selectable`,
+    );
   });
 
   test('refuses every choice where nothing is selectable', () => {
-    expect(() => chosenPolicy({ selectable: [] }, { args: none, labels: none, annotations: by('build') })).toThrow('it is not selectable');
+    expect(() => chosenPolicy({ selectable: [] }, { args: none, labels: none, annotations: by('build') })).toThrow(
+      'it is not selectable',
+    );
   });
 
   test('refuses two different choices', () => {
-    expect(() => chosenPolicy({ selectable: ['agent', 'build'] }, { args: args('build'), labels: none, annotations: by('agent') })).toThrow('asks for "build", the annotation drawbridge/egress-policy for "agent"');
+    expect(() =>
+      chosenPolicy({ selectable: ['agent', 'build'] }, { args: args('build'), labels: none, annotations: by('agent') }),
+    ).toThrow('asks for "build", the annotation drawbridge/egress-policy for "agent"');
   });
 });
 
-test.each(['', '.', '..', '.hidden', 'a/b', 'a\\b', 'a\0', 'a b', '-x', 'x'.repeat(65)])('checkPolicyName() refuses %j', (name) => {
-  expect(() => checkPolicyName(name, 'policy')).toThrow('is not the name of a policy');
-});
+test.each(['', '.', '..', '.hidden', 'a/b', 'a\\b', 'a\0', 'a b', '-x', 'x'.repeat(65)])(
+  'checkPolicyName() refuses %j',
+  (name) => {
+    expect(() => checkPolicyName(name, 'policy')).toThrow('is not the name of a policy');
+  },
+);

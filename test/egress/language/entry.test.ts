@@ -57,7 +57,11 @@ describe('parseEntry() refuses', () => {
     ['two double colons', '2001::db8::1', '"2001::db8::1" is not an IPv6 address'],
     ['a zone', 'fe80::1%eth0', '"fe80::1%eth0" is not an IPv6 address'],
     ['an IPv4-mapped address', '::ffff:192.0.2.1', 'an IPv4-mapped IPv6 address never stands on the wire'],
-    ['an IPv4-mapped address in hexadecimal', '[::ffff:c000:201]:443', 'an IPv4-mapped IPv6 address never stands on the wire'],
+    [
+      'an IPv4-mapped address in hexadecimal',
+      '[::ffff:c000:201]:443',
+      'an IPv4-mapped IPv6 address never stands on the wire',
+    ],
     ['host bits in IPv4', '203.0.113.5/24', 'bits set beyond its prefix length of 24'],
     ['host bits in IPv6', '2001:db8::1/32', 'bits set beyond its prefix length of 32'],
     ['a prefix length over 32', '203.0.113.0/33', '"/33" is not a prefix length'],
@@ -87,7 +91,9 @@ describe('parseEntry() refuses', () => {
   });
 
   test('host bits with the network and the address in its details', () => {
-    expect(refusalOf(() => parseEntry('203.0.113.5/24', place)).details).toBe('expected "203.0.113.0/24" for the network or "203.0.113.5" for the address');
+    expect(refusalOf(() => parseEntry('203.0.113.5/24', place)).details).toBe(
+      'expected "203.0.113.0/24" for the network or "203.0.113.5" for the address',
+    );
   });
 
   test('an IPv4-mapped address with the IPv4 form in its details', () => {
@@ -99,7 +105,10 @@ describe('parseEntry() reads', () => {
   test.each([
     ['8.8.8.8', { family: 4, prefix: '8.8.8.8/32', protocol: 'any' }],
     ['203.0.113.0/24', { family: 4, prefix: '203.0.113.0/24', protocol: 'any' }],
-    ['203.0.113.0/24:5432/tcp', { family: 4, prefix: '203.0.113.0/24', protocol: 'tcp', ports: { from: 5432, to: 5432 } }],
+    [
+      '203.0.113.0/24:5432/tcp',
+      { family: 4, prefix: '203.0.113.0/24', protocol: 'tcp', ports: { from: 5432, to: 5432 } },
+    ],
     ['192.0.2.1:53', { family: 4, prefix: '192.0.2.1/32', protocol: 'any', ports: { from: 53, to: 53 } }],
     ['192.0.2.1/tcp', { family: 4, prefix: '192.0.2.1/32', protocol: 'tcp' }],
     ['192.0.2.1/SCTP', { family: 4, prefix: '192.0.2.1/32', protocol: 'sctp' }],
@@ -138,7 +147,22 @@ describe('parseEntry() reads', () => {
 describe('parsePortEntry()', () => {
   const ports = { key: 'hostPorts', path: 'hostPorts[1]' };
 
-  test.each(['', 'x', '53/', '0/tcp', '65536', '53/quic', '-1', '53:54', '53 /udp', '100-50/tcp', true, 1.5, -1, 65536])('refuses %j', (value) => {
+  test.each([
+    '',
+    'x',
+    '53/',
+    '0/tcp',
+    '65536',
+    '53/quic',
+    '-1',
+    '53:54',
+    '53 /udp',
+    '100-50/tcp',
+    true,
+    1.5,
+    -1,
+    65536,
+  ])('refuses %j', (value) => {
     const error = refusalOf(() => parsePortEntry(value, ports));
     expect(error.code).toBe(7);
     expect(error.message).toContain(`Cannot use ${JSON.stringify(value)} in "hostPorts[1]"`);

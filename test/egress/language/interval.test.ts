@@ -1,11 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatAddressValue, intervalOf, nftInterval, parseAddressValue, prefixesOf, subtract, type Interval } from '../../../src/egress/interval.ts';
+import {
+  formatAddressValue,
+  intervalOf,
+  nftInterval,
+  parseAddressValue,
+  prefixesOf,
+  subtract,
+  type Interval,
+} from '../../../src/egress/interval.ts';
 
-const anInterval: fc.Arbitrary<Interval> = fc.tuple(fc.nat(300), fc.nat(60)).map(([from, size]) => ({ family: 4, from: BigInt(from), to: BigInt(from + size) }));
+const anInterval: fc.Arbitrary<Interval> = fc
+  .tuple(fc.nat(300), fc.nat(60))
+  .map(([from, size]) => ({ family: 4, from: BigInt(from), to: BigInt(from + size) }));
 
 function members(intervals: readonly Interval[]): bigint[] {
-  return intervals.flatMap(({ from, to }) => Array.from({ length: Number(to - from) + 1 }, (_, index) => from + BigInt(index)));
+  return intervals.flatMap(({ from, to }) =>
+    Array.from({ length: Number(to - from) + 1 }, (_, index) => from + BigInt(index)),
+  );
 }
 
 test('prefixesOf() makes up the interval, without overlap and in order', () => {
@@ -31,7 +43,9 @@ test('subtract() leaves what is in no hole', () => {
 });
 
 test('subtract() does not mix the families', () => {
-  expect(subtract({ family: 4, from: 1n, to: 2n }, [{ family: 6, from: 0n, to: 9n }])).toEqual([{ family: 4, from: 1n, to: 2n }]);
+  expect(subtract({ family: 4, from: 1n, to: 2n }, [{ family: 6, from: 0n, to: 9n }])).toEqual([
+    { family: 4, from: 1n, to: 2n },
+  ]);
 });
 
 describe('nftInterval()', () => {
@@ -45,7 +59,20 @@ describe('nftInterval()', () => {
   });
 });
 
-test.each(['', '1.2.3', '01.2.3.4', '1.2.3.4/32', '1.2.3.4 ', '::1%lo', '::1/128', ':::', '1:2:3:4:5:6:7:8:9', '12345::', '１.2.3.4', '[::1]'])('parseAddressValue() reads nothing in %j', (text) => {
+test.each([
+  '',
+  '1.2.3',
+  '01.2.3.4',
+  '1.2.3.4/32',
+  '1.2.3.4 ',
+  '::1%lo',
+  '::1/128',
+  ':::',
+  '1:2:3:4:5:6:7:8:9',
+  '12345::',
+  '１.2.3.4',
+  '[::1]',
+])('parseAddressValue() reads nothing in %j', (text) => {
   expect(parseAddressValue(text)).toBeUndefined();
 });
 

@@ -10,7 +10,12 @@ function destination(text: string): Destination {
   const match = /^\[?([^\]]+?)\]?(?::(\d+))?$/.exec(target);
   const isBare6 = target.includes(':') && !target.startsWith('[') && target.split(':').length > 2;
   const address = isBare6 ? target : (match?.[1] ?? '');
-  return { protocol, address, ...(isBare6 || match?.[2] === undefined ? {} : { port: Number(match[2]) }), ...(names.length === 0 ? {} : { names }) };
+  return {
+    protocol,
+    address,
+    ...(isBare6 || match?.[2] === undefined ? {} : { port: Number(match[2]) }),
+    ...(names.length === 0 ? {} : { names }),
+  };
 }
 
 const around: Surroundings = {
@@ -55,25 +60,75 @@ describe('judge() denies', () => {
     ['a private address that is listed', { allow: ['10.0.0.1'] }, 'tcp 10.0.0.1:80', 'private'],
     ['a private address below a listed prefix', { allow: everywhere }, 'tcp 10.0.0.1:80', 'private'],
     ['the metadata address under "unrestricted"', { preset: 'unrestricted' }, 'tcp 169.254.169.254:80', 'metadata'],
-    ['a private address that a name resolves to', { allow: ['*.example.org'] }, 'tcp 10.0.0.1:80 via a.example.org', 'private'],
-    ['the metadata address that a name resolves to', { allow: ['a.example.org'], allowLocalNetworks: true }, 'tcp 169.254.169.254:80 via a.example.org', 'metadata'],
+    [
+      'a private address that a name resolves to',
+      { allow: ['*.example.org'] },
+      'tcp 10.0.0.1:80 via a.example.org',
+      'private',
+    ],
+    [
+      'the metadata address that a name resolves to',
+      { allow: ['a.example.org'], allowLocalNetworks: true },
+      'tcp 169.254.169.254:80 via a.example.org',
+      'metadata',
+    ],
     ['metadata with local networks open', { allowLocalNetworks: true }, 'tcp 100.100.100.200:80', 'metadata'],
-    ['metadata below a private prefix that is open', { allowPrivate: ['100.64.0.0/10'] }, 'tcp 100.100.100.200:80', 'metadata'],
+    [
+      'metadata below a private prefix that is open',
+      { allowPrivate: ['100.64.0.0/10'] },
+      'tcp 100.100.100.200:80',
+      'metadata',
+    ],
     ['another port of a private destination', { allowPrivate: ['10.0.0.1:5432/tcp'] }, 'tcp 10.0.0.1:22', 'private'],
-    ['another protocol of a private destination', { allowPrivate: ['10.0.0.1:5432/tcp'] }, 'udp 10.0.0.1:5432', 'private'],
-    ['a denied address that is listed too', { allow: ['192.0.2.1'], deny: ['192.0.2.0/24'] }, 'tcp 192.0.2.1:443', 'deny "192.0.2.0/24"'],
-    ['a denied private address that is opened too', { allowPrivate: ['10.0.0.1'], deny: ['10.0.0.1'] }, 'tcp 10.0.0.1:443', 'deny "10.0.0.1"'],
-    ['a denied address in mode open', { mode: 'open', deny: ['8.8.8.8:53/udp'] }, 'udp 8.8.8.8:53', 'deny "8.8.8.8:53/udp"'],
+    [
+      'another protocol of a private destination',
+      { allowPrivate: ['10.0.0.1:5432/tcp'] },
+      'udp 10.0.0.1:5432',
+      'private',
+    ],
+    [
+      'a denied address that is listed too',
+      { allow: ['192.0.2.1'], deny: ['192.0.2.0/24'] },
+      'tcp 192.0.2.1:443',
+      'deny "192.0.2.0/24"',
+    ],
+    [
+      'a denied private address that is opened too',
+      { allowPrivate: ['10.0.0.1'], deny: ['10.0.0.1'] },
+      'tcp 10.0.0.1:443',
+      'deny "10.0.0.1"',
+    ],
+    [
+      'a denied address in mode open',
+      { mode: 'open', deny: ['8.8.8.8:53/udp'] },
+      'udp 8.8.8.8:53',
+      'deny "8.8.8.8:53/udp"',
+    ],
     ['a denied gateway', { hostAccess: 'all', deny: ['10.88.0.1'] }, 'udp 10.88.0.1:53', 'deny "10.88.0.1"'],
     ['what is not listed', { allow: ['192.0.2.1'] }, 'tcp 192.0.2.2:443', 'mode "allowlist"'],
     ['another port of what is listed', { allow: ['192.0.2.1:443'] }, 'tcp 192.0.2.1:80', 'mode "allowlist"'],
     ['ICMP where a port is listed', { allow: ['192.0.2.1:443'] }, 'icmp 192.0.2.1', 'mode "allowlist"'],
     ['GRE where tcp is listed', { allow: ['192.0.2.1/tcp'] }, 'gre 192.0.2.1', 'mode "allowlist"'],
     ['UDP-Lite where a port is listed', { allow: ['192.0.2.1:443'] }, 'udplite 192.0.2.1:443', 'mode "allowlist"'],
-    ['a subdomain of a listed name', { allow: ['github.com'] }, 'tcp 192.0.2.1:443 via api.github.com', 'mode "allowlist"'],
+    [
+      'a subdomain of a listed name',
+      { allow: ['github.com'] },
+      'tcp 192.0.2.1:443 via api.github.com',
+      'mode "allowlist"',
+    ],
     ['the apex of a wildcard', { allow: ['*.example.org'] }, 'tcp 192.0.2.1:443 via example.org', 'mode "allowlist"'],
-    ['a name that ends like a wildcard', { allow: ['*.example.org'] }, 'tcp 192.0.2.1:443 via evilexample.org', 'mode "allowlist"'],
-    ['a name at another port', { allow: ['github.com:443/tcp'] }, 'tcp 192.0.2.1:22 via github.com', 'mode "allowlist"'],
+    [
+      'a name that ends like a wildcard',
+      { allow: ['*.example.org'] },
+      'tcp 192.0.2.1:443 via evilexample.org',
+      'mode "allowlist"',
+    ],
+    [
+      'a name at another port',
+      { allow: ['github.com:443/tcp'] },
+      'tcp 192.0.2.1:22 via github.com',
+      'mode "allowlist"',
+    ],
     ['everything but DNS in "none"', { preset: 'none' }, 'icmp 8.8.8.8', 'mode "allowlist"'],
     ['DNS to another server in "none"', { preset: 'none' }, 'udp 8.8.8.8:53', 'mode "allowlist"'],
     ['another port of the gateway', {}, 'tcp 10.88.0.1:22', 'hostPorts'],
@@ -81,7 +136,12 @@ describe('judge() denies', () => {
     ['DNS at another address of the host', {}, 'udp 192.168.1.10:53', 'hostAccess "ports"'],
     ['echo at another address of the host', {}, 'icmp 203.0.113.10', 'hostAccess "ports"'],
     ['the host by its link-local address', {}, 'tcp [fe80::1]:22', 'hostAccess "ports"'],
-    ['an address of the host that is opened', { allowPrivate: ['192.168.1.10'] }, 'tcp 192.168.1.10:22', 'hostAccess "ports"'],
+    [
+      'an address of the host that is opened',
+      { allowPrivate: ['192.168.1.10'] },
+      'tcp 192.168.1.10:22',
+      'hostAccess "ports"',
+    ],
     ['the host in mode open', { mode: 'open' }, 'tcp 203.0.113.10:22', 'hostAccess "ports"'],
     ['the gateway without host access', { hostAccess: 'none' }, 'udp 10.88.0.1:53', 'hostAccess "none"'],
     ['echo at the gateway without host access', { hostAccess: 'none' }, 'icmp 10.88.0.1', 'hostAccess "none"'],
@@ -108,13 +168,38 @@ describe('judge() allows', () => {
     ['a listed address by any protocol', { allow: ['192.0.2.1'] }, 'gre 192.0.2.1', 'allow "192.0.2.1"'],
     ['ICMPv6 where ICMP is listed', { allow: ['2001:db8::1/icmp'] }, 'icmp 2001:db8::1', 'allow "2001:db8::1/icmp"'],
     ['a listed name', { allow: ['github.com:443'] }, 'tcp 192.0.2.1:443 via github.com', 'allow "github.com:443"'],
-    ['a name below a wildcard', { allow: ['*.example.org'] }, 'tcp 192.0.2.1:443 via a.b.example.org', 'allow "*.example.org"'],
+    [
+      'a name below a wildcard',
+      { allow: ['*.example.org'] },
+      'tcp 192.0.2.1:443 via a.b.example.org',
+      'allow "*.example.org"',
+    ],
     ['a name of a preset', { preset: 'dev' }, 'tcp 192.0.2.1:443 via github.com', 'preset "dev"'],
     ['a public address under "unrestricted"', { preset: 'unrestricted' }, 'udp 192.0.2.1:9', 'preset "unrestricted"'],
-    ['a private literal', { allowPrivate: ['10.0.0.0/24:5432/tcp'] }, 'tcp 10.0.0.9:5432', 'allowPrivate "10.0.0.0/24:5432/tcp"'],
-    ['a metadata literal', { allowPrivate: ['169.254.169.254:80/tcp'] }, 'tcp 169.254.169.254:80', 'allowPrivate "169.254.169.254:80/tcp"'],
-    ['private networks when local ones are open', { allowLocalNetworks: true }, 'tcp 192.168.1.1:80', 'allowLocalNetworks'],
-    ['local networks in an allowlist', { preset: 'none', allowLocalNetworks: true }, 'tcp 192.168.1.1:80', 'allowLocalNetworks'],
+    [
+      'a private literal',
+      { allowPrivate: ['10.0.0.0/24:5432/tcp'] },
+      'tcp 10.0.0.9:5432',
+      'allowPrivate "10.0.0.0/24:5432/tcp"',
+    ],
+    [
+      'a metadata literal',
+      { allowPrivate: ['169.254.169.254:80/tcp'] },
+      'tcp 169.254.169.254:80',
+      'allowPrivate "169.254.169.254:80/tcp"',
+    ],
+    [
+      'private networks when local ones are open',
+      { allowLocalNetworks: true },
+      'tcp 192.168.1.1:80',
+      'allowLocalNetworks',
+    ],
+    [
+      'local networks in an allowlist',
+      { preset: 'none', allowLocalNetworks: true },
+      'tcp 192.168.1.1:80',
+      'allowLocalNetworks',
+    ],
     ['DNS at the gateway', {}, 'udp 10.88.0.1:53', 'hostPorts'],
     ['DNS at the IPv6 gateway', {}, 'tcp [fd00:88::1]:53', 'hostPorts'],
     ['DNS at the gateway in "none"', { preset: 'none' }, 'udp 10.88.0.1:53', 'hostPorts'],
@@ -124,7 +209,12 @@ describe('judge() allows', () => {
     ['a sibling where neither is isolated', { isolation: 'bridge' }, 'tcp 10.88.0.4:80', 'isolation "bridge"'],
     ['a sibling under audit', { isolation: 'bridge' }, 'tcp 10.88.0.5:80', 'isolation "bridge"'],
     ['a published port at a public address of the host', {}, 'tcp 203.0.113.10:8080', 'mode "restricted"'],
-    ['a published port at an address that is opened', { allowPrivate: ['192.168.1.10:8080'] }, 'tcp 192.168.1.10:8080', 'allowPrivate "192.168.1.10:8080"'],
+    [
+      'a published port at an address that is opened',
+      { allowPrivate: ['192.168.1.10:8080'] },
+      'tcp 192.168.1.10:8080',
+      'allowPrivate "192.168.1.10:8080"',
+    ],
     ['a container under audit on another bridge', { mode: 'open' }, 'tcp 10.99.0.4:80', 'mode "open"'],
   ])('%s', (_what, raw, text, rule) => {
     expect(judge(parsePolicy(raw, ''), destination(text), around)).toMatchObject({ verdict: 'allow', rule });
@@ -135,7 +225,9 @@ describe('judge() under audit', () => {
   test('allows what it denies, and says what denied it', () => {
     const verdict = judge(parsePolicy({ audit: true }, ''), destination('tcp 10.0.0.1:80'));
     expect(verdict).toMatchObject({ verdict: 'allow', rule: 'private', audited: true });
-    expect(verdict.reason).toBe('it is in 10.0.0.0/8, private (RFC 1918): only "allowPrivate" or "allowLocalNetworks" opens it; "audit" counts it and lets it pass');
+    expect(verdict.reason).toBe(
+      'it is in 10.0.0.0/8, private (RFC 1918): only "allowPrivate" or "allowLocalNetworks" opens it; "audit" counts it and lets it pass',
+    );
   });
 
   test('does not mark what it allows anyhow', () => {
@@ -148,31 +240,62 @@ describe('judge() under audit', () => {
 });
 
 test('judge() refuses what is not an address', () => {
-  expect(() => judge(parsePolicy({}, ''), destination('tcp example.org:80'))).toThrow('Cannot judge "example.org": it is not an address');
+  expect(() => judge(parsePolicy({}, ''), destination('tcp example.org:80'))).toThrow(
+    'Cannot judge "example.org": it is not an address',
+  );
 });
 
 test('judge() allows a public address exactly when deny has no rule for it and allow or a name has one', () => {
   fc.assert(
-    fc.property(someRules, someRules, someNames, anAddress, aProtocol, aPort, fc.subarray(['a.example.org', 'c.example.org']), (allow, deny, names, address, protocol, port, learned) => {
-      const policy = { ...parsePolicy({ preset: 'none' }, ''), allow, deny, names };
-      const byName = names.some((rule) => {
-        const prefix = address.includes(':') ? `${address}/128` : `${address}/32`;
-        const meant = learned.some((name) => rule.name === name || rule.name === '*.example.org');
-        return meant && means({ ...rule, family: address.includes(':') ? 6 : 4, prefix }, address, protocol, port);
-      });
-      const expected = !deny.some((rule) => means(rule, address, protocol, port)) && (byName || allow.some((rule) => means(rule, address, protocol, port)));
-      expect(judge(policy, { address, protocol, port, names: learned }).verdict).toBe(expected ? 'allow' : 'deny');
-    }),
+    fc.property(
+      someRules,
+      someRules,
+      someNames,
+      anAddress,
+      aProtocol,
+      aPort,
+      fc.subarray(['a.example.org', 'c.example.org']),
+      (allow, deny, names, address, protocol, port, learned) => {
+        const policy = { ...parsePolicy({ preset: 'none' }, ''), allow, deny, names };
+        const byName = names.some((rule) => {
+          const prefix = address.includes(':') ? `${address}/128` : `${address}/32`;
+          const meant = learned.some((name) => rule.name === name || rule.name === '*.example.org');
+          return meant && means({ ...rule, family: address.includes(':') ? 6 : 4, prefix }, address, protocol, port);
+        });
+        const expected =
+          !deny.some((rule) => means(rule, address, protocol, port)) &&
+          (byName || allow.some((rule) => means(rule, address, protocol, port)));
+        expect(judge(policy, { address, protocol, port, names: learned }).verdict).toBe(expected ? 'allow' : 'deny');
+      },
+    ),
     { numRuns: 2000 },
   );
 });
 
 test('judge() never allows a metadata address or a private one by names and entries of "allow"', () => {
-  const closed = fc.constantFrom('10.1.2.3', '172.16.0.1', '192.168.0.1', '100.64.1.1', '169.254.169.254', '168.63.129.16', 'fd00::1', 'fe80::1', 'fd00:ec2::254', '64:ff9b::a00:1', '::ffff:10.0.0.1', '2002:a00:1::');
-  const entries = fc.subarray(['0.0.0.0/0', '::/0', '10.0.0.0/8', '169.254.169.254', '*.example.org', 'fd00::/8', 'fe80::/10', '64:ff9b::/96'], { minLength: 1 });
+  const closed = fc.constantFrom(
+    '10.1.2.3',
+    '172.16.0.1',
+    '192.168.0.1',
+    '100.64.1.1',
+    '169.254.169.254',
+    '168.63.129.16',
+    'fd00::1',
+    'fe80::1',
+    'fd00:ec2::254',
+    '64:ff9b::a00:1',
+    '::ffff:10.0.0.1',
+    '2002:a00:1::',
+  );
+  const entries = fc.subarray(
+    ['0.0.0.0/0', '::/0', '10.0.0.0/8', '169.254.169.254', '*.example.org', 'fd00::/8', 'fe80::/10', '64:ff9b::/96'],
+    { minLength: 1 },
+  );
   fc.assert(
     fc.property(closed, entries, aProtocol, aPort, (address, allow, protocol, port) => {
-      expect(judge(parsePolicy({ allow }, ''), { address, protocol, port, names: ['a.example.org'] }).verdict).toBe('deny');
+      expect(judge(parsePolicy({ allow }, ''), { address, protocol, port, names: ['a.example.org'] }).verdict).toBe(
+        'deny',
+      );
     }),
   );
 });

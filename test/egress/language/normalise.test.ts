@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { intervalOf, nftInterval } from '../../../src/egress/interval.ts';
-import { foldAddressRules, foldPorts, type FoldedRules, type OpenBox, type OpenRange } from '../../../src/egress/normalise.ts';
+import {
+  foldAddressRules,
+  foldPorts,
+  type FoldedRules,
+  type OpenBox,
+  type OpenRange,
+} from '../../../src/egress/normalise.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { aPort, aProtocol, anAddress, means, someRules } from './rules.ts';
 
@@ -10,31 +16,53 @@ const boxText = (box: OpenBox): string => `${nftInterval(box)} ${box.protocol} $
 
 describe('foldAddressRules()', () => {
   test('swallows a prefix in a wider one', () => {
-    expect(fold('203.0.113.0/24', '203.0.113.7', '203.0.113.128/25').ranges.map(nftInterval)).toEqual(['203.0.113.0/24']);
+    expect(fold('203.0.113.0/24', '203.0.113.7', '203.0.113.128/25').ranges.map(nftInterval)).toEqual([
+      '203.0.113.0/24',
+    ]);
   });
 
   test('joins prefixes that touch', () => {
-    expect(fold('203.0.113.0/25', '203.0.113.128/25', '203.0.114.0/32').ranges.map(nftInterval)).toEqual(['203.0.113.0-203.0.114.0']);
+    expect(fold('203.0.113.0/25', '203.0.113.128/25', '203.0.114.0/32').ranges.map(nftInterval)).toEqual([
+      '203.0.113.0-203.0.114.0',
+    ]);
   });
 
   test('names every entry that a range is from, in the order of the policy', () => {
-    expect(fold('203.0.113.7', '203.0.113.0/24').ranges[0]?.sources).toEqual(['allow "203.0.113.7"', 'allow "203.0.113.0/24"']);
+    expect(fold('203.0.113.7', '203.0.113.0/24').ranges[0]?.sources).toEqual([
+      'allow "203.0.113.7"',
+      'allow "203.0.113.0/24"',
+    ]);
   });
 
   test('makes tcp, udp and sctp of a port without a protocol', () => {
-    expect(fold('192.0.2.1:53').boxes.map(boxText)).toEqual(['192.0.2.1 sctp 53-53', '192.0.2.1 tcp 53-53', '192.0.2.1 udp 53-53']);
+    expect(fold('192.0.2.1:53').boxes.map(boxText)).toEqual([
+      '192.0.2.1 sctp 53-53',
+      '192.0.2.1 tcp 53-53',
+      '192.0.2.1 udp 53-53',
+    ]);
   });
 
   test('joins ports that touch', () => {
-    expect(fold('192.0.2.1:80/tcp', '192.0.2.1:81-90/tcp', '192.0.2.1:443/tcp').boxes.map(boxText)).toEqual(['192.0.2.1 tcp 80-90', '192.0.2.1 tcp 443-443']);
+    expect(fold('192.0.2.1:80/tcp', '192.0.2.1:81-90/tcp', '192.0.2.1:443/tcp').boxes.map(boxText)).toEqual([
+      '192.0.2.1 tcp 80-90',
+      '192.0.2.1 tcp 443-443',
+    ]);
   });
 
   test('cuts a prefix at an address with more ports', () => {
-    expect(fold('192.0.2.0/30:443/tcp', '192.0.2.1:80/tcp').boxes.map(boxText)).toEqual(['192.0.2.0 tcp 443-443', '192.0.2.1 tcp 80-80', '192.0.2.1 tcp 443-443', '192.0.2.2/31 tcp 443-443']);
+    expect(fold('192.0.2.0/30:443/tcp', '192.0.2.1:80/tcp').boxes.map(boxText)).toEqual([
+      '192.0.2.0 tcp 443-443',
+      '192.0.2.1 tcp 80-80',
+      '192.0.2.1 tcp 443-443',
+      '192.0.2.2/31 tcp 443-443',
+    ]);
   });
 
   test('leaves out of the boxes what is open for everything', () => {
-    expect(fold('192.0.2.0/30', '192.0.2.0/29:443/tcp', '192.0.2.1/icmp')).toMatchObject({ boxes: [{ from: intervalOf('192.0.2.4').from, protocol: 'tcp' }], icmp: [] });
+    expect(fold('192.0.2.0/30', '192.0.2.0/29:443/tcp', '192.0.2.1/icmp')).toMatchObject({
+      boxes: [{ from: intervalOf('192.0.2.4').from, protocol: 'tcp' }],
+      icmp: [],
+    });
   });
 
   test('keeps a protocol without ports as all its ports', () => {
@@ -48,7 +76,9 @@ describe('foldAddressRules()', () => {
   test('opens exactly what one of the rules opens', () => {
     fc.assert(
       fc.property(someRules, anAddress, aProtocol, aPort, (rules, address, protocol, port) => {
-        expect(opens(foldAddressRules(rules), address, protocol, port)).toBe(rules.some((rule) => means(rule, address, protocol, port)));
+        expect(opens(foldAddressRules(rules), address, protocol, port)).toBe(
+          rules.some((rule) => means(rule, address, protocol, port)),
+        );
       }),
       { numRuns: 2000 },
     );
@@ -60,7 +90,10 @@ describe('foldAddressRules()', () => {
         const { ranges, boxes, icmp } = foldAddressRules(rules);
         expectDisjoint(ranges, () => true);
         expectDisjoint(icmp, () => true);
-        expectDisjoint(boxes, (a, b) => a.protocol === b.protocol && a.ports.from <= b.ports.to && b.ports.from <= a.ports.to);
+        expectDisjoint(
+          boxes,
+          (a, b) => a.protocol === b.protocol && a.ports.from <= b.ports.to && b.ports.from <= a.ports.to,
+        );
       }),
       { numRuns: 500 },
     );
@@ -69,7 +102,8 @@ describe('foldAddressRules()', () => {
   test('gives the same for the same rules in another order', () => {
     fc.assert(
       fc.property(someRules, (rules) => {
-        const bare = ({ ranges, boxes, icmp }: FoldedRules): unknown => [ranges, boxes, icmp].map((list) => list.map((entry) => ({ ...entry, sources: [] })));
+        const bare = ({ ranges, boxes, icmp }: FoldedRules): unknown =>
+          [ranges, boxes, icmp].map((list) => list.map((entry) => ({ ...entry, sources: [] })));
         expect(bare(foldAddressRules(rules.toReversed()))).toEqual(bare(foldAddressRules(rules)));
       }),
     );
@@ -88,7 +122,10 @@ describe('foldAddressRules()', () => {
   });
 
   test('folds four thousand rules in less than two seconds', () => {
-    const rules = Array.from({ length: 4000 }, (_, index) => `${20 + (index >> 8)}.${index & 255}.0.0/16:${1 + (index % 7)}/tcp`);
+    const rules = Array.from(
+      { length: 4000 },
+      (_, index) => `${20 + (index >> 8)}.${index & 255}.0.0/16:${1 + (index % 7)}/tcp`,
+    );
     const started = performance.now();
     expect(fold(...rules).boxes.length).toBeGreaterThan(1000);
     expect(performance.now() - started).toBeLessThan(2000);

@@ -6,51 +6,201 @@ describe('parsePolicy() refuses', () => {
   test.each<[string, unknown, string, string | undefined]>([
     ['a text', 'restricted', 'Invalid "egress": it is "restricted", an object is expected', undefined],
     ['a list', [], 'Invalid "egress": it is a list, an object is expected', undefined],
-    ['a key with a slip of the pen', { alow: [] }, 'Invalid "egress.alow": it is not a known key, the nearest one is "allow"', 'The known keys are "mode"'],
-    ['a key of another system', { allowed_domains: ['x.org'] }, 'Invalid "egress.allowed_domains": it is not a known key', 'The known keys are "mode"'],
-    ['the key "__proto__"', JSON.parse('{"__proto__": {"mode": "open"}}'), 'Invalid "egress.__proto__": it is not a known key', undefined],
+    [
+      'a key with a slip of the pen',
+      { alow: [] },
+      'Invalid "egress.alow": it is not a known key, the nearest one is "allow"',
+      'The known keys are "mode"',
+    ],
+    [
+      'a key of another system',
+      { allowed_domains: ['x.org'] },
+      'Invalid "egress.allowed_domains": it is not a known key',
+      'The known keys are "mode"',
+    ],
+    [
+      'the key "__proto__"',
+      JSON.parse('{"__proto__": {"mode": "open"}}'),
+      'Invalid "egress.__proto__": it is not a known key',
+      undefined,
+    ],
     ['a key in two spellings', { mode: 'open', Mode: 'allowlist' }, '"Mode" are the same key', undefined],
     ['a list that is null', { deny: null }, 'Invalid "egress.deny": it is null', 'Leave the key out for its default'],
-    ['a mode that does not exist', { mode: 'strict' }, 'Invalid "egress.mode": it is "strict", one of "open", "restricted", "allowlist" is expected', undefined],
+    [
+      'a mode that does not exist',
+      { mode: 'strict' },
+      'Invalid "egress.mode": it is "strict", one of "open", "restricted", "allowlist" is expected',
+      undefined,
+    ],
     ['a mode in capitals', { mode: 'Open' }, 'Invalid "egress.mode": it is "Open", one of', undefined],
-    ['an allowlist of nothing', { mode: 'allowlist' }, 'Invalid "egress.mode": it is "allowlist", and nothing is listed', '"preset": "none" is DNS only'],
+    [
+      'an allowlist of nothing',
+      { mode: 'allowlist' },
+      'Invalid "egress.mode": it is "allowlist", and nothing is listed',
+      '"preset": "none" is DNS only',
+    ],
     ['an allowlist with empty lists', { mode: 'allowlist', allow: [], preset: [] }, 'nothing is listed', undefined],
     ['an empty list of what is allowed', { allow: [] }, 'nothing is listed', undefined],
-    ['a preset that does not exist', { preset: ['dev', 'prod'] }, 'Invalid "egress.preset": there is no preset "prod"', 'The presets are "unrestricted", "dev", "registries", "none"'],
-    ['a preset that is a property of every object', { preset: 'constructor' }, 'there is no preset "constructor"', undefined],
+    [
+      'a preset that does not exist',
+      { preset: ['dev', 'prod'] },
+      'Invalid "egress.preset": there is no preset "prod"',
+      'The presets are "unrestricted", "dev", "registries", "none"',
+    ],
+    [
+      'a preset that is a property of every object',
+      { preset: 'constructor' },
+      'there is no preset "constructor"',
+      undefined,
+    ],
     ['a preset that is a number', { preset: 1 }, 'Invalid "egress.preset": it is 1, a list is expected', undefined],
-    ['a preset in a wider mode', { mode: 'restricted', preset: 'registries' }, 'Invalid "egress.preset": "registries" lists what is allowed, and mode "restricted" opens more than that', 'Use mode "allowlist"'],
-    ['"none" in mode open', { mode: 'open', preset: 'none' }, '"none" lists what is allowed, and mode "open" opens more', undefined],
-    ['"none" with another preset', { preset: ['none', 'dev'] }, '"none" is DNS only, and the policy opens more', undefined],
-    ['"none" with an entry', { preset: 'none', allow: ['x.example.org'] }, '"none" is DNS only, and the policy opens more', undefined],
-    ['"none" with a private entry', { preset: 'none', allowPrivate: ['10.0.0.1'] }, '"none" is DNS only, and the policy opens more', undefined],
-    ['a single text for a list', { allow: 'github.com' }, 'Invalid "egress.allow": it is "github.com", a list is expected', undefined],
-    ['a name in deny', { deny: ['evil.example.org'] }, 'Cannot use "evil.example.org" in "egress.deny[0]": "evil.example.org" is a name, and "deny" takes addresses only', 'what a name resolves to may change'],
+    [
+      'a preset in a wider mode',
+      { mode: 'restricted', preset: 'registries' },
+      'Invalid "egress.preset": "registries" lists what is allowed, and mode "restricted" opens more than that',
+      'Use mode "allowlist"',
+    ],
+    [
+      '"none" in mode open',
+      { mode: 'open', preset: 'none' },
+      '"none" lists what is allowed, and mode "open" opens more',
+      undefined,
+    ],
+    [
+      '"none" with another preset',
+      { preset: ['none', 'dev'] },
+      '"none" is DNS only, and the policy opens more',
+      undefined,
+    ],
+    [
+      '"none" with an entry',
+      { preset: 'none', allow: ['x.example.org'] },
+      '"none" is DNS only, and the policy opens more',
+      undefined,
+    ],
+    [
+      '"none" with a private entry',
+      { preset: 'none', allowPrivate: ['10.0.0.1'] },
+      '"none" is DNS only, and the policy opens more',
+      undefined,
+    ],
+    [
+      'a single text for a list',
+      { allow: 'github.com' },
+      'Invalid "egress.allow": it is "github.com", a list is expected',
+      undefined,
+    ],
+    [
+      'a name in deny',
+      { deny: ['evil.example.org'] },
+      'Cannot use "evil.example.org" in "egress.deny[0]": "evil.example.org" is a name, and "deny" takes addresses only',
+      'what a name resolves to may change',
+    ],
     ['a wildcard in deny', { deny: ['*.example.org'] }, '"deny" takes addresses only', undefined],
-    ['a name in allowPrivate', { allowPrivate: ['10.0.0.1', 'db.lan:5432'] }, 'Cannot use "db.lan:5432" in "egress.allowPrivate[1]": "db.lan" is a name', undefined],
-    ['all of link-local in allowPrivate', { allowPrivate: ['169.254.0.0/16'] }, 'opens by single addresses only', 'expected the one address that is needed'],
-    ['part of link-local in allowPrivate', { allowPrivate: ['169.254.169.254/31'] }, 'opens by single addresses only', undefined],
+    [
+      'a name in allowPrivate',
+      { allowPrivate: ['10.0.0.1', 'db.lan:5432'] },
+      'Cannot use "db.lan:5432" in "egress.allowPrivate[1]": "db.lan" is a name',
+      undefined,
+    ],
+    [
+      'all of link-local in allowPrivate',
+      { allowPrivate: ['169.254.0.0/16'] },
+      'opens by single addresses only',
+      'expected the one address that is needed',
+    ],
+    [
+      'part of link-local in allowPrivate',
+      { allowPrivate: ['169.254.169.254/31'] },
+      'opens by single addresses only',
+      undefined,
+    ],
     ['IPv6 link-local in allowPrivate', { allowPrivate: ['fe80::/64'] }, 'opens by single addresses only', undefined],
-    ['AWS metadata as a prefix in allowPrivate', { allowPrivate: ['fd00:ec2::/64'] }, 'opens by single addresses only', undefined],
-    ['a public address in allowPrivate', { allowPrivate: ['8.8.8.8'] }, 'it is not within a private range', 'public destinations belong under "allow"'],
-    ['everything in allowPrivate', { allowPrivate: ['0.0.0.0/0'] }, 'Cannot use "0.0.0.0/0" in "egress.allowPrivate[0]"', undefined],
-    ['more than a private range in allowPrivate', { allowPrivate: ['10.0.0.0/7'] }, 'it is not within a private range', undefined],
+    [
+      'AWS metadata as a prefix in allowPrivate',
+      { allowPrivate: ['fd00:ec2::/64'] },
+      'opens by single addresses only',
+      undefined,
+    ],
+    [
+      'a public address in allowPrivate',
+      { allowPrivate: ['8.8.8.8'] },
+      'it is not within a private range',
+      'public destinations belong under "allow"',
+    ],
+    [
+      'everything in allowPrivate',
+      { allowPrivate: ['0.0.0.0/0'] },
+      'Cannot use "0.0.0.0/0" in "egress.allowPrivate[0]"',
+      undefined,
+    ],
+    [
+      'more than a private range in allowPrivate',
+      { allowPrivate: ['10.0.0.0/7'] },
+      'it is not within a private range',
+      undefined,
+    ],
     ['loopback in allowPrivate', { allowPrivate: ['127.0.0.1'] }, 'it has addresses of 127.0.0.0/8 in it', undefined],
     ['multicast in allowPrivate', { allowPrivate: ['ff02::1'] }, 'it has addresses of ff00::/8 in it', undefined],
     ['6to4 in allowPrivate', { allowPrivate: ['2002:a00:1::1'] }, 'it has addresses of 2002::/16 in it', undefined],
-    ['a text for a switch', { audit: 'false' }, 'Invalid "egress.audit": it is "false", true or false is expected', undefined],
+    [
+      'a text for a switch',
+      { audit: 'false' },
+      'Invalid "egress.audit": it is "false", true or false is expected',
+      undefined,
+    ],
     ['a text for another switch', { allowLocalNetworks: 'yes' }, 'Invalid "egress.allowLocalNetworks"', undefined],
     ['host access that does not exist', { hostAccess: 'some' }, 'one of "ports", "all", "none" is expected', undefined],
-    ['a host port with an address', { hostPorts: ['10.0.0.1:53'] }, 'Cannot use "10.0.0.1:53" in "egress.hostPorts[0]": it is not a port', undefined],
-    ['isolation that does not exist', { isolation: 'full' }, 'one of "container", "bridge", "none" is expected', undefined],
+    [
+      'a host port with an address',
+      { hostPorts: ['10.0.0.1:53'] },
+      'Cannot use "10.0.0.1:53" in "egress.hostPorts[0]": it is not a port',
+      undefined,
+    ],
+    [
+      'isolation that does not exist',
+      { isolation: 'full' },
+      'one of "container", "bridge", "none" is expected',
+      undefined,
+    ],
     ['ingress that does not exist', { ingress: 'closed' }, 'one of "published", "open" is expected', undefined],
     ['a switch for ipv6', { ipv6: false }, 'Invalid "egress.ipv6": it is false, a string is expected', undefined],
-    ['a negative interval', { refreshIntervalMinutes: -1 }, 'it is -1, a whole number from 0 to 10080 is expected', undefined],
-    ['half a minute', { refreshIntervalMinutes: 0.5 }, 'it is 0.5, a whole number from 0 to 10080 is expected', undefined],
-    ['a resolver by name', { dns: { upstream: ['dns.google'] } }, 'Cannot use "dns.google" in "egress.dns.upstream[0]": it is not the address of a DNS server', undefined],
-    ['a resolver with port 0', { dns: { upstream: ['9.9.9.9:0'] } }, 'it is not the address of a DNS server', undefined],
-    ['a key of the CNI result in dns', { dns: { nameservers: ['9.9.9.9'] } }, 'Invalid "egress.dns.nameservers": it is not a known key', 'The known keys are "upstream", "denied"'],
-    ['an answer that does not exist', { dns: { denied: 'servfail' } }, 'Invalid "egress.dns.denied": it is "servfail", one of "refused", "nxdomain" is expected', undefined],
+    [
+      'a negative interval',
+      { refreshIntervalMinutes: -1 },
+      'it is -1, a whole number from 0 to 10080 is expected',
+      undefined,
+    ],
+    [
+      'half a minute',
+      { refreshIntervalMinutes: 0.5 },
+      'it is 0.5, a whole number from 0 to 10080 is expected',
+      undefined,
+    ],
+    [
+      'a resolver by name',
+      { dns: { upstream: ['dns.google'] } },
+      'Cannot use "dns.google" in "egress.dns.upstream[0]": it is not the address of a DNS server',
+      undefined,
+    ],
+    [
+      'a resolver with port 0',
+      { dns: { upstream: ['9.9.9.9:0'] } },
+      'it is not the address of a DNS server',
+      undefined,
+    ],
+    [
+      'a key of the CNI result in dns',
+      { dns: { nameservers: ['9.9.9.9'] } },
+      'Invalid "egress.dns.nameservers": it is not a known key',
+      'The known keys are "upstream", "denied"',
+    ],
+    [
+      'an answer that does not exist',
+      { dns: { denied: 'servfail' } },
+      'Invalid "egress.dns.denied": it is "servfail", one of "refused", "nxdomain" is expected',
+      undefined,
+    ],
     ['a verdict that does not exist', { onDeny: 'tarpit' }, 'one of "reject", "drop" is expected', undefined],
   ])('%s', (_what, raw, message, details) => {
     const error = refusalOf(raw);
@@ -103,9 +253,12 @@ describe('parsePolicy()', () => {
     expect(parsePolicy({ mode: 'open', isolation: 'container' }, '').isolation).toBe('container');
   });
 
-  test.each([{ preset: 'none' }, { preset: ['dev'] }, { allow: ['8.8.8.8'] }])('means an allowlist by %j without a mode', (raw) => {
-    expect(parsePolicy(raw, '').mode).toBe('allowlist');
-  });
+  test.each([{ preset: 'none' }, { preset: ['dev'] }, { allow: ['8.8.8.8'] }])(
+    'means an allowlist by %j without a mode',
+    (raw) => {
+      expect(parsePolicy(raw, '').mode).toBe('allowlist');
+    },
+  );
 
   test('stays restricted with allowPrivate and deny alone', () => {
     expect(parsePolicy({ allowPrivate: ['10.0.0.1'], deny: ['8.8.8.8'] }, '').mode).toBe('restricted');
@@ -123,7 +276,10 @@ describe('parsePolicy()', () => {
 
   test('puts the names of presets behind its own', () => {
     const { names } = parsePolicy({ allow: ['x.example.org'], preset: 'dev' }, '');
-    expect(names.map(({ source }) => source)).toEqual(['allow "x.example.org"', ...Array.from({ length: 10 }, () => 'preset "dev"')]);
+    expect(names.map(({ source }) => source)).toEqual([
+      'allow "x.example.org"',
+      ...Array.from({ length: 10 }, () => 'preset "dev"'),
+    ]);
   });
 
   test('makes the preset "unrestricted" every public address of both families', () => {
@@ -136,7 +292,17 @@ describe('parsePolicy()', () => {
     expect(parsePolicy({ allow: ['10.0.0.1'] }, '').allow).toHaveLength(1);
   });
 
-  test.each(['10.1.0.0/16:5432/tcp', '192.168.1.7', '100.64.0.0/16', 'fd12::/16', '169.254.169.254:80/tcp', '168.63.129.16', 'fe80::1', '198.18.0.0/15', '64:ff9b::808:808'])('opens %s by allowPrivate', (text) => {
+  test.each([
+    '10.1.0.0/16:5432/tcp',
+    '192.168.1.7',
+    '100.64.0.0/16',
+    'fd12::/16',
+    '169.254.169.254:80/tcp',
+    '168.63.129.16',
+    'fe80::1',
+    '198.18.0.0/15',
+    '64:ff9b::808:808',
+  ])('opens %s by allowPrivate', (text) => {
     const [rule] = parsePolicy({ allowPrivate: [text] }, '').allowPrivate;
     expect(rule?.source).toBe(`allowPrivate "${text}"`);
   });
@@ -153,8 +319,19 @@ describe('parsePolicy()', () => {
   });
 
   test('reads resolvers with and without a port in canonical text', () => {
-    const { dns } = parsePolicy({ dns: { upstream: ['9.9.9.9', '9.9.9.9:5353', '2001:DB8::1', '[2001:db8::1]:53', '[2001:db8::1]:5353'], denied: 'nxdomain' } }, '');
-    expect(dns).toEqual({ upstream: ['9.9.9.9', '9.9.9.9:5353', '2001:db8::1', '2001:db8::1', '[2001:db8::1]:5353'], denied: 'nxdomain' });
+    const { dns } = parsePolicy(
+      {
+        dns: {
+          upstream: ['9.9.9.9', '9.9.9.9:5353', '2001:DB8::1', '[2001:db8::1]:53', '[2001:db8::1]:5353'],
+          denied: 'nxdomain',
+        },
+      },
+      '',
+    );
+    expect(dns).toEqual({
+      upstream: ['9.9.9.9', '9.9.9.9:5353', '2001:db8::1', '2001:db8::1', '[2001:db8::1]:5353'],
+      denied: 'nxdomain',
+    });
   });
 
   test('names no path before the keys of a configuration of its own', () => {

@@ -11,7 +11,12 @@ import { dev, none, registries, unrestricted } from '../../../src/egress/presets
 test.each([
   ['dev', dev.zones, 10, 'b18dea37cdfb4edf3eda6cd13a688ac986c872232a031427f6ee23681cf5ec77'],
   ['registries', registries.zones, 6, '6f2fd37326e102de9a1f6e8a0cdea950d0d08539c29507b48a8c359747d4f014'],
-  ['miren, by its first zone,', miren.zones.slice(0, 1), 7, '5f826fdbe2d5681ce46d86fd8a0f631a9ea7785356f05717d3233b80bfc9d593'],
+  [
+    'miren, by its first zone,',
+    miren.zones.slice(0, 1),
+    7,
+    '5f826fdbe2d5681ce46d86fd8a0f631a9ea7785356f05717d3233b80bfc9d593',
+  ],
 ])('preset %s has the names of its document', (_name, zones, count, digest) => {
   const names = zones.flatMap((zone) => zone.names).map((name) => name.split('.').toReversed().join('.'));
   expect(names).toHaveLength(count);
@@ -40,5 +45,7 @@ test('preset unrestricted opens every address and no name', () => {
 test.each(presetNames)('describePreset("%s") prints entries that a policy understands', (name) => {
   const { entries } = describePreset(name);
   const spelled = entries.length === 0 ? [] : parsePolicy({ allow: entries }, '').names;
-  expect(spelled.map((rule) => ({ ...rule, source: '' }))).toEqual(parsePolicy({ preset: name }, '').names.map((rule) => ({ ...rule, source: '' })));
+  expect(spelled.map((rule) => ({ ...rule, source: '' }))).toEqual(
+    parsePolicy({ preset: name }, '').names.map((rule) => ({ ...rule, source: '' })),
+  );
 });

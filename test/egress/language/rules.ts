@@ -12,11 +12,16 @@ const somePorts = fc.option(
   { nil: undefined },
 );
 
-const aPortRule: fc.Arbitrary<PortRule> = fc.tuple(fc.constantFrom('any', 'tcp', 'udp', 'sctp', 'icmp'), somePorts).map(([protocol, ports]) => (ports === undefined || protocol === 'icmp' ? { protocol } : { protocol, ports }));
+const aPortRule: fc.Arbitrary<PortRule> = fc
+  .tuple(fc.constantFrom('any', 'tcp', 'udp', 'sctp', 'icmp'), somePorts)
+  .map(([protocol, ports]) => (ports === undefined || protocol === 'icmp' ? { protocol } : { protocol, ports }));
 
 /** Rules for prefixes of up to 64 addresses in one small network of each family. */
 export const someRules: fc.Arbitrary<AddressRule[]> = fc
-  .array(fc.tuple(fc.constantFrom<4 | 6>(4, 6), fc.integer({ min: 0, max: 63 }), fc.integer({ min: 0, max: 6 }), aPortRule), { maxLength: 12 })
+  .array(
+    fc.tuple(fc.constantFrom<4 | 6>(4, 6), fc.integer({ min: 0, max: 63 }), fc.integer({ min: 0, max: 6 }), aPortRule),
+    { maxLength: 12 },
+  )
   .map((parts) =>
     parts.map(([family, offset, free, ports], index): AddressRule => {
       const from = networks[family] + BigInt((offset >> free) << free);
@@ -30,11 +35,13 @@ export const someNames: fc.Arbitrary<NameRule[]> = fc
   .map((parts) => parts.map(([name, ports], index): NameRule => ({ name, ...ports, source: `name ${index}` })));
 
 /** An address in or next to those networks. */
-export const anAddress = fc.tuple(fc.constantFrom<4 | 6>(4, 6), fc.integer({ min: 0, max: 66 })).map(([family, offset]) => {
-  const value = networks[family] + BigInt(offset);
-  const [prefix = ''] = prefixesOf({ family, from: value, to: value });
-  return prefix.split('/', 1)[0] ?? '';
-});
+export const anAddress = fc
+  .tuple(fc.constantFrom<4 | 6>(4, 6), fc.integer({ min: 0, max: 66 }))
+  .map(([family, offset]) => {
+    const value = networks[family] + BigInt(offset);
+    const [prefix = ''] = prefixesOf({ family, from: value, to: value });
+    return prefix.split('/', 1)[0] ?? '';
+  });
 
 export const aProtocol = fc.constantFrom('tcp', 'udp', 'sctp', 'icmp', 'gre');
 

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import { describePolicy, policyNotices } from '../../../src/egress/describe.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
+
+const notices = (raw: unknown): string[] => policyNotices(parsePolicy(raw, ''));
+
+describe('policyNotices() is empty', () => {
+  test.each([
+    {},
+    { mode: 'open' },
+    { preset: 'dev' },
+    { preset: 'none' },
+    { preset: 'unrestricted' },
+    { allow: ['a.example.org', '192.0.2.1', '0.0.0.0/0'] },
+    { allowPrivate: ['10.0.0.1'] },
+  ])('for %j', (raw) => {
+    expect(notices(raw)).toEqual([]);
+  });
+});
+
+describe('policyNotices() says', () => {
+  test.each<[string, unknown, string]>([
+    [
+      'that "allow" has no effect in mode restricted',
+      { mode: 'restricted', allow: ['a.example.org'] },
+      '"allow" has no effect in mode "restricted"',
+    ],
+    [
+      'that "allow" has no effect in mode open',
+      { mode: 'open', allow: ['8.8.8.8'] },
+      '"allow" has no effect in mode "open"',
+    ],
+    [
+      'that an entry does not open a private address',
+      { allow: ['10.0.0.1'] },
+      'allow "10.0.0.1" does not open 10.0.0.0/8, private (RFC 1918)',
+    ],
+    [
+      'that an entry does not open the metadata address',
+      { allow: ['169.254.169.254'] },
+      'allow "169.254.169.254" does not open 169.254.0.0/16',
+    ],
+    ['that a public resolver is not needed', { allow: ['8.8.8.8'] }, 'allow "8.8.8.8" opens a public resolver'],
+    ['that wildcards need the agent', { allow: ['*.example.org'] }, 'needs the agent'],
+    [
+      'that hostPorts has no effect',
+      { hostAccess: 'none', hostPorts: ['80/tcp'] },
+      '"hostPorts" has no effect with "hostAccess": "none"',
+    ],
+    ['that audit denies nothing', { audit: true }, 'denies nothing'],
+  ])('%s', (_what, raw, text) => {
+    expect(notices(raw)).toEqual([expect.stringContaining(text)]);
+  });
+});
+
+test('describePolicy() says in lines what is open', () => {
+  expect(
+    describePolicy(
+      parsePolicy(
+        { preset: 'dev', allow: ['a.example.org:443'], allowPrivate: ['10.0.0.1'], deny: ['192.0.2.0/24'] },
+        '',
+      ),
+    ),
+  ).toEqual([
+    'mode allowlist: only what is listed',
+    'presets: dev',
+    'opens: allow "a.example.org:443", preset "dev"',
+    'opens of private networks: allowPrivate "10.0.0.1"',
+    'closes before all else: deny "192.0.2.0/24"',
+    'of the host: 53/udp, 53/tcp and echo at the gateway',
+    'from siblings: nothing; from elsewhere: published ports',
+    'denied packets are rejected at once',
+  ]);
+});
