@@ -1,5 +1,5 @@
 /*
- * <run folder>/bridges/<name>.json: {"netns", "index", "mtu", "plan"}: the bridge of that index in that namespace
+ * <run folder>/bridges/<name>.json: {"netns", "index", "mtu", "mac", "plan"}: the bridge of that index in that namespace
  * was compared with the plan of that hash and found in order. A note that does not fit costs a few
  * milliseconds, never correctness; the folder is gone after a reboot, as the bridges are.
  */
@@ -9,6 +9,7 @@ import { CniError, codes } from '../cni/errors.ts';
 import { indexOfUpInterface, readInterface, uplinkMtu, type InterfaceState } from './interfaces.ts';
 import { applyBatch, BatchError } from './ip.ts';
 import { ownInode } from './netns.ts';
+import { runDir } from './paths.ts';
 import { writeSysctls, type SysctlValue } from './sysctl.ts';
 
 /** How to make a bridge: see `planBridge` in links/bridge.ts, which makes it. */
@@ -26,15 +27,16 @@ export interface BridgeSteps {
 }
 
 /** Finds the addresses in `present` that keep those in `wanted` from being used: `conflictingAddresses` in links/addresses.ts. */
-export type FindConflicts = (present: readonly string[], wanted: readonly string[]) => { present: string; wanted: string }[];
-
-export const runFolder = '/run/drawbridge';
+export type FindConflicts = (
+  present: readonly string[],
+  wanted: readonly string[],
+) => { present: string; wanted: string }[];
 
 /**
  * MTU for a bridge whose conf does not give one: that of the uplink, but not above that of the bridge when it
  * exists (netavark's rule, and what podman#20009 asks of CNI). Known bridges cost no child process.
  */
-export async function chooseMtu(bridge: string, folder = runFolder): Promise<number> {
+export async function chooseMtu(bridge: string, folder = runDir): Promise<number> {
   const note = readNote(bridge, folder);
   if (note !== undefined && isCurrent(note, bridge)) return note.mtu;
   const [state, uplink] = await Promise.all([readInterface(bridge), uplinkMtu()]);
@@ -47,24 +49,38 @@ export async function chooseMtu(bridge: string, folder = runFolder): Promise<num
  * Any number of processes may do so at the same time: whoever finds the bridge made goes on with it.
  *
  * `keep` of the plan is left to the caller, who has a batch to run anyway.
+ * Returns the MAC of the bridge, which is not ours when someone else made it.
  * Throws code 102 when the name belongs to something that is not a bridge, or when the bridge has an address that
  * excludes the gateway and `forceAddress` is false.
  */
-export async function prepareBridge(steps: BridgeSteps, findConflicts: FindConflicts, folder = runFolder): Promise<void> {
+export async function prepareBridge(
+  steps: BridgeSteps,
+  findConflicts: FindConflicts,
+  folder = runDir,
+): Promise<{ mac: string }> {
   const plan = createHash('sha256').update(JSON.stringify(steps)).digest('hex').slice(0, 16);
   const note = readNote(steps.name, folder);
-  if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return;
+  if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return { mac: note.mac };
   const isNew = await makeUnlessThere(steps.create);
   const bridge = await readInterface(steps.name);
   if (bridge?.kind !== 'bridge') {
-    throw new CniError(codes.conflict, `Cannot use "${steps.name}" as a bridge: it already exists but is not a bridge`, `It is ${bridge?.kind ? `of kind "${bridge.kind}"` : 'another kind of interface'}; choose another name in "bridge", or remove it`);
+    throw new CniError(
+      codes.conflict,
+      `Cannot use "${steps.name}" as a bridge: it already exists but is not a bridge`,
+      `It is ${bridge?.kind ? `of kind "${bridge.kind}"` : 'another kind of interface'}; choose another name in "bridge", or remove it`,
+    );
   }
   // A bridge that someone else made may still take over the lowest MAC of its ports: giving it the one that it has pins it.
   if (!isNew) await applyBatch([`link set dev ${steps.name} address ${bridge.mac}`]);
   if (steps.vlanGateway !== undefined) await makeVlanGateway(steps.vlanGateway);
   await makeRoomForGateways(steps, bridge, findConflicts);
   writeSysctls(steps.sysctls);
-  writeNote({ netns: ownInode() ?? '', index: bridge.index, mtu: steps.mtu, plan }, steps.name, folder);
+  writeNote(
+    { netns: ownInode() ?? '', index: bridge.index, mtu: steps.mtu, mac: bridge.mac, plan },
+    steps.name,
+    folder,
+  );
+  return { mac: bridge.mac };
 }
 
 /** MTU of Ethernet, which the kernel gives to what has no other (RFC 894). */
@@ -87,12 +103,20 @@ async function makeVlanGateway({ create, vlans }: NonNullable<BridgeSteps['vlanG
   try {
     await applyBatch(vlans, { program: 'bridge' });
   } catch (error) {
-    const hasLeftAlready = error instanceof BatchError && error.index === vlans.length - 1 && vlans.at(-1)?.startsWith('vlan del ') && error.reason !== 'unsupported';
+    const hasLeftAlready =
+      error instanceof BatchError &&
+      error.index === vlans.length - 1 &&
+      vlans.at(-1)?.startsWith('vlan del ') &&
+      error.reason !== 'unsupported';
     if (!hasLeftAlready) throw error;
   }
 }
 
-async function makeRoomForGateways(steps: BridgeSteps, bridge: InterfaceState, findConflicts: FindConflicts): Promise<void> {
+async function makeRoomForGateways(
+  steps: BridgeSteps,
+  bridge: InterfaceState,
+  findConflicts: FindConflicts,
+): Promise<void> {
   const { gatewayInterface: name, gateways, forceAddress } = steps;
   if (gateways.length === 0) return;
   const holder = name === bridge.name ? bridge : await readInterface(name);
@@ -101,7 +125,11 @@ async function makeRoomForGateways(steps: BridgeSteps, bridge: InterfaceState, f
   const [first] = conflicts;
   if (first === undefined) return;
   if (!forceAddress) {
-    throw new CniError(codes.conflict, `Cannot give "${name}" the address "${first.wanted}": "${name}" already has an IP address different from "${first.wanted}", namely "${first.present}"`, 'Give each network a bridge of its own, or set "forceAddress" to replace the address');
+    throw new CniError(
+      codes.conflict,
+      `Cannot give "${name}" the address "${first.wanted}": "${name}" already has an IP address different from "${first.wanted}", namely "${first.present}"`,
+      'Give each network a bridge of its own, or set "forceAddress" to replace the address',
+    );
   }
   for (const { present: address } of conflicts) await removeAddress(address, name);
 }
@@ -111,7 +139,8 @@ async function removeAddress(address: string, name: string): Promise<void> {
   try {
     await applyBatch([`address del ${address} dev ${name}`]);
   } catch (error) {
-    if (!(error instanceof BatchError && /Cannot assign requested address|address not found/iu.test(error.message))) throw error;
+    if (!(error instanceof BatchError && /Cannot assign requested address|address not found/iu.test(error.message)))
+      throw error;
   }
 }
 
@@ -119,6 +148,7 @@ interface Note {
   readonly netns: string;
   readonly index: number;
   readonly mtu: number;
+  readonly mac: string;
   readonly plan: string;
 }
 
@@ -130,8 +160,15 @@ function isCurrent(note: Note, bridge: string): boolean {
 function readNote(bridge: string, folder: string): Note | undefined {
   try {
     const note = JSON.parse(readFileSync(`${folder}/bridges/${bridge}.json`, 'utf8')) as Partial<Note> | null;
-    if (typeof note?.netns !== 'string' || typeof note.index !== 'number' || typeof note.mtu !== 'number' || typeof note.plan !== 'string') return undefined;
-    return { netns: note.netns, index: note.index, mtu: note.mtu, plan: note.plan };
+    if (
+      typeof note?.netns !== 'string' ||
+      typeof note.index !== 'number' ||
+      typeof note.mtu !== 'number' ||
+      typeof note.mac !== 'string' ||
+      typeof note.plan !== 'string'
+    )
+      return undefined;
+    return { netns: note.netns, index: note.index, mtu: note.mtu, mac: note.mac, plan: note.plan };
   } catch {
     return undefined;
   }

@@ -99,10 +99,17 @@ export async function readInterface(name: string, where: Where = {}): Promise<In
 /** Reads the unicast routes through one interface, of every table. */
 export async function readRoutes(name: string, where: Where = {}): Promise<RouteState[]> {
   const families = hasIpv6() ? ['-4', '-6'] : ['-4'];
-  const shown = await Promise.all(families.map(async (family) => {
-    const routes = ((await showJson([family, '-details', '-Numeric', 'route', 'show', 'table', 'all', 'dev', name], where)) ?? []) as ShownRoute[];
-    return routes.filter(({ type }) => type === undefined || type === 'unicast' || type === '1').map((route) => routeState(route, family));
-  }));
+  const shown = await Promise.all(
+    families.map(async (family) => {
+      const routes = ((await showJson(
+        [family, '-details', '-Numeric', 'route', 'show', 'table', 'all', 'dev', name],
+        where,
+      )) ?? []) as ShownRoute[];
+      return routes
+        .filter(({ type }) => type === undefined || type === 'unicast' || type === '1')
+        .map((route) => routeState(route, family));
+    }),
+  );
   return shown.flat();
 }
 
@@ -148,16 +155,22 @@ function isUsable(flags: string | undefined): boolean {
 }
 
 function ipv4Defaults(): DefaultRoute[] {
-  return readLines('/proc/net/route').slice(1).flatMap((text) => {
-    const [name = '', destination, , flags, , , metric, mask] = text.split('\t');
-    return destination === '00000000' && mask === '00000000' && isUsable(flags) ? [{ name, metric: Number(metric) }] : [];
-  });
+  return readLines('/proc/net/route')
+    .slice(1)
+    .flatMap((text) => {
+      const [name = '', destination, , flags, , , metric, mask] = text.split('\t');
+      return destination === '00000000' && mask === '00000000' && isUsable(flags)
+        ? [{ name, metric: Number(metric) }]
+        : [];
+    });
 }
 
 function ipv6Defaults(): DefaultRoute[] {
   return readLines('/proc/net/ipv6_route').flatMap((text) => {
     const [destination, length, , , , metric = '0', , , flags, name = ''] = text.trim().split(/\s+/u);
-    return destination === '0'.repeat(32) && length === '00' && name !== 'lo' && isUsable(flags) ? [{ name, metric: Number.parseInt(metric, 16) }] : [];
+    return destination === '0'.repeat(32) && length === '00' && name !== 'lo' && isUsable(flags)
+      ? [{ name, metric: Number.parseInt(metric, 16) }]
+      : [];
   });
 }
 
@@ -194,7 +207,11 @@ interface ShownInterface {
   mtu?: number;
   flags?: string[];
   master?: string;
-  linkinfo?: { info_kind?: string; info_slave_kind?: string; info_slave_data?: { state?: string; hairpin?: boolean; isolated?: boolean } };
+  linkinfo?: {
+    info_kind?: string;
+    info_slave_kind?: string;
+    info_slave_data?: { state?: string; hairpin?: boolean; isolated?: boolean };
+  };
   addr_info?: { local: string; prefixlen: number; scope?: string; tentative?: boolean; dadfailed?: boolean }[];
 }
 

@@ -2,7 +2,15 @@ import { CniError, codes, type ErrorCode } from '../cni/errors.ts';
 import { CommandError, findProgram, run, type RunResult } from './run.ts';
 
 /** Why a line failed, as far as a caller can do something about it. */
-export type BatchFailure = 'exists' | 'missing' | 'ipv6-disabled' | 'netns' | 'unreachable' | 'unsupported' | 'not-permitted' | 'other';
+export type BatchFailure =
+  | 'exists'
+  | 'missing'
+  | 'ipv6-disabled'
+  | 'netns'
+  | 'unreachable'
+  | 'unsupported'
+  | 'not-permitted'
+  | 'other';
 
 /** A line of a batch that the kernel or the program refused. Lines before it were carried out, later ones were not. */
 export class BatchError extends CniError {
@@ -10,7 +18,12 @@ export class BatchError extends CniError {
   /** Place of the line in the batch, from 0; undefined when the program did not say which it was. */
   readonly index: number | undefined;
 
-  constructor(code: ErrorCode, message: string, details: string, { reason, index }: { reason: BatchFailure; index: number | undefined }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: string,
+    { reason, index }: { reason: BatchFailure; index: number | undefined },
+  ) {
     super(code, message, details);
     this.reason = reason;
     this.index = index;
@@ -27,7 +40,10 @@ export interface Where {
  *
  * Throws {@link BatchError} naming that line; nothing is taken back.
  */
-export async function applyBatch(lines: readonly string[], { netns, program = 'ip' }: Where & { program?: 'ip' | 'bridge' } = {}): Promise<void> {
+export async function applyBatch(
+  lines: readonly string[],
+  { netns, program = 'ip' }: Where & { program?: 'ip' | 'bridge' } = {},
+): Promise<void> {
   if (lines.length === 0) return;
   try {
     await runIn(netns, program, ['-batch', '-'], `${lines.join('\n')}\n`);
@@ -54,7 +70,12 @@ export async function showJson(args: readonly string[], { netns }: Where = {}): 
  * Runs a program in a network namespace, in the mount namespace of this process: paths and programs are the
  * host's, and below /proc/sys/net/ it finds the namespace's values.
  */
-export async function runIn(netns: string | undefined, program: string, args: readonly string[], input = ''): Promise<RunResult> {
+export async function runIn(
+  netns: string | undefined,
+  program: string,
+  args: readonly string[],
+  input = '',
+): Promise<RunResult> {
   if (netns === undefined) return run(program, args, { input });
   // nsenter looks for the program in PATH alone, which a runtime may have left empty.
   return run('nsenter', [`--net=${netns}`, '--', findProgram(program) ?? program, ...args], { input });
@@ -62,26 +83,58 @@ export async function runIn(netns: string | undefined, program: string, args: re
 
 /** What ip 6.1 and kernels 5.10 to 6.18 print; the first that matches counts. */
 const causes: readonly { pattern: RegExp; reason: BatchFailure; code?: ErrorCode; advice: string }[] = [
-  { pattern: /Invalid "netns" value|nsenter: (?:cannot open|reassociate)/u, reason: 'netns', code: codes.invalidNetns, advice: 'The network namespace does not exist: the container has ended, or the path belongs to another mount namespace' },
+  {
+    pattern: /Invalid "netns" value|nsenter: (?:cannot open|reassociate)/u,
+    reason: 'netns',
+    code: codes.invalidNetns,
+    advice:
+      'The network namespace does not exist: the container has ended, or the path belongs to another mount namespace',
+  },
   { pattern: /IPv6 is disabled/u, reason: 'ipv6-disabled', advice: 'The sysctl "disable_ipv6" is 1 on that interface' },
   { pattern: /File exists/u, reason: 'exists', advice: 'Something has that name, address or route already' },
-  { pattern: /Cannot find (?:bridge )?device|does not exist|No such device/u, reason: 'missing', advice: 'Another program removed the interface in the meantime' },
-  { pattern: /Nexthop has invalid gateway|No route to host|Network is unreachable/u, reason: 'unreachable', advice: 'A gateway has to lie in the network of an address of the same interface' },
-  { pattern: /Operation not supported|Unknown device type/u, reason: 'unsupported', advice: 'The kernel lacks this feature: bridge and veth need CONFIG_BRIDGE and CONFIG_VETH, VLANs of a bridge need CONFIG_BRIDGE_VLAN_FILTERING' },
-  { pattern: /Operation not permitted/u, reason: 'not-permitted', advice: 'CAP_NET_ADMIN over both network namespaces is needed' },
+  {
+    pattern: /Cannot find (?:bridge )?device|does not exist|No such device/u,
+    reason: 'missing',
+    advice: 'Another program removed the interface in the meantime',
+  },
+  {
+    pattern: /Nexthop has invalid gateway|No route to host|Network is unreachable/u,
+    reason: 'unreachable',
+    advice: 'A gateway has to lie in the network of an address of the same interface',
+  },
+  {
+    pattern: /Operation not supported|Unknown device type/u,
+    reason: 'unsupported',
+    advice:
+      'The kernel lacks this feature: bridge and veth need CONFIG_BRIDGE and CONFIG_VETH, VLANs of a bridge need CONFIG_BRIDGE_VLAN_FILTERING',
+  },
+  {
+    pattern: /Operation not permitted/u,
+    reason: 'not-permitted',
+    advice: 'CAP_NET_ADMIN over both network namespaces is needed',
+  },
 ];
 
 function explain(error: CommandError, lines: readonly string[], netns: string | undefined): BatchError {
   const { reason, code, advice } = causeOf(error.stderr);
-  const said = error.stderr.split('\n').find((text) => text.trim() !== '' && !text.startsWith('Command failed'))?.replace(/^(?:RTNETLINK answers|Error): /u, '') ?? `exit status ${error.exitCode}`;
+  const said =
+    error.stderr
+      .split('\n')
+      .find((text) => text.trim() !== '' && !text.startsWith('Command failed'))
+      ?.replace(/^(?:RTNETLINK answers|Error): /u, '') ?? `exit status ${error.exitCode}`;
   const index = failedLine(error.stderr, lines);
   const what = index === undefined ? 'Cannot configure links' : `Cannot apply "${lines[index]}"`;
   const place = netns === undefined ? '' : ` in "${netns}"`;
-  return new BatchError(code ?? codes.commandFailed, `${what}${place}: ${said.replace(/\.$/u, '')}`, advice, { reason, index });
+  return new BatchError(code ?? codes.commandFailed, `${what}${place}: ${said.replace(/\.$/u, '')}`, advice, {
+    reason,
+    index,
+  });
 }
 
 function causeOf(stderr: string): { reason: BatchFailure; code?: ErrorCode; advice: string } {
-  return causes.find(({ pattern }) => pattern.test(stderr)) ?? { reason: 'other', advice: stderr.trim().slice(0, 2000) };
+  return (
+    causes.find(({ pattern }) => pattern.test(stderr)) ?? { reason: 'other', advice: stderr.trim().slice(0, 2000) }
+  );
 }
 
 /** "Command failed -:3" is the third line; for a word that it cannot parse, ip prints the word alone and ends. */

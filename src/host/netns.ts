@@ -15,11 +15,19 @@ export interface NetnsIdentity {
 export function openNetns(path: string): NetnsIdentity {
   const inode = inodeOf(path);
   if (inode === undefined) {
-    throw new CniError(codes.invalidNetns, `Cannot open the network namespace "${path}": it does not exist`, 'The container has ended, or the runtime gave the path of another mount namespace');
+    throw new CniError(
+      codes.invalidNetns,
+      `Cannot open the network namespace "${path}": it does not exist`,
+      'The container has ended, or the runtime gave the path of another mount namespace',
+    );
   }
   // All namespaces live on nsfs, one device of its own; a bind mount of one has its inode, a plain file has not.
   if (inode.split(':')[0] !== ownInode()?.split(':')[0]) {
-    throw new CniError(codes.invalidNetns, `Cannot open the network namespace "${path}": it is a file of another kind`, 'A path such as /run/netns/NAME or /proc/PID/ns/net is expected');
+    throw new CniError(
+      codes.invalidNetns,
+      `Cannot open the network namespace "${path}": it is a file of another kind`,
+      'A path such as /run/netns/NAME or /proc/PID/ns/net is expected',
+    );
   }
   return { inode };
 }

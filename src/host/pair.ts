@@ -4,7 +4,8 @@ import { CniError, codes } from '../cni/errors.ts';
 import { readInterface } from './interfaces.ts';
 import { applyBatch, BatchError } from './ip.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn, type SysctlValue } from './sysctl.ts';
-import { prepareBridge, runFolder, type BridgeSteps, type FindConflicts } from './bridge.ts';
+import { runDir } from './paths.ts';
+import { prepareBridge, type BridgeSteps, type FindConflicts } from './bridge.ts';
 
 /** How to make one attachment: see `planPair` in links/pair.ts, which makes it. */
 export interface PairSteps {
@@ -24,17 +25,27 @@ export interface PairSteps {
 /**
  * Makes the bridge if need be, and both ends of the pair; the container's end has no address yet and is down.
  *
- * A link of ours that a lost DEL left on the host is replaced. Throws code 102 and changes nothing of an existing
+ * Returns the MAC of the bridge. A link of ours that a lost DEL left on the host is replaced. Throws code 102 and changes nothing of an existing
  * attachment when the interface exists in the container; after any other error nothing of the pair is left, unless
  * `ip` itself was killed.
  */
-export async function createPair(bridge: BridgeSteps, pair: PairSteps, findConflicts: FindConflicts, folder = runFolder): Promise<void> {
+export async function createPair(
+  bridge: BridgeSteps,
+  pair: PairSteps,
+  findConflicts: FindConflicts,
+  folder = runDir,
+): Promise<{ bridgeMac: string }> {
   if ((pair.usesIpv6 || bridge.forwarding.includes(6)) && !hasIpv6()) {
-    throw new CniError(codes.invalidConfig, `Cannot give "${pair.ifname}" an IPv6 address: the kernel of this host has no IPv6`, 'Take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"');
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot give "${pair.ifname}" an IPv6 address: the kernel of this host has no IPv6`,
+      'Take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"',
+    );
   }
-  await prepareBridge(bridge, findConflicts, folder);
+  const { mac } = await prepareBridge(bridge, findConflicts, folder);
   enableForwarding(bridge.forwarding);
   await makePair(bridge, pair, { mayReplace: true });
+  return { bridgeMac: mac };
 }
 
 /**
@@ -56,7 +67,12 @@ export async function configureContainer(pair: PairSteps): Promise<void> {
 }
 
 /** {@link createPair} and {@link configureContainer} in one. */
-export async function connect(bridge: BridgeSteps, pair: PairSteps, findConflicts: FindConflicts, folder = runFolder): Promise<void> {
+export async function connect(
+  bridge: BridgeSteps,
+  pair: PairSteps,
+  findConflicts: FindConflicts,
+  folder = runDir,
+): Promise<void> {
   await createPair(bridge, pair, findConflicts, folder);
   await configureContainer(pair);
 }
@@ -105,7 +121,11 @@ async function isLeftover({ netns, ifname, hostInterface }: PairSteps): Promise<
 }
 
 function existsAlready({ ifname, netns }: PairSteps): CniError {
-  return new CniError(codes.conflict, `Cannot create "${ifname}" in "${netns}": container veth name ("${ifname}") already exists`, 'An interface is added once; send a DEL before the next ADD, or choose another CNI_IFNAME');
+  return new CniError(
+    codes.conflict,
+    `Cannot create "${ifname}" in "${netns}": container veth name ("${ifname}") already exists`,
+    'An interface is added once; send a DEL before the next ADD, or choose another CNI_IFNAME',
+  );
 }
 
 /** An IPv6 address on an interface where IPv6 is off is the one failure that can be mended: it is turned on there, and on loopback. */
@@ -114,7 +134,10 @@ async function applyContainerLines({ netns, ifname, container }: PairSteps): Pro
     await applyBatch(container, { netns });
   } catch (error) {
     if (!(error instanceof BatchError && error.reason === 'ipv6-disabled' && error.index !== undefined)) throw error;
-    await writeSysctlsIn(netns, ['lo', ifname].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '0' })));
+    await writeSysctlsIn(
+      netns,
+      ['lo', ifname].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '0' })),
+    );
     await applyBatch(container.slice(error.index), { netns });
   }
 }
@@ -135,7 +158,11 @@ async function waitForForwarding(port: string): Promise<void> {
     const state = await portState(port);
     if (state !== '0') return;
     if (performance.now() - start > carrierDeadline) {
-      throw new CniError(codes.commandFailed, `Cannot connect "${port}": the bridge port is still disabled after ${carrierDeadline} ms`, 'The bridge or the container end of the pair is down; see "ip -d link show"');
+      throw new CniError(
+        codes.commandFailed,
+        `Cannot connect "${port}": the bridge port is still disabled after ${carrierDeadline} ms`,
+        'The bridge or the container end of the pair is down; see "ip -d link show"',
+      );
     }
     await sleep(pause);
   }
@@ -161,12 +188,19 @@ async function waitForDad({ netns, ifname }: PairSteps): Promise<void> {
     const addresses = (await readInterface(ifname, { netns }))?.addresses ?? [];
     const failed = addresses.find(({ dadfailed }) => dadfailed);
     if (failed !== undefined) {
-      throw new CniError(codes.conflict, `Cannot use "${failed.address}" on "${ifname}": duplicate address detection found another interface that has it`, 'Take the address out of the range, or find its owner on this bridge');
+      throw new CniError(
+        codes.conflict,
+        `Cannot use "${failed.address}" on "${ifname}": duplicate address detection found another interface that has it`,
+        'Take the address out of the range, or find its owner on this bridge',
+      );
     }
     const open = addresses.find(({ tentative }) => tentative);
     if (open === undefined) return;
     if (performance.now() - start > dadDeadline) {
-      throw new CniError(codes.tryAgainLater, `Cannot use "${open.address}" on "${ifname}" yet: duplicate address detection has not ended after ${dadDeadline} ms`);
+      throw new CniError(
+        codes.tryAgainLater,
+        `Cannot use "${open.address}" on "${ifname}" yet: duplicate address detection has not ended after ${dadDeadline} ms`,
+      );
     }
     await sleep(dadPause);
   }

@@ -25,7 +25,12 @@ export function writeSysctls(values: readonly SysctlValue[]): void {
     try {
       if (readFileSync(path(file), 'utf8').trim() !== value) writeFileSync(path(file), value);
     } catch (cause) {
-      throw new CniError(codes.commandFailed, `Cannot set "${path(file)}" to "${value}": ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`, 'It has to be writable, or to have that value already', { cause });
+      throw new CniError(
+        codes.commandFailed,
+        `Cannot set "${path(file)}" to "${value}": ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`,
+        'It has to be writable, or to have that value already',
+        { cause },
+      );
     }
   }
 }
@@ -39,7 +44,12 @@ export async function writeSysctlsIn(netns: string, values: readonly SysctlValue
   const wanted = applicable(values);
   for (const [value, group] of Map.groupBy(wanted, (each) => each.value)) {
     try {
-      await runIn(netns, 'tee', group.map(({ file }) => path(file)), value);
+      await runIn(
+        netns,
+        'tee',
+        group.map(({ file }) => path(file)),
+        value,
+      );
     } catch (error) {
       if (!(error instanceof CommandError && /Read-only file system/u.test(error.stderr))) throw error;
     }
@@ -57,18 +67,25 @@ export function enableForwarding(families: readonly (4 | 6)[]): void {
   if (families.includes(4)) writeSysctls([{ file: 'ipv4/ip_forward', value: '1' }]);
   if (!families.includes(6) || !hasIpv6()) return;
   if (readFileSync(path('ipv6/conf/all/forwarding'), 'utf8').trim() === '1') return;
-  const advertised = advertisedUplinks().filter((name) => readFileSync(path(`ipv6/conf/${name}/accept_ra`), 'utf8').trim() === '1');
+  const advertised = advertisedUplinks().filter(
+    (name) => readFileSync(path(`ipv6/conf/${name}/accept_ra`), 'utf8').trim() === '1',
+  );
   writeSysctls(advertised.map((name) => ({ file: `ipv6/conf/${name}/accept_ra`, value: '2' })));
   writeSysctls([{ file: 'ipv6/conf/all/forwarding', value: '1' }]);
 }
 
 function applicable(values: readonly SysctlValue[]): readonly SysctlValue[] {
-  return values.some(({ file }) => file.startsWith('ipv6/')) && !hasIpv6() ? values.filter(({ file }) => !file.startsWith('ipv6/')) : values;
+  return values.some(({ file }) => file.startsWith('ipv6/')) && !hasIpv6()
+    ? values.filter(({ file }) => !file.startsWith('ipv6/'))
+    : values;
 }
 
 /** Interfaces with a default route of IPv6 learnt from a router (RTF_DEFAULT and RTF_ADDRCONF of linux/ipv6_route.h). */
 function advertisedUplinks(): string[] {
-  const routes = readFileSync('/proc/net/ipv6_route', 'utf8').trimEnd().split('\n').map((text) => text.trim().split(/\s+/u));
+  const routes = readFileSync('/proc/net/ipv6_route', 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((text) => text.trim().split(/\s+/u));
   const learnt = 0x10000 | 0x40000;
   const names = routes.flatMap(([destination, length, , , , , , , flags = '0', name = '']) => {
     const isDefault = destination === '0'.repeat(32) && length === '00';

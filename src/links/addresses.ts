@@ -26,7 +26,9 @@ export function completeAddresses(
   conf: { readonly isGateway: boolean; readonly isDefaultGateway: boolean },
 ): CompleteAddresses {
   const ips = given.ips.map((ip) => withGateway(ip, conf.isGateway));
-  const routes = conf.isDefaultGateway ? [...given.routes, ...missingDefaultRoutes(ips, given.routes)] : [...given.routes];
+  const routes = conf.isDefaultGateway
+    ? [...given.routes, ...missingDefaultRoutes(ips, given.routes)]
+    : [...given.routes];
   return {
     ips,
     routes,
@@ -39,10 +41,15 @@ export function completeAddresses(
  * Which addresses of a bridge stand in the way of its gateway addresses: any other one of IPv4, and of IPv6
  * those whose network overlaps. Prefixes without overlap live side by side, as in the reference bridge plugin.
  */
-export function conflictingAddresses(present: readonly string[], wanted: readonly string[]): { present: string; wanted: string }[] {
+export function conflictingAddresses(
+  present: readonly string[],
+  wanted: readonly string[],
+): { present: string; wanted: string }[] {
   const others = present.filter((address) => !wanted.includes(address));
   return others.flatMap((other) => {
-    const inTheWay = wanted.find((address) => familyOf(address) === familyOf(other) && (familyOf(address) === 4 || overlap(address, other)));
+    const inTheWay = wanted.find(
+      (address) => familyOf(address) === familyOf(other) && (familyOf(address) === 4 || overlap(address, other)),
+    );
     return inTheWay === undefined ? [] : [{ present: other, wanted: inTheWay }];
   });
 }

@@ -7,9 +7,14 @@ import { CniError, codes } from '../cni/errors.ts';
  * space for syntax, and has no way to escape all of them; a namespace path or an interface name that has such a
  * character is refused with code 4, so that no value can add a command of its own.
  */
-export function line(words: TemplateStringsArray, ...values: (string | number | readonly (string | number)[])[]): string {
+export function line(
+  words: TemplateStringsArray,
+  ...values: (string | number | readonly (string | number)[])[]
+): string {
   const texts = values.map((value) => (typeof value === 'object' ? value.map(word).join(' ') : word(value)));
-  return String.raw({ raw: words }, ...texts).replaceAll(/ {2,}/gu, ' ').trimEnd();
+  return String.raw({ raw: words }, ...texts)
+    .replaceAll(/ {2,}/gu, ' ')
+    .trimEnd();
 }
 
 /** What is made of address text, names and paths; nothing that ip(8) or bridge(8) read as syntax. */

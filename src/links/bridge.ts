@@ -82,7 +82,10 @@ function keepLines(wish: BridgeWish, gatewayInterface: string): string[] {
   if (wish.promiscMode) lines.push(line`link set dev ${wish.bridge} promisc on`);
   lines.push(line`link set dev ${wish.bridge} up`);
   if (gatewayInterface !== wish.bridge) {
-    lines.push(line`link set dev ${vlanGatewayNames(wish.bridge, wish.vlan).port} master ${wish.bridge} up`, line`link set dev ${gatewayInterface} up`);
+    lines.push(
+      line`link set dev ${vlanGatewayNames(wish.bridge, wish.vlan).port} master ${wish.bridge} up`,
+      line`link set dev ${gatewayInterface} up`,
+    );
   }
   for (const address of wish.gateways) {
     lines.push(line`address replace ${address} dev ${gatewayInterface} ${familyOf(address) === 6 ? ['nodad'] : []}`);

@@ -64,15 +64,21 @@ const longestName = 15;
 function parseBridgeName(fields: Fields): string | undefined {
   const name = fields.string('bridge');
   if (name === undefined || name === '') return undefined;
-  const isUsable = /^[^\s/:#"'\\;\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..' && Buffer.byteLength(name) <= longestName;
-  if (!isUsable) throw fields.invalid('bridge', `an interface name of 1 to ${longestName} bytes without white space, "/", ":", quotes, "#" or ";"`);
+  const isUsable =
+    /^[^\s/:#"'\\;\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..' && Buffer.byteLength(name) <= longestName;
+  if (!isUsable)
+    throw fields.invalid(
+      'bridge',
+      `an interface name of 1 to ${longestName} bytes without white space, "/", ":", quotes, "#" or ";"`,
+    );
   return name;
 }
 
 /** 68 is the least that IPv4 allows (RFC 791), 65535 the most that a veth takes. */
 function parseMtu(fields: Fields): number {
   const mtu = fields.integer('mtu') ?? 0;
-  if (mtu !== 0 && (mtu < 68 || mtu > 65535)) throw fields.invalid('mtu', '0 (that of the uplink) or a whole number from 68 to 65535');
+  if (mtu !== 0 && (mtu < 68 || mtu > 65535))
+    throw fields.invalid('mtu', '0 (that of the uplink) or a whole number from 68 to 65535');
   return mtu;
 }
 
@@ -93,16 +99,28 @@ function parseDns(fields: Fields | undefined): ResultDns | undefined {
 
 function refuseContradictions(conf: LinkConf, fields: Fields): void {
   if (conf.hairpinMode && conf.promiscMode) {
-    throw new CniError(codes.invalidConfig, 'Cannot use "hairpinMode" and "promiscMode" together: both are true', 'Both send a packet back out of the port that it came in by; keep one');
+    throw new CniError(
+      codes.invalidConfig,
+      'Cannot use "hairpinMode" and "promiscMode" together: both are true',
+      'Both send a packet back out of the port that it came in by; keep one',
+    );
   }
   const ipam = fields.object('ipam')?.string('type') ?? '';
   if (conf.disableContainerInterface && ipam !== '') {
-    throw new CniError(codes.invalidConfig, `Cannot use "disableContainerInterface" with addresses: "ipam.type" is ${JSON.stringify(ipam)}`, 'An interface that stays down holds no usable address; leave "ipam" out');
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot use "disableContainerInterface" with addresses: "ipam.type" is ${JSON.stringify(ipam)}`,
+      'An interface that stays down holds no usable address; leave "ipam" out',
+    );
   }
   if (conf.vlan !== 0 && conf.isGateway) {
     const { name } = vlanGatewayNames(conf.bridge, conf.vlan);
     if (Buffer.byteLength(name) > longestName) {
-      throw new CniError(codes.invalidConfig, `Cannot make a gateway for VLAN ${conf.vlan} of "${conf.bridge}": the interface name "${name}" is longer than ${longestName} bytes`, 'Choose a shorter "bridge"');
+      throw new CniError(
+        codes.invalidConfig,
+        `Cannot make a gateway for VLAN ${conf.vlan} of "${conf.bridge}": the interface name "${name}" is longer than ${longestName} bytes`,
+        'Choose a shorter "bridge"',
+      );
     }
   }
 }

@@ -70,9 +70,15 @@ function inContainer(expected: ExpectedLinks, { container, routes }: FoundLinks)
   return [
     ...differs(`The MAC address of ${name}`, expected.mac?.toLowerCase(), container.mac),
     ...differs(`The MTU of ${name}`, expected.mtu, container.mtu),
-    ...differs(`The state of ${name}`, expected.disableContainerInterface ? undefined : 'up', container.isUp ? 'up' : 'down'),
+    ...differs(
+      `The state of ${name}`,
+      expected.disableContainerInterface ? undefined : 'up',
+      container.isUp ? 'up' : 'down',
+    ),
     ...missingAddresses(name, expected.addresses, container),
-    ...expected.routes.filter((route) => !routes.some((present) => isSameRoute(route, present))).map((route) => `The route ${describe(route)} is missing from ${name}`),
+    ...expected.routes
+      .filter((route) => !routes.some((present) => isSameRoute(route, present)))
+      .map((route) => `The route ${describe(route)} is missing from ${name}`),
   ];
 }
 
@@ -96,7 +102,9 @@ function onBridge(expected: ExpectedLinks, { bridge, gateway }: FoundLinks): str
     ...differs(`The MAC address of ${name}`, expected.bridgeMac?.toLowerCase(), bridge.mac),
     ...differs(`The state of ${name}`, 'up', bridge.isUp ? 'up' : 'down'),
     ...differs(`Promiscuous mode of ${name}`, expected.promiscMode ? 'on' : undefined, onOff(bridge.isPromiscuous)),
-    ...(gateway === undefined ? [`The gateway interface "${expected.gatewayInterface}" is missing`] : missingAddresses(`"${expected.gatewayInterface}"`, expected.gateways, gateway)),
+    ...(gateway === undefined
+      ? [`The gateway interface "${expected.gatewayInterface}" is missing`]
+      : missingAddresses(`"${expected.gatewayInterface}"`, expected.gateways, gateway)),
   ];
 }
 
@@ -110,7 +118,9 @@ function onOff(flag: boolean): string {
 
 function missingAddresses(name: string, expected: readonly string[], { addresses }: FoundInterface): string[] {
   const present = new Set(addresses.map(({ address }) => canonicalInterfaceAddress(address)));
-  return expected.filter((address) => !present.has(canonicalInterfaceAddress(address))).map((address) => `The address ${address} is missing from ${name}`);
+  return expected
+    .filter((address) => !present.has(canonicalInterfaceAddress(address)))
+    .map((address) => `The address ${address} is missing from ${name}`);
 }
 
 /** Number of the table that routes are in when none is named (rtnetlink(7)). */
@@ -122,7 +132,10 @@ function isSameRoute(route: ResultRoute, present: FoundRoute): boolean {
   if (present.table !== (route.table || mainTable)) return false;
   if (dst === '0.0.0.0/0' || dst === '::/0') return true;
   const wanted = [
-    [route.gw === undefined ? undefined : canonicalAddress(route.gw), present.gw === undefined ? undefined : canonicalAddress(present.gw)],
+    [
+      route.gw === undefined ? undefined : canonicalAddress(route.gw),
+      present.gw === undefined ? undefined : canonicalAddress(present.gw),
+    ],
     [route.priority || undefined, present.priority],
     [route.mtu || undefined, present.mtu],
     [route.advmss || undefined, present.advmss],
@@ -137,7 +150,9 @@ function describe({ dst, gw, table }: ResultRoute): string {
 /** The result of another plugin may write an address in another form than the kernel does. */
 function canonicalInterfaceAddress(text: string): string {
   const prefix = readPrefix(text);
-  return prefix === undefined ? text : `${formatAddress({ family: prefix.family, value: prefix.address })}/${prefix.length}`;
+  return prefix === undefined
+    ? text
+    : `${formatAddress({ family: prefix.family, value: prefix.address })}/${prefix.length}`;
 }
 
 function canonicalAddress(text: string): string {

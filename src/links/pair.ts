@@ -20,6 +20,11 @@ export interface PairWish extends PortVlans {
   readonly addresses: readonly string[];
   /** With `gw` where there is one: see `completeAddresses`. */
   readonly routes: readonly ResultRoute[];
+  /**
+   * Tells the neighbours the MAC, which is the default. Needed unless an address always comes with the same MAC, as one made by
+   * `hardwareAddressOf` of the address does: the two child processes that it takes are a third of the whole work.
+   */
+  readonly announces?: boolean;
   /** Whether the host's kernel has IPv6. */
   readonly ipv6: boolean;
 }
@@ -60,7 +65,10 @@ export function planPair(wish: PairWish): PairPlan {
     vlans: portVlanLines(wish.hostInterface, wish),
     sysctls: containerSysctls(wish),
     container: containerLines(wish, usesIpv6),
-    announce: wish.addresses.length === 0 ? [] : [line`link set dev ${wish.ifname} address ${wish.mac}`],
+    announce:
+      wish.addresses.length === 0 || wish.announces === false
+        ? []
+        : [line`link set dev ${wish.ifname} address ${wish.mac}`],
     isUp: !wish.disableContainerInterface,
     awaitsDad: usesIpv6 && wish.enabledad,
     usesIpv6,
@@ -89,11 +97,12 @@ function hostLines(wish: PairWish): string[] {
  * The container announces its addresses, so that nobody keeps the MAC of an earlier owner; and its IPv6 addresses
  * outlive a "link down". All values are 1.
  */
-function containerSysctls({ addresses, ifname }: PairWish): Sysctl[] {
+function containerSysctls({ addresses, ifname, announces = true }: PairWish): Sysctl[] {
   const families = new Set(addresses.map(familyOf));
   const files = [
-    ...(families.has(4) ? [`ipv4/conf/${ifname}/arp_notify`] : []),
-    ...(families.has(6) ? [`ipv6/conf/${ifname}/ndisc_notify`, `ipv6/conf/${ifname}/keep_addr_on_down`] : []),
+    ...(families.has(4) && announces ? [`ipv4/conf/${ifname}/arp_notify`] : []),
+    ...(families.has(6) && announces ? [`ipv6/conf/${ifname}/ndisc_notify`] : []),
+    ...(families.has(6) ? [`ipv6/conf/${ifname}/keep_addr_on_down`] : []),
   ];
   return files.map((file) => ({ file, value: '1' }));
 }
@@ -104,7 +113,10 @@ function containerLines(wish: PairWish, usesIpv6: boolean): string[] {
   const lines: string[] = [];
   if (usesIpv6 && !enabledad) {
     // The kernel's own link-local address would go through DAD, which takes one to two seconds (plugins#680).
-    lines.push(line`link set dev ${ifname} addrgenmode none`, line`address add ${linkLocalAddressOf(wish.mac)} dev ${ifname} nodad`);
+    lines.push(
+      line`link set dev ${ifname} addrgenmode none`,
+      line`address add ${linkLocalAddressOf(wish.mac)} dev ${ifname} nodad`,
+    );
   }
   for (const address of addresses) {
     lines.push(line`address add ${address} dev ${ifname} ${familyOf(address) === 6 && !enabledad ? ['nodad'] : []}`);

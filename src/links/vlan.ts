@@ -28,7 +28,8 @@ export function portVlanLines(port: string, vlans: PortVlans): string[] {
   const dropsDefault = !vlans.preserveDefaultVlan && native !== defaultVlan;
   lines.push(line`vlan add dev ${port} vid ${native} pvid untagged`);
   if (dropsDefault) lines.push(line`vlan del dev ${port} vid ${defaultVlan}`);
-  for (const range of rangesOf(vlans.trunk.filter((id) => id !== native))) lines.push(line`vlan add dev ${port} vid ${range}`);
+  for (const range of rangesOf(vlans.trunk.filter((id) => id !== native)))
+    lines.push(line`vlan add dev ${port} vid ${range}`);
   return lines;
 }
 

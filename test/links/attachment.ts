@@ -49,30 +49,62 @@ export interface Attachment {
 
 /** Plans for a container with the given addresses, behind a bridge that is its default gateway. */
 export function attach(addresses: readonly string[], changes: Partial<BridgeWish & PairWish> = {}): Attachment {
-  const complete = completeAddresses({ ips: addresses.map((address) => ({ address })), routes: [] }, { isGateway: true, isDefaultGateway: true });
+  const complete = completeAddresses(
+    { ips: addresses.map((address) => ({ address })), routes: [] },
+    { isGateway: true, isDefaultGateway: true },
+  );
   const bridgeSide = { ...bridgeWish, gateways: complete.gateways, ...changes };
   const pairSide = { ...pairWish, addresses, routes: complete.kernelRoutes, ...changes };
   const bridge = planBridge(bridgeSide);
   const { hairpinMode, portIsolation, disableContainerInterface, mac, mtu, netns, ifname, hostInterface } = pairSide;
-  const expected = { netns, ifname, hostInterface, bridge: bridgeSide.bridge, gatewayInterface: bridge.gatewayInterface, mac, mtu, addresses, routes: complete.routes, gateways: complete.gateways, hairpinMode, portIsolation, promiscMode: bridgeSide.promiscMode, disableContainerInterface };
+  const expected = {
+    netns,
+    ifname,
+    hostInterface,
+    bridge: bridgeSide.bridge,
+    gatewayInterface: bridge.gatewayInterface,
+    mac,
+    mtu,
+    addresses,
+    routes: complete.routes,
+    gateways: complete.gateways,
+    hairpinMode,
+    portIsolation,
+    promiscMode: bridgeSide.promiscMode,
+    disableContainerInterface,
+  };
   return { bridge, pair: planPair(pairSide), expected };
 }
 
 /** A further attachment: another namespace, host interface, MAC and addresses. */
-export function numbered(n: number, netns: string, addresses: readonly string[], changes: Partial<BridgeWish & PairWish> = {}): Attachment {
-  return attach(addresses, { netns, hostInterface: `vethtest${n}`, mac: `02:00:5e:00:53:${n.toString(16).padStart(2, '0')}`, ...changes });
+export function numbered(
+  n: number,
+  netns: string,
+  addresses: readonly string[],
+  changes: Partial<BridgeWish & PairWish> = {},
+): Attachment {
+  return attach(addresses, {
+    netns,
+    hostInterface: `vethtest${n}`,
+    mac: `02:00:5e:00:53:${n.toString(16).padStart(2, '0')}`,
+    ...changes,
+  });
 }
 
 /** Calls functions of src/host/ one after the other in one process inside the host. */
 export async function call(host: Host, ...steps: [Call, ...unknown[]][]): Promise<Outcome[]> {
-  const stdout = await host.run([process.execPath, `${import.meta.dirname}/driver.ts`], { input: JSON.stringify({ steps }), timeout: 60_000 });
+  const stdout = await host.run([process.execPath, `${import.meta.dirname}/driver.ts`], {
+    input: JSON.stringify({ steps }),
+    timeout: 60_000,
+  });
   return JSON.parse(stdout) as Outcome[];
 }
 
 /** As {@link call}, for steps that shall all succeed: returns their values. */
 export async function succeed(host: Host, ...steps: [Call, ...unknown[]][]): Promise<unknown[]> {
   const outcomes = await call(host, ...steps);
-  for (const { error } of outcomes) if (error !== undefined) throw new Error(`${error.message} (code ${error.code}) ${error.details ?? ''}`);
+  for (const { error } of outcomes)
+    if (error !== undefined) throw new Error(`${error.message} (code ${error.code}) ${error.details ?? ''}`);
   return outcomes.map(({ value }) => value);
 }
 

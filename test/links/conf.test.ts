@@ -7,8 +7,20 @@ const parse = (conf: object) => parseLinkConf(new Fields(conf), { defaultBridge:
 describe('parseLinkConf()', () => {
   test('gives every key its default when the conf has none', () => {
     expect(parse({})).toEqual({
-      bridge: 'cni0', isGateway: false, isDefaultGateway: false, forceAddress: false, mtu: 0, hairpinMode: false, promiscMode: false,
-      vlan: 0, trunk: [], preserveDefaultVlan: false, macspoofchk: false, disableContainerInterface: false, portIsolation: false, enabledad: false,
+      bridge: 'cni0',
+      isGateway: false,
+      isDefaultGateway: false,
+      forceAddress: false,
+      mtu: 0,
+      hairpinMode: false,
+      promiscMode: false,
+      vlan: 0,
+      trunk: [],
+      preserveDefaultVlan: false,
+      macspoofchk: false,
+      disableContainerInterface: false,
+      portIsolation: false,
+      enabledad: false,
     });
   });
 
@@ -26,10 +38,20 @@ describe('parseLinkConf()', () => {
   });
 
   test('sorts the VLANs of a trunk and drops repeats', () => {
-    expect(parse({ vlanTrunk: [{ minID: 200, maxID: 203 }, { id: 101 }, { id: 201, minID: 5, maxID: 5 }] }).trunk).toEqual([5, 101, 200, 201, 202, 203]);
+    expect(
+      parse({ vlanTrunk: [{ minID: 200, maxID: 203 }, { id: 101 }, { id: 201, minID: 5, maxID: 5 }] }).trunk,
+    ).toEqual([5, 101, 200, 201, 202, 203]);
   });
 
-  test.each([{ vlan: 0 }, { vlan: 4094 }, { mtu: 0 }, { mtu: 68 }, { mtu: 65535 }, { bridge: 'a23456789012345' }, { disableContainerInterface: true, ipam: {} }])('accepts %j', (conf) => {
+  test.each([
+    { vlan: 0 },
+    { vlan: 4094 },
+    { mtu: 0 },
+    { mtu: 68 },
+    { mtu: 65535 },
+    { bridge: 'a23456789012345' },
+    { disableContainerInterface: true, ipam: {} },
+  ])('accepts %j', (conf) => {
     expect(() => parse(conf)).not.toThrow();
   });
 
@@ -50,15 +72,26 @@ describe('parseLinkConf()', () => {
     [{ vlanTrunk: [{ minID: 4095, maxID: 5 }] }, 'Invalid "vlanTrunk[0].minID": it is 4095'],
     [{ vlanTrunk: [{ minID: 1, maxID: 0 }] }, 'Invalid "vlanTrunk[0].maxID": it is 0'],
     [{ vlanTrunk: [{ minID: 1, maxID: 4095 }] }, 'Invalid "vlanTrunk[0].maxID": it is 4095'],
-    [{ vlanTrunk: [{ minID: 6, maxID: 5 }] }, 'Invalid "vlanTrunk[0].maxID": it is 5, at least "minID", which is 6, is expected'],
+    [
+      { vlanTrunk: [{ minID: 6, maxID: 5 }] },
+      'Invalid "vlanTrunk[0].maxID": it is 5, at least "minID", which is 6, is expected',
+    ],
     [{ vlanTrunk: [{ minID: 6 }] }, 'Invalid "vlanTrunk[0].maxID": it is missing'],
     [{ vlanTrunk: [{ maxID: 6 }] }, 'Invalid "vlanTrunk[0].minID": it is missing'],
     [{ vlanTrunk: [{ id: 1 }, { id: 0 }] }, 'Invalid "vlanTrunk[1].id": it is 0'],
     [{ vlanTrunk: [{ id: 4095 }] }, 'Invalid "vlanTrunk[0].id": it is 4095'],
     [{ vlanTrunk: {} }, 'Invalid "vlanTrunk": it is an object, a list is expected'],
-    [{ disableContainerInterface: true, ipam: { type: 'host-local' } }, 'Cannot use "disableContainerInterface" with addresses: "ipam.type" is "host-local"'],
-    [{ bridge: 'a23456789012345', vlan: 100, isGateway: true }, 'Cannot make a gateway for VLAN 100 of "a23456789012345"'],
+    [
+      { disableContainerInterface: true, ipam: { type: 'host-local' } },
+      'Cannot use "disableContainerInterface" with addresses: "ipam.type" is "host-local"',
+    ],
+    [
+      { bridge: 'a23456789012345', vlan: 100, isGateway: true },
+      'Cannot make a gateway for VLAN 100 of "a23456789012345"',
+    ],
   ])('refuses %j', (conf, message) => {
-    expect(() => parse(conf)).toThrow(expect.objectContaining({ code: 7, message: expect.stringContaining(message) as string }));
+    expect(() => parse(conf)).toThrow(
+      expect.objectContaining({ code: 7, message: expect.stringContaining(message) as string }),
+    );
   });
 });

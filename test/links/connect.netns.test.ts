@@ -35,7 +35,12 @@ describe('connect()', () => {
   test('turns hairpin and isolation on for the port only', async ({ host }) => {
     await host.container('c1');
     const { bridge, pair, expected } = attach(ipv4, { hairpinMode: true, portIsolation: true });
-    const [, differences, state] = await succeed(host, ['connect', bridge, pair], ['check', expected], ['readInterface', pair.hostInterface]);
+    const [, differences, state] = await succeed(
+      host,
+      ['connect', bridge, pair],
+      ['check', expected],
+      ['readInterface', pair.hostInterface],
+    );
     expect(differences).toEqual([]);
     expect(state).toMatchObject({ hairpin: true, isolated: true });
   });
@@ -52,7 +57,13 @@ describe('connect()', () => {
   test('sets the MTU of the bridge and both ends, and the bridge keeps it without ports', async ({ host }) => {
     await host.container('c1');
     const { bridge, pair, expected } = attach(ipv4, { mtu: 9000 });
-    const [, differences, , left] = await succeed(host, ['connect', bridge, pair], ['check', expected], ['removePair', pair.hostInterface], ['readInterface', bridge.name]);
+    const [, differences, , left] = await succeed(
+      host,
+      ['connect', bridge, pair],
+      ['check', expected],
+      ['removePair', pair.hostInterface],
+      ['readInterface', bridge.name],
+    );
     expect(differences).toEqual([]);
     expect(left).toMatchObject({ mtu: 9000 });
   });
@@ -60,7 +71,13 @@ describe('connect()', () => {
   test('keeps the MAC of the bridge while ports come and go', async ({ host }) => {
     await host.container('c1');
     const { bridge, pair } = attach(ipv4);
-    const macs = await succeed(host, ['connect', bridge, pair], ['readInterface', bridge.name], ['removePair', pair.hostInterface], ['readInterface', bridge.name]);
+    const macs = await succeed(
+      host,
+      ['connect', bridge, pair],
+      ['readInterface', bridge.name],
+      ['removePair', pair.hostInterface],
+      ['readInterface', bridge.name],
+    );
     const mac = bridge.create[0]?.split(' ')[5];
     expect([macs[1], macs[3]]).toMatchObject([{ mac }, { mac }]);
   });
@@ -70,7 +87,10 @@ describe('connect()', () => {
     const { bridge, pair, expected } = attach(dual);
     await succeed(host, ['connect', bridge, pair]);
     const before = await host.sh('ip addr; nsenter --net=/run/netns/c1 ip addr');
-    expect(await fail(host, 'connect', bridge, pair)).toMatchObject({ code: 102, message: expect.stringContaining('container veth name ("eth0") already exists') as string });
+    expect(await fail(host, 'connect', bridge, pair)).toMatchObject({
+      code: 102,
+      message: expect.stringContaining('container veth name ("eth0") already exists') as string,
+    });
     expect(await host.sh('ip addr; nsenter --net=/run/netns/c1 ip addr')).toBe(before);
     expect(await succeed(host, ['check', expected])).toEqual([[]]);
   });
@@ -87,7 +107,12 @@ describe('connect()', () => {
     const [c1, c2] = [await host.container('c1'), await host.container('c2')];
     const lost = attach(ipv4, { netns: c1.netns });
     const { bridge, pair, expected } = attach(ipv4, { netns: c2.netns });
-    const [, , differences] = await succeed(host, ['connect', lost.bridge, lost.pair], ['connect', bridge, pair], ['check', expected]);
+    const [, , differences] = await succeed(
+      host,
+      ['connect', lost.bridge, lost.pair],
+      ['connect', bridge, pair],
+      ['check', expected],
+    );
     expect(differences).toEqual([]);
   });
 
@@ -96,7 +121,8 @@ describe('connect()', () => {
     const { bridge, pair } = attach(ipv4, { routes: [{ dst: '192.0.2.0/24', gw: '203.0.113.1' }] });
     expect(await fail(host, 'connect', bridge, pair)).toMatchObject({
       code: 100,
-      message: 'Cannot apply "route append 192.0.2.0/24 via 203.0.113.1 dev eth0" in "/run/netns/c1": Nexthop has invalid gateway',
+      message:
+        'Cannot apply "route append 192.0.2.0/24 via 203.0.113.1 dev eth0" in "/run/netns/c1": Nexthop has invalid gateway',
     });
     expect(await host.sh('ip -br link')).not.toContain('veth');
     expect((await c1.exec(['ip', '-br', 'link'])).stdout).not.toContain('eth0');
@@ -104,13 +130,20 @@ describe('connect()', () => {
 
   test('says so when the namespace does not exist', async ({ host }) => {
     const { bridge, pair } = attach(ipv4, { netns: '/run/netns/gone' });
-    expect(await fail(host, 'connect', bridge, pair)).toMatchObject({ code: 8, message: expect.stringContaining('/run/netns/gone') as string });
+    expect(await fail(host, 'connect', bridge, pair)).toMatchObject({
+      code: 8,
+      message: expect.stringContaining('/run/netns/gone') as string,
+    });
     expect(await host.sh('ip -br link')).not.toContain('veth');
   });
 
   test('turns IPv6 on where the container has it off', async ({ host }) => {
     const c1 = await host.container('c1');
-    await c1.exec(['sh', '-c', 'for name in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done']);
+    await c1.exec([
+      'sh',
+      '-c',
+      'for name in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done',
+    ]);
     const { bridge, pair, expected } = attach(dual);
     const [, differences] = await succeed(host, ['connect', bridge, pair], ['check', expected]);
     expect(differences).toEqual([]);
@@ -120,7 +153,11 @@ describe('connect()', () => {
   test('waits for duplicate address detection when it is asked for', async ({ host }) => {
     await host.container('c1');
     const { bridge, pair } = attach(ipv6, { enabledad: true });
-    const [, state] = await succeed(host, ['connect', bridge, pair], ['readInterface', 'eth0', { netns: '/run/netns/c1' }]);
+    const [, state] = await succeed(
+      host,
+      ['connect', bridge, pair],
+      ['readInterface', 'eth0', { netns: '/run/netns/c1' }],
+    );
     const { addresses } = state as { addresses: { address: string; tentative: boolean }[] };
     expect(addresses.map(({ address }) => address)).toContain('fd00:88::2/64');
     expect(addresses.filter(({ tentative }) => tentative)).toEqual([]);
@@ -131,25 +168,38 @@ describe('connect()', () => {
     const one = numbered(1, c1.netns, ipv6);
     const two = numbered(2, c2.netns, ipv6, { enabledad: true });
     const [, outcome] = await call(host, ['connect', one.bridge, one.pair], ['connect', two.bridge, two.pair]);
-    expect(outcome?.error).toMatchObject({ code: 102, message: expect.stringContaining('Cannot use "fd00:88::2/64" on "eth0"') as string });
+    expect(outcome?.error).toMatchObject({
+      code: 102,
+      message: expect.stringContaining('Cannot use "fd00:88::2/64" on "eth0"') as string,
+    });
     expect(await host.sh('ip -br link')).not.toContain('vethtest2');
   });
 
   test('leaves the interface down when it is disabled', async ({ host }) => {
     await host.container('c1');
     const { bridge, pair } = attach([], { disableContainerInterface: true });
-    const [, state] = await succeed(host, ['connect', bridge, pair], ['readInterface', 'eth0', { netns: '/run/netns/c1' }]);
+    const [, state] = await succeed(
+      host,
+      ['connect', bridge, pair],
+      ['readInterface', 'eth0', { netns: '/run/netns/c1' }],
+    );
     expect(state).toMatchObject({ isUp: false });
   });
 
   test('brings an interface without addresses up', async ({ host }) => {
     await host.container('c1');
     const { bridge, pair } = attach([]);
-    const [, state] = await succeed(host, ['connect', bridge, pair], ['readInterface', 'eth0', { netns: '/run/netns/c1' }]);
+    const [, state] = await succeed(
+      host,
+      ['connect', bridge, pair],
+      ['readInterface', 'eth0', { netns: '/run/netns/c1' }],
+    );
     expect(state).toMatchObject({ isUp: true });
   });
 
-  test('makes the container announce itself, so that siblings forget an earlier owner of its address', async ({ host }) => {
+  test('makes the container announce itself, so that siblings forget an earlier owner of its address', async ({
+    host,
+  }) => {
     const [c1, c2, c3] = [await host.container('c1'), await host.container('c2'), await host.container('c3')];
     const sibling = numbered(1, c1.netns, ['10.88.0.9/16', 'fd00:88::9/64']);
     const earlier = numbered(2, c2.netns, dual);
@@ -167,7 +217,16 @@ describe('removePair()', () => {
   test('removes both ends by the name of the host one, and is content when they are gone', async ({ host }) => {
     const c1 = await host.container('c1');
     const { bridge, pair } = attach(dual);
-    expect((await succeed(host, ['connect', bridge, pair], ['removePair', pair.hostInterface], ['removePair', pair.hostInterface])).slice(1)).toEqual([true, false]);
+    expect(
+      (
+        await succeed(
+          host,
+          ['connect', bridge, pair],
+          ['removePair', pair.hostInterface],
+          ['removePair', pair.hostInterface],
+        )
+      ).slice(1),
+    ).toEqual([true, false]);
     expect((await c1.exec(['ip', '-br', 'link'])).stdout).not.toContain('eth0');
   });
 

@@ -28,6 +28,8 @@ const calls = {
   uplinkMtu,
   writeSysctlsIn,
   connect: (bridge: BridgePlan, pair: PairSteps) => connect(bridge, pair, conflictingAddresses),
+  connectAll: (plans: { bridge: BridgePlan; pair: PairSteps }[]) =>
+    Promise.all(plans.map(({ bridge, pair }) => connect(bridge, pair, conflictingAddresses))),
   createPair: (bridge: BridgePlan, pair: PairSteps) => createPair(bridge, pair, conflictingAddresses),
   prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge, conflictingAddresses),
   ping: async (netns: string, address: string) => (await runIn(netns, 'ping', ['-c1', '-W1', address])).stderr === '',
@@ -50,8 +52,12 @@ for (const [name, ...args] of steps) {
     const value = await (calls[name] as (...given: unknown[]) => unknown)(...args);
     outcomes.push({ value, ms: performance.now() - start });
   } catch (error) {
-    const { code, message, details } = error instanceof CniError ? error : { code: 0, message: String(error), details: undefined };
-    outcomes.push({ error: { code, message, ...(details === undefined ? {} : { details }) }, ms: performance.now() - start });
+    const { code, message, details } =
+      error instanceof CniError ? error : { code: 0, message: String(error), details: undefined };
+    outcomes.push({
+      error: { code, message, ...(details === undefined ? {} : { details }) },
+      ms: performance.now() - start,
+    });
   }
 }
 console.log(JSON.stringify(outcomes));

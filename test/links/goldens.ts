@@ -19,6 +19,7 @@ export const goldens: Record<string, Plans> = {
   ipv4: attach(ipv4),
   ipv6: attach(ipv6),
   dual: attach(dual, { mtu: 1420 }),
+  unannounced: attach(dual, { announces: false }),
   'no-address': attach([]),
   routes: attach(dual, { routes }),
   'duplicate-address-detection': attach(dual, { enabledad: true }),
@@ -44,5 +45,8 @@ export function textOf({ bridge, pair }: Plans): string {
     ['ip -batch in the container', pair.container],
     ['ip -batch in the container, when the bridge forwards', pair.announce],
   ];
-  return parts.filter(([, lines]) => lines.length > 0).map(([title, lines]) => `# ${title}\n${lines.join('\n')}\n`).join('\n');
+  return parts
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => `# ${title}\n${lines.join('\n')}\n`)
+    .join('\n');
 }
