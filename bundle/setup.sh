@@ -69,10 +69,7 @@ is_there() {
 }
 
 install_npm_packages() {
-  installed=node_modules/.package-lock.json
-  if [ -e "$installed" ] && [ -z "$(find package-lock.json -newer "$installed")" ] && tools_run; then
-    return 0
-  fi
+  if is_installed && tools_run; then return 0; fi
   say 'Installing npm packages (npm ci)'
   log=$(mktemp)
   if ! npm ci --loglevel=error >"$log" 2>&1; then
@@ -87,6 +84,17 @@ install_npm_packages() {
     say 'a library is missing (Node 26 needs libatomic.so.1).'
     exit 1
   fi
+}
+
+# Whether node_modules holds what the lockfile names. File times would be fooled by a checkout.
+is_installed() {
+  node -e '
+    const { packages: wanted } = require("./package-lock.json");
+    const { packages: found } = require("./node_modules/.package-lock.json");
+    const isWrong = ([name, { version, optional, devOptional }]) =>
+      found[name] === undefined ? !optional && !devOptional : found[name].version !== version;
+    if (Object.entries(wanted).slice(1).some(isWrong)) process.exit(1);
+  ' 2>/dev/null
 }
 
 # The three packages whose install scripts fetch or choose a binary for this machine.
