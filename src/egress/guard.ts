@@ -11,6 +11,8 @@
  *   set guard_isolated   ports that neither send to another port nor receive from one
  */
 
+import { publishedMark } from './layout.ts';
+
 /** Declarations inside `table bridge drawbridge`. */
 export const guardDeclarations = `
   set guard_ports { type ifname; flags timeout; }
@@ -35,6 +37,7 @@ export const guardDeclarations = `
   }
   chain guard_forward {
     type filter hook forward priority -300; policy accept;
+    meta mark and 0x${publishedMark.toString(16)} != 0 accept
     iifname @guard_isolated counter name guard_isolation drop
     oifname @guard_isolated counter name guard_isolation drop
     iifname @guard_ports oifname != @guard_ports counter name guard_isolation drop

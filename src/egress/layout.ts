@@ -27,6 +27,13 @@ import { bogonRanges, metadataRanges, privateRanges, type ReservedRange } from '
 /** The bit of the packet mark that says "our table saw this packet" to the routing gate (gate.ts). */
 export const gateMark = 0x10000;
 
+/**
+ * The bit that says "translated by a published port" to the guard. Where br_netfilter is on, a packet to a
+ * published port of a container on the same bridge is translated and judged while it is bridged, and does
+ * not come back through the host. No container can set it: a mark does not leave its network namespace.
+ */
+export const publishedMark = 0x20000;
+
 const sets = `
   set policed { type ifname; }
   set policed_pairs { type ifname . ifname; }
@@ -61,6 +68,7 @@ const hooks = `
   chain egress_gate {
     type filter hook prerouting priority 300; policy accept;
     iifname @policed meta mark set meta mark | 0x${gateMark.toString(16)}
+    iifname @policed ct status dnat meta mark set meta mark | 0x${publishedMark.toString(16)}
   }
   chain egress_dns {
     type nat hook prerouting priority dstnat + 5; policy accept;
@@ -87,16 +95,26 @@ const hooks = `
 /**
  * A reply goes the way of the connection that it belongs to, which was judged when it began. "related" is
  * believed of ICMP errors alone: a helper's expectation (FTP, SIP) would let the far end pick a port.
+ * Of a packet that somebody exempts from conntrack ("notrack") nothing is known: it would match no rule, and
+ * a policy that lets the rest pass would let it pass. Broadcasts and neighbour discovery through one bridge
+ * are bridged, which br_netfilter shows here after the guard has judged them; the host never routes them.
+ * A source route names the true destination in an option, which conntrack does not read.
  * "return" allows: a packet that leaves one policed bridge may still be judged on entering another.
  * Judging egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
  */
 const judgement = `
   chain egress_out {
+    iifname . oifname @policed_pairs meta pkttype { broadcast, multicast } accept
+    iifname . oifname @policed_pairs icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
+    ct state untracked drop
     ct state established ct direction reply return
     ct state related meta l4proto { icmp, ipv6-icmp } return
     ct state established iifname . ct original ip saddr != @requalify4 return
     ct state established iifname . ct original ip6 saddr != @requalify6 return
     ct state invalid drop
+    ip option lsrr exists goto egress_unknown
+    ip option ssrr exists goto egress_unknown
+    exthdr rt exists goto egress_unknown
     ct status and dnat == 0 iifname . oifname @policed_pairs goto egress_sibling
     iifname . ip saddr vmap @egress4
     iifname . ip6 saddr vmap @egress6
@@ -140,6 +158,7 @@ const judgement = `
   chain egress_host {
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 return
     icmpv6 type { nd-router-solicit, nd-router-advert, nd-redirect, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } drop
+    ct state untracked drop
     icmp type { redirect, router-advertisement, router-solicitation } drop
     ct state established ct direction reply return
     ct state related meta l4proto { icmp, ipv6-icmp } return

@@ -18,7 +18,9 @@ def attack(name):
     token = f"token-{counter[0]}-{word}"
     answer = globals()[f"try_{word}"](token.encode() + b";", *argument.split())
     time.sleep(0.2)
-    places = sorted({entry.split(":")[0] for entry in heard if entry.split(":", 1)[1] == token})
+    # An ICMP error that comes back to the sender quotes what it sent.
+    sender = next((part for part in argument.split() if part in containers), "mallory")
+    places = sorted({entry.split(":")[0] for entry in heard if entry.split(":", 1)[1] == token} - {sender})
     return answer if answer is not None else places
 
 
@@ -200,7 +202,7 @@ def try_icmp_error_about_a_flow(t, name, target):
     mac, ip4, _, _, gateway = who(name)
     send(name, datagram(name, PUBLIC4, b"flow", sport=5151))
     time.sleep(0.1)
-    about = bytes(IP(src=PUBLIC4, dst=ip4) / UDP(sport=53, dport=5151) / Raw(b"echo"))
+    about = bytes(IP(src=PUBLIC4, dst=ip4) / UDP(sport=53, dport=5151) / Raw(b"seen"))
     send(name, Ether(src=mac, dst=gateway) / IP(src=ip4, dst=target) / ICMP(type=3, code=3) / Raw(about + t))
 
 

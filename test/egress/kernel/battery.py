@@ -184,14 +184,14 @@ def loop():
                     data = sock.recv(65536)
                     if data:
                         note(place, data)
-                        sock.send(b"echo " + data)
+                        sock.send(b"seen")
                     else:
                         poller.unregister(handle)
                         sock.close()
                 elif kind == "udp":
                     data, peer = sock.recvfrom(65536)
                     note(place, data)
-                    sock.sendto(b"echo " + data, peer)
+                    sock.sendto(b"seen", peer)
                 else:
                     while True:
                         data, about = sock.recvfrom(65536)
