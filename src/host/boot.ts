@@ -60,7 +60,9 @@ const tolerance = 60_000;
 export function isFromBeforeBoot(madeAt: number, { now, booted, bootedThen, lastUsed }: BootTimes): boolean {
   const uptime = now - booted;
   const beginnings = bootedThen === undefined ? [booted] : [booted, bootedThen];
-  const mayBeOfThisBoot = beginnings.some((begin) => begin - tolerance <= madeAt && madeAt <= begin + uptime + tolerance);
+  const mayBeOfThisBoot = beginnings.some(
+    (begin) => begin - tolerance <= madeAt && madeAt <= begin + uptime + tolerance,
+  );
   if (!mayBeOfThisBoot) return true;
   const wasSetForward = bootedThen !== undefined && bootedThen < booted - tolerance;
   return lastUsed !== undefined && madeAt <= lastUsed && lastUsed <= now && !wasSetForward;

@@ -38,7 +38,12 @@ const defaultDeadline = 8_000;
  *
  * Throws {@link CniError} with code 11 and the holder's name when the deadline passes.
  */
-export async function withLock<T>(name: string, holder: string, fn: () => T | Promise<T>, { deadline = defaultDeadline }: LockOptions = {}): Promise<T> {
+export async function withLock<T>(
+  name: string,
+  holder: string,
+  fn: () => T | Promise<T>,
+  { deadline = defaultDeadline }: LockOptions = {},
+): Promise<T> {
   const file = `${runDir}/locks/${name}`;
   const release = await acquire(file, { name, holder, deadline });
   try {
@@ -77,7 +82,10 @@ async function tryLock(file: string): Promise<(() => Promise<void>) | undefined>
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ELOCKED') return undefined;
-    if (code !== 'ENOENT') throw new CniError(codes.ioFailure, `Cannot lock "${file}": ${(error as Error).message}`, undefined, { cause: error });
+    if (code !== 'ENOENT')
+      throw new CniError(codes.ioFailure, `Cannot lock "${file}": ${(error as Error).message}`, undefined, {
+        cause: error,
+      });
     mkdirSync(`${runDir}/locks`, { recursive: true, mode: 0o755 });
     return tryLock(file);
   }
@@ -105,6 +113,11 @@ function readHolder(file: string): Partial<Holder> {
 }
 
 function lockedError({ name, holder, deadline }: Waiter, { pid, what, since }: Partial<Holder>): CniError {
-  const owner = pid === undefined ? 'another process' : `process ${pid} ("${what ?? ''}") since ${since ?? 'an unknown time'}`;
-  return new CniError(codes.tryAgainLater, `Cannot lock "${name}" for "${holder}" within ${deadline} ms: ${owner} holds it`, `A lock whose holder died is taken over after ${stale} ms; try again`);
+  const owner =
+    pid === undefined ? 'another process' : `process ${pid} ("${what ?? ''}") since ${since ?? 'an unknown time'}`;
+  return new CniError(
+    codes.tryAgainLater,
+    `Cannot lock "${name}" for "${holder}" within ${deadline} ms: ${owner} holds it`,
+    `A lock whose holder died is taken over after ${stale} ms; try again`,
+  );
 }

@@ -30,7 +30,8 @@ export interface Prefix extends Address {
  */
 export function parseAddress(text: string): Address {
   const address = readAddress(text);
-  if (address === undefined) throw new CniError(codes.invalidConfig, `Cannot read ${JSON.stringify(text)} as an IP address`);
+  if (address === undefined)
+    throw new CniError(codes.invalidConfig, `Cannot read ${JSON.stringify(text)} as an IP address`);
   return address;
 }
 
@@ -53,7 +54,8 @@ export function readAddress(text: string): Address | undefined {
  */
 export function parsePrefix(text: string): Prefix {
   const prefix = readPrefix(text);
-  if (prefix === undefined) throw new CniError(codes.invalidConfig, `Cannot read ${JSON.stringify(text)} as an address with a prefix length`);
+  if (prefix === undefined)
+    throw new CniError(codes.invalidConfig, `Cannot read ${JSON.stringify(text)} as an address with a prefix length`);
   return prefix;
 }
 

@@ -26,8 +26,10 @@ export function parseExclude(fields: Fields): Excluded[] {
 function parseEntry(text: string, path: string): Excluded {
   if (text.includes('-')) return parseSpan(text, path);
   const prefix = readPrefix(text);
-  if (prefix?.hostBits === true) throw invalid(path, text, `the network has host bits set, ${quote(formatPrefix(prefix))} is expected`);
-  if (prefix !== undefined) return { family: prefix.family, first: prefix.value, last: broadcast(prefix).value, text, path };
+  if (prefix?.hostBits === true)
+    throw invalid(path, text, `the network has host bits set, ${quote(formatPrefix(prefix))} is expected`);
+  if (prefix !== undefined)
+    return { family: prefix.family, first: prefix.value, last: broadcast(prefix).value, text, path };
   const address = readAddress(text);
   if (address === undefined) throw invalid(path, text, 'an address, a network or "first-last" is expected');
   return { family: address.family, first: address.value, last: address.value, text, path };
@@ -35,7 +37,8 @@ function parseEntry(text: string, path: string): Excluded {
 
 function parseSpan(text: string, path: string): Excluded {
   const [first, last, ...rest] = text.split('-').map((part) => readAddress(part.trim()));
-  if (first === undefined || last === undefined || rest.length > 0) throw invalid(path, text, 'two addresses with "-" between them are expected');
+  if (first === undefined || last === undefined || rest.length > 0)
+    throw invalid(path, text, 'two addresses with "-" between them are expected');
   if (first.family !== last.family) throw invalid(path, text, 'both addresses must be of one family');
   if (first.value > last.value) throw invalid(path, text, 'the first address must not be above the last');
   return { family: first.family, first: first.value, last: last.value, text, path };

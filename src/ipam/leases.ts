@@ -10,7 +10,22 @@ import { candidatesAfter, rangeOf } from './pool.ts';
 import type { RangeSet } from './pool.ts';
 import type { IpamConf } from './ranges.ts';
 import { assignRequested } from './requested.ts';
-import { draftLease, emptyGrace, fileNames, findLease, findLeases, isAbandoned, isHeldBy, lastReserved, leaseFolder, makeLeaseFolder, removeDraft, removeDrafts, removeLease, writeLastReserved } from './store.ts';
+import {
+  draftLease,
+  emptyGrace,
+  fileNames,
+  findLease,
+  findLeases,
+  isAbandoned,
+  isHeldBy,
+  lastReserved,
+  leaseFolder,
+  makeLeaseFolder,
+  removeDraft,
+  removeDrafts,
+  removeLease,
+  writeLastReserved,
+} from './store.ts';
 import type { Draft } from './store.ts';
 
 /**
@@ -23,7 +38,11 @@ import type { Draft } from './store.ts';
  * Throws {@link CniError}: 7 for a requested address that no set can give, 101 when a set has none left, 102
  * when somebody holds the requested one, 11 when the lock is not to be had, 5 when files cannot be written.
  */
-export async function reserve(conf: IpamConf, who: AttachmentId, requested: readonly Address[]): Promise<AddressRecord[]> {
+export async function reserve(
+  conf: IpamConf,
+  who: AttachmentId,
+  requested: readonly Address[],
+): Promise<AddressRecord[]> {
   const assigned = assignRequested(conf.sets, requested);
   const folder = leaseFolder(conf.dataDir, who.network);
   makeLeaseFolder(folder);
@@ -46,7 +65,9 @@ export function release(dataDir: string, who: AttachmentId, known?: readonly str
   const folder = leaseFolder(dataDir, who.network);
   removeDraft(folder, who);
   const found = known === undefined ? [...findLeases(folder)] : known.map((address) => findLease(folder, address));
-  return found.filter((lease) => lease !== undefined && isHeldBy(lease.holder, who) && removeLease(lease)).map((lease) => lease?.address ?? '');
+  return found
+    .filter((lease) => lease !== undefined && isHeldBy(lease.holder, who) && removeLease(lease))
+    .map((lease) => lease?.address ?? '');
 }
 
 interface Task {
@@ -63,7 +84,8 @@ function reserveAll({ conf, assigned, folder, who }: Task): AddressRecord[] {
   try {
     return conf.sets.map((set, index) => {
       const wanted = assigned[index];
-      const address = wanted === undefined ? takeNext(set, { index, folder, draft }) : takeRequested(wanted, { folder, draft });
+      const address =
+        wanted === undefined ? takeNext(set, { index, folder, draft }) : takeRequested(wanted, { folder, draft });
       reserved.push(address);
       writeLastReserved(folder, index, address);
       return describe(set, address);
@@ -87,8 +109,15 @@ function takeRequested(address: Address, { folder, draft }: { folder: string; dr
   if (claim(address, { folder, draft })) return address;
   const text = formatAddress(address);
   const holder = findLease(folder, text)?.holder;
-  const owner = holder === undefined ? 'another container' : `container ${quote(holder.containerId)}${holder.ifname === undefined ? '' : ` (${holder.ifname})`}`;
-  throw new CniError(codes.conflict, `Cannot reserve the requested address ${quote(text)}: ${owner} holds it`, `If that container is gone, remove ${quote(`${folder}/${text}`)}`);
+  const owner =
+    holder === undefined
+      ? 'another container'
+      : `container ${quote(holder.containerId)}${holder.ifname === undefined ? '' : ` (${holder.ifname})`}`;
+  throw new CniError(
+    codes.conflict,
+    `Cannot reserve the requested address ${quote(text)}: ${owner} holds it`,
+    `If that container is gone, remove ${quote(`${folder}/${text}`)}`,
+  );
 }
 
 /** So many leases in a row are found by trying to make them; when there are more the folder is read, once. */
@@ -134,5 +163,8 @@ function forgetEarlierBoots(folder: string): void {
 function describe(set: RangeSet, address: Address): AddressRecord {
   const range = rangeOf(set, address);
   if (range === undefined) throw new Error(`${formatAddress(address)} is in no range of ${set.text}`);
-  return { address: `${formatAddress(address)}/${range.subnet.length}`, gateway: formatAddress({ family: set.family, value: range.gateway }) };
+  return {
+    address: `${formatAddress(address)}/${range.subnet.length}`,
+    gateway: formatAddress({ family: set.family, value: range.gateway }),
+  };
 }

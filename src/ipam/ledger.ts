@@ -4,17 +4,31 @@ import { readAddress } from './address.ts';
 import { isGivable } from './pool.ts';
 import type { RangeSet } from './pool.ts';
 import type { IpamConf } from './ranges.ts';
-import { emptyGrace, fileNames, findLease, findLeases, isAbandoned, isHeldBy, leaseFolder, removeDrafts, removeLease } from './store.ts';
+import {
+  emptyGrace,
+  fileNames,
+  findLease,
+  findLeases,
+  isAbandoned,
+  isHeldBy,
+  leaseFolder,
+  removeDrafts,
+  removeLease,
+} from './store.ts';
 import type { FoundLease, Lease } from './store.ts';
 
 /** Every lease of a network, in no order. Files that are empty are not leases. */
 export function list(dataDir: string, network: string): Lease[] {
-  return [...findLeases(leaseFolder(dataDir, network))].flatMap(({ address, holder }) => (holder === undefined ? [] : [{ address, ...holder }]));
+  return [...findLeases(leaseFolder(dataDir, network))].flatMap(({ address, holder }) =>
+    holder === undefined ? [] : [{ address, ...holder }],
+  );
 }
 
 /** Addresses that the attachment has leased, found by looking at every lease of its network. */
 export function leasesOf(dataDir: string, who: AttachmentId): string[] {
-  return [...findLeases(leaseFolder(dataDir, who.network))].filter(({ holder }) => isHeldBy(holder, who)).map(({ address }) => address);
+  return [...findLeases(leaseFolder(dataDir, who.network))]
+    .filter(({ holder }) => isHeldBy(holder, who))
+    .map(({ address }) => address);
 }
 
 /** What is wrong with the leases that the attachment should have on `addresses` (without prefix length); empty when nothing is. */
@@ -23,7 +37,9 @@ export function checkLeases(dataDir: string, who: AttachmentId, addresses: reado
   return addresses.flatMap((address) => {
     const found = findLease(folder, address);
     if (found?.holder === undefined) return [`lease "${address}" is missing in "${folder}"`];
-    return isHeldBy(found.holder, who) ? [] : [`lease "${address}" in "${folder}" is held by container "${found.holder.containerId}"`];
+    return isHeldBy(found.holder, who)
+      ? []
+      : [`lease "${address}" in "${folder}" is held by container "${found.holder.containerId}"`];
   });
 }
 

@@ -99,7 +99,9 @@ function isInside({ first, last }: Span, value: bigint): boolean {
 
 function describeRange(family: Family, { subnet, span }: Range): string {
   const whole = span.first === networkPlus(subnet, 1).value && span.last === lastHost(subnet);
-  return whole ? formatPrefix(subnet) : `${formatAddress({ family, value: span.first })}-${formatAddress({ family, value: span.last })}`;
+  return whole
+    ? formatPrefix(subnet)
+    : `${formatAddress({ family, value: span.first })}-${formatAddress({ family, value: span.last })}`;
 }
 
 /** The last address that a subnet gives unless "rangeEnd" says otherwise: IPv6 has no broadcast address. */

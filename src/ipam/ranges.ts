@@ -1,8 +1,17 @@
 import { isAbsolute } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
-import { Fields, quote } from '../cni/fields.ts';
+import { quote } from '../cni/fields.ts';
+import type { Fields } from '../cni/fields.ts';
 import type { ResultRoute } from '../cni/result.ts';
-import { addressBits, formatAddress, formatPrefix, networkPlus, prefixContains, readAddress, readPrefix } from './address.ts';
+import {
+  addressBits,
+  formatAddress,
+  formatPrefix,
+  networkPlus,
+  prefixContains,
+  readAddress,
+  readPrefix,
+} from './address.ts';
 import type { Address, Family, Prefix } from './address.ts';
 import { parseExclude } from './exclude.ts';
 import type { Excluded } from './exclude.ts';
@@ -38,15 +47,29 @@ export interface IpamOptions {
  * for a gateway outside its subnet, a dataDir that is not absolute, and a set in which no address is left to give.
  */
 export function parseIpam(ipam: Fields, { runtimeRanges = [], onePerFamily = false }: IpamOptions = {}): IpamConf {
-  const ranges = [...runtimeRanges, ...(ipam.raw('subnet') === undefined ? [] : [[ipam]]), ...(ipam.objectLists('ranges') ?? [])];
-  if (ranges.length === 0) throw new CniError(codes.invalidConfig, `Invalid ${quote(ipam.path)}: no IP ranges specified`, `Write "ranges": [[{ "subnet": "10.88.0.0/16" }]], or "subnet"`);
+  const ranges = [
+    ...runtimeRanges,
+    ...(ipam.raw('subnet') === undefined ? [] : [[ipam]]),
+    ...(ipam.objectLists('ranges') ?? []),
+  ];
+  if (ranges.length === 0)
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(ipam.path)}: no IP ranges specified`,
+      `Write "ranges": [[{ "subnet": "10.88.0.0/16" }]], or "subnet"`,
+    );
   const parsed = ranges.map((set) => parseSet(set, ipam));
   refuseOverlaps(parsed.flat());
   if (onePerFamily) refuseSecondOfFamily(parsed);
   const excluded = parseExclude(ipam);
   const sets = parsed.map((set) => closeSet(set, parsed.flat(), excluded));
   const resolvConf = ipam.string('resolvConf');
-  return { sets, routes: (ipam.objects('routes') ?? []).map(parseRoute), ...(resolvConf === undefined || resolvConf === '' ? {} : { resolvConf }), dataDir: parseDataDir(ipam) };
+  return {
+    sets,
+    routes: (ipam.objects('routes') ?? []).map(parseRoute),
+    ...(resolvConf === undefined || resolvConf === '' ? {} : { resolvConf }),
+    dataDir: parseDataDir(ipam),
+  };
 }
 
 /** The "dataDir" alone: DEL needs nothing else, and must work when the rest is missing or wrong. */
@@ -66,11 +89,19 @@ interface ParsedRange extends Range {
 
 function parseSet(set: readonly Fields[], ipam: Fields): ParsedRange[] {
   const [first, ...others] = set.map((range) => parseRange(range, range === ipam));
-  if (first === undefined) throw new CniError(codes.invalidConfig, `Invalid ${quote(ipam.at('ranges'))}: empty range set, each set needs one range at least`);
+  if (first === undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(ipam.at('ranges'))}: empty range set, each set needs one range at least`,
+    );
   const stranger = others.find(({ family }) => family !== first.family);
   if (stranger !== undefined) {
     const details = 'Give each family a set of its own: an attachment gets one address of each set';
-    throw new CniError(codes.invalidConfig, `Invalid ${quote(stranger.path)}: mixed address families, ${formatPrefix(stranger.subnet)} is in one set with ${formatPrefix(first.subnet)}`, details);
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(stranger.path)}: mixed address families, ${formatPrefix(stranger.subnet)} is in one set with ${formatPrefix(first.subnet)}`,
+      details,
+    );
   }
   return [first, ...others];
 }
@@ -79,12 +110,22 @@ function parseRange(range: Fields, isTopLevel: boolean): ParsedRange {
   const subnet = parseSubnet(range);
   const first = readInSubnet(range, 'rangeStart', subnet) ?? networkPlus(subnet, 1).value;
   const last = readInSubnet(range, 'rangeEnd', subnet) ?? lastHost(subnet);
-  if (first > last) throw range.invalid(range.has('rangeEnd') ? 'rangeEnd' : 'rangeStart', `a range from "rangeStart" up to "rangeEnd", not from ${text(subnet.family, first)} to ${text(subnet.family, last)},`);
+  if (first > last)
+    throw range.invalid(
+      range.has('rangeEnd') ? 'rangeEnd' : 'rangeStart',
+      `a range from "rangeStart" up to "rangeEnd", not from ${text(subnet.family, first)} to ${text(subnet.family, last)},`,
+    );
   const gateway = readInSubnet(range, 'gateway', subnet) ?? networkPlus(subnet, 1).value;
   // At the top level "exclude" stands beside "ranges" and is read for all of them.
   const excluded = isTopLevel ? [] : parseExclude(range);
-  const outside = excluded.find(({ family, first: from, last: to }) => ![from, to].every((value) => prefixContains(subnet, { family, value })));
-  if (outside !== undefined) throw new CniError(codes.invalidConfig, `Invalid ${quote(outside.path)}: ${quote(outside.text)} is not in ${quote(formatPrefix(subnet))}`);
+  const outside = excluded.find(
+    ({ family, first: from, last: to }) => ![from, to].every((value) => prefixContains(subnet, { family, value })),
+  );
+  if (outside !== undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(outside.path)}: ${quote(outside.text)} is not in ${quote(formatPrefix(subnet))}`,
+    );
   return { subnet, span: { first, last }, gateway, family: subnet.family, path: range.path, excluded };
 }
 
@@ -93,7 +134,11 @@ function parseSubnet(range: Fields): Prefix {
   const subnet = written === undefined ? undefined : readPrefix(written);
   if (subnet === undefined) throw range.invalid('subnet', 'a network such as "10.88.0.0/16"');
   if (subnet.hostBits) throw range.invalid('subnet', `the network has host bits set, ${quote(formatPrefix(subnet))}`);
-  if (subnet.length > addressBits(subnet.family) - 2) throw range.invalid('subnet', `the network is too small to allocate from, /${addressBits(subnet.family) - 2} or larger`);
+  if (subnet.length > addressBits(subnet.family) - 2)
+    throw range.invalid(
+      'subnet',
+      `the network is too small to allocate from, /${addressBits(subnet.family) - 2} or larger`,
+    );
   return subnet;
 }
 
@@ -110,26 +155,43 @@ function readInSubnet(range: Fields, key: string, subnet: Prefix): bigint | unde
 /** Compares what is given out, not the subnets: parts of one subnet may stand in several ranges. */
 function refuseOverlaps(ranges: readonly ParsedRange[]): void {
   for (const [index, range] of ranges.entries()) {
-    const other = ranges.slice(0, index).find(({ family, span }) => family === range.family && span.first <= range.span.last && range.span.first <= span.last);
+    const other = ranges
+      .slice(0, index)
+      .find(
+        ({ family, span }) => family === range.family && span.first <= range.span.last && range.span.first <= span.last,
+      );
     if (other === undefined) continue;
-    throw new CniError(codes.invalidConfig, `Invalid ${quote(range.path)}: ${describe(range)} overlaps ${describe(other)} of ${quote(other.path)}`);
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(range.path)}: ${describe(range)} overlaps ${describe(other)} of ${quote(other.path)}`,
+    );
   }
 }
 
 function refuseSecondOfFamily(sets: readonly (readonly ParsedRange[])[]): void {
   for (const family of [4, 6] as const) {
     const count = sets.filter(([first]) => first?.family === family).length;
-    if (count > 1) throw new CniError(codes.invalidConfig, `Invalid "ranges": ${count} sets give IPv${family} addresses, results below cniVersion "0.3.0" have room for one`);
+    if (count > 1)
+      throw new CniError(
+        codes.invalidConfig,
+        `Invalid "ranges": ${count} sets give IPv${family} addresses, results below cniVersion "0.3.0" have room for one`,
+      );
   }
 }
 
 /** Takes out of a set what it must not give: the gateways of all sets, since all stand on one link, and what is excluded. */
 function closeSet(set: readonly ParsedRange[], all: readonly ParsedRange[], excluded: readonly Excluded[]): RangeSet {
   const family = set[0]?.family ?? 4;
-  const gateways: Span[] = all.filter((range) => range.family === family).map(({ gateway }) => ({ first: gateway, last: gateway }));
+  const gateways: Span[] = all
+    .filter((range) => range.family === family)
+    .map(({ gateway }) => ({ first: gateway, last: gateway }));
   const holes = [...excluded, ...all.flatMap((range) => range.excluded)].filter((hole) => hole.family === family);
   const made = makeRangeSet(family, set, [...gateways, ...holes]);
-  if (made.size === 0n) throw new CniError(codes.invalidConfig, `Invalid ${quote(set[0]?.path ?? 'ranges')}: ${quote(made.text)} has no address left to give, all are gateways or excluded`);
+  if (made.size === 0n)
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid ${quote(set[0]?.path ?? 'ranges')}: ${quote(made.text)} has no address left to give, all are gateways or excluded`,
+    );
   return made;
 }
 

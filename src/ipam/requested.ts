@@ -31,7 +31,11 @@ export function parseRequested({ args, conf = [], runtime = [] }: RequestSources
 function parseOne(text: string, where: string, code: number): Address {
   const prefix = readPrefix(text);
   const address = prefix === undefined ? readAddress(text) : { family: prefix.family, value: prefix.address };
-  if (address === undefined) throw new CniError(code, `Invalid ${quote(where)}: it is ${quote(text)}, an IP address with or without prefix length is expected`);
+  if (address === undefined)
+    throw new CniError(
+      code,
+      `Invalid ${quote(where)}: it is ${quote(text)}, an IP address with or without prefix length is expected`,
+    );
   return address;
 }
 
@@ -53,7 +57,11 @@ export function assignRequested(sets: readonly RangeSet[], requested: readonly A
   });
   if (left.size > 0) {
     const details = `Each range set gives one address: ${sets.map(({ text }) => text).join('; ')}`;
-    throw new CniError(codes.invalidConfig, `Cannot reserve the requested addresses: failed to allocate all requested IPs: ${[...left.keys()].join(', ')}`, details);
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot reserve the requested addresses: failed to allocate all requested IPs: ${[...left.keys()].join(', ')}`,
+      details,
+    );
   }
   return assigned;
 }
@@ -61,5 +69,8 @@ export function assignRequested(sets: readonly RangeSet[], requested: readonly A
 function refuseUngivable(set: RangeSet, address: Address): void {
   if (isGivable(set, address)) return;
   const isGateway = set.ranges.some(({ gateway }) => gateway === address.value);
-  throw new CniError(codes.invalidConfig, `Cannot reserve the requested address ${quote(formatAddress(address))}: it is ${isGateway ? "the subnet's gateway" : 'excluded or a gateway of another range set'}`);
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot reserve the requested address ${quote(formatAddress(address))}: it is ${isGateway ? "the subnet's gateway" : 'excluded or a gateway of another range set'}`,
+  );
 }

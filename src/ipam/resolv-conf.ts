@@ -7,7 +7,10 @@ import type { ResultDns } from '../cni/result.ts';
 export function parseResolvConf(text: string): ResultDns {
   const dns: ResultDns = {};
   for (const line of text.split('\n')) {
-    const [keyword = '', ...values] = line.replace(/[#;].*$/u, '').trim().split(/\s+/u);
+    const [keyword = '', ...values] = line
+      .replace(/[#;].*$/u, '')
+      .trim()
+      .split(/\s+/u);
     const [first] = values;
     if (first === undefined) continue;
     if (keyword === 'nameserver') dns.nameservers = [...(dns.nameservers ?? []), first];

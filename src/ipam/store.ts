@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Stats } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
@@ -42,7 +51,11 @@ export interface FoundLease {
 
 /** The folder of a network's leases. Throws {@link CniError} with code 7 for a name that would lead out of `dataDir`. */
 export function leaseFolder(dataDir: string, network: string): string {
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(network)) throw new CniError(codes.invalidConfig, `Invalid network name ${quote(network)}: letters, digits, "_", "." and "-" are expected, the first one a letter or digit`);
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(network))
+    throw new CniError(
+      codes.invalidConfig,
+      `Invalid network name ${quote(network)}: letters, digits, "_", "." and "-" are expected, the first one a letter or digit`,
+    );
   return `${dataDir}/${network}`;
 }
 
@@ -135,7 +148,9 @@ export function removeLease(found: FoundLease): boolean {
 
 /** The number of an inode is soon given to another file, so it does not suffice. */
 function isSame(one: FoundLease, other: FoundLease): boolean {
-  return one.stats.ino === other.stats.ino && one.stats.mtimeMs === other.stats.mtimeMs && one.content === other.content;
+  return (
+    one.stats.ino === other.stats.ino && one.stats.mtimeMs === other.stats.mtimeMs && one.content === other.content
+  );
 }
 
 function look(file: string, address: string): FoundLease | undefined {
@@ -181,7 +196,9 @@ function leaseContent({ containerId, ifname }: AttachmentId): string {
 function parseLease(content: string): Leaseholder | undefined {
   const [containerId = '', ifname = ''] = content.trim().split(/\r?\n/);
   if (containerId === '') return undefined;
-  return ifname.trim() === '' ? { containerId: containerId.trim() } : { containerId: containerId.trim(), ifname: ifname.trim() };
+  return ifname.trim() === ''
+    ? { containerId: containerId.trim() }
+    : { containerId: containerId.trim(), ifname: ifname.trim() };
 }
 
 /** The name is the attachment's, so that the next ADD or DEL of it finds what a killed one left. */

@@ -74,13 +74,21 @@ function conf(ipam: Ipam): IpamConf {
   return parseIpam(new Fields(ipam, 'ipam'));
 }
 
-process.on('message', async ({ call, args }: { call: keyof Calls; args: unknown[] }) => {
-  try {
-    const result = await (calls[call] as (...given: unknown[]) => unknown)(...args);
-    process.send?.({ result });
-  } catch (error) {
-    const { message, code, details } = error as { message: string; code?: unknown; details?: unknown };
-    process.send?.({ error: { message, code, details } });
-  }
+process.on('message', (asked: Asked) => {
+  void answer(asked).then((given) => process.send?.(given));
 });
 process.on('disconnect', () => process.exit());
+
+interface Asked {
+  readonly call: keyof Calls;
+  readonly args: unknown[];
+}
+
+async function answer({ call, args }: Asked): Promise<object> {
+  try {
+    return { result: await (calls[call] as (...given: unknown[]) => unknown)(...args) };
+  } catch (error) {
+    const { message, code, details } = error as { message: string; code?: unknown; details?: unknown };
+    return { error: { message, code, details } };
+  }
+}

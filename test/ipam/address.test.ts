@@ -1,6 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { broadcast, formatAddress, formatPrefix, makePrefix, networkPlus, parseAddress, parsePrefix, prefixContains, prefixNetmask, readAddress, readPrefix } from '../../src/ipam/address.ts';
+import {
+  broadcast,
+  formatAddress,
+  formatPrefix,
+  makePrefix,
+  networkPlus,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+  prefixNetmask,
+  readAddress,
+  readPrefix,
+} from '../../src/ipam/address.ts';
 
 const v4 = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
 /** Half of them with runs of zero groups, where RFC 5952 has its rules. */
@@ -63,13 +75,31 @@ describe('formatAddress()', () => {
 });
 
 describe('parsePrefix()', () => {
-  test.each(['10.0.0.0', '10.0.0.0/', '10.0.0.0/33', '10.0.0.0/08', '10.0.0.0/-1', '10.0.0.0/8/8', '10.0.0.0/255.0.0.0', '::/129', '::/064', '/8', '10.0.0.0/ 8'])('refuses %j', (text) => {
+  test.each([
+    '10.0.0.0',
+    '10.0.0.0/',
+    '10.0.0.0/33',
+    '10.0.0.0/08',
+    '10.0.0.0/-1',
+    '10.0.0.0/8/8',
+    '10.0.0.0/255.0.0.0',
+    '::/129',
+    '::/064',
+    '/8',
+    '10.0.0.0/ 8',
+  ])('refuses %j', (text) => {
     expect(() => parsePrefix(text)).toThrow(`Cannot read ${JSON.stringify(text)} as an address with a prefix length`);
     expect(readPrefix(text)).toBeUndefined();
   });
 
   test('keeps the address as written beside the network when there are host bits', () => {
-    expect(parsePrefix('10.88.3.1/16')).toEqual({ family: 4, value: 0x0a580000n, address: 0x0a580301n, length: 16, hostBits: true });
+    expect(parsePrefix('10.88.3.1/16')).toEqual({
+      family: 4,
+      value: 0x0a580000n,
+      address: 0x0a580301n,
+      length: 16,
+      hostBits: true,
+    });
   });
 
   test('sees no host bits in a network', () => {
@@ -85,7 +115,12 @@ describe('prefix arithmetic', () => {
     ['fd00:88::/64', 'ffff:ffff:ffff:ffff::', 'fd00:88::1', 'fd00:88::ffff:ffff:ffff:ffff'],
   ])('of %s has netmask %s, first host %s, last address %s', (text, mask, first, last) => {
     const prefix = parsePrefix(text);
-    expect([prefixNetmask(prefix), formatAddress(networkPlus(prefix, 1)), formatAddress(broadcast(prefix)), formatPrefix(prefix)]).toEqual([mask, first, last, text]);
+    expect([
+      prefixNetmask(prefix),
+      formatAddress(networkPlus(prefix, 1)),
+      formatAddress(broadcast(prefix)),
+      formatPrefix(prefix),
+    ]).toEqual([mask, first, last, text]);
   });
 
   test('prefixContains() holds from the network to the last address and for nothing beside them', () => {

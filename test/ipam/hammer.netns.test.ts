@@ -9,17 +9,44 @@ import { Stage } from './stage.ts';
 const hostLocal = ['/usr/lib/cni/host-local', '/opt/cni/bin/host-local'].find((file) => existsSync(file)) ?? '';
 
 /** How the reference is called. It needs no network and no namespace for addresses. */
-function reference(verb: string, ipam: object, { network, containerId, ifname }: { network: string; containerId: string; ifname: string }) {
-  const env = { CNI_COMMAND: verb, CNI_CONTAINERID: containerId, CNI_IFNAME: ifname, CNI_NETNS: '/proc/self/ns/net', CNI_PATH: '/', CNI_NETNS_OVERRIDE: '1' };
-  return { env, input: JSON.stringify({ cniVersion: '0.4.0', name: network, type: 'bridge', ipam: { type: 'host-local', ...ipam } }) };
+function reference(
+  verb: string,
+  ipam: object,
+  { network, containerId, ifname }: { network: string; containerId: string; ifname: string },
+) {
+  const env = {
+    CNI_COMMAND: verb,
+    CNI_CONTAINERID: containerId,
+    CNI_IFNAME: ifname,
+    CNI_NETNS: '/proc/self/ns/net',
+    CNI_PATH: '/',
+    CNI_NETNS_OVERRIDE: '1',
+  };
+  return {
+    env,
+    input: JSON.stringify({
+      cniVersion: '0.4.0',
+      name: network,
+      type: 'bridge',
+      ipam: { type: 'host-local', ...ipam },
+    }),
+  };
 }
 
-function callReference(verb: string, ipam: object, who: { network: string; containerId: string; ifname: string }): { ips?: { address: string; gateway: string }[] } {
+function callReference(
+  verb: string,
+  ipam: object,
+  who: { network: string; containerId: string; ifname: string },
+): { ips?: { address: string; gateway: string }[] } {
   const stdout = execFileSync(hostLocal, { ...reference(verb, ipam, who), encoding: 'utf8' });
   return stdout === '' ? {} : (JSON.parse(stdout) as { ips: { address: string; gateway: string }[] });
 }
 
-async function callReferenceAsync(verb: string, ipam: object, who: { network: string; containerId: string; ifname: string }): Promise<{ ips?: { address: string }[] }> {
+async function callReferenceAsync(
+  verb: string,
+  ipam: object,
+  who: { network: string; containerId: string; ifname: string },
+): Promise<{ ips?: { address: string }[] }> {
   const { env, input } = reference(verb, ipam, who);
   const running = promisify(execFile)(hostLocal, { env });
   running.child.stdin?.end(input);
@@ -41,7 +68,9 @@ describe('many processes on one folder', () => {
     const twice: string[] = [];
     for (let generation = 0; generation < 3; generation++) {
       const actors = Array.from({ length: 4 }, () => stage.actor());
-      const results = actors.map((actor, index) => actor.call('hammer', ipam, network, { id: `g${generation}-${index}`, rounds: 40, witnesses }));
+      const results = actors.map((actor, index) =>
+        actor.call('hammer', ipam, network, { id: `g${generation}-${index}`, rounds: 40, witnesses }),
+      );
       const settled = Promise.allSettled(results);
       await sleep(250 + Math.random() * 150);
       await Promise.all(actors.slice(0, 2).map((actor) => actor.kill()));
@@ -62,7 +91,12 @@ describe('many processes on one folder', () => {
 });
 
 describe.skipIf(hostLocal === '')('beside the reference host-local', () => {
-  const sets = { ranges: [[{ subnet: '10.1.0.0/24', rangeStart: '10.1.0.20', rangeEnd: '10.1.0.22' }, { subnet: '10.2.0.0/24' }], [{ subnet: 'fd00:88::/64' }]] };
+  const sets = {
+    ranges: [
+      [{ subnet: '10.1.0.0/24', rangeStart: '10.1.0.20', rangeEnd: '10.1.0.22' }, { subnet: '10.2.0.0/24' }],
+      [{ subnet: 'fd00:88::/64' }],
+    ],
+  };
 
   test('gives the same addresses and leaves the same files for the same calls', async () => {
     await using stage = new Stage();
@@ -73,7 +107,12 @@ describe.skipIf(hostLocal === '')('beside the reference host-local', () => {
       const other = callReference('ADD', { ...sets, dataDir: theirs }, who(`c${index}`));
       expect(mine).toEqual(other.ips?.map(({ address, gateway }) => ({ address, gateway })));
       if (index % 3 !== 0) continue;
-      await actor.call('release', ours, who(`c${index}`), index % 2 === 0 ? undefined : mine.map(({ address }) => address.split('/')[0] ?? ''));
+      await actor.call(
+        'release',
+        ours,
+        who(`c${index}`),
+        index % 2 === 0 ? undefined : mine.map(({ address }) => address.split('/')[0] ?? ''),
+      );
       callReference('DEL', { ...sets, dataDir: theirs }, who(`c${index}`));
     }
     expect(snapshot(`${ours}/${network}`)).toEqual(snapshot(`${theirs}/${network}`));
@@ -99,7 +138,9 @@ describe.skipIf(hostLocal === '')('beside the reference host-local', () => {
     mkdirSync(witnesses);
     await stage.actor().call('list', stage.folder, network);
     const actors = [stage.actor(), stage.actor()];
-    const hammering = Promise.all(actors.map((actor, index) => actor.call('hammer', ipam, network, { id: `ours${index}`, rounds: 100, witnesses })));
+    const hammering = Promise.all(
+      actors.map((actor, index) => actor.call('hammer', ipam, network, { id: `ours${index}`, rounds: 100, witnesses })),
+    );
     const theirs: string[] = [];
     let done = false;
     const finished = hammering.finally(() => (done = true));
@@ -122,7 +163,9 @@ describe.skipIf(hostLocal === '')('beside the reference host-local', () => {
     expect((await finished).flat()).toEqual([]);
     expect(Math.min(...(await foreign))).toBeGreaterThan(3);
     expect(theirs).toEqual([]);
-    expect(readdirSync(`${stage.folder}/${network}`).filter((file) => isLease(file) || file.startsWith('.'))).toEqual([]);
+    expect(readdirSync(`${stage.folder}/${network}`).filter((file) => isLease(file) || file.startsWith('.'))).toEqual(
+      [],
+    );
   }, 60_000);
 });
 

@@ -38,7 +38,13 @@ const small = { subnet: '10.1.0.0/29' };
 describe('reserve()', () => {
   test('gives one address of each set with the length of its subnet and its gateway', async () => {
     const { ipam, who } = network();
-    expect(await actor.call('reserve', ipam({ ranges: [[{ subnet: '10.1.0.0/24' }], [{ subnet: 'fd00::/64', gateway: 'fd00::9' }]] }), who('c1'))).toEqual([
+    expect(
+      await actor.call(
+        'reserve',
+        ipam({ ranges: [[{ subnet: '10.1.0.0/24' }], [{ subnet: 'fd00::/64', gateway: 'fd00::9' }]] }),
+        who('c1'),
+      ),
+    ).toEqual([
       { address: '10.1.0.2/24', gateway: '10.1.0.1' },
       { address: 'fd00::1/64', gateway: 'fd00::9' },
     ]);
@@ -46,11 +52,17 @@ describe('reserve()', () => {
 
   test('writes the reference file by byte, name, mode and marker', async () => {
     const { ipam, who, folder } = network();
-    await actor.call('reserve', ipam({ ranges: [[{ subnet: '10.1.0.0/24' }], [{ subnet: 'fd00:0:0::/64' }]] }), who('c1'));
+    await actor.call(
+      'reserve',
+      ipam({ ranges: [[{ subnet: '10.1.0.0/24' }], [{ subnet: 'fd00:0:0::/64' }]] }),
+      who('c1'),
+    );
     expect(readdirSync(folder).toSorted()).toEqual(['10.1.0.2', 'fd00::2', 'last_reserved_ip.0', 'last_reserved_ip.1']);
     expect(readFileSync(`${folder}/10.1.0.2`, 'utf8')).toBe('c1\r\neth0');
     expect(readFileSync(`${folder}/last_reserved_ip.1`, 'utf8')).toBe('fd00::2');
-    expect(readdirSync(folder).map((file) => statSync(`${folder}/${file}`).mode & 0o777)).toEqual([0o600, 0o600, 0o600, 0o600]);
+    expect(readdirSync(folder).map((file) => statSync(`${folder}/${file}`).mode & 0o777)).toEqual([
+      0o600, 0o600, 0o600, 0o600,
+    ]);
     expect(statSync(folder).mode & 0o777).toBe(0o755);
   });
 
@@ -59,7 +71,9 @@ describe('reserve()', () => {
     await actor.call('reserve', ipam(small), who('c1'));
     await actor.call('release', stage.folder, who('c1'), ['10.1.0.2']);
     expect(await actor.call('reserve', ipam(small), who('c2'))).toMatchObject([{ address: '10.1.0.3/29' }]);
-    expect(await actor.call('list', stage.folder, name)).toEqual([{ address: '10.1.0.3', containerId: 'c2', ifname: 'eth0' }]);
+    expect(await actor.call('list', stage.folder, name)).toEqual([
+      { address: '10.1.0.3', containerId: 'c2', ifname: 'eth0' },
+    ]);
   });
 
   test('names the set, its size and the folder when every address is leased', async () => {
@@ -82,7 +96,9 @@ describe('reserve()', () => {
 
   test('gives the requested address and names its holder when it is taken', async () => {
     const { ipam, who } = network();
-    expect(await actor.call('reserve', ipam(small), who('c1'), ['10.1.0.4/29'])).toMatchObject([{ address: '10.1.0.4/29' }]);
+    expect(await actor.call('reserve', ipam(small), who('c1'), ['10.1.0.4/29'])).toMatchObject([
+      { address: '10.1.0.4/29' },
+    ]);
     await expect(actor.call('reserve', ipam(small), who('c2'), ['10.1.0.4'])).rejects.toMatchObject({
       code: 102,
       message: 'Cannot reserve the requested address "10.1.0.4": container "c1" (eth0) holds it',
@@ -105,7 +121,9 @@ describe('reserve()', () => {
     const { ipam, who, put } = network();
     for (let host = 2; host < 255; host++) put(`10.1.0.${host}`, 'other\r\neth0');
     put('10.1.0.200', '', 60);
-    expect(await actor.call('reserve', ipam({ subnet: '10.1.0.0/24' }), who('c1'))).toMatchObject([{ address: '10.1.0.200/24' }]);
+    expect(await actor.call('reserve', ipam({ subnet: '10.1.0.0/24' }), who('c1'))).toMatchObject([
+      { address: '10.1.0.200/24' },
+    ]);
   });
 
   test('starts at the first address when the marker holds something else', async () => {
@@ -115,12 +133,20 @@ describe('reserve()', () => {
   });
 
   test('refuses a network name that leads out of the folder', async () => {
-    await expect(actor.call('reserve', { dataDir: stage.folder, ...small }, { network: '../x', containerId: 'c1', ifname: 'eth0' })).rejects.toMatchObject({ code: 7 });
+    await expect(
+      actor.call(
+        'reserve',
+        { dataDir: stage.folder, ...small },
+        { network: '../x', containerId: 'c1', ifname: 'eth0' },
+      ),
+    ).rejects.toMatchObject({ code: 7 });
   });
 
   test('says which path cannot be made', async () => {
     writeFileSync(`${stage.folder}/file`, '');
-    await expect(actor.call('reserve', { dataDir: `${stage.folder}/file`, ...small }, network().who('c1'))).rejects.toMatchObject({ code: 5 });
+    await expect(
+      actor.call('reserve', { dataDir: `${stage.folder}/file`, ...small }, network().who('c1')),
+    ).rejects.toMatchObject({ code: 5 });
   });
 });
 
@@ -140,11 +166,14 @@ describe('release()', () => {
     expect(await actor.call('leasesOf', stage.folder, who('c1', 'eth1'))).toEqual(['10.1.0.3']);
   });
 
-  test.each(['c1', 'c1\n', ' c1 \r\neth0\r\n', 'c1\neth0'])('removes an old or loosely written lease: %j', async (content) => {
-    const { who, put } = network();
-    put('10.1.0.2', content);
-    expect(await actor.call('release', stage.folder, who('c1'))).toEqual(['10.1.0.2']);
-  });
+  test.each(['c1', 'c1\n', ' c1 \r\neth0\r\n', 'c1\neth0'])(
+    'removes an old or loosely written lease: %j',
+    async (content) => {
+      const { who, put } = network();
+      put('10.1.0.2', content);
+      expect(await actor.call('release', stage.folder, who('c1'))).toEqual(['10.1.0.2']);
+    },
+  );
 
   test('is silent when there is no such network', async () => {
     expect(await actor.call('release', stage.folder, network().who('c1'))).toEqual([]);
@@ -170,7 +199,9 @@ describe('collect()', () => {
     await actor.call('reserve', ipam(small), who('c2'));
     put('lock', '');
     put('10.1.0.6', '', 60);
-    expect(await actor.call('collect', stage.folder, name, ['c2'])).toEqual([{ address: '10.1.0.2', containerId: 'c1', ifname: 'eth0' }]);
+    expect(await actor.call('collect', stage.folder, name, ['c2'])).toEqual([
+      { address: '10.1.0.2', containerId: 'c1', ifname: 'eth0' },
+    ]);
     expect(readdirSync(folder).toSorted()).toEqual(['10.1.0.3', 'last_reserved_ip.0', 'lock']);
   });
 });
