@@ -18,6 +18,8 @@ export interface KnownName {
   /** The last time that the resolver gave addresses, in milliseconds since 1970. */
   readonly resolvedAt: number;
   readonly addresses: readonly SeenAddress[];
+  /** True when the query for one of the families failed that time. */
+  readonly isPartial?: boolean;
 }
 
 /** An address that is open for so many seconds more; without end where the policy has refresh turned off. */
@@ -60,10 +62,19 @@ export function refreshDelay(ttls: readonly number[], refreshIntervalMinutes: nu
   );
 }
 
-/** True while no TTL of the last answer has run out: the resolver would say the same out of its cache. */
-export function isFresh({ resolvedAt, addresses }: KnownName, now: number): boolean {
+/**
+ * True while no TTL of the last answer has run out, nor the refresh interval: the resolver would say the
+ * same out of its cache. Never true of an answer that lacks a family because its query failed.
+ */
+export function isFresh(
+  { resolvedAt, addresses, isPartial = false }: KnownName,
+  now: number,
+  refreshIntervalMinutes: number,
+): boolean {
   const last = addresses.filter(({ seenAt }) => seenAt === resolvedAt);
-  return last.length > 0 && resolvedAt <= now && last.every(({ ttl }) => now < resolvedAt + ttl * 1000);
+  const cap = intervalSeconds(refreshIntervalMinutes);
+  if (isPartial || last.length === 0 || resolvedAt > now) return false;
+  return last.every(({ ttl }) => now < resolvedAt + Math.min(ttl, cap) * 1000);
 }
 
 /**

@@ -41,7 +41,7 @@ export async function openNames(
   );
   const asked = names.filter((name) => {
     const known = recalled.get(name);
-    return force || known === undefined || !isFresh(known, now);
+    return force || known === undefined || !isFresh(known, now, policy.refreshIntervalMinutes);
   });
   const resolved = await resolveNames(asked, { servers, ...(deadline === undefined ? {} : { deadline }) });
   const resolutions = new Map(resolved.map((resolution) => [resolution.name, resolution]));
@@ -56,9 +56,10 @@ export async function openNames(
       resolution === undefined && before !== undefined
         ? { known: before, dropped: [] }
         : learn(before, name, resolution?.answers ?? [], now);
-    const problems = dropped.map((address) => `"${name}" resolves to ${address}, which no name opens`);
-    if (known.resolvedAt === now) problems.push(...(await remembering(known)));
     const failing = (resolution?.failures ?? []).map(({ family }) => family);
+    const problems = dropped.map((address) => `"${name}" resolves to ${address}, which no name opens`);
+    if (known.resolvedAt === now)
+      problems.push(...(await remembering(failing.length === 0 ? known : { ...known, isPartial: true })));
     const addresses = openAddresses(known, { now, refreshIntervalMinutes: policy.refreshIntervalMinutes, failing });
     return {
       name,

@@ -17,7 +17,7 @@ const defaultDeadline = 3000;
 const timeoutPerTry = 900;
 
 /**
- * Resolves names to all their addresses of both families, in parallel, within one deadline for all.
+ * Resolves names to all their addresses of both families, in parallel, within one deadline for all of them.
  *
  * `servers` are addresses with an optional port, as in `dns.upstream`; without any those of the host's
  * resolv.conf are asked. Queries go to the DNS and nowhere else: no hosts file, no search domains.
@@ -30,12 +30,39 @@ export async function resolveNames(
   if (names.length === 0) return [];
   const resolver = new Resolver({ timeout: timeoutPerTry, tries: 2 });
   if (servers.length > 0) resolver.setServers(servers);
-  const timer = setTimeout(() => resolver.cancel(), deadline);
+  let isOver = false;
+  const timer = setTimeout(() => {
+    isOver = true;
+    resolver.cancel();
+  }, deadline);
+  const waiting = names.entries();
+  const found: Resolution[] = [];
+  /** Takes names off the one list until it is empty. */
+  const lane = async (): Promise<void> => {
+    for (const [index, name] of waiting)
+      found[index] = isOver ? unasked(name, deadline) : await resolveName(resolver, name, deadline);
+  };
   try {
-    return await Promise.all(names.map(async (name) => resolveName(resolver, name, deadline)));
+    await Promise.all(Array.from({ length: Math.min(lanes, names.length) }, lane));
+    return found;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Names under way at once: more than twice as many datagrams overrun the buffer of a socket, and wait for a retry. */
+const lanes = 50;
+
+function unasked(name: string, deadline: number): Resolution {
+  const why = `no server answered within ${deadline} ms`;
+  return {
+    name,
+    answers: [],
+    failures: [
+      { family: 4, why },
+      { family: 6, why },
+    ],
+  };
 }
 
 async function resolveName(resolver: Resolver, name: string, deadline: number): Promise<Resolution> {

@@ -62,7 +62,12 @@ function parseKnown(raw: unknown): KnownName | undefined {
   if (!isObject(raw) || raw['version'] !== 1) return undefined;
   const { name, resolvedAt, addresses } = raw;
   if (typeof name !== 'string' || typeof resolvedAt !== 'number' || !Array.isArray(addresses)) return undefined;
-  return { name, resolvedAt, addresses: addresses.filter(isSeen) };
+  return {
+    name,
+    resolvedAt,
+    addresses: addresses.filter(isSeen),
+    ...(raw['isPartial'] === true ? { isPartial: true } : {}),
+  };
 }
 
 function isSeen(raw: unknown): raw is SeenAddress {

@@ -35,7 +35,7 @@ export class DnsServer {
     this.#tcp = createServer((stream) => {
       this.#streams.add(stream);
       stream.on('error', () => {});
-      stream.on('data', (data) =>
+      stream.on('data', (data: Buffer) =>
         this.#respond(data.subarray(2), false, (answer) => stream.write(Buffer.concat([u16(answer.length), answer]))),
       );
     });

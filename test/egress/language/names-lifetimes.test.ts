@@ -49,11 +49,13 @@ describe('isFresh()', () => {
   test.each([
     ['before the TTL has run out', known('192.0.2.1', 60, now - 59_000), true],
     ['when the TTL has run out', known('192.0.2.1', 60, now - 60_000), false],
+    ['past the interval, however long the TTL', known('192.0.2.1', 4_294_967_295, now - 1_800_000), false],
+    ['when a family failed', { ...known('192.0.2.1', 60), isPartial: true }, false],
     ['with a TTL of 0', known('192.0.2.1', 0, now), false],
     ['when the answer is from the future', known('192.0.2.1', 60, now + 1000), false],
     ['without addresses', { name: 'a.example.org', resolvedAt: now, addresses: [] }, false],
   ])('%s', (_what, name, fresh) => {
-    expect(isFresh(name, now)).toBe(fresh);
+    expect(isFresh(name, now, 30)).toBe(fresh);
   });
 });
 

@@ -84,6 +84,14 @@ describe('openNames()', () => {
     ]);
   });
 
+  test('asks again when one family failed the last time', async () => {
+    server.say('a.example.org', { a: [['192.0.2.1', 300]], codeOfAaaa: 2 });
+    await open(['a.example.org']);
+    server.say('a.example.org', { a: [['192.0.2.1', 300]], aaaa: [['2001:db8::1', 300]] });
+    const [a] = await open(['a.example.org'], { now: now + 1000 });
+    expect(a?.addresses.map(({ address }) => address)).toEqual(['192.0.2.1', '2001:db8::1']);
+  });
+
   test('asks all the same when it is told to', async () => {
     await open(['a.example.org']);
     server.asked.length = 0;

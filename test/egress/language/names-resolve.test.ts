@@ -129,6 +129,14 @@ test('resolveNames() asks for all names at the same time', async () => {
   expect(performance.now() - started).toBeLessThan(700);
 });
 
+test('resolveNames() gives up at its deadline with more names than it asks at once', async () => {
+  const names = Array.from({ length: 120 }, () => 'silent.example.org');
+  const started = performance.now();
+  const found = await resolveNames(names, { servers: [server.address], deadline: 300 });
+  expect(performance.now() - started).toBeLessThan(800);
+  expect(found.map(({ failures }) => failures.length)).toEqual(names.map(() => 2));
+});
+
 test('resolveNames() asks for the name as it stands, without search domains', async () => {
   await resolve('host');
   expect(new Set(server.asked)).toEqual(new Set(['host A', 'host AAAA']));

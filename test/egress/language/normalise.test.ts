@@ -149,10 +149,11 @@ function opens({ ranges, boxes, icmp }: FoldedRules, address: string, protocol: 
 }
 
 function expectDisjoint<Range extends OpenRange>(list: readonly Range[], meet: (a: Range, b: Range) => boolean): void {
-  for (const [index, a] of list.entries()) {
-    for (const b of list.slice(index + 1)) {
-      const overlap = a.family === b.family && a.from <= b.to && b.from <= a.to && meet(a, b);
-      if (overlap) expect.fail(`${nftInterval(a)} meets ${nftInterval(b)}`);
-    }
-  }
+  const overlaps = list.flatMap((a, index) =>
+    list
+      .slice(index + 1)
+      .filter((b) => a.family === b.family && a.from <= b.to && b.from <= a.to && meet(a, b))
+      .map((b) => `${nftInterval(a)} meets ${nftInterval(b)}`),
+  );
+  expect(overlaps).toEqual([]);
 }

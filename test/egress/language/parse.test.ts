@@ -206,7 +206,7 @@ describe('parsePolicy() refuses', () => {
     const error = refusalOf(raw);
     expect(error.code).toBe(7);
     expect(error.message).toContain(message);
-    if (details !== undefined) expect(error.details).toContain(details);
+    expect(error.details ?? '').toContain(details ?? '');
   });
 
   function refusalOf(raw: unknown): CniError {

@@ -31,7 +31,7 @@ test.each(zones.map((zone) => zone.names))('the names from %s on are sorted and 
 
 test('every name starts with its top-level domain', () => {
   const tops = new Set(zones.flatMap((zone) => zone.names).map((name) => name.split('.', 1)[0]));
-  expect([...tops].toSorted()).toEqual(['aws', 'cloud', 'com', 'io', 'org']);
+  expect(tops).toEqual(new Set(['aws', 'cloud', 'com', 'io', 'org']));
 });
 
 test('preset none opens nothing', () => {
