@@ -9,7 +9,7 @@ export interface Network {
   readonly outside: Outside;
   readonly container: Container;
   /** What works for the container, by both families: a fetch from outside, a DNS server of the host, and a port that is published. */
-  works(): Promise<{ out: string[]; dns: string[]; published: string[]; closed: string[] }>;
+  readonly works: () => Promise<{ out: string[]; dns: string[]; published: string[]; closed: string[] }>;
 }
 
 /** A host with a bridge "br0", a container on it, an outside, and servers for what a container needs. */

@@ -4,6 +4,7 @@ import type { Container, ExecOptions, ExecResult } from './private-host.ts';
 /** Where the built executables are. */
 export const binaries = fileURLToPath(new URL('../../bundle/bin', import.meta.url));
 
+// oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
 export type Json = Record<string, any>;
 
 export interface Conflist {

@@ -1,0 +1,98 @@
+import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { close, foreignRules, inspect, makeNetwork, open } from './network.ts';
+import { provide, unpack } from './packages.ts';
+
+const ufw = unpack('ufw');
+const firewalld = unpack('firewalld');
+const passing = { out: ['outside', 'outside'], dns: ['dns', 'dns'], published: ['container', 'container'] };
+
+describe.skipIf(ufw === undefined)('openForeignFirewalls() with ufw', () => {
+  test('lets a bridge through, also after a reload when asked again, and takes back exactly that', async ({ host }) => {
+    const network = await makeNetwork(host);
+    await startUfw(host);
+    const rules = await foreignRules(host);
+    expect((await network.works()).out).not.toContain('outside');
+
+    expect(await open(host)).toEqual([]);
+    const after = await network.works();
+    expect(after).toMatchObject(passing);
+    expect(after.closed).not.toContain('ssh');
+
+    await host.sh('ufw reload');
+    await open(host, { again: true });
+    expect(await network.works()).toMatchObject(passing);
+    await close(host);
+    expect(await foreignRules(host)).toBe(rules);
+  });
+});
+
+describe.skipIf(firewalld === undefined)('openForeignFirewalls() with firewalld', () => {
+  test('puts the bridge into the trusted zone, now and for ever, and takes it out again', async ({ host }) => {
+    const network = await makeNetwork(host);
+    await startFirewalld(host);
+    const rules = await foreignRules(host);
+    expect((await network.works()).out).not.toContain('outside');
+    expect(await inspect(host)).toMatchObject([{ firewall: 'firewalld', state: 'closed', blocker: 'bridge "br0" is in no zone' }]);
+
+    expect(await open(host)).toEqual([]);
+    expect(await network.works()).toMatchObject(passing);
+    expect(await inspect(host)).toMatchObject([{ firewall: 'firewalld', state: 'open' }]);
+    await host.sh('firewall-cmd --reload');
+    expect(await network.works()).toMatchObject(passing);
+
+    await close(host);
+    expect(await host.run(['firewall-cmd', '--permanent', '--zone=trusted', '--list-interfaces'])).toBe('\n');
+    await host.sh('firewall-cmd --reload');
+    expect(await foreignRules(host)).toBe(rules);
+    expect(await host.run(['find', '/var/lib/drawbridge', '/run/drawbridge/firewall', '-type', 'f'])).toBe('');
+  });
+
+  test('takes its permanent entry out although the host was started anew in between', async ({ host }) => {
+    await startFirewalld(host);
+    await open(host);
+    await host.sh('rm -r /run/drawbridge; firewall-cmd --reload');
+    await open(host);
+    await close(host);
+    expect(await host.run(['firewall-cmd', '--zone=trusted', '--list-interfaces'])).toBe('\n');
+    expect(await host.run(['firewall-cmd', '--permanent', '--zone=trusted', '--list-interfaces'])).toBe('\n');
+  });
+
+  test('leaves a bridge where an administrator has put it', async ({ host }) => {
+    await startFirewalld(host);
+    await host.sh('for p in "" --permanent; do firewall-cmd $p --zone=trusted --add-interface=br0; done');
+    expect(await open(host)).toEqual([]);
+    await close(host);
+    expect(await host.run(['firewall-cmd', '--zone=trusted', '--list-interfaces'])).toBe('br0\n');
+    expect(await host.run(['firewall-cmd', '--permanent', '--zone=trusted', '--list-interfaces'])).toBe('br0\n');
+    await host.sh('for p in "" --permanent; do firewall-cmd $p --zone=work --change-interface=br0; done');
+    const [warning] = await open(host);
+    expect(warning?.message).toContain('Cannot open a firewall of the host for bridge "br0"');
+    expect(await host.run(['firewall-cmd', '--get-zone-of-interface=br0'])).toBe('work\n');
+  });
+});
+
+async function startUfw(host: Host): Promise<void> {
+  await provide(host, ufw!);
+  await host.sh(`
+    cd /usr/share/ufw; cp ufw.conf before.rules before6.rules after.rules after6.rules /etc/ufw/ 2>/dev/null || true
+    cp iptables/*.rules /etc/ufw/; cp before.init after.init ufw.conf /etc/ufw/; cp -n user*.rules iptables/user*.rules /etc/ufw/ || true
+    ufw --force enable; ufw reload`);
+}
+
+/** Its own bus and daemon, in the host's namespaces. */
+async function startFirewalld(host: Host): Promise<void> {
+  await provide(host, firewalld!);
+  await host.sh(`mkdir -p /run/dbus; cat > /run/bus.conf <<'END'
+    <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+    <busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
+    <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow send_type="signal"/>
+      <allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
+      <allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/></policy></busconfig>
+END`);
+  await host.spawn(['dbus-daemon', '--config-file=/run/bus.conf', '--nofork', '--nopidfile']);
+  await host.sh('until [ -S /run/dbus/system_bus_socket ]; do sleep 0.02; done');
+  const daemon = await host.spawn(['/usr/sbin/firewalld', '--nofork', '--nopid']);
+  await host.sh(`until firewall-cmd --state >/dev/null 2>&1; do sleep 0.1; done`).catch(async () => {
+    throw new Error(`firewalld does not start: ${await host.run(['cat', daemon.log])}`);
+  });
+}
