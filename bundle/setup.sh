@@ -56,8 +56,8 @@ missing_debian_packages() {
     demo) [ "$need" != packages ] || continue ;;
     test) [ "$need" = test ] || continue ;;
     esac
-    is_there "$see" || printf '%s ' "$package"
-  done <bundle/debian-packages
+    is_there "$see" || printf '%s\n' "$package"
+  done <bundle/debian-packages | paste -s -d ' ' -
 }
 
 is_there() {
