@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { CniError, codes } from '../cni/errors.ts';
 import { stateDir } from './paths.ts';
 
 /*
@@ -29,20 +30,26 @@ export function firstUseSinceBoot(subject: string): BootTimes | undefined {
   return stamp === undefined ? times : { ...times, lastUsed: stamp.usedAt };
 }
 
-/** Remembers that `subject` is used now, in this boot. */
+/** Remembers that `subject` is used now, in this boot. Throws {@link CniError} with code 5 when it cannot. */
 export function stampBoot(subject: string): void {
   const file = stampFile(subject);
   const temporary = `${file}.${process.pid}`;
-  mkdirSync(`${stateDir}/boot`, { recursive: true, mode: 0o755 });
-  writeFileSync(temporary, JSON.stringify({ subject, bootId: bootId() }));
-  renameSync(temporary, file);
+  try {
+    mkdirSync(`${stateDir}/boot`, { recursive: true, mode: 0o755 });
+    writeFileSync(temporary, JSON.stringify({ subject, bootId: bootId() }));
+    renameSync(temporary, file);
+  } catch (cause) {
+    throw new CniError(codes.ioFailure, `Cannot write "${file}": ${(cause as Error).message}`, undefined, { cause });
+  }
 }
 
-/** Renews the time of a stamp of this boot. */
+/** Renews the time of a stamp of this boot. Never throws: without it, only reboots of less than a minute are told worse. */
 export function renewStamp(subject: string): void {
   // One more, since a Date holds whole milliseconds and the times of files do not.
   const now = new Date(Date.now() + 1);
-  utimesSync(stampFile(subject), now, now);
+  try {
+    utimesSync(stampFile(subject), now, now);
+  } catch {}
 }
 
 /** Milliseconds by which clocks and the moments of a boot may differ and still be the same. */

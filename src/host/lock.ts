@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path/posix';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { CniError, codes } from '../cni/errors.ts';
@@ -49,7 +50,7 @@ export async function withLock<T>(
   try {
     return await fn();
   } finally {
-    rmSync(`${file}.holder`, { force: true });
+    removeHolder(file);
     // Lost to somebody who found it stale: then it is no longer ours to release.
     await release().catch(() => undefined);
   }
@@ -82,13 +83,23 @@ async function tryLock(file: string): Promise<(() => Promise<void>) | undefined>
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ELOCKED') return undefined;
-    if (code !== 'ENOENT')
-      throw new CniError(codes.ioFailure, `Cannot lock "${file}": ${(error as Error).message}`, undefined, {
-        cause: error,
-      });
-    mkdirSync(`${runDir}/locks`, { recursive: true, mode: 0o755 });
+    if (code !== 'ENOENT') throw unlockable(file, error);
+    makeFolder(file);
     return tryLock(file);
   }
+}
+
+/** Missing after each boot. */
+function makeFolder(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw unlockable(file, error);
+  }
+}
+
+function unlockable(file: string, cause: unknown): CniError {
+  return new CniError(codes.ioFailure, `Cannot lock "${file}": ${(cause as Error).message}`, undefined, { cause });
 }
 
 /** Milliseconds: short at first, since the lock is held for one or two, with chance in it so that waiters spread. */
@@ -102,6 +113,12 @@ function writeHolder(file: string, holder: Holder): void {
   } catch {
     // It only serves the text of an error.
   }
+}
+
+function removeHolder(file: string): void {
+  try {
+    unlinkSync(`${file}.holder`);
+  } catch {}
 }
 
 function readHolder(file: string): Partial<Holder> {

@@ -150,6 +150,23 @@ describe('reserve()', () => {
   });
 });
 
+describe('reserve() on a host that cannot be written', () => {
+  test.each(['/run/drawbridge', '/var/lib/drawbridge'])('says that %s cannot, and takes nothing', async (path) => {
+    await using broken = new Stage();
+    const lonely = broken.actor();
+    await lonely.call('list', broken.folder, 'none');
+    writeFileSync(broken.inside(path), 'a file in the way');
+    await expect(
+      lonely.call(
+        'reserve',
+        { dataDir: broken.folder, ...small },
+        { network: 'net', containerId: 'c1', ifname: 'eth0' },
+      ),
+    ).rejects.toMatchObject({ code: 5, message: expect.stringContaining(`"${path}/`) as string });
+    expect(readdirSync(`${broken.folder}/net`)).toEqual([]);
+  });
+});
+
 describe('release()', () => {
   test('leaves an address that belongs to somebody else by now', async () => {
     const { ipam, who, leases } = network();
