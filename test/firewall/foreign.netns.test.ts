@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 import { close, foreignRules, inspect, makeNetwork, open } from './network.ts';
 
@@ -177,5 +179,22 @@ describe('closeForeignFirewalls()', () => {
     await close(host);
     expect(await foreignRules(host)).toBe(rules);
     await close(host);
+  });
+});
+
+describe('golden transactions', () => {
+  const folder = join(import.meta.dirname, 'golden');
+  test.for(readdirSync(folder))('%s is what the kernel holds afterwards, word for word', async (file, { host }) => {
+    const text = readFileSync(join(folder, file), 'utf8');
+    const program = file.split('.')[1]!;
+    for (const kind of ['nft', 'legacy']) {
+      await host.run([`${program}-${kind}`, '-N', 'DOCKER-USER']);
+      await host.run([`${program}-${kind}-restore`, '--noflush', '-w', '5'], { input: text });
+      const rules = (await host.run([`${program}-${kind}`, '-S'])).split('\n').filter((line) => line.startsWith('-A'));
+      const inserted = text
+        .split('\n')
+        .flatMap((line) => (line.startsWith('-I') ? [line.replace(/^-I (\S+) \d+/, '-A $1')] : []));
+      expect(rules.toSorted()).toEqual(inserted.toSorted());
+    }
   });
 });

@@ -16,7 +16,9 @@ export function unpack(name: string): string | undefined {
   try {
     mkdirSync(join(archives, 'partial'), { recursive: true });
     const options = ['-o', `Dir::Cache::archives=${archives}`, '-o', 'Debug::NoLocking=1', '--no-install-recommends'];
-    execFileSync('apt-get', ['-y', '-qq', '--download-only', '--reinstall', ...options, 'install', name], { stdio: 'pipe' });
+    execFileSync('apt-get', ['-y', '-qq', '--download-only', '--reinstall', ...options, 'install', name], {
+      stdio: 'pipe',
+    });
     for (const file of readdirSync(archives)) {
       if (file.endsWith('.deb')) execFileSync('dpkg', ['-x', join(archives, file), root]);
     }

@@ -9,17 +9,23 @@ export interface Binding {
   readonly permanent: boolean;
 }
 
-export const unbound: Binding = { runtime: false, permanent: false };
-
 /**
- * Puts a bridge into firewalld's trusted zone, now and for its next start. Tells what was not so before.
+ * Puts a bridge into firewalld's trusted zone, now and for its next start. Tells what was not so before; undefined
+ * when an administrator has put it into another zone, which is then left as it is.
  *
  * Not by direct rules: they are deprecated and end in iptables, where firewalld's own table would still reject.
- * Throws {@link CommandError} when the bridge is in another zone, or firewalld does not answer.
+ * Throws {@link CommandError}, with nothing changed, when firewalld refuses or does not answer.
  */
-export async function bindToZone(bridge: string): Promise<Binding> {
-  const [runtime, permanent] = await Promise.all([bind(bridge, []), bind(bridge, ['--permanent'])]);
-  return { runtime, permanent };
+export async function bindToZone(bridge: string): Promise<Binding | undefined> {
+  const runtime = await bind(bridge, []);
+  if (runtime === 'elsewhere') return undefined;
+  try {
+    const permanent = await bind(bridge, ['--permanent']);
+    return { runtime: runtime === 'bound', permanent: permanent === 'bound' };
+  } catch (error) {
+    if (runtime === 'bound') await unbind(bridge, []);
+    throw error;
+  }
 }
 
 /** Takes a bridge out of the zone again, where `binding` says that we put it there. */
@@ -44,10 +50,15 @@ export function isOpenZone(name: string | undefined): boolean {
   return name === zone;
 }
 
-/** False when the bridge was in the zone already: it is not ours to take out. */
-async function bind(bridge: string, options: readonly string[]): Promise<boolean> {
-  const { stdout, stderr } = await run('firewall-cmd', [...options, `--zone=${zone}`, `--add-interface=${bridge}`]);
-  return !/ALREADY_(SET|ENABLED)/.test(stdout + stderr);
+/** "already": it was in the zone before, and is not ours to take out. */
+async function bind(bridge: string, options: readonly string[]): Promise<'bound' | 'already' | 'elsewhere'> {
+  try {
+    const { stdout, stderr } = await run('firewall-cmd', [...options, `--zone=${zone}`, `--add-interface=${bridge}`]);
+    return /ALREADY_(SET|ENABLED)/.test(stdout + stderr) ? 'already' : 'bound';
+  } catch (error) {
+    if (error instanceof CommandError && (error.stdout + error.stderr).includes('ZONE_CONFLICT')) return 'elsewhere';
+    throw error;
+  }
 }
 
 async function unbind(bridge: string, options: readonly string[]): Promise<void> {

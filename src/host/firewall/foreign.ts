@@ -1,3 +1,4 @@
+import { CniError, codes } from '../../cni/errors.ts';
 import { withLock } from '../lock.ts';
 import { run } from '../run.ts';
 import { planClosing, planOpening, type HostPort, type Opening, type OpeningPlan } from './accepts.ts';
@@ -16,7 +17,7 @@ import {
 import { findFirewalls, type Backend, type BaseChain } from './present.ts';
 
 export type { HostPort } from './accepts.ts';
-export type { FirewallWarning } from './note.ts';
+export { openedBridges, type FirewallWarning } from './note.ts';
 
 export interface OpenOptions {
   /** What of the host the container is to reach; default DNS. Those of a bridge's containers add up. */
@@ -51,8 +52,9 @@ const dns: readonly HostPort[] = [
  * Inserts the accepts that other firewalls of the host need to let a bridge's traffic pass.
  *
  * The first container of a bridge pays for it; for the others it is the reading of one file. The attachment's record
- * has to be written before the call: {@link closeForeignFirewalls} relies on it. Never throws for a firewall: what
- * stays closed comes back as a warning, since it stops packets and opens nothing.
+ * has to be written before the call: {@link closeForeignFirewalls} relies on it. A firewall that stays closed comes
+ * back as a warning, since it stops packets and opens nothing. Throws with code 100 when nft does not answer, and 11
+ * when another container's call holds the lock for too long.
  */
 export async function openForeignFirewalls(
   bridge: string,
@@ -63,15 +65,34 @@ export async function openForeignFirewalls(
     const note = again ? undefined : readNote(bridge);
     return note !== undefined && covers(note, asked) ? note.warnings : undefined;
   };
-  return enough() ?? withLock('foreign-firewalls', `open ${bridge}`, async () => enough() ?? openAll(asked));
+  const latest = performance.now() + longestWait;
+  for (;;) {
+    const warnings = enough();
+    if (warnings !== undefined) return warnings;
+    try {
+      return await withLock(lockName, `open ${bridge}`, async () => enough() ?? openAll(asked), {
+        deadline: lookAgain,
+      });
+    } catch (error) {
+      // Of many that start at once the first does the work: the others wait for its note, not for their turn.
+      const busy = error instanceof CniError && error.code === codes.tryAgainLater;
+      if (!busy || performance.now() > latest) throw error;
+    }
+  }
 }
+
+const lockName = 'foreign-firewalls';
+
+/** Milliseconds: how often those who wait look for the note, and for how long; firewalld takes a second or two. */
+const lookAgain = 40;
+const longestWait = 10_000;
 
 /** Removes what was inserted for a bridge, and nothing else. Throws when a program fails; a second call goes on. */
 export async function closeForeignFirewalls(
   bridge: string,
   { stillUsed = () => false }: CloseOptions = {},
 ): Promise<void> {
-  await withLock('foreign-firewalls', `close ${bridge}`, async () => {
+  await withLock(lockName, `close ${bridge}`, async () => {
     const note = readNote(bridge);
     // First the note, then the question: an ADD that still read the note has written its record before.
     removeNote(bridge);
@@ -145,12 +166,19 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
     }
   };
 
+  const warnings: FirewallWarning[] = [];
   let zoned = before?.zoned ?? false;
   if (firewalld) {
     await attempt(zoneRemedy(bridge), async () => {
       const binding = await bindToZone(bridge);
-      zoned ||= binding.runtime;
-      if (binding.permanent) markPermanentZone(bridge, true);
+      if (binding === undefined) {
+        warnings.push({
+          message: `Bridge "${bridge}" is in a zone of firewalld that was not chosen by us: what that zone rejects does not pass`,
+          remedy: zoneRemedy(bridge),
+        });
+      }
+      zoned ||= binding?.runtime === true;
+      if (binding?.permanent === true) markPermanentZone(bridge, true);
     });
   }
   let opened = before?.opened ?? false;
@@ -165,7 +193,6 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
     );
   }
 
-  const warnings: FirewallWarning[] = [];
   for (const chain of closedChains) {
     if (await isOpenedByHand(chain, bridge)) continue;
     warnings.push({

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { runDir, stateDir } from '../paths.ts';
 import type { HostPort, Opening } from './accepts.ts';
 
@@ -43,6 +43,17 @@ export function writeNote(note: Note): void {
 
 export function removeNote(bridge: string): void {
   rmSync(noteFile(bridge), { force: true });
+}
+
+/** Bridges that something was opened for, or that were looked at: also those whose containers are gone. */
+export function openedBridges(): string[] {
+  try {
+    return readdirSync(`${runDir}/firewall`).flatMap((file) =>
+      file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : [],
+    );
+  } catch {
+    return [];
+  }
 }
 
 /** Whether what a note says was opened is enough for what is asked now. */
