@@ -1,6 +1,8 @@
+import { compilePolicy } from '../egress/compile.ts';
+import { egressElements, guardElements } from '../egress/elements.ts';
 import { portElements } from '../ports/elements.ts';
 import { masqueradeElements } from '../ports/masquerade.ts';
-import type { AttachmentRecord } from '../records/record.ts';
+import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
 import type { Claim } from './change.ts';
 import { elementId, type Element } from './element.ts';
 import type { RuleGroup } from './group.ts';
@@ -11,7 +13,12 @@ interface Contributor {
   readonly groups?: (record: AttachmentRecord) => readonly RuleGroup[];
 }
 
-const contributors: readonly Contributor[] = [{ elements: portElements }, { elements: masqueradeElements }];
+const contributors: readonly Contributor[] = [
+  { elements: portElements },
+  { elements: masqueradeElements },
+  { elements: egressElements, groups: ({ egress }) => (egress === undefined ? [] : [compiled(egress)]) },
+  { elements: guardElements },
+];
 
 /**
  * Everything that our tables hold for an attachment. Nothing while its ADD is under way: the elements come
@@ -29,4 +36,15 @@ export function desired(record: AttachmentRecord): Claim {
     elements: [...new Map(elements.map((element) => [elementId(element), element])).values()],
     groups: contributors.flatMap(({ groups }) => groups?.(record) ?? []),
   };
+}
+
+const groups = new Map<string, RuleGroup>();
+
+/** Many attachments share a policy, and compiling a long one takes a while. */
+function compiled({ policyId, policy }: EgressRecord): RuleGroup {
+  const known = groups.get(policyId);
+  if (known !== undefined) return known;
+  const group = compilePolicy(policy);
+  groups.set(policyId, group);
+  return group;
 }

@@ -2,8 +2,8 @@
  * The two tables, without what belongs to attachments. A packet costs the same number of lookups whatever
  * the number of containers and of published ports.
  *
- *   set layout          the hash of all this text: a transaction that asserts it fails on another layout
- *   set groups          one mark per policy whose chains and sets are declared (nft/group.ts)
+ *   set layout_<hash>   named by the hash of all this text: who adds to it fails on another layout
+ *   set group_<hash>    one for each policy whose chains and sets are declared (nft/group.ts)
  *   set bridges         interfaces through which our containers' packets enter the host
  *   map published4_at   (address of the host, protocol, port) -> container, for mappings with a hostIP
  *   map published4      (protocol, port) -> container, for mappings on every address
@@ -19,7 +19,6 @@ import { egressDeclarations } from '../egress/layout.ts';
 import type { TableName } from './element.ts';
 
 const sets = `
-  set groups { type ifname; }
   set bridges { type ifname; }
   map published4_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
   map published6_at { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
@@ -107,13 +106,16 @@ const declarations: Readonly<Record<TableName, string>> = {
   'bridge drawbridge': guardDeclarations,
 };
 
-/** nft text of the element of set `layout`: stands for all declarations of this program's version. */
+/** Name of the set that stands for all declarations of this program's version. */
 export const layoutMark = mark('layout', JSON.stringify(declarations));
 
-/** nft text of the element of set `groups` that stands for a policy. */
+/** Name of the set that stands for the chains and sets of a policy. */
 export function groupMark(id: string): string {
   return mark('group', id);
 }
+
+/** nft text of the one element that those sets hold. */
+export const markElement = '"in-force"';
 
 /** nft text of each table with its declarations and no element but the layout's. */
 export const tables: Readonly<Record<TableName, string>> = {
@@ -121,13 +123,12 @@ export const tables: Readonly<Record<TableName, string>> = {
   'bridge drawbridge': tableText('bridge drawbridge'),
 };
 
-/** Sets hold no free text: an interface's name, of at most 15 characters, comes closest. */
 function mark(kind: string, text: string): string {
-  return `"${kind[0]}${createHash('sha256').update(text).digest('hex').slice(0, 14)}"`;
+  return `${kind}_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
 
 function tableText(table: TableName): string {
-  const layout = `  set layout { type ifname; elements = { ${layoutMark} } }`;
+  const layout = `  set ${layoutMark} { type ifname; elements = { ${markElement} } }`;
   const body = declarations[table].split('\n').filter((line) => line.trim() !== '');
   return [`table ${table} {`, layout, ...body, '}', ''].join('\n');
 }

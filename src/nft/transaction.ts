@@ -1,10 +1,12 @@
 import { elementId, type Element, type TableName } from './element.ts';
 import type { RuleGroup } from './group.ts';
-import { groupMark, layoutMark, tables } from './layout.ts';
+import { groupMark, layoutMark, markElement, tables } from './layout.ts';
 import { quotedComment } from './quote.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
 export interface Change {
+  /** Timed elements that stand in the way of permanent ones; they may have gone. */
+  readonly clear: readonly Element[];
   readonly drop: readonly Element[];
   /** Groups whose last attachment goes. */
   readonly undeclare: readonly RuleGroup[];
@@ -26,32 +28,35 @@ export interface Contents {
  *
  * It fails as a whole, with ENOENT, when a table is missing or has another layout than this program's,
  * and with ENOENT or EEXIST when the kernel does not hold what the records say: then {@link rebuildText}.
+ *
+ * An ADD deletes nothing: a transaction that deletes waits until no packet looks at what goes, which takes
+ * some milliseconds.
  */
-export function changeText({ drop, undeclare, declare, assert, put }: Change): string {
+export function changeText({ clear, drop, undeclare, declare, assert, put }: Change): string {
+  const lasting = put.filter(({ timeout }) => timeout === undefined);
+  const passing = put.filter(({ timeout }) => timeout !== undefined);
   return lines([
-    ...tableNames.flatMap((table) => assertElement(table, 'layout', layoutMark)),
-    ...assert.flatMap(({ id }) => assertElement('inet drawbridge', 'groups', groupMark(id))),
+    ...assertions(assert),
+    ...bulk('add', clear),
+    ...bulk('delete', clear),
     ...bulk('delete', drop),
-    ...undeclare.flatMap(({ id, remove }) => [`delete element inet drawbridge groups { ${groupMark(id)} }`, ...remove]),
-    ...declare.flatMap(({ id, add }) => [`create element inet drawbridge groups { ${groupMark(id)} }`, ...add]),
-    ...bulk(
-      'add',
-      put.filter(({ timeout }) => timeout === undefined),
-    ),
-    ...renewed(put.filter(({ timeout }) => timeout !== undefined)),
+    ...undeclare.flatMap(({ id, remove }) => [...remove, `delete set inet drawbridge ${groupMark(id)}`]),
+    ...declare.flatMap(({ id, add }) => [`create set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
+    ...bulk('add', lasting),
+    ...renewed(passing),
   ]);
 }
 
 /** Whether there is nothing to change; what must be there is then not asked for. */
-export function isEmpty({ drop, undeclare, declare, put }: Change): boolean {
-  return [drop, undeclare, declare, put].every(({ length }) => length === 0);
+export function isEmpty({ clear, drop, undeclare, declare, put }: Change): boolean {
+  return [clear, drop, undeclare, declare, put].every(({ length }) => length === 0);
 }
 
 /** Text of a transaction that replaces both tables by the layout and these contents. */
 export function rebuildText({ groups, elements }: Contents): string {
   return lines([
     ...tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`, tables[table].trimEnd()]),
-    ...groups.flatMap(({ id, add }) => [`add element inet drawbridge groups { ${groupMark(id)} }`, ...add]),
+    ...groups.flatMap(({ id, add }) => [`add set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
     ...bulk('add', elements),
   ]);
 }
@@ -70,17 +75,15 @@ export function comparisonTexts(
   elements: readonly Element[],
   groups: readonly RuleGroup[],
 ): { values: string; keys: string } {
-  const layout = tableNames.flatMap((table) => assertElement(table, 'layout', layoutMark));
-  const marks = groups.flatMap(({ id }) => assertElement('inet drawbridge', 'groups', groupMark(id)));
   return {
     values: lines([
-      ...layout,
+      ...assertions([]),
       ...bulk(
         'add',
         elements.filter(({ value }) => value !== undefined),
       ),
     ]),
-    keys: lines([...layout, ...marks, ...bulk('delete', elements)]),
+    keys: lines([...assertions(groups), ...bulk('delete', elements)]),
   };
 }
 
@@ -90,9 +93,12 @@ function lines(commands: readonly string[]): string {
   return commands.map((command) => `${command}\n`).join('');
 }
 
-/** Deleting fails when the element is missing; adding it again leaves everything as it was. */
-function assertElement(table: TableName, set: string, key: string): string[] {
-  return ['delete', 'add'].map((verb) => `${verb} element ${table} ${set} { ${key} }`);
+/** Sets stand for the layout and for each group by their names: adding an element fails where there is no such set. */
+function assertions(groups: readonly RuleGroup[]): string[] {
+  return [
+    ...tableNames.map((table) => `add element ${table} ${layoutMark} { ${markElement} }`),
+    ...groups.map(({ id }) => `add element inet drawbridge ${groupMark(id)} { ${markElement} }`),
+  ];
 }
 
 /** One command per set. */

@@ -1,4 +1,6 @@
 import { isIP } from 'node:net';
+import { policyId } from '../egress/policy-id.ts';
+import type { Policy } from '../egress/policy.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
 import type { AddressRecord, AttachmentRecord, EgressRecord, LinkRecord } from './record.ts';
 
@@ -16,8 +18,8 @@ export function readAttachment(value: unknown): AttachmentRecord {
   matching(record, 'key', /^[0-9a-f]{16}$/);
   matching(record, 'state', /^(?:adding|ready)$/);
   if (record['link'] !== undefined) readLink(record['link']);
-  if (record['egress'] !== undefined) readEgress(record['egress']);
-  return record as unknown as AttachmentRecord;
+  const egress = record['egress'] === undefined ? {} : { egress: readEgress(record['egress']) };
+  return { ...(record as unknown as AttachmentRecord), ...egress };
 }
 
 const interfaceName = /^[^\s/:"*\\\x00-\x1f\x7f-\uffff]{1,15}$/;
@@ -62,15 +64,27 @@ function readMapping(value: unknown): PortMapping {
   return mapping as unknown as PortMapping;
 }
 
-function readEgress(value: unknown): void {
+/** The policy's id is made anew: that of another version of this program may be another, and names chains of its own. */
+function readEgress(value: unknown): EgressRecord {
   const egress = object(value, '"egress"') as Partial<Record<keyof EgressRecord, unknown>> & Record<string, unknown>;
   matching(egress, 'ingressInterface', interfaceName);
   if (egress['port'] !== undefined) matching(egress, 'port', interfaceName);
   if (egress['mac'] !== undefined) matching(egress, 'mac', hardwareAddress);
   for (const key of ['addresses', 'gateways']) list(egress, key).forEach((ip) => ipText(ip, key));
   if (egress['policyName'] !== undefined) text(egress, 'policyName');
-  matching(egress, 'policyId', /^[\w-]{1,64}$/);
   object(egress['policy'], '"policy"');
+  const record = egress as unknown as EgressRecord;
+  return { ...record, policyId: idOf(record.policy) };
+}
+
+const ids = new Map<string, string>();
+
+/** Throws for a policy that lacks a part. Many records hold the same one, and a long one takes a while. */
+function idOf(policy: Policy): string {
+  const text = JSON.stringify(policy);
+  const id = ids.get(text) ?? policyId(policy);
+  ids.set(text, id);
+  return id;
 }
 
 function object(value: unknown, what: string): Record<string, unknown> {

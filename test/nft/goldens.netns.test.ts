@@ -14,7 +14,7 @@ describe('the kernel', () => {
       const elements = [...resolve(after.map(desired)).values()];
       const golden = readFileSync(new URL(`../golden/nft/${name}.nft`, import.meta.url), 'utf8');
       await host.run(['nft', '-f', '-'], {
-        input: rebuildText({ groups: [], elements }).replaceAll(layoutMark, '"layout"'),
+        input: rebuildText({ groups: [], elements }).replaceAll(layoutMark, 'layout_hash'),
       });
       expect(await host.exec(['nft', '-f', '-'], { input: golden }), name).toMatchObject({ code: 0, stderr: '' });
     }

@@ -5,7 +5,7 @@ import { groupMark, layoutMark } from '../../src/nft/layout.ts';
 import { quotedComment, quotedInterface } from '../../src/nft/quote.ts';
 import { changeText, comparisonTexts, isEmpty, rebuildText, type Change } from '../../src/nft/transaction.ts';
 
-const nothing: Change = { drop: [], undeclare: [], declare: [], assert: [], put: [] };
+const nothing: Change = { clear: [], drop: [], undeclare: [], declare: [], assert: [], put: [] };
 const port: Element = { table: 'inet drawbridge', set: 'published4', key: 'tcp . 80', value: '10.0.0.2 . 8080' };
 const group: RuleGroup = {
   id: 'ab12',
@@ -13,10 +13,7 @@ const group: RuleGroup = {
   remove: ['delete chain inet drawbridge p'],
 };
 
-const assertion = ['inet', 'bridge'].flatMap((family) => [
-  `delete element ${family} drawbridge layout { ${layoutMark} }`,
-  `add element ${family} drawbridge layout { ${layoutMark} }`,
-]);
+const assertion = ['inet', 'bridge'].map((family) => `add element ${family} drawbridge ${layoutMark} { "in-force" }`);
 
 describe('changeText()', () => {
   test.for<[string, Partial<Change>, string[]]>([
@@ -33,6 +30,15 @@ describe('changeText()', () => {
       [
         'delete element inet drawbridge published4 { tcp . 80 }',
         'add element inet drawbridge published4 { tcp . 80 : 10.0.0.3 . 1 }',
+      ],
+    ],
+    [
+      'clears what may be there or not',
+      { clear: [{ ...port, timeout: 30 }], put: [port] },
+      [
+        'add element inet drawbridge published4 { tcp . 80 timeout 30s : 10.0.0.2 . 8080 }',
+        'delete element inet drawbridge published4 { tcp . 80 }',
+        'add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080 }',
       ],
     ],
     [
@@ -53,7 +59,7 @@ describe('changeText()', () => {
       'marks the group that it declares',
       { declare: [group], put: [port] },
       [
-        `create element inet drawbridge groups { ${groupMark('ab12')} }`,
+        `create set inet drawbridge ${groupMark('ab12')} { type ifname; }`,
         'add chain inet drawbridge p',
         'add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080 }',
       ],
@@ -63,17 +69,14 @@ describe('changeText()', () => {
       { undeclare: [group], drop: [port] },
       [
         'delete element inet drawbridge published4 { tcp . 80 }',
-        `delete element inet drawbridge groups { ${groupMark('ab12')} }`,
         'delete chain inet drawbridge p',
+        `delete set inet drawbridge ${groupMark('ab12')}`,
       ],
     ],
     [
       'asserts the group that must be there',
       { assert: [group] },
-      [
-        `delete element inet drawbridge groups { ${groupMark('ab12')} }`,
-        `add element inet drawbridge groups { ${groupMark('ab12')} }`,
-      ],
+      [`add element inet drawbridge ${groupMark('ab12')} { "in-force" }`],
     ],
   ])('%s', ([, change, lines]) => {
     expect(

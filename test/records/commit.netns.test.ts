@@ -46,7 +46,10 @@ describe('commit()', () => {
 
   test('writes the tables anew when they have another layout', async ({ host }) => {
     await values(host, ['put', one], ['put', two]);
-    await host.sh('nft flush set inet drawbridge layout; nft add element inet drawbridge layout { \\"l1\\" }');
+    const ruleset = await host.run(['nft', 'list', 'ruleset']);
+    await host.run(['nft', '-f', '-'], {
+      input: `flush ruleset\n${ruleset.replaceAll(/layout_\w+/g, 'layout_older')}`,
+    });
     expect(await values(host, ['put', three], ['findMissing', one])).toEqual([rebuilt, []]);
   });
 

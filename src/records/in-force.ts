@@ -1,0 +1,129 @@
+import { existsSync } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+import { quarantineElements } from '../egress/elements.ts';
+import { applyTransaction } from '../host/nft.ts';
+import { distinctGroups, resolve, transition } from '../nft/change.ts';
+import { desired } from '../nft/desired.ts';
+import { elementId, type Element } from '../nft/element.ts';
+import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
+import { addressHolders, sharedByOthers, writeHints } from './hints.ts';
+import { addQuarantine, quarantined, releaseQuarantine } from './quarantine.ts';
+import type { AttachmentRecord } from './record.ts';
+import { hasOtherRecord, listRecords, type BrokenRecord } from './store.ts';
+
+/** Timed elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
+export type TimedElements = (record: AttachmentRecord) => readonly Element[];
+
+export interface Committed {
+  /** Whether the tables were written whole: they were missing, of another version, or not as the records say. */
+  readonly rebuilt: boolean;
+  /** For a person: records that were left out because they cannot be read. */
+  readonly warnings: readonly string[];
+}
+
+/** One attachment's record before and after; with neither there is nothing to do. */
+export interface Turn {
+  readonly previous: AttachmentRecord | undefined;
+  readonly next: AttachmentRecord | undefined;
+  readonly timed?: TimedElements | undefined;
+  /** Called before the tables are written whole from the records; throws to keep them as they are. */
+  readonly beforeRebuild?: () => void;
+}
+
+/**
+ * Brings our tables in line with what becomes of one record, in one transaction. The first attachment of the
+ * host makes the tables, the last one takes them away. Called under the lock of the tables. Throws code 100.
+ */
+export async function bringInForce(turn: Turn): Promise<Committed> {
+  const { previous, next } = turn;
+  const record = next ?? previous;
+  if (record === undefined) return untouched;
+  const confined = quarantineOf(turn);
+  const change = planChange(turn, confined);
+  const isOnly = !hasOtherRecord(record.key);
+  if (next === undefined && isOnly && confined.length === 0) {
+    if (previous?.state !== 'adding') await applyTransaction(removalText());
+    return untouched;
+  }
+  if (isEmpty(change)) return untouched;
+  addQuarantine(confined);
+  if (!(isOnly && previous?.state !== 'ready')) {
+    if ((await applyTransaction(changeText(change))) === 'committed') {
+      releaseQuarantine(change.clear);
+      return untouched;
+    }
+    turn.beforeRebuild?.();
+  }
+  return rebuildTables({ timed: turn.timed, without: next === undefined ? record.key : undefined, also: confined });
+}
+
+export interface RebuildOptions {
+  readonly timed?: TimedElements | undefined;
+  /** Key of a record that goes. */
+  readonly without?: string | undefined;
+  readonly also?: readonly Element[];
+}
+
+/** Writes both tables whole from all records. Hints are written anew too: what harmed the tables may have harmed them. */
+export async function rebuildTables({ timed, without, also = [] }: RebuildOptions = {}): Promise<Committed> {
+  const { records, broken } = listRecords();
+  const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
+  ready.forEach((record) => writeHints(record));
+  const claims = ready.map(desired);
+  const lasting = resolve(claims);
+  const passing = [...also, ...ready.flatMap((record) => timed?.(record) ?? [])].filter(
+    (element) => !lasting.has(elementId(element)),
+  );
+  const elements = [...lasting.values(), ...new Map(passing.map((element) => [elementId(element), element])).values()];
+  if ((await applyTransaction(rebuildText({ groups: distinctGroups(claims), elements }))) === 'stale') {
+    throw new CniError(
+      codes.internal,
+      'Cannot write the tables of rules: the text that was made of the records contradicts itself',
+      'Run "drawbridge doctor"',
+    );
+  }
+  return { rebuilt: true, warnings: broken.map(describeBroken) };
+}
+
+/** For messages. */
+export function describeBroken({ file, why }: BrokenRecord): string {
+  return `Cannot read the record "${file}": ${why}; its rules are not in force`;
+}
+
+const untouched: Committed = { rebuilt: false, warnings: [] };
+
+function planChange({ previous, next, timed }: Turn, confined: readonly Element[]): Change {
+  const own = [previous, next].filter((record) => record !== undefined);
+  const change = transition({
+    previous: previous && desired(previous),
+    next: next && desired(next),
+    rivals: rivalsOf(own).map(desired),
+    isShared: (name) => sharedByOthers(name, own[0]?.key ?? ''),
+  });
+  const isReady = next?.state === 'ready';
+  return {
+    ...change,
+    clear: isReady ? quarantined(quarantineElements(next)) : [],
+    put: [...change.put, ...(isReady ? (timed?.(next) ?? []) : []), ...confined],
+  };
+}
+
+/**
+ * A container whose policy goes before its interface stays shut in for a while. None whose interface is gone or
+ * goes at the same time, and no address or port that somebody else has by now.
+ */
+function quarantineOf({ previous, next }: Turn): Element[] {
+  if (previous?.egress === undefined || previous.state === 'adding' || next?.egress !== undefined) return [];
+  if (previous.link !== undefined && next === undefined) return [];
+  if (!existsSync(`/sys/class/net/${previous.egress.port ?? previous.egress.ingressInterface}`)) return [];
+  const others = [...rivalsOf([previous]), ...(next === undefined ? [] : [next])];
+  const taken = new Set(
+    others.flatMap((record) => [...desired(record).elements, ...quarantineElements(record)]).map(elementId),
+  );
+  return quarantineElements(previous).filter((element) => !taken.has(elementId(element)));
+}
+
+function rivalsOf(records: readonly AttachmentRecord[]): AttachmentRecord[] {
+  const rivals = records.flatMap((record) => addressHolders(record));
+  return [...new Map(rivals.map((rival) => [rival.key, rival])).values()];
+}
