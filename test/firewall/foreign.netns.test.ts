@@ -43,7 +43,7 @@ describe.for(['nft', 'legacy'] as const)('openForeignFirewalls() with iptables-%
       const { works } = await makeNetwork(host);
       await install(host, script, kind);
       const rules = await foreignRules(host);
-      const before = await works();
+      const before = await works(250);
       for (const answers of [before.out, before.dns, before.published])
         for (const answer of answers) expect(answer).toMatch(/timeout|unreachable/);
 
@@ -90,7 +90,7 @@ describe.for(['nft', 'legacy'] as const)('openForeignFirewalls() with iptables-%
     await install(host, firewalls['REJECT first in FORWARD'], kind);
     await open(host, { again: true });
     await install(host, 'ipt -I FORWARD 1 -j REJECT; ipt -I INPUT 1 -i br0 -j DROP', kind);
-    expect((await works()).out).not.toContain('outside');
+    expect((await works(250)).out).not.toContain('outside');
     expect((await inspect(host)).map(({ state }) => state)).toContain('closed');
     await open(host, { again: true });
     expect(await works()).toMatchObject(passing);
@@ -99,6 +99,20 @@ describe.for(['nft', 'legacy'] as const)('openForeignFirewalls() with iptables-%
 });
 
 describe('openForeignFirewalls()', () => {
+  test('stays in force when dockerd puts its jumps before everything again', async ({ host }) => {
+    const { works } = await makeNetwork(host);
+    await install(host, firewalls['DOCKER-USER'], 'nft');
+    await open(host);
+    expect(await host.run(['iptables-nft', '-S', 'FORWARD'])).not.toContain('drawbridge');
+    await install(
+      host,
+      'for c in DOCKER-FORWARD DOCKER-USER; do ipt -D FORWARD -j $c; ipt -I FORWARD -j $c; done',
+      'nft',
+    );
+    expect(await works()).toMatchObject(passing);
+    expect((await inspect(host)).every(({ state }) => state === 'open')).toBe(true);
+  });
+
   test('inserts nothing where nothing would be dropped, and leaves no table behind', async ({ host }) => {
     expect(await open(host)).toEqual([]);
     expect(await host.run(['nft', 'list', 'ruleset'])).toBe('');
@@ -154,7 +168,7 @@ describe('openForeignFirewalls()', () => {
       'Traffic of bridge "br0" meets the policy drop of chain "fw" in table "inet site", which is not ours to change',
     );
     expect(await inspect(host)).toMatchObject([{ firewall: 'nft', state: 'foreign' }]);
-    expect((await works()).out).toEqual(['timeout', 'timeout']);
+    expect((await works(250)).out).toEqual(['timeout', 'timeout']);
     await host.sh(warning!.remedy.replaceAll('; ', '\n'));
     expect(await works()).toMatchObject(passing);
     expect(await open(host, { again: true })).toEqual([]);

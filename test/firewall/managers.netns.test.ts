@@ -11,7 +11,7 @@ describe.skipIf(ufw === undefined)('openForeignFirewalls() with ufw', () => {
     const network = await makeNetwork(host);
     await startUfw(host);
     const rules = await foreignRules(host);
-    expect((await network.works()).out).not.toContain('outside');
+    expect((await network.works(250)).out).not.toContain('outside');
 
     expect(await open(host)).toEqual([]);
     const after = await network.works();
@@ -31,7 +31,7 @@ describe.skipIf(firewalld === undefined)('openForeignFirewalls() with firewalld'
     const network = await makeNetwork(host);
     await startFirewalld(host);
     const rules = await foreignRules(host);
-    expect((await network.works()).out).not.toContain('outside');
+    expect((await network.works(250)).out).not.toContain('outside');
     expect(await inspect(host)).toMatchObject([
       { firewall: 'firewalld', state: 'closed', blocker: 'bridge "br0" is in no zone' },
     ]);

@@ -9,7 +9,9 @@ export interface Network {
   readonly outside: Outside;
   readonly container: Container;
   /** What works for the container, by both families: a fetch from outside, a DNS server of the host, and a port that is published. */
-  readonly works: () => Promise<{ out: string[]; dns: string[]; published: string[]; closed: string[] }>;
+  readonly works: (
+    patience?: number,
+  ) => Promise<{ out: string[]; dns: string[]; published: string[]; closed: string[] }>;
 }
 
 /** A host with a bridge "br0", a container on it, an outside, and servers for what a container needs. */
@@ -45,17 +47,18 @@ export async function makeNetwork(host: Host): Promise<Network> {
   await host.takeBaseline();
 
   const both = async (fetch: (six: boolean) => Promise<string>) => Promise.all([fetch(false), fetch(true)]);
-  const options = { timeout: 250 };
+  // Long where an answer is expected, short where silence is.
+  const silence = 250;
   return {
     host,
     outside,
     container,
-    async works() {
+    async works(patience = 2000) {
       const [out, dns, published, closed] = await Promise.all([
-        both((six) => host.fetch(container, six ? '2001:4860:4860::8888' : '8.8.8.8', 443, options)),
-        both((six) => host.fetch(container, six ? 'fd00:88::1' : '10.88.0.1', 53, { ...options, proto: 'udp' })),
-        both((six) => host.fetch(outside, six ? outside.hostV6 : outside.hostV4, 8080, options)),
-        both((six) => host.fetch(container, six ? 'fd00:88::1' : '10.88.0.1', 22, options)),
+        both((six) => host.fetch(container, six ? '2001:4860:4860::8888' : '8.8.8.8', 443, { timeout: patience })),
+        both((six) => host.fetch(container, six ? 'fd00:88::1' : '10.88.0.1', 53, { timeout: patience, proto: 'udp' })),
+        both((six) => host.fetch(outside, six ? outside.hostV6 : outside.hostV4, 8080, { timeout: patience })),
+        both((six) => host.fetch(container, six ? 'fd00:88::1' : '10.88.0.1', 22, { timeout: silence })),
       ]);
       return { out, dns, published, closed };
     },

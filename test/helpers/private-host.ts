@@ -90,7 +90,7 @@ export interface Daemon {
   stop(signal?: number): Promise<{ code: number }>;
 }
 
-export const plainEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+const plainEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
 export class Host extends Runtime implements Place {
   readonly netns = undefined;

@@ -1,8 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { pluginFolder } from './executable.ts';
 import type { Container, ExecOptions, ExecResult } from './private-host.ts';
-
-/** Where the built executables are. */
-export const binaries = fileURLToPath(new URL('../../bundle/bin', import.meta.url));
 
 // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
 export type Json = Record<string, any>;
@@ -68,7 +65,7 @@ export abstract class Runtime {
   /** Executes one plugin as a runtime would: the environment of the specification, the conf on stdin, nothing else. */
   async cni(verb: string, conf: Json | string, options: CniOptions = {}): Promise<CniResult> {
     const type = typeof conf === 'string' ? 'drawbridge' : (conf['type'] as string);
-    const { program = `${binaries}/${type}`, timeout = 20_000 } = options;
+    const { program = `${pluginFolder}/${type}`, timeout = 20_000 } = options;
     const input = typeof conf === 'string' ? conf : JSON.stringify(conf);
     const { code, stdout, stderr, ms } = await this.exec([program], {
       input,
@@ -160,7 +157,7 @@ function environment(verb: string, options: AttachmentOptions): Record<string, s
     CNI_NETNS: options.netns ?? options.container?.netns,
     CNI_IFNAME: options.ifname ?? 'eth0',
     CNI_ARGS: options.args,
-    CNI_PATH: options.path ?? binaries,
+    CNI_PATH: options.path ?? pluginFolder,
     ...options.env,
   };
   return Object.fromEntries(
