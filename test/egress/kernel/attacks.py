@@ -57,6 +57,10 @@ def try_from_source(t, source, target):
     send("mallory", datagram("mallory", target, t, source=source))
 
 
+def try_extra_address(t, name, source, target):
+    send(name, datagram(name, target, t, source=source))
+
+
 def try_stolen_mac(t, target):
     mac, ip4, ip6, _, _ = who("openly")
     send("mallory", datagram("mallory", target, t, mac=mac, source=ip6 if ":" in target else ip4))

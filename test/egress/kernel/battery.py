@@ -81,6 +81,8 @@ def build():
     write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")
     write("/proc/sys/net/ipv4/conf/all/rp_filter", "0")
     write("/proc/sys/net/ipv4/conf/default/rp_filter", "0")
+    for name in ("all", "default"):
+        write(f"/proc/sys/net/ipv4/conf/{name}/accept_source_route", "1")
     write("/proc/sys/net/ipv4/icmp_ratelimit", "0")
     write("/proc/sys/net/ipv6/icmp/ratelimit", "0")
     write("/proc/sys/net/ipv4/icmp_msgs_per_sec", "100000")
@@ -284,8 +286,8 @@ def main():
     for stage in spec["stages"]:
         if stage.get("nft"):
             run("nft", "-f", "-", stdin=stage["nft"])
-        for command in stage.get("run", []):
-            run(*command)
+        for number, command in enumerate(stage.get("run", [])):
+            results[f"{stage.get('name', '')} {number}"] = run(*command)
         results.update(probe_all(stage.get("probes", []), stage.get("patience", 1.0)))
         for name in stage.get("attacks", []):
             results[name] = attack(name)

@@ -31,6 +31,8 @@ export interface Probe {
 }
 
 export interface Stage {
+  /** What a command of `run` printed is found under this name and its number: "listing 0". */
+  readonly name?: string;
   readonly nft?: string;
   readonly run?: readonly (readonly string[])[];
   readonly probes?: readonly Probe[];
