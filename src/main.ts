@@ -4,12 +4,14 @@ import { text } from 'node:stream/consumers';
 import { serve, type Plugin } from './cni/serve.ts';
 import { isOwnNetns } from './host/netns.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
+import { policyPlugin } from './plugins/egress-policy/plugin.ts';
 
 declare const DRAWBRIDGE_VERSION: string;
 
 /** What each called name stands for when a runtime calls it. */
 const plugins: Readonly<Record<string, () => Plugin>> = {
   drawbridge: () => interfacePlugin('drawbridge', DRAWBRIDGE_VERSION, { defaultBridge: 'drawbridge0' }),
+  'egress-policy': () => policyPlugin(DRAWBRIDGE_VERSION),
 };
 
 void main();

@@ -70,10 +70,11 @@ export function quarantineElements(record: AttachmentRecord): Element[] {
 
 /**
  * One address that a name of a policy stands for, for all containers under that policy. `rule` is one of
- * the policy's, `timeoutSeconds` the lifetime after which the kernel forgets it.
+ * the policy's, `timeoutSeconds` the lifetime after which the kernel forgets it; without one it stays.
  */
-export function namesElement(policyId: string, address: string, rule: PortRule, timeoutSeconds: number, comment: string): Element {
-  return { ...inet(namesSet(policyId, familyOf(address), rule), address), timeout: timeoutSeconds, comment };
+export function namesElement(policyId: string, address: string, rule: PortRule, timeoutSeconds: number | undefined, comment: string): Element {
+  const timeout = timeoutSeconds === undefined ? {} : { timeout: timeoutSeconds };
+  return { ...inet(namesSet(policyId, familyOf(address), rule), address), ...timeout, comment };
 }
 
 /** The link-local address that Linux makes of a MAC (RFC 4291, appendix A). */

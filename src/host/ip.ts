@@ -42,11 +42,11 @@ export interface Where {
  */
 export async function applyBatch(
   lines: readonly string[],
-  { netns, program = 'ip' }: Where & { program?: 'ip' | 'bridge' } = {},
+  { netns, program = 'ip', family }: Where & { program?: 'ip' | 'bridge'; family?: '-4' | '-6' } = {},
 ): Promise<void> {
   if (lines.length === 0) return;
   try {
-    await runIn(netns, program, ['-batch', '-'], `${lines.join('\n')}\n`);
+    await runIn(netns, program, [...(family === undefined ? [] : [family]), '-batch', '-'], `${lines.join('\n')}\n`);
   } catch (error) {
     if (error instanceof CommandError && error.exitCode !== undefined) throw explain(error, lines, netns);
     throw error;
@@ -93,7 +93,7 @@ const causes: readonly { pattern: RegExp; reason: BatchFailure; code?: ErrorCode
   { pattern: /IPv6 is disabled/u, reason: 'ipv6-disabled', advice: 'The sysctl "disable_ipv6" is 1 on that interface' },
   { pattern: /File exists/u, reason: 'exists', advice: 'Something has that name, address or route already' },
   {
-    pattern: /Cannot find (?:bridge )?device|does not exist|No such device/u,
+    pattern: /Cannot find (?:bridge )?device|does not exist|No such device|No such file or directory/u,
     reason: 'missing',
     advice: 'Another program removed the interface in the meantime',
   },

@@ -90,7 +90,18 @@ function hostLines(wish: PairWish): string[] {
   if (port.length > 0) lines.push(line`link set dev ${hostInterface} type bridge_slave ${port}`);
   // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the container.
   lines.push(line`link set dev ${hostInterface} ${wish.ipv6 ? ['addrgenmode', 'none'] : []} up`);
-  return lines;
+  return [...lines, ...neighbourLines(wish)];
+}
+
+/**
+ * A MAC that is made of the first address is never a surprise there, but the second address may have had another
+ * owner: the host, whom all talk through, is told; nothing has to be announced.
+ */
+function neighbourLines({ announces = true, addresses, bridge, mac }: PairWish): string[] {
+  if (announces) return [];
+  return addresses
+    .slice(1)
+    .map((address) => line`neighbour replace ${address.split('/', 1)[0] ?? ''} lladdr ${mac} dev ${bridge} nud reachable`);
 }
 
 /**

@@ -12,7 +12,7 @@ import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord } from './store.ts';
 
 /** Timed elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
-export type TimedElements = (record: AttachmentRecord) => readonly Element[];
+export type TimedElements = (record: AttachmentRecord) => Promise<readonly Element[]>;
 
 export interface Committed {
   /** Whether the tables were written whole: they were missing, of another version, or not as the records say. */
@@ -39,7 +39,7 @@ export async function bringInForce(turn: Turn): Promise<Committed> {
   const record = next ?? previous;
   if (record === undefined) return untouched;
   const confined = quarantineOf(turn);
-  const change = planChange(turn, confined);
+  const change = await planChange(turn, confined);
   const isOnly = !hasOtherRecord(record.key);
   if (next === undefined && isOnly && confined.length === 0) {
     if (previous?.state !== 'adding') await applyTransaction(removalText());
@@ -71,7 +71,7 @@ export async function rebuildTables({ timed, without, also = [] }: RebuildOption
   ready.forEach((record) => writeHints(record));
   const claims = ready.map(desired);
   const lasting = resolve(claims);
-  const passing = [...also, ...ready.flatMap((record) => timed?.(record) ?? [])].filter(
+  const passing = [...also, ...(await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []))).flat()].filter(
     (element) => !lasting.has(elementId(element)),
   );
   const elements = [...lasting.values(), ...new Map(passing.map((element) => [elementId(element), element])).values()];
@@ -92,7 +92,7 @@ export function describeBroken({ file, why }: BrokenRecord): string {
 
 const untouched: Committed = { rebuilt: false, warnings: [] };
 
-function planChange({ previous, next, timed }: Turn, confined: readonly Element[]): Change {
+async function planChange({ previous, next, timed }: Turn, confined: readonly Element[]): Promise<Change> {
   const own = [previous, next].filter((record) => record !== undefined);
   const change = transition({
     previous: previous && desired(previous),
@@ -104,7 +104,7 @@ function planChange({ previous, next, timed }: Turn, confined: readonly Element[
   return {
     ...change,
     clear: isReady ? quarantined(quarantineElements(next)) : [],
-    put: [...change.put, ...(isReady ? (timed?.(next) ?? []) : []), ...confined],
+    put: [...change.put, ...(isReady ? ((await timed?.(next)) ?? []) : []), ...confined],
   };
 }
 

@@ -13,26 +13,33 @@ import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { reserveAddresses } from './addresses.ts';
-import { beginRecord, refuseStanding } from './attachment.ts';
+import { beginRecord, refuseStanding } from '../attachment.ts';
 import { parseInterfaceConf, type InterfaceConf, type InterfaceDefaults } from './conf.ts';
-import { openFirewalls } from './firewalls.ts';
+import { enforce, isolatesPort } from '../egress-policy/enforce.ts';
+import { namesElements, rememberedElements } from '../egress-policy/names.ts';
+import { egressRecord } from '../egress-policy/policy.ts';
+import { openFirewalls } from '../firewalls.ts';
+import { preparePolicy, type PreparedPolicy } from './policy.ts';
 import { removeAttachment } from './remove.ts';
-import { warn, warnOfListeners } from './warnings.ts';
+import { warn, warnOfListeners } from '../warnings.ts';
 
 /**
- * Connects a container: a veth pair between its namespace and the bridge, addresses, routes, masquerading
- * and published ports. After an error nothing of it is left.
+ * Connects a container: a veth pair between its namespace and the bridge, addresses, routes, masquerading,
+ * published ports, and its policy when the conf has one. After an error nothing of it is left.
  */
 export async function add(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<Result> {
   const conf = parseInterfaceConf(request, defaults);
+  const policy = await preparePolicy(request, conf);
   const begun = await begin(request, conf);
   try {
     const given = await reserveAddresses(request, conf.ipam);
     const addresses = completeAddresses(given, conf.link);
-    const plans = await planLinks(begun, conf, addresses);
-    await createPair(plans.bridge, plans.pair, conflictingAddresses);
-    await Promise.all([configureContainer(plans.pair), putInForce(readyRecord(begun, addresses, plans))]);
-    return toResult(request, { conf, begun, addresses, plans, dns: given.dns });
+    const mac = conf.mac ?? macFor(begun, addresses);
+    const plans = await planLinks(begun, conf, { addresses, mac, policy });
+    const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy });
+    const { bridgeMac } = await createPair(plans.bridge, plans.pair, conflictingAddresses);
+    await Promise.all([configureContainer(plans.pair), putInForce(ready, policy)]);
+    return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
   } catch (error) {
     await undo(request, begun, error);
     throw error;
@@ -80,7 +87,26 @@ function withoutPrevResult(raw: Readonly<Record<string, unknown>>): Record<strin
   return Object.fromEntries(Object.entries(raw).filter(([key]) => key.toLowerCase() !== 'prevresult'));
 }
 
-async function planLinks({ netns, ifname, link }: LinkedRecord, { link: conf }: InterfaceConf, { ips, kernelRoutes, gateways }: CompleteAddresses): Promise<LinkPlans> {
+/**
+ * An address comes with the same MAC whoever has it, so that nobody is left with that of an earlier owner. An
+ * interface without addresses is told by its attachment.
+ */
+function macFor({ key, link }: LinkedRecord, { ips }: CompleteAddresses): string {
+  const [first] = ips;
+  return hardwareAddressOf(first === undefined ? key : `${link.bridge} ${first.address.split('/', 1)[0] ?? ''}`);
+}
+
+interface Wish {
+  readonly addresses: CompleteAddresses;
+  readonly mac: string;
+  readonly policy: PreparedPolicy | undefined;
+}
+
+async function planLinks(
+  { netns, ifname, link }: LinkedRecord,
+  { link: conf, mac: askedMac }: InterfaceConf,
+  { addresses: { ips, kernelRoutes, gateways }, mac, policy }: Wish,
+): Promise<LinkPlans> {
   const mtu = conf.mtu === 0 ? await chooseMtu(conf.bridge) : conf.mtu;
   const common = { bridge: conf.bridge, mtu, vlan: conf.vlan, trunk: conf.trunk, preserveDefaultVlan: conf.preserveDefaultVlan };
   return {
@@ -90,9 +116,10 @@ async function planLinks({ netns, ifname, link }: LinkedRecord, { link: conf }: 
       hostInterface: link.hostInterface,
       netns,
       ifname,
-      mac: link.mac,
+      mac,
+      announces: askedMac !== undefined,
       hairpinMode: conf.hairpinMode,
-      portIsolation: conf.portIsolation,
+      portIsolation: conf.portIsolation || (policy !== undefined && isolatesPort(policy.chosen.policy)),
       enabledad: conf.enabledad,
       disableContainerInterface: conf.disableContainerInterface,
       addresses: ips.map(({ address }) => address),
@@ -102,16 +129,32 @@ async function planLinks({ netns, ifname, link }: LinkedRecord, { link: conf }: 
   };
 }
 
-function readyRecord(begun: LinkedRecord, { ips }: CompleteAddresses, { bridge }: LinkPlans): LinkedRecord {
+function readyRecord(begun: LinkedRecord, { addresses: { ips }, mac, mtu, policy }: Wish & { mtu: number }): LinkedRecord {
   const addresses = ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway }));
-  return { ...begun, state: 'ready', link: { ...begun.link, mtu: bridge.mtu, addresses } };
+  const ready: LinkedRecord = { ...begun, state: 'ready', link: { ...begun.link, mac, mtu, addresses } };
+  if (policy === undefined) return ready;
+  const policed = {
+    ingressInterface: ready.link.bridge,
+    port: ready.link.hostInterface,
+    mac,
+    addresses: addresses.map(({ address }) => address.split('/', 1)[0] ?? ''),
+    gateways: [...new Set(addresses.flatMap(({ gateway }) => gateway ?? []))],
+  };
+  return { ...ready, egress: egressRecord(policed, policy.chosen) };
 }
 
 /** Rules of ours, then what foreign firewalls need to let the traffic reach them. */
-async function putInForce(record: LinkedRecord): Promise<void> {
-  const { warnings } = await commit({ put: record });
-  const further = await Promise.all([openFirewalls(record.link.bridge), forgetUdpFlows(record.link.ports.filter(({ protocol }) => protocol === 'udp'))]);
-  [...warnings, ...further.flat()].forEach(warn);
+async function putInForce(record: LinkedRecord, policy: PreparedPolicy | undefined): Promise<void> {
+  const flows = forgetUdpFlows(record.link.ports.filter(({ protocol }) => protocol === 'udp'));
+  if (policy !== undefined && record.egress !== undefined) {
+    const names = namesElements(record.egress, await policy.names);
+    await enforce({ ...record, egress: record.egress }, names, { isFresh: true });
+  } else {
+    const { warnings } = await commit({ put: record }, { timed: rememberedElements });
+    warnings.forEach(warn);
+    await openFirewalls(record.link.bridge);
+  }
+  (await flows).forEach(warn);
 }
 
 async function undo(request: AttachmentRequest, begun: LinkedRecord, cause: unknown): Promise<void> {
@@ -121,20 +164,19 @@ async function undo(request: AttachmentRequest, begun: LinkedRecord, cause: unkn
 
 interface Made {
   readonly conf: InterfaceConf;
-  readonly begun: LinkedRecord;
+  readonly link: LinkRecord;
   readonly addresses: CompleteAddresses;
-  readonly plans: LinkPlans;
+  readonly bridgeMac: string;
   readonly dns: ResultDns;
 }
 
 /** What an earlier plugin made stays in the result, before ours: Nomad calls loopback first. */
-function toResult(request: AttachmentRequest, { conf, begun, addresses, plans, dns }: Made): Result {
-  const earlier = request.prevResult;
-  const { bridge, pair } = plans;
+function toResult({ prevResult: earlier, id, netns }: AttachmentRequest, { conf, link, addresses, bridgeMac, dns }: Made): Result {
+  const { bridge, hostInterface, mac, mtu } = link;
   const ours = [
-    { name: bridge.name, mac: hardwareAddressOf(bridge.name), mtu: bridge.mtu },
-    { name: pair.hostInterface, mac: hardwareAddressOf(pair.hostInterface), mtu: bridge.mtu },
-    { name: pair.ifname, mac: begun.link.mac, mtu: bridge.mtu, sandbox: request.netns },
+    { name: bridge, mac: bridgeMac, mtu },
+    { name: hostInterface, mac: hardwareAddressOf(hostInterface), mtu },
+    { name: id.ifname, mac, mtu, sandbox: netns },
   ];
   const place = (earlier?.interfaces.length ?? 0) + 2;
   return {

@@ -12,7 +12,7 @@ import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
-import { checkFirewalls } from './firewalls.ts';
+import { checkFirewalls } from '../firewalls.ts';
 import type { InterfaceDefaults } from './conf.ts';
 
 /**

@@ -5,8 +5,8 @@ import { commit } from '../../records/commit.ts';
 import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { releaseAddresses } from './addresses.ts';
-import { closeFirewalls } from './firewalls.ts';
-import { warn } from './warnings.ts';
+import { closeFirewalls } from '../firewalls.ts';
+import { warn } from '../warnings.ts';
 
 /**
  * Removes everything of an attachment, from its record, or without one from what follows from its name. Goes on
@@ -28,7 +28,7 @@ export async function removeAttachment(request: Request, attachment: AttachmentR
   errors.push(
     ...(await attempt([
       async () => (await forgetUdpFlows(flows)).forEach(warn),
-      async () => link !== undefined && (await closeFirewalls(link.bridge, key)).forEach(warn),
+      () => link && closeFirewalls(link.bridge, key),
       () => releaseAddresses(request, attachment),
     ])),
   );

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { CniError, codes } from '../../cni/errors.ts';
-import type { AttachmentRequest } from '../../cni/request.ts';
-import { openNetns } from '../../host/netns.ts';
-import { isAlive } from '../../records/alive.ts';
-import { attachmentKey, describeAttachment } from '../../records/key.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
+import { CniError, codes } from '../cni/errors.ts';
+import type { AttachmentRequest } from '../cni/request.ts';
+import { openNetns } from '../host/netns.ts';
+import { isAlive } from '../records/alive.ts';
+import { attachmentKey, describeAttachment } from '../records/key.ts';
+import type { AttachmentRecord } from '../records/record.ts';
 
 /** The record with which an ADD begins. Throws code 8 when the namespace is not there. */
 export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord {

@@ -1,5 +1,5 @@
-import { findListeners } from '../../host/listeners.ts';
-import type { PortMapping } from '../../ports/mapping.ts';
+import { findListeners } from '../host/listeners.ts';
+import type { PortMapping } from '../ports/mapping.ts';
 
 /** Tells a person, on stderr: runtimes log it, or show it with the error when the verb fails. */
 export function warn(text: string): void {

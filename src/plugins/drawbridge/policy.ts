@@ -1,0 +1,31 @@
+import { CniError, codes } from '../../cni/errors.ts';
+import type { AttachmentRequest } from '../../cni/request.ts';
+import { parseEgressConf } from '../../egress/conf.ts';
+import type { ChosenPolicy } from '../../egress/load-policy.ts';
+import { openNames, type OpenName } from '../../egress/names-open.ts';
+import { choosePolicy } from '../egress-policy/policy.ts';
+import { warn } from '../warnings.ts';
+import type { InterfaceConf } from './conf.ts';
+
+/** A policy that is checked, and its names, which are being resolved while links are made. */
+export interface PreparedPolicy {
+  readonly chosen: ChosenPolicy;
+  readonly names: Promise<readonly OpenName[]>;
+}
+
+/** Reads the policy of the conf's "egress"; undefined when it has none. Throws code 7 before anything is touched. */
+export async function preparePolicy(request: AttachmentRequest, { egress, ipam }: InterfaceConf): Promise<PreparedPolicy | undefined> {
+  if (egress === undefined) return undefined;
+  if (ipam.kind === 'none') {
+    throw new CniError(codes.invalidConfig, 'Cannot use "egress" without addresses: the conf has no "ipam"', 'A policy is tied to addresses: give the interface plugin an "ipam"');
+  }
+  const chosen = await choosePolicy(parseEgressConf(egress.value, 'egress'), request);
+  return { chosen, names: resolved(chosen) };
+}
+
+/** Never throws, so that it may wait to be looked at. */
+async function resolved({ policy }: ChosenPolicy): Promise<readonly OpenName[]> {
+  const names = await openNames(policy);
+  names.flatMap(({ problems }) => problems).forEach(warn);
+  return names;
+}

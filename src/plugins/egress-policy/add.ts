@@ -1,0 +1,41 @@
+import type { AttachmentRequest } from '../../cni/request.ts';
+import type { PassThrough } from '../../cni/serve.ts';
+import { parsePluginConf } from '../../egress/conf.ts';
+import { openNames } from '../../egress/names-open.ts';
+import { commit } from '../../records/commit.ts';
+import { attachmentKey } from '../../records/key.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { readSoundRecord } from '../../records/store.ts';
+import { beginRecord } from '../attachment.ts';
+import { warn } from '../warnings.ts';
+import { enforce, type PolicedRecord } from './enforce.ts';
+import { findInterface } from './interface.ts';
+import { namesElements } from './names.ts';
+import { choosePolicy, egressRecord } from './policy.ts';
+
+/**
+ * Decides what the container that the chain before us connected may reach. The result passes unchanged.
+ *
+ * A policy is in force as a whole when this returns; otherwise it throws, and things are as they were.
+ */
+export async function add(request: AttachmentRequest): Promise<PassThrough> {
+  const chosen = await choosePolicy(parsePluginConf(request.config.raw), request);
+  const previous = currentRecord(request);
+  const egress = egressRecord(await findInterface(request, previous?.link), chosen);
+  const names = await openNames(chosen.policy);
+  names.flatMap(({ problems }) => problems).forEach(warn);
+  const record: PolicedRecord = { ...(previous ?? beginRecord(request)), state: 'ready', egress };
+  try {
+    await enforce(record, namesElements(egress, names));
+  } catch (error) {
+    await commit(previous === undefined ? { drop: record.key } : { put: previous }).catch((undoing: unknown) => warn(`Cannot undo the ADD that failed: ${String(undoing)}`));
+    throw error;
+  }
+  return { passThrough: request.config.fields.raw('prevResult') };
+}
+
+/** The record of this very attachment; one of an earlier namespace is a leftover. */
+function currentRecord(request: AttachmentRequest): AttachmentRecord | undefined {
+  const record = readSoundRecord(attachmentKey(request.id));
+  return record !== undefined && record.netnsInode === beginRecord(request).netnsInode ? record : undefined;
+}

@@ -1,0 +1,32 @@
+import { CniError, codes } from '../../cni/errors.ts';
+import type { AttachmentRequest } from '../../cni/request.ts';
+import { parsePluginConf } from '../../egress/conf.ts';
+import { findMissing } from '../../records/check.ts';
+import { attachmentKey, describeAttachment } from '../../records/key.ts';
+import { readSoundRecord } from '../../records/store.ts';
+import { checkFirewalls } from '../firewalls.ts';
+import { findInterface } from './interface.ts';
+
+/**
+ * Compares what is in the kernel with what the attachment's policy compiles to, and the policed addresses with those
+ * that the container has by prevResult. Throws code 3 when there is no policy on record, 104 when it is not in force.
+ */
+export async function check(request: AttachmentRequest): Promise<void> {
+  parsePluginConf(request.config.raw);
+  const record = readSoundRecord(attachmentKey(request.id));
+  if (record?.egress === undefined) {
+    throw new CniError(codes.unknownContainer, `Cannot check the policy of ${describeAttachment(request.id)}: there is no record of it`, 'It was never added, or it is gone: after a reboot it has to be added again');
+  }
+  const { egress } = record;
+  const [found, missing, firewalls] = await Promise.all([findInterface(request, record.link), findMissing(record), checkFirewalls(egress.ingressInterface)]);
+  const unpoliced = found.addresses.filter((address) => !egress.addresses.includes(address));
+  const differences = [
+    ...unpoliced.map((address) => `the address ${address} of the container has no policy`),
+    ...missing.map((what) => `missing in nftables: ${what}`),
+    ...firewalls,
+  ];
+  const [first] = differences;
+  if (first === undefined) return;
+  const more = differences.length === 1 ? '' : ` (and ${differences.length - 1} more)`;
+  throw new CniError(codes.policyNotEnforced, `The policy of ${describeAttachment(request.id)} is not in force as ADD put it: ${first}${more}`, differences.join('; '));
+}

@@ -1,0 +1,93 @@
+import { forgetFlowsOf } from '../../host/conntrack.ts';
+import { applyBatch, BatchError } from '../../host/ip.ts';
+import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
+import { planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
+import type { Policy } from '../../egress/policy.ts';
+import type { Element } from '../../nft/element.ts';
+import { commit } from '../../records/commit.ts';
+import { sharedByOthers } from '../../records/hints.ts';
+import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+import { openFirewalls } from '../firewalls.ts';
+import { warn } from '../warnings.ts';
+import { rememberedElements } from './names.ts';
+
+/** A record that has a policy. */
+export type PolicedRecord = AttachmentRecord & { readonly egress: EgressRecord };
+
+export interface EnforceOptions {
+  /** The interface is being made in the same breath: its port is isolated already, and nothing was sent through it. */
+  readonly isFresh?: boolean;
+}
+
+/**
+ * Puts a policy in force: its rules in one transaction, and what keeps the container shut in should somebody
+ * remove our tables. Connections of an earlier owner of the addresses, and those that the container itself began
+ * before it had a policy, have to qualify again.
+ */
+export async function enforce(record: PolicedRecord, names: readonly Element[], { isFresh = false }: EnforceOptions = {}): Promise<void> {
+  const { egress } = record;
+  const timed = async (other: AttachmentRecord): Promise<readonly Element[]> =>
+    other.key === record.key ? names : rememberedElements(other);
+  const inForce = commit({ put: record }, { timed });
+  const [{ warnings }, flowWarnings] = await Promise.all([
+    inForce,
+    // A flow that began before the rules did has to be forgotten after they hold.
+    (isFresh ? Promise.resolve() : inForce).then(async () => forgetFlowsOf(egress.addresses)),
+    inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
+    isGated(egress.ingressInterface, record.key) ? undefined : openGate(egress.ingressInterface),
+    isFresh ? undefined : isolatePort(egress),
+    egress.policy.ipv6 === 'disable' ? disableIpv6(record) : undefined,
+  ]);
+  [...warnings, ...flowWarnings].forEach(warn);
+}
+
+/** Whether the port of a container is kept from the other isolated ports by the bridge itself, rules or no rules. */
+export function isolatesPort({ isolation, audit }: Policy): boolean {
+  return isolation === 'container' && !audit;
+}
+
+export function isPoliced(record: AttachmentRecord | undefined): record is PolicedRecord {
+  return record?.egress !== undefined;
+}
+
+/** What foreign firewalls have to let pass for a policy; the policy itself is enforced in our tables. */
+export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Parameters<typeof openFirewalls>[1] {
+  if (hostAccess === 'none') return { hostPorts: [], ingress };
+  return { hostPorts: hostAccess === 'all' ? [{ protocol: 'any' }] : hostPorts, ingress };
+}
+
+/** Takes the gate out with the last policed container behind an interface. */
+export async function closeGate(ingressInterface: string, key: string): Promise<void> {
+  if (isGated(ingressInterface, key)) return;
+  await gate(planUngate(ingressInterface), 'missing');
+}
+
+/** Whether another container is policed behind the interface: whoever came first made the gate. */
+function isGated(ingressInterface: string, key: string): boolean {
+  return sharedByOthers(`policed-${ingressInterface}`, key);
+}
+
+async function openGate(ingressInterface: string): Promise<void> {
+  await gate(planGate(ingressInterface), 'exists');
+}
+
+async function gate(lines: readonly string[], harmless: 'exists' | 'missing'): Promise<void> {
+  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
+  await Promise.all(
+    families.map(async (family) => {
+      try {
+        await applyBatch(lines, { family });
+      } catch (error) {
+        if (!(error instanceof BatchError && error.reason === harmless)) throw error;
+      }
+    }),
+  );
+}
+
+async function isolatePort({ port, policy }: EgressRecord): Promise<void> {
+  if (port !== undefined && isolatesPort(policy)) await applyBatch(planPortIsolation(port, true));
+}
+
+async function disableIpv6({ netns }: PolicedRecord): Promise<void> {
+  await writeSysctlsIn(netns, ['all', 'default'].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '1' })));
+}

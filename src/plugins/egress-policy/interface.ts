@@ -1,0 +1,87 @@
+import { CniError, codes } from '../../cni/errors.ts';
+import type { AttachmentRequest } from '../../cni/request.ts';
+import type { Result } from '../../cni/result.ts';
+import { showJson } from '../../host/ip.ts';
+import type { LinkRecord } from '../../records/record.ts';
+
+/** The container's interface as the host sees it: what a policy is tied to. */
+export interface PolicedInterface {
+  /** Through which the container's packets enter the host: the bridge, or a lone veth (ptp). */
+  readonly ingressInterface: string;
+  /** The container's port on that bridge; absent when there is no bridge. */
+  readonly port?: string;
+  readonly mac: string;
+  /** Without prefix length, each once. */
+  readonly addresses: readonly string[];
+  readonly gateways: readonly string[];
+}
+
+/**
+ * Finds the interface that the chain before us made. `link` is what our own interface plugin made, if it did.
+ *
+ * The interface is told by its namespace and name: a chain may have added taps, ifbs and the pseudo interface of
+ * a VM, whose addresses are those of the container once more.
+ *
+ * Throws code 7 when prevResult has no such interface or no address of it.
+ */
+export async function findInterface(request: AttachmentRequest, link: LinkRecord | undefined): Promise<PolicedInterface> {
+  const { prevResult, netns, id } = request;
+  if (prevResult === undefined) {
+    throw new CniError(codes.invalidConfig, 'Cannot police an interface: there is no "prevResult"', '"egress-policy" is chained: put it after the plugin that makes the interface');
+  }
+  const { place, mac } = containerInterface(prevResult, netns, id.ifname);
+  const ips = prevResult.ips.filter((ip) => ip.interface === undefined || ip.interface === place);
+  const addresses = unique(ips.map(({ address }) => address.split('/', 1)[0] ?? ''));
+  if (addresses.length === 0) {
+    throw new CniError(codes.invalidConfig, `Cannot police "${id.ifname}": "prevResult" gives it no address`, 'A policy is tied to addresses: give the interface plugin an "ipam"');
+  }
+  const gateways = unique(ips.flatMap(({ gateway }) => gateway ?? []));
+  if (link !== undefined) {
+    return { ingressInterface: link.bridge, port: link.hostInterface, mac: mac ?? link.mac, addresses, gateways };
+  }
+  return { ...(await findHostEnd(request, prevResult)), addresses, gateways };
+}
+
+function containerInterface({ interfaces }: Result, netns: string, ifname: string): { place: number; mac?: string } {
+  // Results before 0.3.0 have no interfaces: then there is one container interface, and it is ours.
+  if (interfaces.length === 0) return { place: 0 };
+  const place = interfaces.findIndex(({ name, sandbox }) => name === ifname && sandbox === netns);
+  const found = interfaces[place];
+  if (found !== undefined) return { place, ...(found.mac === undefined ? {} : { mac: found.mac }) };
+  const names = interfaces.map(({ name, sandbox }) => `"${name}" in "${sandbox ?? ''}"`).join(', ');
+  throw new CniError(codes.invalidConfig, `Cannot police "${ifname}" in "${netns}": "prevResult" does not have it`, `It has ${names}; put "egress-policy" after the plugin that makes "${ifname}"`);
+}
+
+/** Reads which interface of the host is the other end, and whether it is a port of a bridge: results only hint at it. */
+async function findHostEnd({ netns, id }: AttachmentRequest, { interfaces }: Result): Promise<Pick<PolicedInterface, 'ingressInterface' | 'port' | 'mac'>> {
+  const [inside] = (await showJson(['link', 'show', 'dev', id.ifname], { netns })) as ShownLink[];
+  if (inside?.link_index === undefined || inside.address === undefined) {
+    throw new CniError(codes.invalidConfig, `Cannot police "${id.ifname}" in "${netns}": it is not one end of a veth pair`, 'Interfaces without an end on the host (macvlan, ipvlan, host-device) do not pass its firewall');
+  }
+  const hinted = interfaces.filter(({ sandbox }) => sandbox === undefined || sandbox === '').map(({ name }) => name);
+  const outside = (await findByIndex(inside.link_index, hinted)) ?? (await findByIndex(inside.link_index));
+  if (outside === undefined) {
+    throw new CniError(codes.invalidConfig, `Cannot police "${id.ifname}" in "${netns}": its other end is not on this host`, `No interface has index ${inside.link_index}`);
+  }
+  const mac = inside.address;
+  return outside.master === undefined ? { ingressInterface: outside.ifname, mac } : { ingressInterface: outside.master, port: outside.ifname, mac };
+}
+
+async function findByIndex(index: number, names?: readonly string[]): Promise<ShownLink | undefined> {
+  if (names === undefined) return ((await showJson(['link', 'show'])) as ShownLink[]).find(({ ifindex }) => ifindex === index);
+  const shown = await Promise.all(names.map(async (name) => ((await showJson(['link', 'show', 'dev', name])) ?? []) as ShownLink[]));
+  return shown.flat().find(({ ifindex }) => ifindex === index);
+}
+
+/** What `ip -json link show` prints. */
+interface ShownLink {
+  ifname: string;
+  ifindex?: number;
+  link_index?: number;
+  address?: string;
+  master?: string;
+}
+
+function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}

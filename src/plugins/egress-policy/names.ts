@@ -1,0 +1,30 @@
+import { namesElement } from '../../egress/elements.ts';
+import { openAddresses } from '../../egress/names-lifetimes.ts';
+import type { OpenName } from '../../egress/names-open.ts';
+import { recallName } from '../../egress/names-store.ts';
+import type { Element } from '../../nft/element.ts';
+import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+
+/** What the names of a policy open, as timed elements that all containers under the policy share. */
+export function namesElements({ policy, policyId }: EgressRecord, opened: readonly Pick<OpenName, 'name' | 'addresses'>[]): Element[] {
+  return opened.flatMap(({ name, addresses }) => {
+    const rules = policy.names.filter((rule) => rule.name === name);
+    return rules.flatMap((rule) => addresses.map(({ address, seconds }) => namesElement(policyId, address, rule, seconds, name)));
+  });
+}
+
+/**
+ * What the names of a record's policy have open, from what is remembered of them: asks no resolver, so that
+ * rules can be written anew at any time. Wildcards open what containers asked for: the agent knows.
+ */
+export async function rememberedElements({ egress }: AttachmentRecord): Promise<Element[]> {
+  if (egress === undefined) return [];
+  const { policy } = egress;
+  const names = [...new Set(policy.names.map(({ name }) => name))].filter((name) => !name.startsWith('*.'));
+  const known = await Promise.all(names.map(async (name) => recallName(name, policy.dns.upstream)));
+  const now = Date.now();
+  const opened = known.flatMap((one) =>
+    one === undefined ? [] : [{ name: one.name, addresses: openAddresses(one, { now, refreshIntervalMinutes: policy.refreshIntervalMinutes }) }],
+  );
+  return namesElements(egress, opened);
+}

@@ -1,0 +1,29 @@
+import { CniError, codes } from '../../cni/errors.ts';
+import type { StatusRequest } from '../../cni/request.ts';
+import { parsePluginConf } from '../../egress/conf.ts';
+import { loadPolicy } from '../../egress/load-policy.ts';
+import { listRecords } from '../../records/store.ts';
+import { requirePrograms, requireRules } from '../status.ts';
+
+/**
+ * Finds out whether an ADD would work. Throws code 50 with the reason why not, and 51 when, besides, running
+ * containers are still under what a policy said before its file became invalid.
+ */
+export async function status({ config }: StatusRequest): Promise<void> {
+  const conf = parsePluginConf(config.raw);
+  requirePrograms(['ip', 'nft']);
+  await requireRules();
+  const names = [...('named' in conf.policy ? [conf.policy.named] : []), ...conf.selectable];
+  for (const name of names) await requirePolicy(name);
+}
+
+async function requirePolicy(name: string): Promise<void> {
+  try {
+    await loadPolicy(name);
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error;
+    const users = listRecords().records.filter(({ egress }) => egress?.policyName === name).length;
+    if (users === 0) throw new CniError(codes.notAvailable, error.message, error.details);
+    throw new CniError(codes.limitedConnectivity, `${error.message}; ${users} running ${users === 1 ? 'container is' : 'containers are'} still under the policy as it was before`, error.details);
+  }
+}

@@ -1,0 +1,26 @@
+import { closeForeignFirewalls, inspectForeignFirewalls, openForeignFirewalls, type OpenOptions } from '../host/firewall/foreign.ts';
+import { readNote } from '../host/firewall/note.ts';
+import { bridgeUse } from '../ports/masquerade.ts';
+import { sharedByOthers } from '../records/hints.ts';
+import { warn } from './warnings.ts';
+
+/** Opens what foreign firewalls would close to a bridge, and tells of what stays closed. */
+export async function openFirewalls(bridge: string, options?: OpenOptions): Promise<void> {
+  const warnings = await openForeignFirewalls(bridge, options);
+  for (const { message, remedy } of warnings) warn(`${message}; ${remedy}`);
+}
+
+/** Takes our accepts out of foreign firewalls with the bridge's last container. */
+export async function closeFirewalls(bridge: string, key: string): Promise<void> {
+  const stillUsed = (): boolean => sharedByOthers(bridgeUse(bridge), key);
+  if (!stillUsed()) await closeForeignFirewalls(bridge, { stillUsed });
+}
+
+/** Names what foreign firewalls drop although we opened them. A host where there was nothing to open costs one look into a file. */
+export async function checkFirewalls(bridge: string): Promise<string[]> {
+  if (readNote(bridge)?.opened !== true) return [];
+  const findings = await inspectForeignFirewalls(bridge);
+  return findings
+    .filter(({ state }) => state === 'closed')
+    .map(({ firewall, blocker, remedy }) => `${firewall} drops the traffic of "${bridge}": ${blocker} (${remedy.trim()})`);
+}
