@@ -106,27 +106,36 @@ export function learn(
   return { known: { name, resolvedAt: isUseful ? now : (known?.resolvedAt ?? 0), addresses }, dropped };
 }
 
+/** What is known of a name beside its addresses when it is asked what it opens. */
+export interface OpenOptions {
+  readonly now: number;
+  readonly refreshIntervalMinutes: number;
+  /** Families whose query got no answer just now. */
+  readonly failing?: readonly (4 | 6)[];
+  /** True when the resolver just said that the name has no addresses. */
+  readonly isGone?: boolean;
+}
+
 /**
  * The addresses that a name opens now.
  *
- * For the families in `failing`, whose query got no answer, what was open when the last good answer came
- * stays open for one more interval and the grace of another, until that answer is {@link oldestLastGood} old.
+ * Of a family whose query fails, what was open when the last good answer came stays open for one more
+ * interval and the grace of another, until that answer is {@link oldestLastGood} old. Where refresh is off,
+ * nobody will ask again: the last good answer holds without end, also when rules are made anew from memory.
  */
 export function openAddresses(
   { resolvedAt, addresses }: KnownName,
-  {
-    now,
-    refreshIntervalMinutes,
-    failing = [],
-  }: { now: number; refreshIntervalMinutes: number; failing?: readonly (4 | 6)[] },
+  { now, refreshIntervalMinutes, failing = [], isGone = false }: OpenOptions,
 ): OpenAddress[] {
+  const isOff = refreshIntervalMinutes === 0;
   const lastGoodEnds = Math.min(now + 2 * intervalSeconds(refreshIntervalMinutes) * 1000, resolvedAt + oldestLastGood);
   return addresses.flatMap(({ address, ttl, seenAt }) => {
+    const fails = failing.includes(address.includes(':') ? 6 : 4);
     const ends = seenAt + lifetime(ttl, refreshIntervalMinutes) * 1000;
-    const isLastGood = failing.includes(address.includes(':') ? 6 : 4) && ends > resolvedAt;
-    const seconds = Math.ceil((Math.max(ends, isLastGood ? lastGoodEnds : 0) - now) / 1000);
-    if (seconds <= 0) return [];
-    return [refreshIntervalMinutes === 0 ? { address } : { address, seconds }];
+    const seconds = Math.ceil((Math.max(ends, fails && ends > resolvedAt ? lastGoodEnds : 0) - now) / 1000);
+    const holds = isOff && seenAt === resolvedAt && !fails && !isGone;
+    if (seconds <= 0 && !holds) return [];
+    return [isOff ? { address } : { address, seconds }];
   });
 }
 

@@ -60,7 +60,9 @@ export async function openNames(
     const problems = dropped.map((address) => `"${name}" resolves to ${address}, which no name opens`);
     if (known.resolvedAt === now)
       problems.push(...(await remembering(failing.length === 0 ? known : { ...known, isPartial: true })));
-    const addresses = openAddresses(known, { now, refreshIntervalMinutes: policy.refreshIntervalMinutes, failing });
+    const isGone = resolution !== undefined && resolution.answers.length === 0 && failing.length === 0;
+    const { refreshIntervalMinutes } = policy;
+    const addresses = openAddresses(known, { now, refreshIntervalMinutes, failing, isGone });
     return {
       name,
       addresses,

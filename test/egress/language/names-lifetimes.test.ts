@@ -164,6 +164,16 @@ describe('openAddresses()', () => {
     ]);
   });
 
+  test('opens the last good answer for ever when refresh is off and rules are made anew', () => {
+    const old = known('192.0.2.1', 300, now - 10 * oldestLastGood);
+    expect(openAddresses(old, { now, refreshIntervalMinutes: 0 })).toEqual([{ address: '192.0.2.1' }]);
+  });
+
+  test('opens no old answer when refresh is off and the name is gone', () => {
+    const old = known('192.0.2.1', 300, now - 86_400_000);
+    expect(openAddresses(old, { now, refreshIntervalMinutes: 0, isGone: true })).toEqual([]);
+  });
+
   test('keeps the last good addresses open while the resolver fails', () => {
     expect(openAddresses(known('192.0.2.1', 300, now - 86_400_000), { ...options, failing: [4, 6] })).toEqual([
       { address: '192.0.2.1', seconds: 3600 },

@@ -9,9 +9,11 @@ import {
   type OpenRange,
 } from '../../../src/egress/normalise.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
-import { aPort, aProtocol, anAddress, means, someRules } from './rules.ts';
+import type { AddressRule } from '../../../src/egress/policy.ts';
+import { aPort, aProtocol, anAddress, edgesOf, means, someRules } from './rules.ts';
 
 const fold = (...entries: string[]): FoldedRules => foldAddressRules(parsePolicy({ allow: entries }, '').allow);
+const anyRule: AddressRule = { family: 4, prefix: '192.0.2.0/24', protocol: 'any', source: 'any' };
 const boxText = (box: OpenBox): string => `${nftInterval(box)} ${box.protocol} ${box.ports.from}-${box.ports.to}`;
 
 describe('foldAddressRules()', () => {
@@ -42,6 +44,11 @@ describe('foldAddressRules()', () => {
     ]);
   });
 
+  test('joins neither addresses nor ports across a gap', () => {
+    expect(fold('192.0.2.1', '192.0.2.3').ranges).toHaveLength(2);
+    expect(fold('192.0.2.1:80/tcp', '192.0.2.1:82/tcp').boxes).toHaveLength(2);
+  });
+
   test('joins ports that touch', () => {
     expect(fold('192.0.2.1:80/tcp', '192.0.2.1:81-90/tcp', '192.0.2.1:443/tcp').boxes.map(boxText)).toEqual([
       '192.0.2.1 tcp 80-90',
@@ -55,6 +62,14 @@ describe('foldAddressRules()', () => {
       '192.0.2.1 tcp 80-80',
       '192.0.2.1 tcp 443-443',
       '192.0.2.2/31 tcp 443-443',
+    ]);
+  });
+
+  test('keeps the last address of a prefix that another rule starts at', () => {
+    expect(fold('192.0.2.0/31:443/tcp', '192.0.2.1:80/tcp').boxes.map(boxText)).toEqual([
+      '192.0.2.0 tcp 443-443',
+      '192.0.2.1 tcp 80-80',
+      '192.0.2.1 tcp 443-443',
     ]);
   });
 
@@ -81,6 +96,25 @@ describe('foldAddressRules()', () => {
         );
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  test('opens exactly what one of the rules opens, at the edges of the rules', () => {
+    fc.assert(
+      fc.property(someRules, fc.nat(), fc.nat(), (rules, one, other) => {
+        const folded = foldAddressRules(rules);
+        const { addresses } = edgesOf(rules[one % rules.length] ?? anyRule);
+        const { ports } = edgesOf(rules[other % rules.length] ?? anyRule);
+        const asked = addresses.flatMap((address) =>
+          ports.flatMap((port) => ['tcp', 'udp', 'icmp', 'gre'].map((protocol) => ({ address, port, protocol }))),
+        );
+        const wrong = asked.filter(
+          ({ address, port, protocol }) =>
+            opens(folded, address, protocol, port) !== rules.some((rule) => means(rule, address, protocol, port)),
+        );
+        expect(wrong).toEqual([]);
+      }),
+      { numRuns: 600 },
     );
   });
 

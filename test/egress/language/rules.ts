@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { intervalOf, prefixesOf } from '../../../src/egress/interval.ts';
+import { formatAddressValue, intervalOf, prefixesOf } from '../../../src/egress/interval.ts';
 import type { AddressRule, NameRule, PortRule } from '../../../src/egress/policy.ts';
 
 /** Few addresses and ports, so that rules meet and touch often. */
@@ -44,6 +44,18 @@ export const anAddress = fc
   });
 
 export const aProtocol = fc.constantFrom('tcp', 'udp', 'sctp', 'icmp', 'gre');
+
+/** Addresses at and next to the ends of the rule, and ports at and next to the ends of its ports: where folding goes wrong. */
+export function edgesOf({ prefix, ports }: AddressRule): { addresses: string[]; ports: number[] } {
+  const { family, from, to } = intervalOf(prefix);
+  return {
+    addresses: [from - 1n, from, to, to + 1n].map((value) => formatAddressValue(family, value)),
+    ports:
+      ports === undefined
+        ? [0, 65535]
+        : [ports.from - 1, ports.from, ports.to, ports.to + 1].filter((port) => port <= 65535),
+  };
+}
 
 /** Whether a rule means a packet, said without any of the code under test but the reading of prefixes. */
 export function means(rule: AddressRule, address: string, protocol: string, port: number): boolean {
