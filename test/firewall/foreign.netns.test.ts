@@ -142,6 +142,13 @@ describe('openForeignFirewalls()', () => {
     expect(await host.run(['iptables-nft', '-S', 'FORWARD'])).toBe('-P FORWARD DROP\n');
   });
 
+  test('writes no rule for a name that iptables would read as a pattern', async ({ host }) => {
+    await install(host, 'ipt -P FORWARD DROP', 'nft', [4]);
+    const [warning] = await open(host, {}, 1, 'db+');
+    expect(warning?.message).toContain('Cannot write firewall rules for interface "db+"');
+    expect(await host.run(['iptables-nft', '-S', 'FORWARD'])).toBe('-P FORWARD DROP\n');
+  });
+
   test('works on a host that has no iptables', async ({ host }) => {
     await host.sh('for p in /usr/sbin/*tables*; do mount --bind /dev/null $p; done');
     expect(await open(host)).toEqual([]);

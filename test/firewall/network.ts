@@ -65,8 +65,13 @@ export async function makeNetwork(host: Host): Promise<Network> {
   };
 }
 
-export async function open(host: Host, options: OpenOptions = {}, times = 1): Promise<FirewallWarning[]> {
-  return drive(host, 'open', options, times);
+export async function open(
+  host: Host,
+  options: OpenOptions = {},
+  times = 1,
+  bridge = 'br0',
+): Promise<FirewallWarning[]> {
+  return drive(host, 'open', options, times, bridge);
 }
 
 export async function inspect(host: Host, options: OpenOptions = {}): Promise<FirewallFinding[]> {
@@ -86,8 +91,7 @@ export async function foreignRules(host: Host): Promise<string> {
   return saved.replace(/\[\d+:\d+\]/g, '');
 }
 
-async function drive<T>(host: Host, verb: string, options: object, times = 1): Promise<T> {
-  return JSON.parse(
-    await host.run([process.execPath, program, verb, 'br0', JSON.stringify(options), String(times)]),
-  ) as T;
+async function drive<T>(host: Host, verb: string, options: object, times = 1, bridge = 'br0'): Promise<T> {
+  const answer = await host.run([process.execPath, program, verb, bridge, JSON.stringify(options), String(times)]);
+  return JSON.parse(answer) as T;
 }

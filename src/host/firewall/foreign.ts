@@ -60,6 +60,7 @@ export async function openForeignFirewalls(
   bridge: string,
   { hostPorts = dns, ingress = 'published', again = false }: OpenOptions = {},
 ): Promise<readonly FirewallWarning[]> {
+  if (!isPlainName(bridge)) return [unwritable(bridge)];
   const asked: Opening = { bridge, hostPorts, ingress };
   const enough = () => {
     const note = again ? undefined : readNote(bridge);
@@ -92,6 +93,7 @@ export async function closeForeignFirewalls(
   bridge: string,
   { stillUsed = () => false }: CloseOptions = {},
 ): Promise<void> {
+  if (!isPlainName(bridge)) return;
   await withLock(lockName, `close ${bridge}`, async () => {
     const note = readNote(bridge);
     // First the note, then the question: an ADD that still read the note has written its record before.
@@ -114,6 +116,7 @@ export async function inspectForeignFirewalls(
   bridge: string,
   { hostPorts = dns, ingress = 'published' }: OpenOptions = {},
 ): Promise<FirewallFinding[]> {
+  if (!isPlainName(bridge)) return [];
   const opening = widen({ bridge, hostPorts, ingress }, readNote(bridge));
   const { backends, firewalld, closedChains } = await findFirewalls();
   const findings: FirewallFinding[] = [];
@@ -147,6 +150,18 @@ export async function inspectForeignFirewalls(
     });
   }
   return findings;
+}
+
+/** The kernel takes nearly any name; to iptables a "+" at the end means every interface that begins so. */
+function isPlainName(bridge: string): boolean {
+  return /^(?!\.+$)[\w.:@-]{1,15}$/.test(bridge);
+}
+
+function unwritable(bridge: string): FirewallWarning {
+  return {
+    message: `Cannot write firewall rules for interface ${JSON.stringify(bridge)}: its name has characters that mean something else there`,
+    remedy: 'Use letters, digits, "-", "_", "." in names of bridges',
+  };
 }
 
 async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
