@@ -65,15 +65,10 @@ function list(title: string, rules: readonly (AddressRule | NameRule)[]): string
   return sources.length === 0 ? [] : [`${title}: ${sources.join(', ')}`];
 }
 
-function listWithoutEffect({ mode, allow, names, preset }: Policy): string[] {
-  const listed = [...allow, ...names].filter(({ source }) => source.startsWith('allow '));
-  if (mode === 'allowlist' || listed.length === 0)
-    return preset.includes('unrestricted') && mode === 'open'
-      ? ['The preset "unrestricted" has no effect in mode "open"']
-      : [];
-  return [
-    `"allow" has no effect in mode "${mode}", which opens every public destination; for the listed ones only use mode "allowlist"`,
-  ];
+function listWithoutEffect({ mode, ignored = [] }: Policy): string[] {
+  if (ignored.length === 0) return [];
+  const remedy = 'for the listed ones only use mode "allowlist"';
+  return [`${ignored.join(', ')} has no effect in mode "${mode}", which opens every public destination; ${remedy}`];
 }
 
 /** Entries of `allow` that the ranges of the system close. */

@@ -45,11 +45,12 @@ export function parsePolicy(raw: unknown, where: string): Policy {
     (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
   const listed = parseAllow(fields);
   const fromPresets = (preset ?? []).map((name) => presetRules(name));
+  const allow = [...listed.addresses, ...fromPresets.flatMap(({ addresses }) => addresses)];
+  const names = [...listed.names, ...fromPresets.flatMap(({ names: own }) => own)];
   const policy: Policy = {
     mode,
     preset: preset ?? [],
-    allow: [...listed.addresses, ...fromPresets.flatMap(({ addresses }) => addresses)],
-    names: [...listed.names, ...fromPresets.flatMap(({ names }) => names)],
+    ...(mode === 'allowlist' ? { allow, names } : { allow: [], names: [], ...ignoring([...allow, ...names]) }),
     allowPrivate: addressEntries(fields, 'allowPrivate').flatMap(({ rule, place }) => openedByPrivate(rule, place)),
     deny: addressEntries(fields, 'deny').map(({ rule }) => rule),
     allowLocalNetworks: fields.boolean('allowLocalNetworks') ?? false,
@@ -70,6 +71,11 @@ export function parsePolicy(raw: unknown, where: string): Policy {
 
 /** Minutes; a week. */
 const longestRefresh = 10_080;
+
+/** What has no effect in a mode is not resolved, compiled or told apart by id; the words stay for a notice. */
+function ignoring(rules: readonly (AddressRule | NameRule)[]): Pick<Policy, 'ignored'> {
+  return rules.length === 0 ? {} : { ignored: [...new Set(rules.map(({ source }) => source))] };
+}
 
 /** Null passes for an absent key elsewhere; here it would turn `"deny": null` of a failed template into no denial. */
 function refuseNull(fields: Fields): void {

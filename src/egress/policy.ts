@@ -6,10 +6,12 @@ export interface Policy {
   readonly mode: 'open' | 'restricted' | 'allowlist';
   /** Presets named by the conf; their contents stand in `allow` and `names` with `source` telling the preset. */
   readonly preset: readonly string[];
-  /** Addresses and prefixes of `allow`. */
+  /** Addresses and prefixes of `allow` and of the presets; only in mode allowlist. */
   readonly allow: readonly AddressRule[];
   /** Names of `allow` and of the presets. */
   readonly names: readonly NameRule[];
+  /** Words of the entries of `allow` that the mode makes meaningless: `allow` and `names` are empty then. */
+  readonly ignored?: readonly string[];
   readonly allowPrivate: readonly AddressRule[];
   readonly deny: readonly AddressRule[];
   readonly allowLocalNetworks: boolean;

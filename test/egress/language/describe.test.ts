@@ -23,12 +23,12 @@ describe('policyNotices() says', () => {
     [
       'that "allow" has no effect in mode restricted',
       { mode: 'restricted', allow: ['a.example.org'] },
-      '"allow" has no effect in mode "restricted"',
+      'allow "a.example.org" has no effect in mode "restricted"',
     ],
     [
       'that "allow" has no effect in mode open',
       { mode: 'open', allow: ['8.8.8.8'] },
-      '"allow" has no effect in mode "open"',
+      'allow "8.8.8.8" has no effect in mode "open"',
     ],
     [
       'that an entry does not open a private address',

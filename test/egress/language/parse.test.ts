@@ -274,6 +274,14 @@ describe('parsePolicy()', () => {
     expect(names.map(({ name }) => name)).toEqual(['b.example.org', 'a.example.org']);
   });
 
+  test.each(['restricted', 'open'])('keeps of "allow" in mode %s nothing but the words', (mode) => {
+    expect(parsePolicy({ mode, allow: ['a.example.org', '192.0.2.1'] }, '')).toMatchObject({
+      allow: [],
+      names: [],
+      ignored: ['allow "192.0.2.1"', 'allow "a.example.org"'],
+    });
+  });
+
   test('puts the names of presets behind its own', () => {
     const { names } = parsePolicy({ allow: ['x.example.org'], preset: 'dev' }, '');
     expect(names.map(({ source }) => source)).toEqual([

@@ -34,6 +34,7 @@ describe('policyId() is the same', () => {
       { allow: ['a.example.org'], refreshIntervalMinutes: 5 },
     ],
     ['when only the words of the proxy differ', {}, { dns: { denied: 'nxdomain' } }],
+    ['when allow has no effect', { mode: 'restricted', allow: ['a.example.org', '192.0.2.1'] }, {}],
     ['when hostPorts has no effect', { hostAccess: 'all' }, { hostAccess: 'all', hostPorts: ['80/tcp'] }],
   ])('%s', (_what, one, other) => {
     expect(idOf(one)).toBe(idOf(other));
