@@ -1,0 +1,36 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { compilePolicy } from '../../../src/egress/compile.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
+import { rebuildText } from '../../../src/nft/transaction.ts';
+import { goldens } from './goldens.ts';
+
+const layout = rebuildText({ groups: [], elements: [] });
+
+describe('the kernel', () => {
+  test.each([...goldens.keys()])('takes %s, and nothing stays of a policy that is removed', (name) => {
+    const text = readFileSync(new URL(`../../golden/egress/${name}`, import.meta.url), 'utf8');
+    const listing = load(name.startsWith('policy-') ? `${layout}${text}` : text);
+    expect(listing).toContain('table inet drawbridge');
+    if (name.startsWith('policy-')) expect(listing).not.toContain('policy_');
+  });
+
+  test('takes the lines of a policy twice in one transaction', () => {
+    const { add } = compilePolicy(parsePolicy({ allow: ['8.0.0.0/8:443', '8.8.8.8', 'github.com'], deny: ['1.1.1.1:1-9', '::/0:25/tcp'] }, 'egress'));
+    expect(load(`${layout}${[...add, ...add].join('\n')}\n`)).toBe(load(`${layout}${add.join('\n')}\n`));
+  });
+
+  test('takes a policy of 5000 entries within seconds', () => {
+    const allow = Array.from({ length: 5000 }, (_, index) => `${20 + (index >> 12)}.${(index >> 4) & 255}.${(index & 15) * 16}.7:${1 + (index % 600)}`);
+    const began = performance.now();
+    const { add } = compilePolicy(parsePolicy({ allow }, 'egress'));
+    load(`${layout}${add.join('\n')}\n`);
+    expect(performance.now() - began).toBeLessThan(8000);
+  });
+});
+
+/** Loads text into an empty kernel (a network namespace of its own) and returns what is listed then. */
+function load(text: string): string {
+  return execFileSync('unshare', ['--net', 'sh', '-c', 'nft -f - && nft list ruleset'], { input: text, encoding: 'utf8', maxBuffer: 1 << 26 });
+}

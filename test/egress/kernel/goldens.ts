@@ -1,0 +1,24 @@
+import { compilePolicy } from '../../../src/egress/compile.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
+import { ruleset, subjects } from './battery.ts';
+
+/** Policies whose text is held in test/golden/egress/NAME.nft. */
+const policies: Readonly<Record<string, object>> = {
+  open: { mode: 'open' },
+  restricted: {},
+  allowlist: { allow: ['8.8.8.8:443/tcp', '203.0.113.0/24', '198.51.100.20/icmp', 'github.com:443/tcp', '*.example.org', 'host.example.org:8000-8100', '[2001:db8::]/32:443'], allowPrivate: ['10.1.2.3:5432/tcp', 'fd00:1::/64'], deny: ['203.0.113.7', '0.0.0.0/0:25/tcp', '::/0:25/tcp'] },
+  overlapping: { allow: ['8.0.0.0/8:443', '8.8.0.0/16:80-500/tcp', '8.8.8.8', '8.8.8.0/24:53'] },
+  'host-all-drop': { hostAccess: 'all', onDeny: 'drop' },
+  'host-none-audit': { hostAccess: 'none', audit: true },
+  'host-ports': { hostPorts: ['53', '5000/tcp', 'icmp'], allowLocalNetworks: true },
+  'without-ipv6': { ipv6: 'disable' },
+};
+
+/** Text of each golden file by its name. */
+export const goldens: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(policies).map(([name, raw]): [string, string] => {
+    const { add, remove } = compilePolicy(parsePolicy(raw, 'egress'));
+    return [`policy-${name}.nft`, [...add, ...remove].map((line) => `${line}\n`).join('')];
+  }),
+  ['two-containers.nft', ruleset(subjects({ one: {}, two: { mode: 'open', ingress: 'open' } }))],
+]);
