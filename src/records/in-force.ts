@@ -71,9 +71,10 @@ export async function rebuildTables({ timed, without, also = [] }: RebuildOption
   ready.forEach((record) => writeHints(record));
   const claims = ready.map(desired);
   const lasting = resolve(claims);
-  const passing = [...also, ...(await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []))).flat()].filter(
-    (element) => !lasting.has(elementId(element)),
-  );
+  const passing = [
+    ...also,
+    ...(await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []))).flat(),
+  ].filter((element) => !lasting.has(elementId(element)));
   const elements = [...lasting.values(), ...new Map(passing.map((element) => [elementId(element), element])).values()];
   if ((await applyTransaction(rebuildText({ groups: distinctGroups(claims), elements }))) === 'stale') {
     throw new CniError(

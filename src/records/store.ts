@@ -92,7 +92,7 @@ export function writeWhole(file: string, text: string, failure: string): void {
     writeFileSync(temporary, text, { mode: 0o600 });
     renameSync(temporary, file);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw new CniError(
       codes.ioFailure,
       failure,
@@ -119,6 +119,14 @@ export function isMissing(error: unknown): boolean {
 }
 
 let written = 0;
+
+function discard(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // What made the write fail makes this fail; nobody reads the file.
+  }
+}
 
 function recordFile(key: string, run: string): string {
   return `${run}/attachments/${key}.json`;

@@ -21,7 +21,8 @@ const calls = {
   listRecords: () => listRecords(),
   rebuild: () => rebuild(),
   sharedByOthers: (name: string, key: string) => sharedByOthers(name, key),
-  put: (record: AttachmentRecord, timed: readonly Element[] = []) => commit({ put: record }, { timed: async () => timed }),
+  put: (record: AttachmentRecord, timed: readonly Element[] = []) =>
+    commit({ put: record }, { timed: async () => timed }),
   drop: (key: string) => commit({ drop: key }),
   /** Records as ADDs have left them, without the tables. */
   fill: (records: readonly AttachmentRecord[]) => {
