@@ -4,8 +4,8 @@ import { parsePolicy, policyKeys } from './parse.ts';
 import type { Policy } from './policy.ts';
 
 /** The keys under which a container may ask for a policy of its own. */
-export const choiceArg = 'EGRESS_POLICY';
-export const choiceLabel = 'drawbridge/egress-policy';
+const choiceArg = 'EGRESS_POLICY';
+const choiceLabel = 'drawbridge/egress-policy';
 
 /** What a network says about egress: a policy of its own, or the name of one in a file; and what containers may choose instead. */
 export interface EgressConf {

@@ -34,7 +34,7 @@ export function describePolicy(policy: Policy): string[] {
 }
 
 /** Ports as they stand in an entry: "443/tcp", "8000-8100", "icmp"; "everything" without any. */
-export function describePorts({ protocol, ports }: PortRule): string {
+function describePorts({ protocol, ports }: PortRule): string {
   if (ports === undefined) return protocol === 'any' ? 'everything' : protocol;
   const run = ports.from === ports.to ? `${ports.from}` : `${ports.from}-${ports.to}`;
   return protocol === 'any' ? run : `${run}/${protocol}`;

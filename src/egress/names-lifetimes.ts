@@ -29,7 +29,7 @@ export interface OpenAddress {
 }
 
 /** Seconds; a shorter TTL counts as this long. Clients do not ask again for every connection (cilium PR#30936). */
-export const shortestLifetime = 60;
+const shortestLifetime = 60;
 
 /** Addresses that one name may open. Large object stores answer with hundreds in an hour (cilium#28427, PR#36255). */
 export const mostAddresses = 1000;
