@@ -12,6 +12,7 @@
  */
 import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { linkLocalOf } from '../egress/elements.ts';
 import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
@@ -79,9 +80,11 @@ function listFiles(record: AttachmentRecord, run: string): string[] {
   return [...new Set([...ports, ...addressesOf(record).map((address) => addressFile(address, run))])];
 }
 
+/** The link-local one is among them: two attachments with a MAC that was chosen for both have elements in common. */
 function addressesOf({ link, egress }: AttachmentRecord): string[] {
   const own = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? [];
-  return [...new Set([...own, ...(egress?.addresses ?? [])])];
+  const linkLocal = egress?.mac === undefined ? [] : [linkLocalOf(egress.mac)];
+  return [...new Set([...own, ...(egress?.addresses ?? []), ...linkLocal])];
 }
 
 function portFile({ protocol, hostPort }: PortMapping, run: string): string {

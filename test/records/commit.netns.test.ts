@@ -205,3 +205,20 @@ async function elements(host: Host, set: string): Promise<string> {
   const text = await host.run(['nft', 'list', kind, 'inet', 'drawbridge', set]);
   return (/elements = \{ ([^}]*) \}/.exec(text)?.[1] ?? '').replaceAll(/\s+/g, ' ');
 }
+
+test('a host without the program nft is told what to do, and one without conntrack goes on', async ({ host }) => {
+  // Bind mounts hide the programs in the mount namespace of this host alone.
+  await host.sh(
+    'touch /run/none; mount --bind /run/none "$(command -v nft)"; mount --bind /run/none "$(command -v conntrack)"',
+  );
+  const [put, flows] = await call(host, ['put', one], ['forgetUdpFlows', [{ families: [4], hostPort: 53 }]]);
+  expect(put?.error).toEqual({
+    code: 100,
+    message: 'Cannot write rules: the program "nft" is not installed in PATH or in the usual folders',
+    details: 'Install the package "nftables", or add the folder that "nft" is in to PATH of the container runtime',
+  });
+  expect(flows?.value).toEqual([
+    expect.stringMatching(/^Cannot forget old flows: the program "conntrack" is not installed/),
+  ]);
+  expect(await host.run(['ls', '/run/drawbridge/attachments'])).toBe('');
+});

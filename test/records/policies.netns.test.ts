@@ -1,0 +1,140 @@
+import { parsePolicy } from '../../src/egress/parse.ts';
+import { policyId } from '../../src/egress/policy-id.ts';
+import type { AttachmentRecord } from '../../src/records/record.ts';
+import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { values } from './calls.ts';
+import { numbered } from './sample.ts';
+
+const fast = { rebuilt: false, warnings: [] };
+const rebuilt = { rebuilt: true, warnings: [] };
+
+/** A record under a policy, with or without a link of ours. */
+function policed(
+  n: number,
+  raw: object,
+  { linked = true, createdAt = '2026-01-01T00:00:00.000Z' } = {},
+): AttachmentRecord {
+  const { link, ...bare } = numbered(n, { createdAt });
+  const policy = parsePolicy(raw, 'egress');
+  return {
+    ...bare,
+    ...(linked && link !== undefined ? { link } : {}),
+    egress: {
+      ingressInterface: 'drawbridge0',
+      port: link?.hostInterface ?? '',
+      mac: `02:00:5e:00:53:0${n}`,
+      addresses: [`10.88.0.${n + 1}`, `fd00:88::${n + 1}`],
+      gateways: ['10.88.0.1', 'fd00:88::1'],
+      policy,
+      policyId: policyId(policy),
+    },
+  };
+}
+
+const allowlist = { mode: 'allowlist', allow: ['203.0.113.7:443'] };
+const one = policed(1, allowlist);
+const two = policed(2, allowlist);
+const other = policed(3, { mode: 'restricted' });
+
+describe('commit()', () => {
+  test('declares the chains of a policy with its first attachment and removes them with its last', async ({ host }) => {
+    const steps = [
+      ['put', one],
+      ['put', two],
+      ['put', other],
+      ['findMissing', one],
+      ['drop', one.key],
+      ['findMissing', two],
+    ] as const;
+    expect(await values(host, ...steps)).toEqual([rebuilt, fast, fast, [], fast, []]);
+    expect(await chains(host)).toEqual([two, other].flatMap(chainsOf).toSorted());
+    expect(await values(host, ['drop', two.key], ['findMissing', other])).toEqual([fast, []]);
+    expect(await chains(host)).toEqual(chainsOf(other));
+    expect(await values(host, ['drop', other.key])).toEqual([fast]);
+    expect(await host.run(['nft', 'list', 'tables'])).toBe('');
+  });
+
+  test('moves an attachment to another policy', async ({ host }) => {
+    const moved = policed(1, { mode: 'restricted' });
+    expect(await values(host, ['put', one], ['put', numbered(7)], ['put', moved], ['findMissing', moved])).toEqual([
+      rebuilt,
+      fast,
+      fast,
+      [],
+    ]);
+    expect(await chains(host)).toEqual(chainsOf(moved));
+  });
+
+  test('adds a policy to an attachment that the interface plugin made', async ({ host }) => {
+    const { egress, ...plain } = one;
+    expect(egress).toBeDefined();
+    expect(await values(host, ['put', plain], ['put', one], ['findMissing', one])).toEqual([rebuilt, fast, []]);
+  });
+
+  test('writes the tables anew when the chains of a policy are gone', async ({ host }) => {
+    await values(host, ['put', one], ['put', other]);
+    const [mark = ''] = /group_\w+/.exec(await host.run(['nft', 'list', 'sets', 'inet'])) ?? [];
+    await host.run(['nft', 'delete', 'set', 'inet', 'drawbridge', mark]);
+    expect(
+      await values(host, ['put', one], ['put', other], ['findMissing', one], ['findMissing', other]),
+    ).toContainEqual(rebuilt);
+    expect(await values(host, ['findMissing', one], ['findMissing', other])).toEqual([[], []]);
+  });
+
+  test('keeps a bridge policed until its last policed container goes', async ({ host }) => {
+    await values(host, ['put', one], ['put', two], ['put', numbered(7)]);
+    await values(host, ['drop', one.key]);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).toContain('"drawbridge0"');
+    await values(host, ['drop', two.key]);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).not.toContain('"drawbridge0"');
+  });
+
+  test('shuts a container in whose policy goes before its interface, until it gets a policy again', async ({
+    host,
+  }) => {
+    const alone = policed(1, allowlist, { linked: false });
+    await host.run(['ip', 'link', 'add', alone.egress?.port ?? '', 'type', 'veth']);
+    await values(host, ['put', alone], ['put', other], ['drop', alone.key]);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'quarantine4'])).toContain(
+      '"drawbridge0" . 10.88.0.2',
+    );
+    expect(await values(host, ['put', alone], ['findMissing', alone])).toEqual([fast, []]);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'quarantine4'])).not.toContain('10.88.0.2');
+    expect(await host.run(['nft', 'list', 'set', 'bridge', 'drawbridge', 'guard_mac'])).not.toContain('timeout 30s');
+  });
+
+  test('shuts nobody in whose interface is gone', async ({ host }) => {
+    const alone = policed(1, allowlist, { linked: false });
+    expect(await values(host, ['put', alone], ['drop', alone.key])).toEqual([rebuilt, fast]);
+    expect(await host.run(['nft', 'list', 'tables'])).toBe('');
+  });
+
+  test('leaves the newer owner of an address in peace when the older one goes late', async ({ host }) => {
+    const older = policed(1, allowlist, { linked: false });
+    const newer = {
+      ...policed(1, { mode: 'restricted' }, { linked: false, createdAt: '2026-01-02T00:00:00.000Z' }),
+      ...renamed,
+    };
+    await host.run(['ip', 'link', 'add', older.egress?.port ?? '', 'type', 'veth']);
+    const steps = [
+      ['put', older],
+      ['put', newer],
+      ['findMissing', older],
+      ['drop', older.key],
+      ['findMissing', newer],
+    ] as const;
+    expect(await values(host, ...steps)).toMatchObject([rebuilt, fast, [], fast, []]);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'quarantine4'])).not.toContain('10.88.0.2');
+  });
+});
+
+const renamed = (({ key, containerId }) => ({ key, containerId }))(numbered(9));
+
+function chainsOf({ egress }: AttachmentRecord): string[] {
+  return [`policy_${egress?.policyId}`, `policy_${egress?.policyId}_host`];
+}
+
+async function chains(host: Host): Promise<string[]> {
+  const text = await host.run(['nft', 'list', 'table', 'inet', 'drawbridge']);
+  return [...text.matchAll(/chain (policy_\w+)/g)].map(([, name]) => name ?? '').toSorted();
+}
