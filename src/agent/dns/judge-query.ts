@@ -1,0 +1,50 @@
+import type { NameRule } from '../../egress/policy.ts';
+import { soaRdata } from './codec.ts';
+import { isSearchProduct, rulesFor, type NamesPolicy } from './names-policy.ts';
+import type { Query } from './read-query.ts';
+import type { ResourceRecord } from './read-response.ts';
+import { extendedErrors, forwardedTypes, rcodes, recordTypes, typeName } from './record-types.ts';
+import type { Answer } from './write-message.ts';
+
+/** Seconds for which clients may remember that a name is denied: a policy can change. */
+const deniedTtl = 5;
+
+export type QueryVerdict =
+  | { readonly verdict: 'forward'; readonly rules: readonly NameRule[] }
+  | { readonly verdict: 'deny'; readonly why: string; readonly answer: Answer };
+
+/**
+ * Whether a query leaves the host. What is denied gets the policy's answer, and nothing of it goes anywhere,
+ * so that a name is no way to send data out.
+ *
+ * `policy` is undefined for a source that no attachment has.
+ */
+export function judgeQuery(query: Query, policy: NamesPolicy | undefined): QueryVerdict {
+  const { name, type } = query;
+  if (query.edns !== undefined && query.edns.version > 0) return deny('its version of EDNS is not known', rcodes.badVers);
+  if (policy === undefined) return deny('no policy belongs to the source address', rcodes.refused);
+  if (query.class !== 1) return deny('it is not of class IN', rcodes.refused);
+  const rules = policy.names === 'any' || !query.isHostName ? [] : rulesFor(policy.names, name);
+  if (policy.names !== 'any' ? rules.length === 0 : !query.isHostName) return denyName(query, policy);
+  if (!forwardedTypes.has(type)) return deny(`records of type ${typeName(type)} are not looked up`, rcodes.notImp);
+  return { verdict: 'forward', rules };
+}
+
+/** The start of authority that a negative answer needs: without one a JVM remembers it for ever (cilium PR#38002). */
+export function deniedAuthority(name: string): ResourceRecord {
+  const rdata = soaRdata({ mname: 'drawbridge.invalid', rname: 'nobody.invalid', serial: 1, minimum: deniedTtl });
+  return { name, type: recordTypes.SOA, ttl: deniedTtl, rdata };
+}
+
+function denyName({ name, isHostName }: Query, policy: NamesPolicy): QueryVerdict {
+  const why = 'the name is not in the policy';
+  const isMissing = policy.denied === 'nxdomain' || (isHostName && isSearchProduct(policy, name));
+  if (!isMissing) return deny(why, rcodes.refused);
+  // A name that cannot be written as text gets no authority record.
+  return deny(why, rcodes.nxDomain, isHostName ? [deniedAuthority(name)] : []);
+}
+
+function deny(why: string, rcode: number, authorities: readonly ResourceRecord[] = []): QueryVerdict {
+  const error = { code: extendedErrors.prohibited, text: `drawbridge: ${why}` };
+  return { verdict: 'deny', why, answer: { rcode, authorities, error } };
+}

@@ -1,0 +1,22 @@
+import { namesElement } from '../../egress/elements.ts';
+import type { NameRule } from '../../egress/policy.ts';
+import type { Element } from '../../nft/element.ts';
+
+export interface Opened {
+  readonly name: string;
+  readonly address: string;
+  /** Absent: without end. */
+  readonly seconds?: number;
+}
+
+/**
+ * The element that lets the containers of a policy reach an address of a name.
+ *
+ * With refresh off, an address of a name that the policy lists stays open without end, as it does when ADD
+ * resolves it. What came by a wildcard is learnt again whenever a container asks, and ends.
+ */
+export function openedElement({ policyId, refreshIntervalMinutes }: { policyId: string; refreshIntervalMinutes: number }, rule: NameRule, { name, address, seconds }: Opened): Element {
+  const { timeout, ...element } = namesElement(policyId, address, rule, seconds ?? 0, name);
+  const isEndless = seconds === undefined || (refreshIntervalMinutes === 0 && !rule.name.startsWith('*.'));
+  return isEndless || timeout === undefined ? element : { ...element, timeout };
+}

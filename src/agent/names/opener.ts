@@ -1,0 +1,124 @@
+import { elementId, type Element } from '../../nft/element.ts';
+import { changeText } from '../../nft/transaction.ts';
+
+/** Commits the text of a transaction: host/nft.ts, or a session of it. */
+export type Commit = (text: string) => Promise<'committed' | 'stale'>;
+
+export interface OpenerOptions {
+  readonly commit: Commit;
+  /** Brings the tables back when a transaction found them missing or changed; it is then tried once more. */
+  readonly repair?: () => Promise<void>;
+  readonly now?: () => number;
+}
+
+/** Elements in one transaction: an answer has tens, and the kernel takes some milliseconds for a thousand. */
+const mostTogether = 2000;
+
+interface Waiting {
+  readonly elements: readonly Element[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Puts addresses of names into the kernel, for the proxy and for the refresh alike.
+ *
+ * What is asked for while a transaction is under way goes into the next one, together: the longer nft takes,
+ * the more does one transaction hold. When one fails, its parts are tried each alone, so that a policy that
+ * has just gone takes nobody else's addresses with it.
+ *
+ * An element never gets less time than it has: several names may have one address, with other TTLs.
+ */
+export class Opener {
+  readonly #commit: Commit;
+  readonly #repair: (() => Promise<void>) | undefined;
+  readonly #now: () => number;
+  /** When each element ends, in milliseconds since 1970. */
+  readonly #ends = new Map<string, number>();
+  #waiting: Waiting[] = [];
+  #isBusy = false;
+
+  constructor({ commit, repair, now = Date.now }: OpenerOptions) {
+    this.#commit = commit;
+    this.#repair = repair;
+    this.#now = now;
+  }
+
+  /** Settles when the kernel has the elements; rejects when it is not certain that it has. */
+  open(elements: readonly Element[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ elements, resolve, reject });
+      if (!this.#isBusy) void this.#work();
+    });
+  }
+
+  /** How many elements are open, as far as is known. */
+  get size(): number {
+    this.#forgetEnded();
+    return this.#ends.size;
+  }
+
+  async #work(): Promise<void> {
+    this.#isBusy = true;
+    // One turn of the event loop, so that queries which came in one burst share the first transaction too.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) await this.#commitTogether(this.#takeSome());
+    this.#isBusy = false;
+    if (this.#ends.size > 100_000) this.#forgetEnded();
+  }
+
+  #takeSome(): Waiting[] {
+    let count = 0;
+    const end = this.#waiting.findIndex(({ elements }) => (count += elements.length) > mostTogether);
+    const some = this.#waiting.slice(0, end === -1 ? undefined : Math.max(end, 1));
+    this.#waiting = this.#waiting.slice(some.length);
+    return some;
+  }
+
+  async #commitTogether(some: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#put(some.flatMap(({ elements }) => elements), some.length === 1);
+      for (const { resolve } of some) resolve();
+    } catch (error) {
+      if (some.length === 1) some[0]?.reject(error);
+      else for (const one of some) await this.#commitTogether([one]);
+    }
+  }
+
+  async #put(elements: readonly Element[], isLastTry: boolean): Promise<void> {
+    const put = this.#longest(elements);
+    // A permanent element does not take the place of a timed one.
+    const clear = put.filter(({ timeout }) => timeout === undefined);
+    const text = changeText({ clear, drop: [], undeclare: [], declare: [], assert: [], put });
+    let outcome = await this.#commit(text);
+    if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
+      await this.#repair();
+      outcome = await this.#commit(text);
+    }
+    if (outcome === 'stale') throw new Error('Cannot open the addresses of a name: the rules of its policy are not in the kernel');
+    for (const element of put) this.#ends.set(elementId(element), this.#endOf(element));
+  }
+
+  /** Each element once, with the longest time that it has or gets. */
+  #longest(elements: readonly Element[]): Element[] {
+    const now = this.#now();
+    const longest = new Map<string, Element>();
+    for (const element of elements) {
+      const id = elementId(element);
+      const ends = Math.max(this.#endOf(longest.get(id)), this.#endOf(element), this.#ends.get(id) ?? 0);
+      const { timeout: _, ...endless } = element;
+      longest.set(id, ends === Infinity ? endless : { ...endless, timeout: Math.ceil((ends - now) / 1000) });
+    }
+    return [...longest.values()];
+  }
+
+  #endOf(element: Element | undefined): number {
+    if (element === undefined) return 0;
+    return element.timeout === undefined ? Infinity : this.#now() + element.timeout * 1000;
+  }
+
+  #forgetEnded(): void {
+    const now = this.#now();
+    for (const [id, ends] of this.#ends) if (ends <= now) this.#ends.delete(id);
+  }
+}
