@@ -41,6 +41,16 @@ export async function enforce(record: PolicedRecord, names: readonly Element[], 
   [...warnings, ...flowWarnings].forEach(warn);
 }
 
+/** Brings in line with a changed policy what is not a rule of ours: the port, IPv6 inside, foreign firewalls. */
+export async function alignWithPolicy(record: PolicedRecord): Promise<void> {
+  const { ingressInterface, port, policy } = record.egress;
+  await Promise.all([
+    port === undefined ? undefined : applyBatch(planPortIsolation(port, isolatesPort(policy))),
+    policy.ipv6 === 'disable' ? disableIpv6(record) : undefined,
+    openFirewalls(ingressInterface, firewallOptions(policy)),
+  ]);
+}
+
 /** Whether the port of a container is kept from the other isolated ports by the bridge itself, rules or no rules. */
 export function isolatesPort({ isolation, audit }: Policy): boolean {
   return isolation === 'container' && !audit;

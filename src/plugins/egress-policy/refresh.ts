@@ -1,0 +1,91 @@
+import { CniError } from '../../cni/errors.ts';
+import { loadPolicy } from '../../egress/load-policy.ts';
+import { openNames, type OpenName } from '../../egress/names-open.ts';
+import { policyId } from '../../egress/policy-id.ts';
+import type { Policy } from '../../egress/policy.ts';
+import { requalifyElements } from '../../egress/requalify.ts';
+import type { Element } from '../../nft/element.ts';
+import { commitAll, putTimed } from '../../records/commit-all.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { listRecords } from '../../records/store.ts';
+import { alignWithPolicy, isPoliced, type PolicedRecord } from './enforce.ts';
+import { namesElements } from './names.ts';
+import { canForgetFlows, forgetDeniedFlows } from './revoke.ts';
+
+export interface RefreshOptions {
+  /** Ask the resolver also about names whose last answer has not run out. */
+  readonly force?: boolean;
+}
+
+export interface RefreshReport {
+  /** Attachments that came under another policy, by the change of its file. */
+  readonly changed: readonly { readonly containerId: string; readonly ifname: string; readonly network: string; readonly policyName: string }[];
+  readonly names: readonly OpenName[];
+  /** Connections that were ended because the policy no longer allows them. */
+  readonly ended: number;
+  /** Sentences: a file that is not valid (its old policy stays in force), a name that does not resolve. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads the named policies again and applies what changed to all containers under them, in one transaction; asks
+ * for the addresses of all names again. Connections that were established under a changed policy qualify again.
+ *
+ * An invalid file keeps its old policy in force. Throws code 100 when the rules cannot be written: then nothing changed.
+ */
+export async function refresh({ force = false }: RefreshOptions = {}): Promise<RefreshReport> {
+  const policed = listRecords().records.filter(isPoliced).filter(({ state }) => state === 'ready');
+  const { changed, problems } = await reread(policed);
+  const current = policed.map((record) => changed.find(({ key }) => key === record.key) ?? record);
+  const names = await resolveAll(current, force);
+  const elementsOf = (record: AttachmentRecord): readonly Element[] => (isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : []);
+  const all = [...names.values()].flat();
+  const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)] };
+  if (changed.length === 0) {
+    await putTimed(current.flatMap(elementsOf), async (record) => elementsOf(record));
+    return { ...report, changed: [], ended: 0 };
+  }
+  // Where nothing can end what is denied, those connections are judged packet by packet for as long as they last.
+  const again = changed.flatMap((record) => (canForgetFlows() ? requalifyElements(record) : requalifyForEver(record)));
+  await commitAll(changed, { timed: async (record) => elementsOf(record), also: again });
+  await Promise.all(changed.map(alignWithPolicy));
+  const ended = await forgetDeniedFlows(changed, listRecords().records);
+  return {
+    ...report,
+    ended,
+    changed: changed.map(({ containerId, ifname, network, egress }) => ({ containerId, ifname, network, policyName: egress.policyName ?? '' })),
+  };
+}
+
+function requalifyForEver(record: AttachmentRecord): Element[] {
+  return requalifyElements(record).map(({ timeout: _, ...element }) => element);
+}
+
+/** Records whose named policy says something else than it did, with what it says now. */
+async function reread(policed: readonly PolicedRecord[]): Promise<{ changed: PolicedRecord[]; problems: string[] }> {
+  const problems: string[] = [];
+  const policies = new Map<string, Policy>();
+  for (const name of new Set(policed.flatMap(({ egress }) => egress.policyName ?? []))) {
+    try {
+      policies.set(name, await loadPolicy(name));
+    } catch (error) {
+      if (!(error instanceof CniError)) throw error;
+      problems.push(`${error.message}; the policy as it was stays in force`);
+    }
+  }
+  const changed = policed.flatMap((record) => {
+    const policy = policies.get(record.egress.policyName ?? '');
+    if (policy === undefined || JSON.stringify(policy) === JSON.stringify(record.egress.policy)) return [];
+    return [{ ...record, egress: { ...record.egress, policy, policyId: policyId(policy) } }];
+  });
+  return { changed, problems };
+}
+
+/** Names of each distinct policy, by its id. */
+async function resolveAll(records: readonly PolicedRecord[], force: boolean): Promise<Map<string, readonly OpenName[]>> {
+  const policies = new Map(records.map(({ egress }) => [egress.policyId, egress.policy]));
+  const opened = new Map<string, readonly OpenName[]>();
+  // One after the other: policies share names, and what one has just asked for the next finds remembered.
+  for (const [id, policy] of policies) opened.set(id, await openNames(policy, { force: force && opened.size === 0 }));
+  return opened;
+}

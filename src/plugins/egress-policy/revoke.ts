@@ -1,0 +1,73 @@
+import { judge } from '../../egress/judge.ts';
+import { openAddresses } from '../../egress/names-lifetimes.ts';
+import { recallName } from '../../egress/names-store.ts';
+import { deleteArguments, listArguments, parseFlows, type Flow } from '../../egress/requalify.ts';
+import { CommandError, findProgram, run } from '../../host/run.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import type { PolicedRecord } from './enforce.ts';
+import { readHostAddresses, surroundingsOf } from './surroundings.ts';
+
+/** Whether connections can be ended one by one; without the program they can only be judged packet by packet. */
+export function canForgetFlows(): boolean {
+  return findProgram('conntrack') !== undefined;
+}
+
+/**
+ * Ends the connections that containers began and that their policy denies now, and no other: those that it still
+ * allows go on undisturbed. Returns how many were ended.
+ */
+export async function forgetDeniedFlows(policed: readonly PolicedRecord[], records: readonly AttachmentRecord[]): Promise<number> {
+  if (!canForgetFlows()) return 0;
+  const hostAddresses = await readHostAddresses();
+  const counts = await Promise.all(
+    policed.map(async (record) => {
+      const surroundings = surroundingsOf(record, records, hostAddresses);
+      const names = await namesByAddress(record);
+      const flows = (await Promise.all(record.egress.addresses.map(async (address) => list(address)))).flat();
+      const denied = flows.filter((flow) => judge(record.egress.policy, destinationOf(flow, names), surroundings).verdict === 'deny');
+      await Promise.all(denied.map(end));
+      return denied.length;
+    }),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function list(address: string): Promise<Flow[]> {
+  return parseFlows(await tolerant(listArguments(address, 'begun')));
+}
+
+async function end(flow: Flow): Promise<void> {
+  await tolerant(deleteArguments(flow));
+}
+
+/** conntrack ends with 1 when there is nothing of the kind, which is as good. */
+async function tolerant(args: readonly string[]): Promise<string> {
+  try {
+    return (await run('conntrack', args, { deadline: 5000 })).stdout;
+  } catch (error) {
+    if (error instanceof CommandError && error.exitCode === 1) return error.stdout;
+    throw error;
+  }
+}
+
+function destinationOf({ protocol, destination, destinationPort }: Flow, names: ReadonlyMap<string, string[]>): Parameters<typeof judge>[1] {
+  const known = names.get(destination);
+  return {
+    address: destination,
+    protocol: protocol === 'icmpv6' ? 'icmp' : protocol,
+    ...(destinationPort === undefined ? {} : { port: destinationPort }),
+    ...(known === undefined ? {} : { names: known }),
+  };
+}
+
+async function namesByAddress({ egress: { policy } }: PolicedRecord): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for (const name of new Set(policy.names.map((rule) => rule.name))) {
+    const known = await recallName(name, policy.dns.upstream);
+    if (known === undefined) continue;
+    for (const { address } of openAddresses(known, { now: Date.now(), refreshIntervalMinutes: policy.refreshIntervalMinutes })) {
+      found.set(address, [...(found.get(address) ?? []), name]);
+    }
+  }
+  return found;
+}

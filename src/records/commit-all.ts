@@ -1,0 +1,49 @@
+import { applyTransaction } from '../host/nft.ts';
+import { withLock } from '../host/lock.ts';
+import type { Element } from '../nft/element.ts';
+import { changeText } from '../nft/transaction.ts';
+import { removeHints, writeHints } from './hints.ts';
+import { rebuildTables, type Committed, type TimedElements } from './in-force.ts';
+import type { AttachmentRecord } from './record.ts';
+import { readSoundRecord, writeRecord } from './store.ts';
+
+/**
+ * Writes the records of many attachments and brings them all in force in one transaction. A record that is gone by
+ * now stays gone. When the transaction fails the records are as they were, and so are the tables.
+ *
+ * Throws code 100 when the rules cannot be written.
+ */
+export async function commitAll(
+  records: readonly AttachmentRecord[],
+  { timed, also }: { timed: TimedElements; also: readonly Element[] },
+): Promise<Committed> {
+  return withLock('tables', `put ${records.length} attachments`, async () => {
+    const turns = records.flatMap((next) => {
+      const previous = readSoundRecord(next.key);
+      return previous === undefined ? [] : [{ previous, next }];
+    });
+    for (const { next } of turns) {
+      writeHints(next);
+      writeRecord(next);
+    }
+    try {
+      const committed = await rebuildTables({ timed, also });
+      for (const { previous, next } of turns) removeHints(previous, next);
+      return committed;
+    } catch (error) {
+      for (const { previous, next } of turns) {
+        writeRecord(previous);
+        removeHints(next, previous);
+      }
+      throw error;
+    }
+  });
+}
+
+/** Renews timed elements, and nothing else, in one transaction; writes the tables whole where they are not as they should be. */
+export async function putTimed(elements: readonly Element[], timed: TimedElements): Promise<void> {
+  if (elements.length === 0) return;
+  const change = changeText({ clear: [], drop: [], undeclare: [], declare: [], assert: [], put: elements });
+  if ((await applyTransaction(change)) === 'committed') return;
+  await withLock('tables', 'rebuild', async () => rebuildTables({ timed }));
+}
