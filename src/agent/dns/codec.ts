@@ -31,7 +31,7 @@ export function readName(message: Buffer, offset: number): { name: string; end: 
 export function nameBytes(name: string): Buffer {
   if (name.split('.').some((label) => Buffer.byteLength(label) > 63) || Buffer.byteLength(name) > 253)
     throw new RangeError(`Cannot write the name ${JSON.stringify(name)}: it is longer than DNS allows`);
-  return codecs.name.encode(name);
+  return codecs.name.encode(name === '' ? '.' : name);
 }
 
 /** RDATA of a type that holds names, with the names written out. Throws when it is not of that type. */

@@ -15,7 +15,8 @@ const longestMessage = 4096;
 export async function serveTcp({ address, port }: ListenAddress, handle: Handle): Promise<Listener> {
   const admission = new Admission(connections);
   const open = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (socket) => {
+  // A client may say that it has no more queries while it waits for answers.
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
     const source = socket.remoteAddress;
     socket.on('error', () => {});
     if (source === undefined || !admission.enter(source)) return void socket.destroy();

@@ -1,0 +1,240 @@
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { byUdp, heard, queryBytes } from './client.ts';
+import { makeRig } from './rig.ts';
+import { a, soa, startUpstream, type Said } from './upstream.ts';
+
+const one = (name: string): Said => ({ answers: [a(name, '198.51.100.7')] });
+
+describe('odd upstreams', () => {
+  test('a server that is silent is followed by the next, and then asked last', async () => {
+    await using silent = await startUpstream(() => undefined);
+    await using rig = await makeRig(({ name }) => one(name), { names: 'any' });
+    rig.policy = { ...rig.policy, upstream: [silent.server, rig.upstream.server] };
+    expect((await rig.ask('one.example')).data).toEqual(['198.51.100.7']);
+    expect((await rig.ask('two.example')).data).toEqual(['198.51.100.7']);
+    expect(silent.asked).toHaveLength(1);
+  });
+
+  test('a port that is closed is followed by the next server at once', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    rig.policy = { ...rig.policy, upstream: ['127.0.0.1:1', rig.upstream.server] };
+    const started = performance.now();
+    expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+    expect(performance.now() - started).toBeLessThan(250);
+  });
+
+  test.each([2, 5])('code %i of one server is not told, the next is asked', async (rcode) => {
+    await using bad = await startUpstream(() => ({ rcode }));
+    await using rig = await makeRig(({ name }) => one(name));
+    rig.policy = { ...rig.policy, upstream: [bad.server, rig.upstream.server] };
+    expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+  });
+
+  test('all servers failing is SERVFAIL, and the reasons are reported', async () => {
+    await using rig = await makeRig(() => ({ rcode: 5 }));
+    expect((await rig.ask('api.example.org')).rcode).toBe('SERVFAIL');
+    expect(rig.reports[0]).toMatchObject({ verdict: 'failed', why: expect.stringContaining('it answered with code 5') });
+  });
+
+  test('no server at all is SERVFAIL', async () => {
+    await using rig = await makeRig(() => undefined, { upstream: [] });
+    expect((await rig.ask('api.example.org')).rcode).toBe('SERVFAIL');
+  });
+
+  test('a server from before EDNS is asked without it', async () => {
+    await using rig = await makeRig(({ name, packet }) => (packet.additionals?.length === 0 ? one(name) : { rcode: 1 }));
+    expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+  });
+
+  test('answers with another id, another question and no sense are waited past', async () => {
+    await using rig = await makeRig(() => ({
+      raw: (id, question) => {
+        const good = answer(id, question, '198.51.100.7');
+        const otherQuestion = Buffer.from(question);
+        otherQuestion[1] = 0x7a;
+        return [answer(id ^ 1, question, '203.0.113.1'), answer(id, otherQuestion, '203.0.113.2'), randomBytes(40), Buffer.alloc(3), good.subarray(0, -2), good];
+      },
+    }));
+    expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+    expect(rig.openKeys()).toEqual(['198.51.100.7']);
+  });
+
+  test('an answer that comes late is not too late', async () => {
+    await using rig = await makeRig(({ name }) => ({ ...one(name), delay: 200 }));
+    expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+  });
+
+  test('queries come from changing ports with changing ids', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    for (let index = 0; index < 20; index += 1) await rig.ask(`n${index}.example.net`);
+    expect(new Set(rig.upstream.asked.map(({ id }) => id)).size).toBeGreaterThan(15);
+  });
+
+  test('a last answer serves while upstream fails, up to a day, with a TTL of 30 seconds', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    await rig.ask('api.example.org');
+    rig.upstream.say = () => ({ rcode: 2 });
+    rig.clock.now += 3600_000;
+    const stale = await rig.ask('api.example.org', { edns: 1232 });
+    expect(stale.packet.answers?.[0]).toMatchObject({ ttl: 30, data: '198.51.100.7' });
+    expect(stale.bytes.toString('latin1')).toContain('no upstream answers');
+    expect(rig.opened).toHaveLength(2);
+    const askedBefore = rig.upstream.asked.length;
+    await rig.ask('api.example.org');
+    expect(rig.upstream.asked).toHaveLength(askedBefore);
+    rig.clock.now += 25 * 3600_000;
+    expect((await rig.ask('api.example.org')).rcode).toBe('SERVFAIL');
+  });
+
+  test('"no such name" is remembered for as long as its authority says', async () => {
+    await using rig = await makeRig(() => ({ rcode: 3, authorities: [soa('example.org', 20)] }));
+    await rig.ask('api.example.org');
+    await rig.ask('api.example.org');
+    expect(rig.upstream.asked).toHaveLength(1);
+    rig.clock.now += 21_000;
+    await rig.ask('api.example.org');
+    expect(rig.upstream.asked).toHaveLength(2);
+  });
+});
+
+describe('odd clients', () => {
+  test('thousands of malformed packets crash nothing, and open and forward nothing', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    const socket = createSocket('udp4');
+    socket.on('error', () => {});
+    const seeds = [queryBytes('api.example.org', 'A', 1232), queryBytes('evil.example', 'TXT'), queryBytes('x.example.net', 'AAAA', 512)];
+    const before = process.memoryUsage().heapUsed;
+    for (let round = 0; round < 5000; round += 1) {
+      const message = Buffer.from(seeds[round % 3] ?? Buffer.alloc(0));
+      if (round % 5 === 0) socket.send(randomBytes(round % 600), rig.port, '127.0.0.1');
+      // Never the name itself: what stays a query for it is a good one.
+      for (let change = 0; change <= round % 4; change += 1) message[Math.floor(Math.random() * 12)] = Math.floor(Math.random() * 256);
+      message[12 + (round % 8)] = Math.floor(Math.random() * 256) | 0xc0;
+      socket.send(message.subarray(0, round % 7 === 0 ? Math.floor(Math.random() * message.length) : undefined), rig.port, '127.0.0.1');
+      if (round % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.close();
+    expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+    expect(rig.upstream.asked).toHaveLength(1);
+    expect(rig.proxy.underWay).toBe(0);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
+  });
+
+  test.each([
+    ['an answer', (message: Buffer) => message.writeUInt16BE(0x8180, 2), undefined],
+    ['two questions', (message: Buffer) => message.writeUInt16BE(2, 4), undefined],
+    ['no question', (message: Buffer) => message.writeUInt16BE(0, 4), undefined],
+    ['a pointer in the question', (message: Buffer) => message.writeUInt16BE(0xc000, 12), undefined],
+    ['an update', (message: Buffer) => message.writeUInt16BE(0x2900, 2), 'NOTIMP'],
+    ['a notify', (message: Buffer) => message.writeUInt16BE(0x2100, 2), 'NOTIMP'],
+    ['a record in the answer', (message: Buffer) => message.writeUInt16BE(1, 6), 'FORMERR'],
+    ['an additional record that is not there', (message: Buffer) => message.writeUInt16BE(1, 10), 'FORMERR'],
+    ['another class', (message: Buffer) => message.writeUInt16BE(3, message.length - 2), 'REFUSED'],
+  ])('%s is answered as it should be', async (_, change, rcode) => {
+    await using rig = await makeRig(({ name }) => one(name));
+    const message = queryBytes('api.example.org');
+    change(message);
+    const got = byUdp(message, rig.port, '127.0.0.1', { from: '127.0.0.1', timeout: 200 });
+    if (rcode === undefined) await expect(got).rejects.toThrow('timeout');
+    else expect(rcodeOf(await got)).toBe(rcode);
+    expect(rig.upstream.asked).toEqual([]);
+  });
+
+  test('a label with a dot inside is not taken for two labels', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    const message = Buffer.concat([queryBytes('').subarray(0, 12), Buffer.from([15]), Buffer.from('api.example.org'), Buffer.from([0, 0, 1, 0, 1])]);
+    expect(rcodeOf(await byUdp(message, rig.port, '127.0.0.1', { from: '127.0.0.1', timeout: 500 }))).toBe('REFUSED');
+    expect(rig.upstream.asked).toEqual([]);
+  });
+
+  test('a version of EDNS that is not ours gets BADVERS', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    const message = queryBytes('api.example.org', 'A', 1232);
+    message[message.length - 5] = 1;
+    const { packet } = heard(await byUdp(message, rig.port, '127.0.0.1', { from: '127.0.0.1', timeout: 500 }));
+    expect(packet.additionals?.[0]).toMatchObject({ extendedRcode: 1 });
+  });
+
+  test('one source cannot take all places', async () => {
+    await using rig = await makeRig(() => undefined, { names: 'any' }, { limits: { total: 20, perSource: 10 } });
+    const first = Array.from({ length: 15 }, (_, index) => rig.ask(`n${index}.example`, { timeout: 400 }).catch(() => 'none'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(rig.proxy.underWay).toBe(10);
+    rig.upstream.say = ({ name }) => one(name);
+    expect((await rig.ask('other.example', { from: '127.0.0.2' })).data).toEqual(['198.51.100.7']);
+    await Promise.all(first);
+  });
+
+  test('several queries on one connection are answered as they are ready, also when they come in pieces', async () => {
+    await using rig = await makeRig(({ name }) => (name.startsWith('slow') ? { ...one(name), delay: 100 } : one(name)));
+    const socket = connect({ host: '127.0.0.1', port: rig.port });
+    await once(socket, 'connect');
+    const sent = Buffer.concat(['slow.example.net', 'fast.example.net', 'api.example.org'].map((name) => framed(queryBytes(name))));
+    for (let offset = 0; offset < sent.length; offset += 7) {
+      socket.write(sent.subarray(offset, offset + 7));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    let all = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => (all = Buffer.concat([all, chunk])));
+    socket.end();
+    await once(socket, 'close');
+    const names: string[] = [];
+    for (let offset = 0; offset < all.length; offset += 2 + all.readUInt16BE(offset)) names.push(heard(all.subarray(offset + 2, offset + 2 + all.readUInt16BE(offset))).packet.questions?.[0]?.name ?? '');
+    expect(names).toEqual(['fast.example.net', 'api.example.org', 'slow.example.net']);
+  });
+
+  test('a connection that sends rubbish is closed, and others go on', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    for (const rubbish of [Buffer.from([255, 255, 1]), framed(Buffer.alloc(3)), framed(Buffer.alloc(100, 0xff))]) {
+      const socket = connect({ host: '127.0.0.1', port: rig.port });
+      socket.on('error', () => {});
+      socket.write(rubbish);
+      socket.resume();
+      await once(socket, 'close');
+    }
+    expect((await rig.ask('api.example.org', { protocol: 'tcp' })).data).toEqual(['198.51.100.7']);
+  });
+
+  test('more connections of one source than it may have are closed', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    const sockets = Array.from({ length: 20 }, () => connect({ host: '127.0.0.1', port: rig.port }));
+    let closed = 0;
+    for (const socket of sockets) socket.on('error', () => {}).on('close', () => (closed += 1)).resume();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(closed).toBe(4);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test('queries over IPv6 are answered from the address that was asked', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    const port = await rig.proxy.listen({ address: '::1', port: 0 });
+    const message = queryBytes('api.example.org');
+    expect(heard(await byUdp(message, port, '::1', { from: '::1', timeout: 500 })).data).toEqual(['198.51.100.7']);
+  });
+
+  test('an address that another server has is refused by name', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    await using other = await makeRig(({ name }) => one(name));
+    await rig.proxy.unlisten('127.0.0.1');
+    await expect(rig.proxy.listen({ address: '127.0.0.1', port: other.port })).rejects.toThrow(`Cannot serve DNS at "127.0.0.1", port ${other.port} by TCP: another server has it`);
+    await expect(rig.proxy.listen({ address: '198.51.100.99', port: 5353 })).rejects.toThrow('the host does not have the address');
+  });
+});
+
+function answer(id: number, question: Buffer, address: string): Buffer {
+  const header = Buffer.from([id >> 8, id & 255, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+  return Buffer.concat([header, question, Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address.split('.').map(Number)])]);
+}
+
+function framed(message: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([message.length >> 8, message.length & 255]), message]);
+}
+
+function rcodeOf(bytes: Buffer): string {
+  return ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'][(bytes[3] ?? 0) & 15] ?? '';
+}
