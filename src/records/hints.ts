@@ -4,7 +4,7 @@
  *   /run/drawbridge/
  *     ports/<protocol>-<port>.json     ["<key>", …]   attachments that publish this port of the host
  *     addresses/<address>.json         ["<key>", …]   attachments with this address, on whatever bridge
- *     shared/<name>/<key>              empty          one of those that share a thing: "bridge-drawbridge0", "policy-ab12"
+ *     shared/<name>/<key>              [element, …]   one of those that share a thing: "bridge-drawbridge0", "policy-ab12"
  *
  * A hint is written before the record that it points to, and removed after it. So one that is missing means
  * that nobody claims the thing; one that is there may be stale (a crash, a record taken away by hand), and
@@ -16,9 +16,10 @@ import { linkLocalOf } from '../egress/elements.ts';
 import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
+import type { Element } from '../nft/element.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
 import type { AttachmentRecord } from './record.ts';
-import { isMissing, readSoundRecord, readText, writeWhole } from './store.ts';
+import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
 
 /** Adds the hints of a record. Throws code 5. */
 export function writeHints(record: AttachmentRecord, run: string = runDir): void {
@@ -26,7 +27,11 @@ export function writeHints(record: AttachmentRecord, run: string = runDir): void
     const keys = readKeys(file);
     if (!keys.includes(record.key)) writeWhole(file, JSON.stringify([...keys, record.key]), `Cannot write "${file}"`);
   }
-  for (const name of sharedOf(desired(record))) writeUser(sharedFolder(name, run), record.key);
+  const claim = desired(record);
+  for (const name of sharedOf(claim)) {
+    const elements = claim.elements.filter(({ shared }) => shared === name);
+    writeUser(sharedFolder(name, run), record.key, JSON.stringify(elements));
+  }
 }
 
 /** Removes the hints that `previous` has and `next` has not. */
@@ -62,17 +67,32 @@ export function addressHolders(record: AttachmentRecord, run: string = runDir): 
 
 /**
  * Whether an attachment other than the one with this key claims a shared name: `sharedByOthers('bridge-drawbridge0', key)`
- * is false for the bridge's last container. Looks at one sound claim at most, and removes stale ones.
+ * is false for the bridge's last container. Looks at one sound claim at most, and removes stale ones; a record that
+ * cannot be read may claim it.
  */
 export function sharedByOthers(name: string, key: string, run: string = runDir): boolean {
   const folder = sharedFolder(name, run);
   for (const user of users(folder)) {
     if (user === key) continue;
-    const record = readSoundRecord(user, run);
-    if (record !== undefined && sharedOf(desired(record)).includes(name)) return true;
+    const record = readRecord(user, run);
+    if (record !== undefined && (isBroken(record) || sharedOf(desired(record)).includes(name))) return true;
     removeUser(folder, user);
   }
   return false;
+}
+
+/**
+ * The shared elements of an attachment whose record cannot be read: they keep its bridge policed, so that the
+ * container reaches nothing rather than everything. Looks at every shared thing.
+ */
+export function sharedElementsOf(key: string, run: string = runDir): Element[] {
+  const files = users(`${run}/shared`).map((name) => `${run}/shared/${name}/${key}`);
+  return files.flatMap((file) => readList(file).filter(isElement));
+}
+
+function isElement(value: unknown): value is Element {
+  const { table, set, key } = (value ?? {}) as Partial<Record<string, unknown>>;
+  return [table, set, key].every((part) => typeof part === 'string' && !/[\n;{}]/.test(part));
 }
 
 function listFiles(record: AttachmentRecord, run: string): string[] {
@@ -103,13 +123,15 @@ function others(file: string, key: string, run: string): AttachmentRecord[] {
   return readKeys(file).flatMap((other) => (other === key ? [] : (readSoundRecord(other, run) ?? [])));
 }
 
-/** A hint that cannot be read counts as empty: the next writer replaces it. */
 function readKeys(file: string): string[] {
+  return readList(file).filter((key): key is string => typeof key === 'string' && /^[0-9a-f]{16}$/.test(key));
+}
+
+/** A hint that cannot be read counts as empty: the next writer replaces it. */
+function readList(file: string): unknown[] {
   try {
-    const keys: unknown = JSON.parse(readText(file) ?? '[]');
-    return Array.isArray(keys)
-      ? keys.filter((key): key is string => typeof key === 'string' && /^[0-9a-f]{16}$/.test(key))
-      : [];
+    const list: unknown = JSON.parse(readText(file) ?? '[]');
+    return Array.isArray(list) ? list : [];
   } catch (error) {
     if (error instanceof SyntaxError) return [];
     throw error;
@@ -122,10 +144,10 @@ function removeKey(file: string, key: string): void {
   else writeWhole(file, JSON.stringify(keys), `Cannot write "${file}"`);
 }
 
-function writeUser(folder: string, key: string): void {
+function writeUser(folder: string, key: string, text: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(`${folder}/${key}`, '', { mode: 0o600 });
+    writeFileSync(`${folder}/${key}`, text, { mode: 0o600 });
   } catch (error) {
     throw new CniError(codes.ioFailure, `Cannot write "${folder}/${key}"`, (error as Error).message, { cause: error });
   }

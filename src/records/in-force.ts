@@ -6,7 +6,7 @@ import { distinctGroups, resolve, transition } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
-import { addressHolders, sharedByOthers, writeHints } from './hints.ts';
+import { addressHolders, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
 import { addQuarantine, quarantined, releaseQuarantine } from './quarantine.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord } from './store.ts';
@@ -72,6 +72,7 @@ export async function rebuildTables({ timed, without, also = [] }: RebuildOption
   const claims = ready.map(desired);
   const lasting = resolve(claims);
   const passing = [
+    ...broken.flatMap(({ key }) => sharedElementsOf(key)),
     ...also,
     ...(await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []))).flat(),
   ].filter((element) => !lasting.has(elementId(element)));

@@ -206,6 +206,17 @@ async function elements(host: Host, set: string): Promise<string> {
   return (/elements = \{ ([^}]*) \}/.exec(text)?.[1] ?? '').replaceAll(/\s+/g, ' ');
 }
 
+test('many processes that commit at once leave every attachment in force', async ({ host }) => {
+  const records = Array.from({ length: 12 }, (_, n) => numbered(n + 1, { link: { ports: [mapping(9000 + n, 80)] } }));
+  await Promise.all(records.map((record) => values(host, ['put', { ...record, state: 'adding' }], ['put', record])));
+  expect(await values(host, ...records.map((record) => ['findMissing', record] as const))).toEqual(
+    records.map(() => []),
+  );
+  await Promise.all(records.slice(1).map(({ key }) => values(host, ['drop', key])));
+  expect(await elements(host, 'masquerade4')).toBe('10.88.0.2');
+  expect(await values(host, ['findMissing', records[0]])).toEqual([[]]);
+});
+
 test('a host without the program nft is told what to do, and one without conntrack goes on', async ({ host }) => {
   // Bind mounts hide the programs in the mount namespace of this host alone.
   await host.sh(

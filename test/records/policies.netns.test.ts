@@ -89,6 +89,14 @@ describe('commit()', () => {
     expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).not.toContain('"drawbridge0"');
   });
 
+  test('keeps a bridge policed for a container whose record cannot be read', async ({ host }) => {
+    await values(host, ['put', one], ['put', numbered(7)]);
+    await host.sh(`echo broken > /run/drawbridge/attachments/${one.key}.json; nft flush ruleset`);
+    expect(await values(host, ['rebuild'])).toEqual([{ rebuilt: true, warnings: [expect.stringContaining(one.key)] }]);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).toContain('"drawbridge0"');
+    expect(await host.run(['nft', 'list', 'map', 'inet', 'drawbridge', 'egress4'])).not.toContain('10.88.0.2');
+  });
+
   test('shuts a container in whose policy goes before its interface, until it gets a policy again', async ({
     host,
   }) => {
