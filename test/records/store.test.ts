@@ -25,6 +25,9 @@ import {
 } from '../../src/records/store.ts';
 import { mapping, numbered, sample } from './sample.ts';
 
+/** A record as decoded JSON, to be spoiled. */
+type Mutable = Record<string, unknown> & { link: Record<string, unknown> };
+
 let run: string;
 beforeEach(() => {
   run = join(mkdtempSync(join(tmpdir(), 'records-')), 'run');
@@ -38,8 +41,8 @@ function write(...records: AttachmentRecord[]): void {
   }
 }
 
-function replaceText(record: AttachmentRecord, change: (json: any) => unknown): void {
-  const json: unknown = JSON.parse(JSON.stringify(record));
+function replaceText(record: AttachmentRecord, change: (json: Mutable) => unknown): void {
+  const json = JSON.parse(JSON.stringify(record)) as Mutable;
   mkdirSync(join(run, 'attachments'), { recursive: true });
   writeFileSync(join(run, 'attachments', `${record.key}.json`), JSON.stringify(change(json) ?? json));
 }
@@ -86,38 +89,42 @@ describe('the store', () => {
     expect(hasOtherRecord(one.key, run)).toBe(false);
   });
 
-  test.for<[string, (json: any) => unknown, RegExp]>([
-    ['of another version', (json) => void (json.version = 2), /"version" is 2/],
+  test.for<[string, (json: Mutable) => unknown, RegExp]>([
+    ['of another version', (json) => void (json['version'] = 2), /"version" is 2/],
     [
       'under the name of another attachment',
-      (json) => void (json.containerId = 'c9'),
+      (json) => void (json['containerId'] = 'c9'),
       /does not belong to container "c9"/,
     ],
     ['that is a list', () => [], /not a JSON object/],
-    ['without a network', (json) => void delete json.network, /"network" is missing/],
-    ['with a bridge that is a command', (json) => void (json.link.bridge = 'a"; flush ruleset; "'), /"bridge" is/],
+    ['without a network', (json) => void delete json['network'], /"network" is missing/],
+    ['with a bridge that is a command', (json) => void (json.link['bridge'] = 'a"; flush ruleset; "'), /"bridge" is/],
     [
       'with an address that is none',
-      (json) => void (json.link.addresses = [{ address: '10.0.0.1/16 }' }]),
+      (json) => void (json.link['addresses'] = [{ address: '10.0.0.1/16 }' }]),
       /"address" is/,
     ],
     [
       'with a port out of range',
-      (json) => void (json.link.ports = [{ ...mapping(1, 1), hostPort: 70_000 }]),
+      (json) => void (json.link['ports'] = [{ ...mapping(1, 1), hostPort: 70_000 }]),
       /"hostPort" is 70000/,
     ],
     [
       'with a protocol that is none',
-      (json) => void (json.link.ports = [{ ...mapping(1, 1), protocol: 'tcp . 80 }' }]),
+      (json) => void (json.link['ports'] = [{ ...mapping(1, 1), protocol: 'tcp . 80 }' }]),
       /"protocol" is/,
     ],
-    ['with one port for two places', (json) => void (json.link.ports = [mapping(1, 1), mapping(1, 2)]), /"ports" is/],
+    [
+      'with one port for two places',
+      (json) => void (json.link['ports'] = [mapping(1, 1), mapping(1, 2)]),
+      /"ports" is/,
+    ],
     [
       'with a policy without parts',
-      (json) => void (json.egress = { ingressInterface: 'b', addresses: [], gateways: [], policy: {} }),
+      (json) => void (json['egress'] = { ingressInterface: 'b', addresses: [], gateways: [], policy: {} }),
       /./,
     ],
-    ['in a state that is none', (json) => void (json.state = 'gone'), /"state" is "gone"/],
+    ['in a state that is none', (json) => void (json['state'] = 'gone'), /"state" is "gone"/],
   ])('reports a record %s as broken', ([, change, why]) => {
     const record = sample();
     replaceText(record, change);
