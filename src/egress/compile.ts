@@ -25,7 +25,10 @@ export function compilePolicy(policy: Policy): RuleGroup {
   const deny = `goto ${denyChain(policy)}`;
   const name = policyChain(id);
 
-  const denied = [...(policy.ipv6 === 'disable' ? [`meta nfproto ipv6 ${deny}`] : []), ...draft.lists(`${name}_deny`, policy.deny, deny)];
+  const denied = [
+    ...(policy.ipv6 === 'disable' ? [`meta nfproto ipv6 ${deny}`] : []),
+    ...draft.lists(`${name}_deny`, policy.deny, deny),
+  ];
   draft.chain(name, [...denied, ...(policy.mode === 'open' ? ['return'] : judgement(draft, id, policy, deny))]);
   draft.chain(`${name}_host`, [...denied, ...hostRules(draft, name, policy, deny)]);
   return { id, add: draft.add(), remove: draft.remove() };
@@ -50,9 +53,14 @@ function judgement(draft: Draft, id: string, policy: Policy, deny: string): stri
   const name = policyChain(id);
   return [
     ...draft.lists(`${name}_private`, policy.allowPrivate, 'return'),
-    ...families.flatMap((family) => [`${asked(family)} @metadata${family} ${deny}`, `${asked(family)} @bogon${family} ${deny}`]),
+    ...families.flatMap((family) => [
+      `${asked(family)} @metadata${family} ${deny}`,
+      `${asked(family)} @bogon${family} ${deny}`,
+    ]),
     ...families.map((family) => `${asked(family)} @private${family} ${policy.allowLocalNetworks ? 'return' : deny}`),
-    ...(policy.mode === 'allowlist' ? [...draft.lists(`${name}_allow`, policy.allow, 'return'), ...draft.names(id, policy), deny] : ['return']),
+    ...(policy.mode === 'allowlist'
+      ? [...draft.lists(`${name}_allow`, policy.allow, 'return'), ...draft.names(id, policy), deny]
+      : ['return']),
   ];
 }
 
@@ -64,16 +72,20 @@ function hostRules(draft: Draft, name: string, { hostAccess, hostPorts }: Policy
   const icmp = hostPorts.some(({ protocol }) => protocol === 'icmp');
   const services = foldPorts(hostPorts).map((range) => `${range.protocol} . ${rangeText(range)}`);
   if (services.length > 0) draft.set(`${name}_host_ports`, 'inet_proto . inet_service', services);
-  return families.flatMap((family) => {
-    const ip = family === 4 ? 'ip' : 'ip6';
-    const gateway = `iifname . ${ip} saddr . ${ip} daddr @gateways${family}`;
-    const echo = family === 4 ? 'icmp type echo-request' : 'icmpv6 type echo-request';
-    return [
-      ...(any ? [`${gateway} return`] : []),
-      ...(icmp ? [`meta l4proto ${icmpOf(family)} ${gateway} return`] : [`${echo} ${gateway} limit rate 10/second burst 20 packets return`]),
-      ...(services.length > 0 ? [`${hasPort} ${gateway} meta l4proto . th dport @${name}_host_ports return`] : []),
-    ];
-  }).concat(deny);
+  return families
+    .flatMap((family) => {
+      const ip = family === 4 ? 'ip' : 'ip6';
+      const gateway = `iifname . ${ip} saddr . ${ip} daddr @gateways${family}`;
+      const echo = family === 4 ? 'icmp type echo-request' : 'icmpv6 type echo-request';
+      return [
+        ...(any ? [`${gateway} return`] : []),
+        ...(icmp
+          ? [`meta l4proto ${icmpOf(family)} ${gateway} return`]
+          : [`${echo} ${gateway} limit rate 10/second burst 20 packets return`]),
+        ...(services.length > 0 ? [`${hasPort} ${gateway} meta l4proto . th dport @${name}_host_ports return`] : []),
+      ];
+    })
+    .concat(deny);
 }
 
 /** Collects what is declared, so that adding and removing name the same things. */
@@ -89,11 +101,23 @@ class Draft {
       const base = `${name}${family}`;
       const destination = asked(family);
       const address = addressType(family);
-      const boxTexts = boxes.filter(isOurs).map((box) => `${nftInterval(box)} . ${box.protocol} . ${rangeText(box.ports)}`);
+      const boxTexts = boxes
+        .filter(isOurs)
+        .map((box) => `${nftInterval(box)} . ${box.protocol} . ${rangeText(box.ports)}`);
       return [
         ...this.#listed(base, address, ranges.filter(isOurs).map(nftInterval), `${destination} @${base} ${verdict}`),
-        ...this.#listed(`${base}_icmp`, address, icmp.filter(isOurs).map(nftInterval), `meta l4proto ${icmpOf(family)} ${destination} @${base}_icmp ${verdict}`),
-        ...this.#listed(`${base}_ports`, `${address} . inet_proto . inet_service`, boxTexts, `${hasPort} ${destination} . meta l4proto . ct original proto-dst @${base}_ports ${verdict}`),
+        ...this.#listed(
+          `${base}_icmp`,
+          address,
+          icmp.filter(isOurs).map(nftInterval),
+          `meta l4proto ${icmpOf(family)} ${destination} @${base}_icmp ${verdict}`,
+        ),
+        ...this.#listed(
+          `${base}_ports`,
+          `${address} . inet_proto . inet_service`,
+          boxTexts,
+          `${hasPort} ${destination} . meta l4proto . ct original proto-dst @${base}_ports ${verdict}`,
+        ),
       ];
     });
   }
@@ -103,11 +127,15 @@ class Draft {
     const kinds = new Map(policy.names.map((rule) => [namesSet(id, 4, rule), rule]));
     return [...kinds]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([, rule]) => families.flatMap((family) => {
-        const name = namesSet(id, family, rule);
-        this.#sets.push({ name, type: addressType(family), flags: 'timeout; size 65536', elements: [] });
-        return protocolTexts(rule, family).map((protocol) => `${protocol}${asked(family)} @${name}${portText(rule)} return`);
-      }));
+      .flatMap(([, rule]) =>
+        families.flatMap((family) => {
+          const name = namesSet(id, family, rule);
+          this.#sets.push({ name, type: addressType(family), flags: 'timeout; size 65536', elements: [] });
+          return protocolTexts(rule, family).map(
+            (protocol) => `${protocol}${asked(family)} @${name}${portText(rule)} return`,
+          );
+        }),
+      );
   }
 
   set(name: string, type: string, elements: readonly string[]): void {
@@ -121,7 +149,9 @@ class Draft {
   add(): string[] {
     return [
       ...this.#sets.map(({ name, type, flags }) => `add set inet drawbridge ${name} { type ${type}; flags ${flags}; }`),
-      ...this.#sets.filter(({ elements }) => elements.length > 0).map(({ name, elements }) => `add element inet drawbridge ${name} { ${elements.join(', ')} }`),
+      ...this.#sets
+        .filter(({ elements }) => elements.length > 0)
+        .map(({ name, elements }) => `add element inet drawbridge ${name} { ${elements.join(', ')} }`),
       ...this.#chains.flatMap(({ name, rules }) => [
         `add chain inet drawbridge ${name}`,
         `flush chain inet drawbridge ${name}`,
@@ -132,7 +162,10 @@ class Draft {
 
   remove(): string[] {
     return [
-      ...this.#chains.flatMap(({ name }) => [`flush chain inet drawbridge ${name}`, `delete chain inet drawbridge ${name}`]),
+      ...this.#chains.flatMap(({ name }) => [
+        `flush chain inet drawbridge ${name}`,
+        `delete chain inet drawbridge ${name}`,
+      ]),
       ...this.#sets.map(({ name }) => `delete set inet drawbridge ${name}`),
     ];
   }

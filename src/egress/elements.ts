@@ -72,7 +72,13 @@ export function quarantineElements(record: AttachmentRecord): Element[] {
  * One address that a name of a policy stands for, for all containers under that policy. `rule` is one of
  * the policy's, `timeoutSeconds` the lifetime after which the kernel forgets it; without one it stays.
  */
-export function namesElement(policyId: string, address: string, rule: PortRule, timeoutSeconds: number | undefined, comment: string): Element {
+export function namesElement(
+  policyId: string,
+  address: string,
+  rule: PortRule,
+  timeoutSeconds: number | undefined,
+  comment: string,
+): Element {
   const timeout = timeoutSeconds === undefined ? {} : { timeout: timeoutSeconds };
   return { ...inet(namesSet(policyId, familyOf(address), rule), address), ...timeout, comment };
 }
@@ -91,8 +97,13 @@ function portElements(egress: EgressRecord, portName: string, mac: string): Elem
   return [
     bridge('guard_ports', port),
     bridge('guard_mac', `${port} . ${mac}`),
-    ...egress.addresses.filter((address) => familyOf(address) === 4).map((address) => bridge('guard4', `${port} . ${mac} . ${address}`)),
-    ...ipv6.flatMap((address) => [bridge('guard6', `${port} . ${mac} . ${address}`), bridge('guard_nd', `${port} . ${mac} . ${hexOf(address)}`)]),
+    ...egress.addresses
+      .filter((address) => familyOf(address) === 4)
+      .map((address) => bridge('guard4', `${port} . ${mac} . ${address}`)),
+    ...ipv6.flatMap((address) => [
+      bridge('guard6', `${port} . ${mac} . ${address}`),
+      bridge('guard_nd', `${port} . ${mac} . ${hexOf(address)}`),
+    ]),
     ...(isolates(egress.policy) ? [bridge('guard_isolated', port)] : []),
   ];
 }

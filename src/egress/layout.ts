@@ -98,14 +98,16 @@ const hooks = `
  * Of a packet that somebody exempts from conntrack ("notrack") nothing is known: it would match no rule, and
  * a policy that lets the rest pass would let it pass. Broadcasts and neighbour discovery through one bridge
  * are bridged, which br_netfilter shows here after the guard has judged them; the host never routes them.
+ * A source that nobody knows gets no answer: the answer quotes the packet and would carry it to whoever
+ * is named as the source.
  * A source route names the true destination in an option, which conntrack does not read.
  * "return" allows: a packet that leaves one policed bridge may still be judged on entering another.
  * Judging egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
  */
 const judgement = `
   chain egress_out {
-    iifname . oifname @policed_pairs meta pkttype { broadcast, multicast } accept
-    iifname . oifname @policed_pairs icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
+    meta pkttype { broadcast, multicast } iifname . oifname @policed_pairs accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 iifname . oifname @policed_pairs accept
     ct state untracked drop
     ct state established ct direction reply return
     ct state related meta l4proto { icmp, ipv6-icmp } return
@@ -123,7 +125,7 @@ const judgement = `
   chain egress_sibling {
     iifname . ip saddr @siblings4 oifname . ip daddr @siblings4 accept
     iifname . ip6 saddr @siblings6 oifname . ip6 daddr @siblings6 accept
-    goto deny_reject
+    goto deny_drop
   }
   chain egress_in {
     ct state related meta l4proto { icmp, ipv6-icmp } return
@@ -171,7 +173,7 @@ const judgement = `
   }
   chain egress_unknown {
     counter name unknown_sources
-    goto deny_reject
+    goto deny_drop
   }
 `;
 
@@ -214,5 +216,8 @@ function perFamily(text: (n: 4 | 6, type: string) => string): string {
 }
 
 function prefixes(ranges: readonly ReservedRange[], family: 4 | 6): string {
-  return ranges.map(({ prefix }) => prefix).filter((prefix) => prefix.includes(':') === (family === 6)).join(', ');
+  return ranges
+    .map(({ prefix }) => prefix)
+    .filter((prefix) => prefix.includes(':') === (family === 6))
+    .join(', ');
 }

@@ -40,20 +40,30 @@ export function requalifyElements({ egress }: AttachmentRecord, seconds: number 
 
 /** Arguments of `conntrack` that list connections begun by an address, or answered by it. */
 export function listArguments(address: string, role: 'begun' | 'answered'): string[] {
-  return ['-L', '-f', address.includes(':') ? 'ipv6' : 'ipv4', role === 'begun' ? '--orig-src' : '--reply-src', address];
+  return [
+    '-L',
+    '-f',
+    address.includes(':') ? 'ipv6' : 'ipv4',
+    role === 'begun' ? '--orig-src' : '--reply-src',
+    address,
+  ];
 }
 
 /** Reads what `conntrack -L` printed; lines that name no addresses are left out. */
 export function parseFlows(text: string): Flow[] {
   return text.split('\n').flatMap((line) => {
     const [name = '', number = ''] = line.trim().split(/\s+/);
-    const values = (key: string): string[] => [...line.matchAll(new RegExp(`\\b${key}=(\\S+)`, 'g'))].map((match) => match[1] ?? '');
+    const values = (key: string): string[] =>
+      [...line.matchAll(new RegExp(`\\b${key}=(\\S+)`, 'g'))].map((match) => match[1] ?? '');
     const [source, answerer] = values('src');
     const [destination] = values('dst');
     if (source === undefined || destination === undefined || answerer === undefined) return [];
     const [sourcePort] = values('sport').map(Number);
     const [destinationPort] = values('dport').map(Number);
-    const ports = { ...(sourcePort === undefined ? {} : { sourcePort }), ...(destinationPort === undefined ? {} : { destinationPort }) };
+    const ports = {
+      ...(sourcePort === undefined ? {} : { sourcePort }),
+      ...(destinationPort === undefined ? {} : { destinationPort }),
+    };
     return [{ protocol: name === 'unknown' ? number : name, source, destination, ...ports, answerer }];
   });
 }

@@ -34,8 +34,8 @@ def send(name, *frames):
 
 def who(name):
     c = containers[name]
-    number = 0 if c["bridge"] == "db0" else 1
-    return c["mac"], c["ip4"], c["ip6"], c["fe80"], f"02:db:00:00:00:0{number}"
+    gateway = {"db0": "02:db:00:00:00:00", "db1": "02:db:00:00:00:01"}.get(c["bridge"], "02:db:00:00:00:99")
+    return c["mac"], c["ip4"], c["ip6"], c["fe80"], gateway
 
 
 def packet(name, target, **change):
@@ -175,7 +175,7 @@ def try_fragments(t, name, target):
         piece = head.copy()
         piece[IP].id, piece[IP].frag, piece[IP].flags = counter[0], at // 8, "MF" if at + 16 < len(udp) else 0
         pieces.append(piece / Raw(udp[at:at + 16]))
-    send(name, *[p.__class__(bytes(p)[:14]) / IP(bytes(p)[14:]) if False else set_proto(p) for p in pieces])
+    send(name, *[set_proto(p) for p in pieces])
     late = head.copy()
     late[IP].id, late[IP].frag = 77, 8
     send(name, set_proto(late / Raw(t)))

@@ -97,7 +97,11 @@ def build():
         lines += [f"link add db{number} address 02:db:00:00:00:0{number} type bridge forward_delay 0 mcast_snooping 0", f"link set db{number} up",
                   f"addr add 10.{88 + number}.0.1/16 dev db{number}", f"addr add fd00:{88 + number}::1/64 dev db{number}",
                   f"addr add fe80::1/64 dev db{number}"]
-    for name, c in containers.items():
+    for c in containers.values():
+        if c["bridge"] == c["port"]:  # as ptp makes it: no bridge, the gateway is on the host's end
+            lines += [f"link add {c['port']} address 02:db:00:00:00:99 type veth peer name e{c['port']} address {c['mac']}",
+                      f"link set {c['port']} up", f"addr add {c['gateway4']}/24 dev {c['port']}", f"addr add {c['gateway6']}/64 dev {c['port']}"]
+            continue
         lines += [f"link add {c['port']} type veth peer name e{c['port']} address {c['mac']}",
                   f"link set {c['port']} master {c['bridge']} up"]
     batch(lines)
@@ -111,15 +115,16 @@ def build():
     write("/proc/sys/net/ipv4/conf/db0/route_localnet", "1")
     with inside("internet"):
         batch(["link set lo up", "link set eth0 up", "addr add 192.0.2.2/24 dev eth0", "addr add 2001:db8:ffff::2/64 dev eth0",
-               *[f"addr add {a} dev lo" for a in INTERNET4 + INTERNET6], "route add 10.88.0.0/15 via 192.0.2.1"])
-        batch(["route add fd00:88::/64 via 2001:db8:ffff::1", "route add fd00:89::/64 via 2001:db8:ffff::1"], "-6")
+               *[f"addr add {a} dev lo" for a in INTERNET4 + INTERNET6], "route add 10.88.0.0/14 via 192.0.2.1"])
+        batch(["route add fd00:88::/64 via 2001:db8:ffff::1", "route add fd00:89::/64 via 2001:db8:ffff::1",
+               "route add fd00:90::/64 via 2001:db8:ffff::1"], "-6")
     for c in containers.values():
-        number = 0 if c["bridge"] == "db0" else 1
+        length = 24 if c["bridge"] == c["port"] else 16
         with inside(c["name"]):
             batch(["link set lo up", f"link set e{c['port']} name eth0", "link set eth0 up",
-                   f"addr add {c['ip4']}/16 dev eth0", f"addr add {c['ip6']}/64 dev eth0",
-                   f"route add default via 10.{88 + number}.0.1"])
-            batch([f"route add default via fd00:{88 + number}::1"], "-6")
+                   f"addr add {c['ip4']}/{length} dev eth0", f"addr add {c['ip6']}/64 dev eth0",
+                   f"route add default via {c['gateway4']}"])
+            batch([f"route add default via {c['gateway6']}"], "-6")
 
 
 # ---- servers: one thread, every socket ----------------------------------------------------------
@@ -277,7 +282,7 @@ def main():
     threading.Thread(target=loop, daemon=True).start()
     # Neighbours first, so that a probe does not wait for them.
     warm = [{"id": f"{n}{a}", "from": n, "protocol": "udp", "address": a, "port": 9} for n, c in containers.items()
-            for a in (("10.88.0.1", "fd00:88::1") if c["bridge"] == "db0" else ("10.89.0.1", "fd00:89::1"))]
+            for a in (c["gateway4"], c["gateway6"])]
     warm += [{"id": f"w{a}", "from": "host", "protocol": "icmp", "address": a} for a in ("192.0.2.2", "2001:db8:ffff::2")]
     for _ in range(5):
         if "silence" not in probe_all(warm, 1.0).values():

@@ -17,6 +17,8 @@ export interface Subject {
   readonly ip4: string;
   readonly ip6: string;
   readonly fe80: string;
+  readonly gateway4: string;
+  readonly gateway6: string;
   readonly serves: boolean;
   readonly policy: Policy | undefined;
 }
@@ -40,17 +42,27 @@ export interface Stage {
   readonly patience?: number;
 }
 
-/** Containers on db0, except those named in `away`, which are on db1; policies as in a conf. */
-export function subjects(policies: Readonly<Record<string, object | undefined>>, { serving = [], away = [] }: { serving?: readonly string[]; away?: readonly string[] } = {}): Subject[] {
+/** Containers on db0, except those named in `away`, which are on db1, and in `lone`, which have no bridge; policies as in a conf. */
+export function subjects(
+  policies: Readonly<Record<string, object | undefined>>,
+  {
+    serving = [],
+    away = [],
+    lone = [],
+  }: { serving?: readonly string[]; away?: readonly string[]; lone?: readonly string[] } = {},
+): Subject[] {
   return Object.entries(policies).map(([name, raw], index) => {
     const number = index + 10;
-    const second = away.includes(name) ? 89 : 88;
+    const port = `veth${number}`;
+    const [bridge, second] = lone.includes(name) ? [port, 90] : away.includes(name) ? ['db1', 89] : ['db0', 88];
     const mac = `02:00:00:00:00:${number.toString(16).padStart(2, '0')}`;
     return {
       name,
-      bridge: away.includes(name) ? 'db1' : 'db0',
-      port: `veth${number}`,
+      bridge,
+      port,
       mac,
+      gateway4: `10.${second}.0.1`,
+      gateway6: `fd00:${second}::1`,
       ip4: `10.${second}.0.${number}`,
       ip6: `fd00:${second}::${number}`,
       fe80: linkLocalOf(mac),
@@ -61,30 +73,72 @@ export function subjects(policies: Readonly<Record<string, object | undefined>>,
 }
 
 /** The record that a plugin would have written for a container. */
-export function recordOf({ name, bridge, port, mac, ip4, ip6, policy }: Subject): AttachmentRecord {
-  const base = { version: 1, network: 'test', containerId: name, ifname: 'eth0', key: name, netns: '', netnsInode: '', createdAt: '', state: 'ready' } as const;
+export function recordOf({ name, bridge, port, mac, ip4, ip6, gateway4, gateway6, policy }: Subject): AttachmentRecord {
+  const base = {
+    version: 1,
+    network: 'test',
+    containerId: name,
+    ifname: 'eth0',
+    key: name,
+    netns: '',
+    netnsInode: '',
+    createdAt: '',
+    state: 'ready',
+  } as const;
   if (policy === undefined) return base;
-  const number = bridge === 'db0' ? 88 : 89;
-  const gateways = [`10.${number}.0.1`, `fd00:${number}::1`];
-  return { ...base, egress: { ingressInterface: bridge, port, mac, addresses: [ip4, ip6], gateways, policy, policyId: compilePolicy(policy).id } };
+  return {
+    ...base,
+    egress: {
+      ingressInterface: bridge,
+      ...(bridge === port ? {} : { port }),
+      mac,
+      addresses: [ip4, ip6],
+      gateways: [gateway4, gateway6],
+      policy,
+      policyId: compilePolicy(policy).id,
+    },
+  };
 }
 
 /** Both tables with everything in them. `extra` are elements of others. */
 export function ruleset(all: readonly Subject[], extra: readonly Element[] = []): string {
   const records = all.map(recordOf);
-  const groups = new Map(all.flatMap(({ policy }) => (policy === undefined ? [] : [compilePolicy(policy)])).map((group) => [group.id, group]));
-  const bridges = [...new Set(all.map(({ bridge }) => bridge))].map((bridge): Element => ({ table: 'inet drawbridge', set: 'bridges', key: `"${bridge}"` }));
-  return rebuildText({ groups: [...groups.values()], elements: [...bridges, ...extra, ...records.flatMap((record) => [...egressElements(record), ...guardElements(record)])] });
+  const groups = new Map(
+    all
+      .flatMap(({ policy }) => (policy === undefined ? [] : [compilePolicy(policy)]))
+      .map((group) => [group.id, group]),
+  );
+  const bridges = [...new Set(all.map(({ bridge }) => bridge))].map((bridge): Element => ({
+    table: 'inet drawbridge',
+    set: 'bridges',
+    key: `"${bridge}"`,
+  }));
+  return rebuildText({
+    groups: [...groups.values()],
+    elements: [
+      ...bridges,
+      ...extra,
+      ...records.flatMap((record) => [...egressElements(record), ...guardElements(record)]),
+    ],
+  });
 }
 
 /** Runs the stages on a private host; needs root, and scapy of the system's Python. */
-export async function battery(containers: readonly Subject[], stages: readonly Stage[]): Promise<Record<string, string | string[]>> {
+export async function battery(
+  containers: readonly Subject[],
+  stages: readonly Stage[],
+): Promise<Record<string, string | string[]>> {
   const program = fileURLToPath(new URL('battery.py', import.meta.url));
   return new Promise((resolve, reject) => {
-    const child = execFile('unshare', ['--net', '--mount', '--propagation', 'private', '/usr/bin/python3', program], { timeout: 100_000, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
-      if (error === null) resolve(JSON.parse(stdout) as Record<string, string | string[]>);
-      else reject(new Error(`${error.message}\n${stderr}`));
-    });
+    const child = execFile(
+      'unshare',
+      ['--net', '--mount', '--propagation', 'private', '/usr/bin/python3', program],
+      { timeout: 100_000, maxBuffer: 1 << 26 },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(JSON.parse(stdout) as Record<string, string | string[]>);
+        else reject(new Error(`${error.message}\n${stderr}`));
+      },
+    );
     child.stdin?.end(JSON.stringify({ containers, stages }));
   });
 }

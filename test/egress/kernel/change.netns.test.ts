@@ -8,33 +8,114 @@ import { battery, recordOf, ruleset, subjects, type Stage } from './battery.ts';
 /** "changing" goes from open to an allowlist while it runs; "steady" is nobody's business. */
 const loose = { mode: 'open', isolation: 'container' } as const;
 const tight = { allow: ['8.8.8.8:443/tcp', '[2606:4700::]/32'] } as const;
-const before = subjects({ changing: loose, steady: {}, last: { mode: 'open' }, served: { ingress: 'open' } }, { serving: ['steady', 'served'], away: ['last'] });
-const after = subjects({ changing: tight, steady: {}, last: { mode: 'open' }, served: {} }, { serving: ['steady', 'served'], away: ['last'] });
-const requalify = after.filter(({ name }) => ['changing', 'served'].includes(name)).flatMap((one) => requalifyElements(recordOf(one)));
+const before = subjects(
+  { changing: loose, steady: {}, last: { mode: 'open' }, served: { ingress: 'open' } },
+  { serving: ['steady', 'served'], away: ['last'] },
+);
+const after = subjects(
+  { changing: tight, steady: {}, last: { mode: 'open' }, served: {} },
+  { serving: ['steady', 'served'], away: ['last'] },
+);
+const requalify = after
+  .filter(({ name }) => ['changing', 'served'].includes(name))
+  .flatMap((one) => requalifyElements(recordOf(one)));
 
 const last = before.find(({ name }) => name === 'last');
 const lastRecord = last === undefined ? undefined : recordOf(last);
-const leaving = lastRecord === undefined ? '' : changeText({ clear: [], drop: [...egressElements(lastRecord), ...guardElements(lastRecord)], undeclare: [], declare: [], assert: [], put: quarantineElements(lastRecord) });
+const leaving =
+  lastRecord === undefined
+    ? ''
+    : changeText({
+        clear: [],
+        drop: [...egressElements(lastRecord), ...guardElements(lastRecord)],
+        undeclare: [],
+        declare: [],
+        assert: [],
+        put: quarantineElements(lastRecord),
+      });
 
-const gate = (lines: string[]): string[][] => lines.flatMap((line) => [['ip', '-4', ...line.split(' ')], ['ip', '-6', ...line.split(' ')]]);
+const gate = (lines: string[]): string[][] =>
+  lines.flatMap((line) => [
+    ['ip', '-4', ...line.split(' ')],
+    ['ip', '-6', ...line.split(' ')],
+  ]);
 const changing = before[0];
-const isolation = before.filter(({ bridge }) => bridge === 'db0').flatMap(({ port }) => planPortIsolation(port, true)).map((line) => ['ip', ...line.split(' ')]);
+const isolation = before
+  .filter(({ bridge }) => bridge === 'db0')
+  .flatMap(({ port }) => planPortIsolation(port, true))
+  .map((line) => ['ip', ...line.split(' ')]);
 
 const stages: readonly Stage[] = [
   { nft: ruleset(before) },
   {
     attacks: [
-      'hold changing kept 8.8.8.8 443', 'hold changing kept6 2606:4700::1111 443', 'hold changing lost 203.0.113.10 443', 'hold changing lost6 2001:db8::10 443',
-      'hold internet came_in 10.88.0.13 443', 'hold host from_host 10.88.0.13 443', 'use_held kept', 'use_held lost', 'use_held came_in',
+      'hold changing kept 8.8.8.8 443',
+      'hold changing kept6 2606:4700::1111 443',
+      'hold changing lost 203.0.113.10 443',
+      'hold changing lost6 2001:db8::10 443',
+      'hold internet came_in 10.88.0.13 443',
+      'hold host from_host 10.88.0.13 443',
+      'use_held kept',
+      'use_held lost',
+      'use_held came_in',
     ],
   },
-  { nft: ruleset(after, requalify), attacks: ['use_held  kept', 'use_held  kept6', 'use_held  lost', 'use_held  lost6', 'use_held  came_in', 'use_held  from_host'] },
-  { name: 'flows', run: [['conntrack', ...listArguments(changing?.ip4 ?? '', 'begun')], ['conntrack', ...listArguments(changing?.ip6 ?? '', 'begun')]] },
-  { run: [['conntrack', ...deleteArguments({ protocol: 'tcp', source: changing?.ip4 ?? '', destination: '8.8.8.8', destinationPort: 443, answerer: '' })]], attacks: ['use_held   kept'] },
+  {
+    nft: ruleset(after, requalify),
+    attacks: [
+      'use_held  kept',
+      'use_held  kept6',
+      'use_held  lost',
+      'use_held  lost6',
+      'use_held  came_in',
+      'use_held  from_host',
+    ],
+  },
+  {
+    name: 'flows',
+    run: [
+      ['conntrack', ...listArguments(changing?.ip4 ?? '', 'begun')],
+      ['conntrack', ...listArguments(changing?.ip6 ?? '', 'begun')],
+    ],
+  },
+  {
+    run: [
+      [
+        'conntrack',
+        ...deleteArguments({
+          protocol: 'tcp',
+          source: changing?.ip4 ?? '',
+          destination: '8.8.8.8',
+          destinationPort: 443,
+          answerer: '',
+        }),
+      ],
+    ],
+    attacks: ['use_held   kept'],
+  },
   { attacks: ['plain last 10.1.2.3', 'plain last 10.89.0.1 53'] },
-  { nft: leaving, attacks: ['plain  last 10.1.2.3', 'plain  last 8.8.8.8', 'plain  last fd00:1::3', 'plain  last 10.89.0.1 53', 'extra_address last 10.89.0.200 8.8.8.8'] },
+  {
+    nft: leaving,
+    attacks: [
+      'plain  last 10.1.2.3',
+      'plain  last 8.8.8.8',
+      'plain  last fd00:1::3',
+      'plain  last 10.89.0.1 53',
+      'extra_address last 10.89.0.200 8.8.8.8',
+    ],
+  },
   { run: [...gate(planGate('db0')), ...isolation], attacks: ['plain steady 8.8.8.8', 'plain steady 2606:4700::1111'] },
-  { run: [['nft', 'flush', 'ruleset']], attacks: ['plain  steady 8.8.8.8', 'plain  steady 2606:4700::1111', 'plain  changing 10.1.2.3', 'plain  changing 8.8.8.8', 'direct_to_sibling changing steady', 'routed_to_sibling changing steady'] },
+  {
+    run: [['nft', 'flush', 'ruleset']],
+    attacks: [
+      'plain  steady 8.8.8.8',
+      'plain  steady 2606:4700::1111',
+      'plain  changing 10.1.2.3',
+      'plain  changing 8.8.8.8',
+      'direct_to_sibling changing steady',
+      'routed_to_sibling changing steady',
+    ],
+  },
   { nft: ruleset(after), attacks: ['plain   steady 8.8.8.8'] },
   { run: [['nft', 'flush', 'ruleset'], ...gate(planUngate('db0'))], attacks: ['plain    steady 8.8.8.8'] },
 ];
@@ -46,19 +127,34 @@ beforeAll(async () => {
 });
 
 describe('a policy that is tightened', () => {
-  test.each(['use_held kept', 'use_held lost', 'use_held  kept', 'use_held  kept6', 'use_held   kept'])('leaves alone what it still allows: %s', (attack) => {
-    expect(results[attack]).toEqual(['internet']);
-  });
-  test.each(['use_held  lost', 'use_held  lost6', 'use_held  came_in'])('ends what it no longer allows: %s', (attack) => {
-    expect(results[attack]).toEqual([]);
-  });
+  test.each(['use_held kept', 'use_held lost', 'use_held  kept', 'use_held  kept6', 'use_held   kept'])(
+    'leaves alone what it still allows: %s',
+    (attack) => {
+      expect(results[attack]).toEqual(['internet']);
+    },
+  );
+  test.each(['use_held  lost', 'use_held  lost6', 'use_held  came_in'])(
+    'ends what it no longer allows: %s',
+    (attack) => {
+      expect(results[attack]).toEqual([]);
+    },
+  );
   test('leaves the connections of the host to the container alone', () => {
     expect(results['use_held  from_host']).toEqual(['served']);
   });
   test('finds in conntrack what each container began', () => {
     const flows = [0, 1].flatMap((number) => parseFlows(String(results[`flows ${number}`])));
-    expect(flows.map(({ protocol, destination, destinationPort }) => `${protocol} ${destination} ${destinationPort}`).toSorted()).toEqual(
-      expect.arrayContaining(['tcp 203.0.113.10 443', 'tcp 2001:db8::10 443', 'tcp 2606:4700::1111 443', 'tcp 8.8.8.8 443']),
+    expect(
+      flows
+        .map(({ protocol, destination, destinationPort }) => `${protocol} ${destination} ${destinationPort}`)
+        .toSorted(),
+    ).toEqual(
+      expect.arrayContaining([
+        'tcp 203.0.113.10 443',
+        'tcp 2001:db8::10 443',
+        'tcp 2606:4700::1111 443',
+        'tcp 8.8.8.8 443',
+      ]),
     );
   });
 });
@@ -67,16 +163,33 @@ describe('a container whose policy is removed, as the last of its bridge', () =>
   test('was free before', () => {
     expect([results['plain last 10.1.2.3'], results['plain last 10.89.0.1 53']]).toEqual([['internet'], ['host']]);
   });
-  test.each(['plain  last 10.1.2.3', 'plain  last 8.8.8.8', 'plain  last fd00:1::3', 'plain  last 10.89.0.1 53', 'extra_address last 10.89.0.200 8.8.8.8'])('stays shut in until its interface is gone: %s', (attack) => {
+  test.each([
+    'plain  last 10.1.2.3',
+    'plain  last 8.8.8.8',
+    'plain  last fd00:1::3',
+    'plain  last 10.89.0.1 53',
+    'extra_address last 10.89.0.200 8.8.8.8',
+  ])('stays shut in until its interface is gone: %s', (attack) => {
     expect(results[attack]).toEqual([]);
   });
 });
 
 describe('when somebody flushes the ruleset', () => {
   test('the gate was open before, and is again when the tables are back', () => {
-    expect([results['plain steady 8.8.8.8'], results['plain steady 2606:4700::1111'], results['plain   steady 8.8.8.8']]).toEqual([['internet'], ['internet'], ['internet']]);
+    expect([
+      results['plain steady 8.8.8.8'],
+      results['plain steady 2606:4700::1111'],
+      results['plain   steady 8.8.8.8'],
+    ]).toEqual([['internet'], ['internet'], ['internet']]);
   });
-  test.each(['plain  steady 8.8.8.8', 'plain  steady 2606:4700::1111', 'plain  changing 10.1.2.3', 'plain  changing 8.8.8.8', 'direct_to_sibling changing steady', 'routed_to_sibling changing steady'])('nothing gets out: %s', (attack) => {
+  test.each([
+    'plain  steady 8.8.8.8',
+    'plain  steady 2606:4700::1111',
+    'plain  changing 10.1.2.3',
+    'plain  changing 8.8.8.8',
+    'direct_to_sibling changing steady',
+    'routed_to_sibling changing steady',
+  ])('nothing gets out: %s', (attack) => {
     expect(results[attack]).toEqual([]);
   });
   test('traffic flows without tables when the gate is taken out', () => {

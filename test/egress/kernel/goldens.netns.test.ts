@@ -17,12 +17,20 @@ describe('the kernel', () => {
   });
 
   test('takes the lines of a policy twice in one transaction', () => {
-    const { add } = compilePolicy(parsePolicy({ allow: ['8.0.0.0/8:443', '8.8.8.8', 'github.com'], deny: ['1.1.1.1:1-9', '::/0:25/tcp'] }, 'egress'));
+    const { add } = compilePolicy(
+      parsePolicy(
+        { allow: ['8.0.0.0/8:443', '8.8.8.8', 'github.com'], deny: ['1.1.1.1:1-9', '::/0:25/tcp'] },
+        'egress',
+      ),
+    );
     expect(load(`${layout}${[...add, ...add].join('\n')}\n`)).toBe(load(`${layout}${add.join('\n')}\n`));
   });
 
   test('takes a policy of 5000 entries within seconds', () => {
-    const allow = Array.from({ length: 5000 }, (_, index) => `${20 + (index >> 12)}.${(index >> 4) & 255}.${(index & 15) * 16}.7:${1 + (index % 600)}`);
+    const allow = Array.from(
+      { length: 5000 },
+      (_, index) => `${20 + (index >> 12)}.${(index >> 4) & 255}.${(index & 15) * 16}.7:${1 + (index % 600)}`,
+    );
     const began = performance.now();
     const { add } = compilePolicy(parsePolicy({ allow }, 'egress'));
     load(`${layout}${add.join('\n')}\n`);
@@ -32,5 +40,9 @@ describe('the kernel', () => {
 
 /** Loads text into an empty kernel (a network namespace of its own) and returns what is listed then. */
 function load(text: string): string {
-  return execFileSync('unshare', ['--net', 'sh', '-c', 'nft -f - && nft list ruleset'], { input: text, encoding: 'utf8', maxBuffer: 1 << 26 });
+  return execFileSync('unshare', ['--net', 'sh', '-c', 'nft -f - && nft list ruleset'], {
+    input: text,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
 }

@@ -6,7 +6,19 @@ import { ruleset, subjects } from './battery.ts';
 const policies: Readonly<Record<string, object>> = {
   open: { mode: 'open' },
   restricted: {},
-  allowlist: { allow: ['8.8.8.8:443/tcp', '203.0.113.0/24', '198.51.100.20/icmp', 'github.com:443/tcp', '*.example.org', 'host.example.org:8000-8100', '[2001:db8::]/32:443'], allowPrivate: ['10.1.2.3:5432/tcp', 'fd00:1::/64'], deny: ['203.0.113.7', '0.0.0.0/0:25/tcp', '::/0:25/tcp'] },
+  allowlist: {
+    allow: [
+      '8.8.8.8:443/tcp',
+      '203.0.113.0/24',
+      '198.51.100.20/icmp',
+      'github.com:443/tcp',
+      '*.example.org',
+      'host.example.org:8000-8100',
+      '[2001:db8::]/32:443',
+    ],
+    allowPrivate: ['10.1.2.3:5432/tcp', 'fd00:1::/64'],
+    deny: ['203.0.113.7', '0.0.0.0/0:25/tcp', '::/0:25/tcp'],
+  },
   overlapping: { allow: ['8.0.0.0/8:443', '8.8.0.0/16:80-500/tcp', '8.8.8.8', '8.8.8.0/24:53'] },
   'host-all-drop': { hostAccess: 'all', onDeny: 'drop' },
   'host-none-audit': { hostAccess: 'none', audit: true },

@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { compilePolicy } from '../../../src/egress/compile.ts';
+import {
+  egressElements,
+  guardElements,
+  linkLocalOf,
+  namesElement,
+  quarantineElements,
+} from '../../../src/egress/elements.ts';
+import { planGate, planUngate } from '../../../src/egress/gate.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
+import { deleteArguments, parseFlows } from '../../../src/egress/requalify.ts';
+import { elementId } from '../../../src/nft/element.ts';
+import { recordOf, subjects } from './battery.ts';
+
+const [restricted, open, bare] = subjects({ restricted: {}, open: { mode: 'open' }, bare: undefined }).map(recordOf);
+
+test('linkLocalOf() makes the address that Linux makes of a MAC', () => {
+  expect(linkLocalOf('02:00:00:00:00:0a')).toBe('fe80::ff:fe00:a');
+  expect(linkLocalOf('0a:58:0a:58:00:02')).toBe('fe80::858:aff:fe58:2');
+});
+
+test('egressElements() claims no element twice, and shares with others on the bridge only what stands for the bridge', () => {
+  const elements = restricted === undefined ? [] : egressElements(restricted);
+  expect(new Set(elements.map(elementId)).size).toBe(elements.length);
+  expect(elements.filter(({ shared }) => shared !== undefined).map(({ set, shared }) => `${set} ${shared}`)).toEqual([
+    'policed policed-db0',
+    'policed_pairs policed-db0',
+  ]);
+});
+
+test('egressElements() lets siblings meet unless the policy isolates', () => {
+  const siblings = [restricted, open].map(
+    (record) =>
+      (record === undefined ? [] : egressElements(record)).filter(({ set }) => set.startsWith('siblings')).length,
+  );
+  expect(siblings).toEqual([0, 2]);
+});
+
+test('an attachment without a policy has no elements', () => {
+  expect(
+    bare === undefined ? undefined : [egressElements(bare), guardElements(bare), quarantineElements(bare)],
+  ).toEqual([[], [], []]);
+});
+
+test('guardElements() checks the MAC alone for macspoofchk', () => {
+  if (bare === undefined) throw new Error('no record');
+  const link = {
+    bridge: 'db0',
+    hostInterface: 'veth1',
+    mac: '02:00:00:00:00:01',
+    mtu: 1500,
+    addresses: [],
+    masquerade: false,
+    macspoofchk: true,
+    ports: [],
+    ipam: { type: 'host-local' },
+    conf: {},
+  };
+  expect(guardElements({ ...bare, link }).map(({ set, key }) => `${set} ${key}`)).toEqual([
+    'guard_mac_ports "veth1"',
+    'guard_mac "veth1" . 02:00:00:00:00:01',
+  ]);
+});
+
+test('quarantineElements() runs out by itself', () => {
+  const elements = restricted === undefined ? [] : quarantineElements(restricted);
+  expect(elements.length).toBeGreaterThan(5);
+  expect(new Set(elements.map(({ timeout }) => timeout))).toEqual(new Set([30]));
+});
+
+test('namesElement() names a set that the policy declares', () => {
+  const policy = parsePolicy(
+    { allow: ['github.com:443/tcp', '*.example.org:8000-8100', 'any.example.org', 'ping.example.org/icmp'] },
+    'egress',
+  );
+  const { id, add } = compilePolicy(policy);
+  for (const rule of policy.names) {
+    for (const address of ['192.0.2.1', '2001:db8::1'])
+      expect(add.join('\n')).toContain(
+        `add set inet drawbridge ${namesElement(id, address, rule, 60, rule.name).set} {`,
+      );
+  }
+});
+
+test('the gate is taken out by what put it in', () => {
+  expect(planGate('db0')).toEqual(['rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit']);
+  expect(planUngate('db0')).toEqual(['rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit']);
+});
+
+test('parseFlows() reads what conntrack prints, by who began it', () => {
+  const text = [
+    'tcp      6 431999 ESTABLISHED src=10.88.0.2 dst=8.8.8.8 sport=4001 dport=443 src=8.8.8.8 dst=192.0.2.1 sport=443 dport=4001 [ASSURED] mark=65536 use=1',
+    'icmp     1 29 src=10.88.0.2 dst=8.8.8.8 type=8 code=0 id=3 src=8.8.8.8 dst=10.88.0.2 type=0 code=0 id=3 mark=0 use=1',
+    'unknown  253 599 src=10.88.0.2 dst=203.0.113.9 [UNREPLIED] src=203.0.113.9 dst=10.88.0.2 mark=0 use=1',
+    'conntrack v1.4.7 (conntrack-tools): 3 flow entries have been shown.',
+  ].join('\n');
+  const flows = parseFlows(text);
+  expect(flows).toEqual([
+    {
+      protocol: 'tcp',
+      source: '10.88.0.2',
+      destination: '8.8.8.8',
+      sourcePort: 4001,
+      destinationPort: 443,
+      answerer: '8.8.8.8',
+    },
+    { protocol: 'icmp', source: '10.88.0.2', destination: '8.8.8.8', answerer: '8.8.8.8' },
+    { protocol: '253', source: '10.88.0.2', destination: '203.0.113.9', answerer: '203.0.113.9' },
+  ]);
+  expect(flows.map((flow) => deleteArguments(flow).join(' '))[0]).toBe(
+    '-D -f ipv4 -p tcp --orig-src 10.88.0.2 --orig-dst 8.8.8.8 --orig-port-src 4001 --orig-port-dst 443',
+  );
+});
