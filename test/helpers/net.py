@@ -129,6 +129,7 @@ def op_netns_add(request):
     mount(f"/proc/self/task/{threading.get_native_id()}/ns/net", path, "", MS_BIND)
     if request.get("lo", True):
         up("lo")
+    write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")
     return {"inode": str(os.stat(path).st_ino)}
 
 
