@@ -33,10 +33,12 @@ export class Opener {
   readonly #commit: Commit;
   readonly #repair: (() => Promise<void>) | undefined;
   readonly #now: () => number;
-  /** When each element ends, in milliseconds since 1970. */
-  readonly #ends = new Map<string, number>();
+  /** What is open, and when it ends, in milliseconds since 1970. */
+  readonly #open = new Map<string, { element: Element; ends: number }>();
   #waiting: Waiting[] = [];
   #isBusy = false;
+  /** Elements that were left when the ended ones were forgotten last. */
+  #afterSweep = 1000;
 
   constructor({ commit, repair, now = Date.now }: OpenerOptions) {
     this.#commit = commit;
@@ -52,10 +54,16 @@ export class Opener {
     });
   }
 
-  /** How many elements are open, as far as is known. */
-  get size(): number {
+  /** Everything that was opened and has time left: what a rebuild of the tables has to put again. */
+  elements(): Element[] {
     this.#forgetEnded();
-    return this.#ends.size;
+    const now = this.#now();
+    return [...this.#open.values()].map(({ element, ends }) => withTime(element, ends, now));
+  }
+
+  /** Forgets the elements of a policy whose chains and sets are gone. */
+  forget(isGone: (element: Element) => boolean): void {
+    for (const [id, { element }] of this.#open) if (isGone(element)) this.#open.delete(id);
   }
 
   async #work(): Promise<void> {
@@ -64,7 +72,7 @@ export class Opener {
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) await this.#commitTogether(this.#takeSome());
     this.#isBusy = false;
-    if (this.#ends.size > 100_000) this.#forgetEnded();
+    if (this.#open.size > 2 * this.#afterSweep) this.#forgetEnded();
   }
 
   #takeSome(): Waiting[] {
@@ -86,39 +94,41 @@ export class Opener {
   }
 
   async #put(elements: readonly Element[], isLastTry: boolean): Promise<void> {
-    const put = this.#longest(elements);
-    // A permanent element does not take the place of a timed one.
-    const clear = put.filter(({ timeout }) => timeout === undefined);
-    const text = changeText({ clear, drop: [], undeclare: [], declare: [], assert: [], put });
+    const now = this.#now();
+    const put = this.#longest(elements, now);
+    const text = changeText({ drop: [], undeclare: [], declare: [], assert: [], put });
     let outcome = await this.#commit(text);
     if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
       await this.#repair();
       outcome = await this.#commit(text);
     }
     if (outcome === 'stale') throw new Error('Cannot open the addresses of a name: the rules of its policy are not in the kernel');
-    for (const element of put) this.#ends.set(elementId(element), this.#endOf(element));
+    for (const element of put) this.#open.set(elementId(element), { element, ends: endOf(element, now) });
   }
 
   /** Each element once, with the longest time that it has or gets. */
-  #longest(elements: readonly Element[]): Element[] {
-    const now = this.#now();
+  #longest(elements: readonly Element[], now: number): Element[] {
     const longest = new Map<string, Element>();
     for (const element of elements) {
       const id = elementId(element);
-      const ends = Math.max(this.#endOf(longest.get(id)), this.#endOf(element), this.#ends.get(id) ?? 0);
-      const { timeout: _, ...endless } = element;
-      longest.set(id, ends === Infinity ? endless : { ...endless, timeout: Math.ceil((ends - now) / 1000) });
+      const ends = Math.max(endOf(longest.get(id), now), endOf(element, now), this.#open.get(id)?.ends ?? 0);
+      longest.set(id, withTime(element, ends, now));
     }
     return [...longest.values()];
   }
 
-  #endOf(element: Element | undefined): number {
-    if (element === undefined) return 0;
-    return element.timeout === undefined ? Infinity : this.#now() + element.timeout * 1000;
-  }
-
   #forgetEnded(): void {
     const now = this.#now();
-    for (const [id, ends] of this.#ends) if (ends <= now) this.#ends.delete(id);
+    for (const [id, { ends }] of this.#open) if (ends <= now) this.#open.delete(id);
+    this.#afterSweep = Math.max(this.#open.size, 1000);
   }
+}
+
+function endOf(element: Element | undefined, now: number): number {
+  if (element === undefined) return 0;
+  return element.timeout === undefined ? Infinity : now + element.timeout * 1000;
+}
+
+function withTime({ timeout: _, ...endless }: Element, ends: number, now: number): Element {
+  return ends === Infinity ? endless : { ...endless, timeout: Math.max(1, Math.ceil((ends - now) / 1000)) };
 }
