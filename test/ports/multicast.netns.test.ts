@@ -4,6 +4,8 @@ import { makeLab } from './lab.ts';
 test('multicast leaves the bridge with the address of the container', async () => {
   await using lab = await makeLab();
   const { host, outside, c1 } = lab;
+  // With br_netfilter the packet is settled as untranslated while the bridge floods it, whatever our rules say.
+  await host.sh('for file in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do [ ! -e $file ] || echo 0 > $file; done');
   await lab.publish({});
   const router = await host.spawn(['python3', '-c', multicastRouter]);
   await expect.poll(() => host.run(['cat', router.log]), { timeout: 5000 }).toBe('ready\n');
