@@ -1,33 +1,31 @@
 import type { Element } from '../nft/element.ts';
 import { quotedInterface } from '../nft/quote.ts';
-import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
+import type { AttachmentRecord } from '../records/record.ts';
 import type { PortMapping } from './mapping.ts';
+import { publicationsOf, type Publication } from './publication.ts';
 
 /**
  * The map elements of an attachment's published ports. The target is the first address of each family; a
  * mapping for a family in which the container has no address is left out, as in the reference portmap.
  */
 export function portElements(record: AttachmentRecord): Element[] {
-  const { link } = record;
-  if (link === undefined) return [];
-  const published = ([4, 6] as const).map((family) => ({
-    family,
-    target: firstAddress(link, family),
-    mappings: link.ports.filter(({ families }) => families.includes(family)),
-  }));
-  return published.flatMap(({ family, target, mappings }) => {
+  const comment = owner(record);
+  return publicationsOf(record).flatMap((publication) => elementsOf(publication, comment));
+}
+
+function elementsOf(publication: Publication, comment: string): Element[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const target = firstAddress(publication.addresses, family);
+    const mappings = publication.ports.filter(({ families }) => families.includes(family));
     if (target === undefined || mappings.length === 0) return [];
-    const comment = owner(record);
     const maps = mappings.map((mapping) => ({ ...mapElement(mapping, family, target), comment }));
-    return link.snat === false ? maps : [...maps, hairpinElement(link, family, target)];
+    return publication.snat ? [...maps, hairpinElement(publication, family, target)] : maps;
   });
 }
 
-/** The container's address that published ports lead to, without prefix length. */
-export function firstAddress(link: LinkRecord, family: 4 | 6): string | undefined {
-  return link.addresses
-    .map(({ address }) => address.split('/', 1)[0] ?? '')
-    .find((address) => address.includes(':') === (family === 6));
+/** The container's address that published ports lead to. */
+function firstAddress(addresses: readonly string[], family: 4 | 6): string | undefined {
+  return addresses.find((address) => address.includes(':') === (family === 6));
 }
 
 /** Comment that tells a reader of `nft list` whose element it is. */
@@ -49,6 +47,6 @@ function mapElement(
   };
 }
 
-function hairpinElement({ bridge }: LinkRecord, family: 4 | 6, target: string): Element {
-  return { table: 'inet drawbridge', set: `hairpin${family}`, key: `${quotedInterface(bridge)} . ${target}` };
+function hairpinElement({ ingressInterface }: Publication, family: 4 | 6, target: string): Element {
+  return { table: 'inet drawbridge', set: `hairpin${family}`, key: `${quotedInterface(ingressInterface)} . ${target}` };
 }

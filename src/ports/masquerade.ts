@@ -2,18 +2,24 @@ import type { Element } from '../nft/element.ts';
 import { quotedInterface } from '../nft/quote.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 
-/** Elements that say which bridge is ours, which addresses live on it, and which of them are masqueraded. */
-export function masqueradeElements({ link }: AttachmentRecord): Element[] {
-  if (link === undefined) return [];
+/**
+ * Elements that say which interfaces have our containers behind them, which addresses live there, and which of
+ * those are masqueraded. An interface that another plugin made is one of them when we publish ports behind it, or
+ * open foreign firewalls for it.
+ */
+export function masqueradeElements({ link, published, walls }: AttachmentRecord): Element[] {
+  const foreign = link === undefined ? (published ?? walls) : undefined;
+  const ingressInterface = link?.bridge ?? foreign?.ingressInterface;
+  if (ingressInterface === undefined) return [];
   const table = 'inet drawbridge';
-  const bridge = quotedInterface(link.bridge);
-  const addresses = link.addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
+  const from = quotedInterface(ingressInterface);
+  const addresses = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? published?.addresses ?? [];
   return [
-    { table, set: 'bridges', key: bridge, shared: bridgeUse(link.bridge) },
+    { table, set: 'bridges', key: from, shared: bridgeUse(ingressInterface) },
     ...addresses.flatMap((address): Element[] => {
       const family = address.includes(':') ? 6 : 4;
-      const home: Element = { table, set: `containers${family}`, key: `${bridge} . ${address}` };
-      return link.masquerade ? [home, { table, set: `masquerade${family}`, key: address }] : [home];
+      const home: Element = { table, set: `containers${family}`, key: `${from} . ${address}` };
+      return link?.masquerade === true ? [home, { table, set: `masquerade${family}`, key: address }] : [home];
     }),
   ];
 }

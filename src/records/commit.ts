@@ -1,7 +1,8 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { withLock } from '../host/lock.ts';
 import { desired } from '../nft/desired.ts';
-import { describeMapping, overlaps } from '../ports/mapping.ts';
+import { describeMapping } from '../ports/mapping.ts';
+import { portsOf, withoutPort } from '../ports/publication.ts';
 import { isAlive } from './alive.ts';
 import { portHolders, removeHints, writeHints } from './hints.ts';
 import { bringInForce, describeBroken, rebuildTables, type Committed, type TimedElements } from './in-force.ts';
@@ -59,7 +60,7 @@ async function drop(key: string, { timed }: CommitOptions): Promise<Committed> {
 
 /** Throws code 102 when a living container publishes a port of the host that the record publishes. */
 function refuseHeldPorts(record: AttachmentRecord): void {
-  for (const mapping of record.link?.ports ?? []) {
+  for (const mapping of portsOf(record)) {
     const holder = portHolders(record, mapping).find(isAlive);
     if (holder === undefined) continue;
     throw new CniError(
@@ -72,11 +73,9 @@ function refuseHeldPorts(record: AttachmentRecord): void {
 
 /** Takes the ports of the host that a record publishes from containers that are gone. */
 async function evictDeadHolders(record: AttachmentRecord, timed: TimedElements | undefined): Promise<void> {
-  for (const mapping of record.link?.ports ?? []) {
+  for (const mapping of portsOf(record)) {
     for (const holder of portHolders(record, mapping)) {
-      if (holder.link === undefined || isAlive(holder)) continue;
-      const left = holder.link.ports.filter((port) => !overlaps(port, mapping));
-      await replace(holder, { ...holder, link: { ...holder.link, ports: left } }, timed);
+      if (!isAlive(holder)) await replace(holder, withoutPort(holder, mapping), timed);
     }
   }
 }

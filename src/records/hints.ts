@@ -18,6 +18,7 @@ import { sharedOf } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import type { Element } from '../nft/element.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
+import { portsOf } from '../ports/publication.ts';
 import type { AttachmentRecord } from './record.ts';
 import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
 
@@ -52,8 +53,8 @@ export function removeHints(
 
 /** Other attachments that publish the same port of the host. */
 export function portHolders(record: AttachmentRecord, mapping: PortMapping, run: string = runDir): AttachmentRecord[] {
-  return others(portFile(mapping, run), record.key, run).filter(({ link }) =>
-    link?.ports.some((other) => overlaps(mapping, other)),
+  return others(portFile(mapping, run), record.key, run).filter((other) =>
+    portsOf(other).some((port) => overlaps(mapping, port)),
   );
 }
 
@@ -96,15 +97,15 @@ function isElement(value: unknown): value is Element {
 }
 
 function listFiles(record: AttachmentRecord, run: string): string[] {
-  const ports = record.link?.ports.map((mapping) => portFile(mapping, run)) ?? [];
+  const ports = portsOf(record).map((mapping) => portFile(mapping, run));
   return [...new Set([...ports, ...addressesOf(record).map((address) => addressFile(address, run))])];
 }
 
 /** The link-local one is among them: two attachments with a MAC that was chosen for both have elements in common. */
-function addressesOf({ link, egress }: AttachmentRecord): string[] {
+function addressesOf({ link, egress, published }: AttachmentRecord): string[] {
   const own = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? [];
   const linkLocal = egress?.mac === undefined ? [] : [linkLocalOf(egress.mac)];
-  return [...new Set([...own, ...(egress?.addresses ?? []), ...linkLocal])];
+  return [...new Set([...own, ...(egress?.addresses ?? []), ...(published?.addresses ?? []), ...linkLocal])];
 }
 
 function portFile({ protocol, hostPort }: PortMapping, run: string): string {

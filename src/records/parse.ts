@@ -18,6 +18,8 @@ export function readAttachment(value: unknown): AttachmentRecord {
   matching(record, 'key', /^[0-9a-f]{16}$/);
   matching(record, 'state', /^(?:adding|ready)$/);
   if (record['link'] !== undefined) readLink(record['link']);
+  if (record['published'] !== undefined) readPublished(record['published']);
+  if (record['walls'] !== undefined) readWalls(record['walls']);
   const egress = record['egress'] === undefined ? {} : { egress: readEgress(record['egress']) };
   return { ...(record as unknown as AttachmentRecord), ...egress };
 }
@@ -31,16 +33,11 @@ function readLink(value: unknown): void {
   matching(link, 'hostInterface', interfaceName);
   matching(link, 'mac', hardwareAddress);
   for (const key of ['masquerade', 'macspoofchk']) if (typeof link[key] !== 'boolean') throw wrong(key, link[key]);
-  if (link['snat'] !== undefined && typeof link['snat'] !== 'boolean') throw wrong('snat', link['snat']);
+  for (const key of ['snat', 'policed'])
+    if (link[key] !== undefined && typeof link[key] !== 'boolean') throw wrong(key, link[key]);
   if (!isWhole(link['mtu'], 0, 2 ** 31)) throw wrong('mtu', link['mtu']);
   list(link, 'addresses').forEach(readAddressRecord);
-  const ports = list(link, 'ports').map(readMapping);
-  ports.forEach((port, index) => {
-    if (
-      ports.some((other, place) => place < index && overlaps(port, other) && port.containerPort !== other.containerPort)
-    )
-      throw wrong('ports', link['ports']);
-  });
+  readPorts(link);
   object(link['ipam'], '"ipam"');
   object(link['conf'], '"conf"');
 }
@@ -51,6 +48,30 @@ function readAddressRecord(value: unknown): void {
   if (ip === undefined || isIP(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
     throw wrong('address', address);
   if (gateway !== undefined) ipText(gateway, 'gateway');
+}
+
+function readPublished(value: unknown): void {
+  const published = object(value, '"published"');
+  matching(published, 'ingressInterface', interfaceName);
+  list(published, 'addresses').forEach((ip) => ipText(ip, 'addresses'));
+  if (typeof published['snat'] !== 'boolean') throw wrong('snat', published['snat']);
+  readPorts(published);
+}
+
+function readWalls(value: unknown): void {
+  const walls = object(value, '"walls"');
+  matching(walls, 'ingressInterface', interfaceName);
+  matching(walls, 'policy', /^(?:open|same-bridge|isolated)$/);
+}
+
+function readPorts(from: Record<string, unknown>): void {
+  const ports = list(from, 'ports').map(readMapping);
+  ports.forEach((port, index) => {
+    if (
+      ports.some((other, place) => place < index && overlaps(port, other) && port.containerPort !== other.containerPort)
+    )
+      throw wrong('ports', from['ports']);
+  });
 }
 
 function readMapping(value: unknown): PortMapping {

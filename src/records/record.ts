@@ -23,6 +23,10 @@ export interface AttachmentRecord extends AttachmentId {
   readonly link?: LinkRecord;
   /** What the policy plugin made. */
   readonly egress?: EgressRecord;
+  /** What the drop-in for portmap published, whoever made the interface. */
+  readonly published?: PublishedRecord;
+  /** What the drop-in for firewall put around the container's bridge. */
+  readonly walls?: WallsRecord;
 }
 
 export interface LinkRecord {
@@ -36,6 +40,8 @@ export interface LinkRecord {
   readonly ports: readonly PortMapping[];
   /** Whether published ports are reached from 127.0.0.1 and from the bridge's containers too; absent is true. */
   readonly snat?: boolean;
+  /** A policy belongs to this attachment: while none is in force, between the plugins of a chain, it reaches nothing. */
+  readonly policed?: boolean;
   readonly ipam: { readonly type: string; readonly dataDir?: string };
   /** The conf that ADD was given, without prevResult: delegated IPAM is undone with it. */
   readonly conf: Readonly<Record<string, unknown>>;
@@ -45,6 +51,25 @@ export interface AddressRecord {
   /** With prefix length: "10.88.0.2/16". */
   readonly address: string;
   readonly gateway?: string;
+}
+
+export interface PublishedRecord {
+  /** The interface through which the container's packets enter the host: a bridge, or a lone veth (ptp). */
+  readonly ingressInterface: string;
+  /** The container's addresses, without prefix length. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly PortMapping[];
+  /** Whether the ports are reached from 127.0.0.1, the container itself and its siblings too. */
+  readonly snat: boolean;
+}
+
+/**
+ * Who may ask something of the containers on a bridge, as the reference firewall plugin has it. "open": everybody;
+ * "same-bridge": not those on other bridges with walls; "isolated": not those on the same bridge either.
+ */
+export interface WallsRecord {
+  readonly ingressInterface: string;
+  readonly policy: 'open' | 'same-bridge' | 'isolated';
 }
 
 export interface EgressRecord {
