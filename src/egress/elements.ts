@@ -5,20 +5,15 @@ import { namesSet, policyChain } from './compile.ts';
 import { formatAddressValue, parseAddressValue } from './interval.ts';
 import type { Policy, PortRule } from './policy.ts';
 
-/** Seconds for which a container stays shut in after its policy was removed: its interface goes in that time. */
-export const quarantineSeconds = 30;
-
-/** What an attachment has in `table inet drawbridge`; none without a policy. Tables: layout.ts. */
-export function egressElements({ egress }: AttachmentRecord): Element[] {
-  if (egress === undefined) return [];
+/** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Tables: layout.ts. */
+export function egressElements({ egress, link }: AttachmentRecord): Element[] {
+  if (egress === undefined) return link?.policed === true ? policedElements(link.bridge, link.hostInterface) : [];
   const { policy, policyId, ingressInterface, port } = egress;
   const from = quotedInterface(ingressInterface);
   const chain = policyChain(policyId);
-  const shared = `policed-${ingressInterface}`;
   return [
-    { ...inet('policed', from), shared },
-    { ...inet('policed_pairs', `${from} . ${from}`), shared },
-    ...(port === undefined ? [] : [inet('policed_ports', quotedInterface(port))]),
+    ...policedElements(ingressInterface, port),
+    ...egress.addresses.filter((address) => familyOf(address) === 4).map((address) => inet('policed_hosts4', address)),
     ...egress.addresses.flatMap((address) => {
       const key = `${from} . ${address}`;
       const n = familyOf(address);
@@ -47,25 +42,10 @@ export function egressElements({ egress }: AttachmentRecord): Element[] {
  */
 export function guardElements({ egress, link }: AttachmentRecord): Element[] {
   if (egress?.port !== undefined && egress.mac !== undefined) return portElements(egress, egress.port, egress.mac);
+  if (egress === undefined && link?.policed === true) return closedPort(link.hostInterface);
   if (link === undefined || !link.macspoofchk) return [];
   const port = quotedInterface(link.hostInterface);
   return [bridge('guard_mac_ports', port), bridge('guard_mac', `${port} . ${link.mac}`)];
-}
-
-/**
- * What keeps a container shut in between the removal of its policy and that of its interface, when it may
- * be the last one of its bridge, and nobody is policed there any more: its addresses are refused, and its
- * port still cannot use others. To be put when the elements of the record are dropped.
- *
- * An ADD must clear them first, whoever's they were, with an `add element` and a `delete element` of each
- * (a permanent element does not replace a timed one on every kernel).
- */
-export function quarantineElements(record: AttachmentRecord): Element[] {
-  const { egress } = record;
-  if (egress === undefined) return [];
-  const from = quotedInterface(egress.ingressInterface);
-  const refused = sources(egress).map((address) => inet(`quarantine${familyOf(address)}`, `${from} . ${address}`));
-  return [...refused, ...guardElements(record)].map((element) => ({ ...element, timeout: quarantineSeconds }));
 }
 
 /**
@@ -89,6 +69,23 @@ export function linkLocalOf(mac: string): string {
   const [first = 0n, second = 0n, third = 0n, ...rest] = bytes;
   const id = [first ^ 2n, second, third, 0xffn, 0xfen, ...rest].reduce((value, byte) => (value << 8n) | byte, 0n);
   return formatAddressValue(6, (0xfe80n << 112n) | id);
+}
+
+/** Behind these nobody may send without a policy, the attachment itself included: what its own chains do not allow is refused. */
+function policedElements(ingressInterface: string, port: string | undefined): Element[] {
+  const from = quotedInterface(ingressInterface);
+  const shared = `policed-${ingressInterface}`;
+  return [
+    { ...inet('policed', from), shared },
+    { ...inet('policed_pairs', `${from} . ${from}`), shared },
+    ...(port === undefined ? [] : [inet('policed_ports', quotedInterface(port))]),
+  ];
+}
+
+/** A port whose policy is still to come, or has just gone: a guarded one from which no source is known, so that no frame passes. */
+function closedPort(name: string): Element[] {
+  const port = quotedInterface(name);
+  return [bridge('guard_ports', port), bridge('guard_isolated', port)];
 }
 
 function portElements(egress: EgressRecord, portName: string, mac: string): Element[] {

@@ -6,6 +6,13 @@
  */
 import { gateMark } from './layout.ts';
 
+/**
+ * With rp_filter on (the default of most distributions) IPv4 looks up the way back of what is sent to a container,
+ * as if the container were sending: that lookup meets the gate too. It uses the packet's mark only with this sysctl
+ * (ip-sysctl.rst, src_valid_mark), which is why the layout marks what goes to policed containers.
+ */
+export const gateSysctl = { file: 'ipv4/conf/all/src_valid_mark', value: '1' };
+
 /** Before the tables that others use ("main" is 32766), after "local" (0). */
 const gatePreference = 90;
 

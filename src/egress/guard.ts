@@ -15,13 +15,13 @@ import { publishedMark } from './layout.ts';
 
 /** Declarations inside `table bridge drawbridge`. */
 export const guardDeclarations = `
-  set guard_ports { type ifname; flags timeout; }
+  set guard_ports { type ifname; }
   set guard_mac_ports { type ifname; }
-  set guard_mac { type ifname . ether_addr; flags timeout; }
-  set guard4 { type ifname . ether_addr . ipv4_addr; flags timeout; }
-  set guard6 { type ifname . ether_addr . ipv6_addr; flags timeout; }
-  set guard_nd { typeof iifname . ether saddr . @th,64,128; flags timeout; }
-  set guard_isolated { type ifname; flags timeout; }
+  set guard_mac { type ifname . ether_addr; }
+  set guard4 { type ifname . ether_addr . ipv4_addr; }
+  set guard6 { type ifname . ether_addr . ipv6_addr; }
+  set guard_nd { typeof iifname . ether saddr . @th,64,128; }
+  set guard_isolated { type ifname; }
   counter guard_forged { }
   counter guard_refused { }
   counter guard_isolation { }

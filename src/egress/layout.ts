@@ -6,13 +6,13 @@
  *   set policed          interfaces (bridges, or lone veths) behind which nobody may send without a policy
  *   set policed_pairs    the same interface twice: in and out through one bridge
  *   set policed_ports    ports of those bridges: an IP packet never enters the host through a port itself
+ *   set policed_hosts4   addresses of policed containers: what is sent there bears the gate's mark too (gate.ts)
  *   map egress4          (interface, container) -> chain that judges what it asks of the world
  *   map host4            (interface, container) -> chain that judges what it asks of the host
  *   map ingress4         (interface, container) -> chain that judges who asks something of it
  *   set gateways4        (interface, container, gateway): the host as this container knows it
  *   set siblings4        (interface, container) that others on its bridge may reach and that may reach them
  *   set requalify4       (interface, container) whose established connections are judged anew (requalify.ts)
- *   set quarantine4      (interface, container) whose policy was just removed (elements.ts)
  *   set dnsforce4        (interface, container) whose DNS is answered by the host whomever it asks
  *   set denials4         (interface, container) with the count of what was denied
  *   set denied4          (container, destination, protocol, port) with counts; bounded, the kernel drops the old
@@ -38,6 +38,7 @@ const sets = `
   set policed { type ifname; }
   set policed_pairs { type ifname . ifname; }
   set policed_ports { type ifname; }
+  set policed_hosts4 { type ipv4_addr; }
 ${perFamily(
   (n, ip) => `
   map egress${n} { type ifname . ${ip} : verdict; }
@@ -46,7 +47,6 @@ ${perFamily(
   set gateways${n} { type ifname . ${ip} . ${ip}; }
   set siblings${n} { type ifname . ${ip}; }
   set requalify${n} { type ifname . ${ip}; flags timeout; }
-  set quarantine${n} { type ifname . ${ip}; flags timeout; }
   set dnsforce${n} { type ifname . ${ip}; }
   set denials${n} { type ifname . ${ip}; counter; }
   set denied${n} { type ${ip} . ${ip} . inet_proto . inet_service; size 8192; flags dynamic, timeout; timeout 10m; counter; }
@@ -68,6 +68,7 @@ const hooks = `
   chain egress_gate {
     type filter hook prerouting priority 300; policy accept;
     iifname @policed meta mark set meta mark | 0x${gateMark.toString(16)}
+    ip daddr @policed_hosts4 meta mark set meta mark | 0x${gateMark.toString(16)}
     iifname @policed ct status dnat meta mark set meta mark | 0x${publishedMark.toString(16)}
   }
   chain egress_dns {
@@ -80,15 +81,11 @@ const hooks = `
     iifname @policed_ports counter drop
     iifname @policed jump egress_out
     oifname @policed jump egress_in
-    iifname . ip saddr @quarantine4 drop
-    iifname . ip6 saddr @quarantine6 drop
   }
   chain egress_input {
     type filter hook input priority filter - 5; policy accept;
     iifname @policed_ports counter drop
     iifname @policed jump egress_host
-    iifname . ip saddr @quarantine4 drop
-    iifname . ip6 saddr @quarantine6 drop
   }
 `;
 

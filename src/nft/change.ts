@@ -34,7 +34,7 @@ export function transition({ previous, next, rivals, isShared }: Transition): Ch
     if (goes && !isKept(old, isShared)) drop.push(old);
     if (wanted !== undefined && (next !== undefined || wanted.value !== old?.value)) put.push(wanted);
   }
-  return { clear: [], drop, put, ...groupChange(previous, next, isShared) };
+  return { drop, put, ...groupChange(previous, next, isShared) };
 }
 
 /** The elements of all attachments: of two with one id that of the newer attachment. */

@@ -11,11 +11,13 @@
  *   set hairpin4        (bridge, address) of containers with published ports, unless "snat" is off
  *   set masquerade4     addresses that are hidden behind the host's when they leave their bridge
  *
- * and the same with 6. The sets of the policies are in egress/layout.ts, those of the guard in egress/guard.ts.
+ * and the same with 6. The sets of the policies are in egress/layout.ts, those of the guard in egress/guard.ts,
+ * those of walls in egress/walls.ts.
  */
 import { createHash } from 'node:crypto';
 import { guardDeclarations } from '../egress/guard.ts';
 import { egressDeclarations } from '../egress/layout.ts';
+import { wallsDeclarations } from '../egress/walls.ts';
 import type { TableName } from './element.ts';
 
 const sets = `
@@ -102,7 +104,7 @@ const masquerading = `
 `;
 
 const declarations: Readonly<Record<TableName, string>> = {
-  'inet drawbridge': [sets, loopback, publishing, untranslated, masquerading, egressDeclarations].join(''),
+  'inet drawbridge': [sets, loopback, publishing, untranslated, masquerading, wallsDeclarations, egressDeclarations].join(''),
   'bridge drawbridge': guardDeclarations,
 };
 

@@ -5,8 +5,6 @@ import { quotedComment } from './quote.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
 export interface Change {
-  /** Timed elements that stand in the way of permanent ones; they may have gone. */
-  readonly clear: readonly Element[];
   readonly drop: readonly Element[];
   /** Groups whose last attachment goes. */
   readonly undeclare: readonly RuleGroup[];
@@ -32,13 +30,11 @@ export interface Contents {
  * An ADD deletes nothing: a transaction that deletes waits until no packet looks at what goes, which takes
  * some milliseconds.
  */
-export function changeText({ clear, drop, undeclare, declare, assert, put }: Change): string {
+export function changeText({ drop, undeclare, declare, assert, put }: Change): string {
   const lasting = put.filter(({ timeout }) => timeout === undefined);
   const passing = put.filter(({ timeout }) => timeout !== undefined);
   return lines([
     ...assertions(assert),
-    ...bulk('add', clear),
-    ...bulk('delete', clear),
     ...bulk('delete', drop),
     ...undeclare.flatMap(({ id, remove }) => [...remove, `delete set inet drawbridge ${groupMark(id)}`]),
     ...declare.flatMap(({ id, add }) => [`create set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
@@ -48,8 +44,8 @@ export function changeText({ clear, drop, undeclare, declare, assert, put }: Cha
 }
 
 /** Whether there is nothing to change; what must be there is then not asked for. */
-export function isEmpty({ clear, drop, undeclare, declare, put }: Change): boolean {
-  return [clear, drop, undeclare, declare, put].every(({ length }) => length === 0);
+export function isEmpty({ drop, undeclare, declare, put }: Change): boolean {
+  return [drop, undeclare, declare, put].every(({ length }) => length === 0);
 }
 
 /** Text of a transaction that replaces both tables by the layout and these contents. */

@@ -43,7 +43,7 @@ export async function commitAll(
 /** Renews timed elements, and nothing else, in one transaction; writes the tables whole where they are not as they should be. */
 export async function putTimed(elements: readonly Element[], timed: TimedElements): Promise<void> {
   if (elements.length === 0) return;
-  const change = changeText({ clear: [], drop: [], undeclare: [], declare: [], assert: [], put: elements });
+  const change = changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
   if ((await applyTransaction(change)) === 'committed') return;
   await withLock('tables', 'rebuild', async () => rebuildTables({ timed }));
 }

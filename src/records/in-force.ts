@@ -1,13 +1,10 @@
-import { existsSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { quarantineElements } from '../egress/elements.ts';
 import { applyTransaction } from '../host/nft.ts';
 import { distinctGroups, resolve, transition } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
 import { addressHolders, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
-import { addQuarantine, quarantined, releaseQuarantine } from './quarantine.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord } from './store.ts';
 
@@ -38,23 +35,18 @@ export async function bringInForce(turn: Turn): Promise<Committed> {
   const { previous, next } = turn;
   const record = next ?? previous;
   if (record === undefined) return untouched;
-  const confined = quarantineOf(turn);
-  const change = await planChange(turn, confined);
+  const change = await planChange(turn);
   const isOnly = !hasOtherRecord(record.key);
-  if (next === undefined && isOnly && confined.length === 0) {
+  if (next === undefined && isOnly) {
     if (previous?.state !== 'adding') await applyTransaction(removalText());
     return untouched;
   }
   if (isEmpty(change)) return untouched;
-  addQuarantine(confined);
   if (!(isOnly && previous?.state !== 'ready')) {
-    if ((await applyTransaction(changeText(change))) === 'committed') {
-      releaseQuarantine(change.clear);
-      return untouched;
-    }
+    if ((await applyTransaction(changeText(change))) === 'committed') return untouched;
     turn.beforeRebuild?.();
   }
-  return rebuildTables({ timed: turn.timed, without: next === undefined ? record.key : undefined, also: confined });
+  return rebuildTables({ timed: turn.timed, without: next === undefined ? record.key : undefined });
 }
 
 export interface RebuildOptions {
@@ -94,7 +86,7 @@ export function describeBroken({ file, why }: BrokenRecord): string {
 
 const untouched: Committed = { rebuilt: false, warnings: [] };
 
-async function planChange({ previous, next, timed }: Turn, confined: readonly Element[]): Promise<Change> {
+async function planChange({ previous, next, timed }: Turn): Promise<Change> {
   const own = [previous, next].filter((record) => record !== undefined);
   const change = transition({
     previous: previous && desired(previous),
@@ -105,24 +97,8 @@ async function planChange({ previous, next, timed }: Turn, confined: readonly El
   const isReady = next?.state === 'ready';
   return {
     ...change,
-    clear: isReady ? quarantined(quarantineElements(next)) : [],
-    put: [...change.put, ...(isReady ? ((await timed?.(next)) ?? []) : []), ...confined],
+    put: [...change.put, ...(isReady ? ((await timed?.(next)) ?? []) : [])],
   };
-}
-
-/**
- * A container whose policy goes before its interface stays shut in for a while. None whose interface is gone or
- * goes at the same time, and no address or port that somebody else has by now.
- */
-function quarantineOf({ previous, next }: Turn): Element[] {
-  if (previous?.egress === undefined || previous.state === 'adding' || next?.egress !== undefined) return [];
-  if (previous.link !== undefined && next === undefined) return [];
-  if (!existsSync(`/sys/class/net/${previous.egress.port ?? previous.egress.ingressInterface}`)) return [];
-  const others = [...rivalsOf([previous]), ...(next === undefined ? [] : [next])];
-  const taken = new Set(
-    others.flatMap((record) => [...desired(record).elements, ...quarantineElements(record)]).map(elementId),
-  );
-  return quarantineElements(previous).filter((element) => !taken.has(elementId(element)));
 }
 
 function rivalsOf(records: readonly AttachmentRecord[]): AttachmentRecord[] {

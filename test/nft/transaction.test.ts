@@ -5,7 +5,7 @@ import { groupMark, layoutMark } from '../../src/nft/layout.ts';
 import { quotedComment, quotedInterface } from '../../src/nft/quote.ts';
 import { changeText, comparisonTexts, isEmpty, rebuildText, type Change } from '../../src/nft/transaction.ts';
 
-const nothing: Change = { clear: [], drop: [], undeclare: [], declare: [], assert: [], put: [] };
+const nothing: Change = { drop: [], undeclare: [], declare: [], assert: [], put: [] };
 const port: Element = { table: 'inet drawbridge', set: 'published4', key: 'tcp . 80', value: '10.0.0.2 . 8080' };
 const group: RuleGroup = {
   id: 'ab12',
@@ -30,15 +30,6 @@ describe('changeText()', () => {
       [
         'delete element inet drawbridge published4 { tcp . 80 }',
         'add element inet drawbridge published4 { tcp . 80 : 10.0.0.3 . 1 }',
-      ],
-    ],
-    [
-      'clears what may be there or not',
-      { clear: [{ ...port, timeout: 30 }], put: [port] },
-      [
-        'add element inet drawbridge published4 { tcp . 80 timeout 30s : 10.0.0.2 . 8080 }',
-        'delete element inet drawbridge published4 { tcp . 80 }',
-        'add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080 }',
       ],
     ],
     [

@@ -13,7 +13,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { addressHolders, portHolders, removeHints, sharedByOthers, writeHints } from '../../src/records/hints.ts';
 import { attachmentKey, hostInterfaceOf } from '../../src/records/key.ts';
-import { addQuarantine, quarantined, releaseQuarantine } from '../../src/records/quarantine.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import {
   hasOtherRecord,
@@ -225,27 +224,5 @@ describe('hints', () => {
     write({ ...one, state: 'adding' });
     expect(sharedByOthers('bridge-drawbridge0', two.key, run)).toBe(false);
     expect(portHolders(two, two.link!.ports[0]!, run)).toHaveLength(1);
-  });
-});
-
-describe('the quarantine', () => {
-  const element = { table: 'inet drawbridge', set: 'quarantine4', key: '"b" . 10.0.0.2', timeout: 30 } as const;
-
-  test('knows its elements until they are released', () => {
-    addQuarantine([element], run);
-    expect(quarantined([element, { ...element, key: '"b" . 10.0.0.3' }], run)).toEqual([element]);
-    releaseQuarantine([element], run);
-    expect(quarantined([element], run)).toEqual([]);
-  });
-
-  test('forgets what the kernel has dropped', () => {
-    addQuarantine([{ ...element, timeout: -10 }], run);
-    expect(quarantined([element], run)).toEqual([]);
-  });
-
-  test('is empty when its file cannot be read', () => {
-    mkdirSync(run, { recursive: true });
-    writeFileSync(join(run, 'quarantine.json'), 'nonsense');
-    expect(quarantined([element], run)).toEqual([]);
   });
 });

@@ -19,6 +19,7 @@ import { enforce, isolatesPort } from '../egress-policy/enforce.ts';
 import { namesElements, rememberedElements } from '../egress-policy/names.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
 import { openFirewalls } from '../firewalls.ts';
+import { expectsPolicy } from './expected-policy.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
 import { removeAttachment } from './remove.ts';
 import { warn, warnOfListeners } from '../warnings.ts';
@@ -65,6 +66,7 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
       mac: conf.mac ?? hardwareAddressOf(base.key),
       mtu: 0,
       addresses: [],
+      policed: conf.egress !== undefined || expectsPolicy(base.network),
       masquerade: conf.ipMasq,
       macspoofchk: conf.link.macspoofchk,
       ports: conf.ports,

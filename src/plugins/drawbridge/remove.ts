@@ -5,6 +5,8 @@ import { commit } from '../../records/commit.ts';
 import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { releaseAddresses } from './addresses.ts';
+import { closeGate } from '../egress-policy/enforce.ts';
+import { rememberedElements } from '../egress-policy/names.ts';
 import { closeFirewalls } from '../firewalls.ts';
 import { warn } from '../warnings.ts';
 
@@ -20,7 +22,7 @@ export async function removeAttachment(request: Request, attachment: AttachmentR
   const errors = await attempt([
     () => removePair(link?.hostInterface ?? hostInterfaceOf(key)),
     async () => {
-      const { warnings } = await commit({ drop: key });
+      const { warnings } = await commit({ drop: key }, { timed: rememberedElements });
       warnings.forEach(warn);
     },
   ]);
@@ -29,6 +31,7 @@ export async function removeAttachment(request: Request, attachment: AttachmentR
     ...(await attempt([
       async () => (await forgetUdpFlows(flows)).forEach(warn),
       () => link && closeFirewalls(link.bridge, key),
+      () => (link?.policed === true ? closeGate(link.bridge, key) : undefined),
       () => releaseAddresses(request, attachment),
     ])),
   );

@@ -24,7 +24,7 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const egress = egressRecord(await findInterface(request, previous?.link), chosen);
   const names = await openNames(chosen.policy);
   names.flatMap(({ problems }) => problems).forEach(warn);
-  const record: PolicedRecord = { ...(previous ?? beginRecord(request)), state: 'ready', egress };
+  const record: PolicedRecord = { ...(previous ?? beginRecord(request)), ...policedLink(previous), state: 'ready', egress };
   try {
     await enforce(record, namesElements(egress, names));
   } catch (error) {
@@ -32,6 +32,11 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
     throw error;
   }
   return { passThrough: request.config.fields.raw('prevResult') };
+}
+
+/** From now on the interface that we made ourselves reaches nothing whenever its policy is not in force. */
+function policedLink(previous: AttachmentRecord | undefined): Pick<AttachmentRecord, 'link'> {
+  return previous?.link === undefined ? {} : { link: { ...previous.link, policed: true } };
 }
 
 /** The record of this very attachment; one of an earlier namespace is a leftover. */

@@ -1,7 +1,7 @@
 import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { applyBatch, BatchError } from '../../host/ip.ts';
-import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
-import { planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
+import { hasIpv6, writeSysctls, writeSysctlsIn } from '../../host/sysctl.ts';
+import { gateSysctl, planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 import { commit } from '../../records/commit.ts';
@@ -78,6 +78,7 @@ function isGated(ingressInterface: string, key: string): boolean {
 }
 
 async function openGate(ingressInterface: string): Promise<void> {
+  writeSysctls([gateSysctl]);
   await gate(planGate(ingressInterface), 'exists');
 }
 

@@ -4,6 +4,17 @@ import type { Result } from '../../cni/result.ts';
 import { showJson } from '../../host/ip.ts';
 import type { LinkRecord } from '../../records/record.ts';
 
+/** The plugin that looks for the interface, in the words of its error texts. */
+export interface Seeker {
+  readonly name: string;
+  /** What it does with an interface: "Cannot police". */
+  readonly verb: string;
+  /** What is tied to the addresses: "A policy". */
+  readonly subject: string;
+}
+
+const policySeeker: Seeker = { name: 'egress-policy', verb: 'police', subject: 'A policy' };
+
 /** The container's interface as the host sees it: what a policy is tied to. */
 export interface PolicedInterface {
   /** Through which the container's packets enter the host: the bridge, or a lone veth (ptp). */
@@ -24,44 +35,45 @@ export interface PolicedInterface {
  *
  * Throws code 7 when prevResult has no such interface or no address of it.
  */
-export async function findInterface(request: AttachmentRequest, link: LinkRecord | undefined): Promise<PolicedInterface> {
+export async function findInterface(request: AttachmentRequest, link: LinkRecord | undefined, seeker = policySeeker): Promise<PolicedInterface> {
+  const { name: plugin, verb, subject } = seeker;
   const { prevResult, netns, id } = request;
   if (prevResult === undefined) {
-    throw new CniError(codes.invalidConfig, 'Cannot police an interface: there is no "prevResult"', '"egress-policy" is chained: put it after the plugin that makes the interface');
+    throw new CniError(codes.invalidConfig, `Cannot ${verb} an interface: there is no "prevResult"`, `"${plugin}" is chained: put it after the plugin that makes the interface`);
   }
-  const { place, mac } = containerInterface(prevResult, netns, id.ifname);
+  const { place, mac } = containerInterface(prevResult, netns, id.ifname, seeker);
   const ips = prevResult.ips.filter((ip) => ip.interface === undefined || ip.interface === place);
   const addresses = unique(ips.map(({ address }) => address.split('/', 1)[0] ?? ''));
   if (addresses.length === 0) {
-    throw new CniError(codes.invalidConfig, `Cannot police "${id.ifname}": "prevResult" gives it no address`, 'A policy is tied to addresses: give the interface plugin an "ipam"');
+    throw new CniError(codes.invalidConfig, `Cannot ${verb} "${id.ifname}": "prevResult" gives it no address`, `${subject} is tied to addresses: give the interface plugin an "ipam"`);
   }
   const gateways = unique(ips.flatMap(({ gateway }) => gateway ?? []));
   if (link !== undefined) {
     return { ingressInterface: link.bridge, port: link.hostInterface, mac: mac ?? link.mac, addresses, gateways };
   }
-  return { ...(await findHostEnd(request, prevResult)), addresses, gateways };
+  return { ...(await findHostEnd(request, prevResult, seeker)), addresses, gateways };
 }
 
-function containerInterface({ interfaces }: Result, netns: string, ifname: string): { place: number; mac?: string } {
+function containerInterface({ interfaces }: Result, netns: string, ifname: string, { name: plugin, verb }: Seeker): { place: number; mac?: string } {
   // Results before 0.3.0 have no interfaces: then there is one container interface, and it is ours.
   if (interfaces.length === 0) return { place: 0 };
   const place = interfaces.findIndex(({ name, sandbox }) => name === ifname && sandbox === netns);
   const found = interfaces[place];
   if (found !== undefined) return { place, ...(found.mac === undefined ? {} : { mac: found.mac }) };
   const names = interfaces.map(({ name, sandbox }) => `"${name}" in "${sandbox ?? ''}"`).join(', ');
-  throw new CniError(codes.invalidConfig, `Cannot police "${ifname}" in "${netns}": "prevResult" does not have it`, `It has ${names}; put "egress-policy" after the plugin that makes "${ifname}"`);
+  throw new CniError(codes.invalidConfig, `Cannot ${verb} "${ifname}" in "${netns}": "prevResult" does not have it`, `It has ${names}; put "${plugin}" after the plugin that makes "${ifname}"`);
 }
 
 /** Reads which interface of the host is the other end, and whether it is a port of a bridge: results only hint at it. */
-async function findHostEnd({ netns, id }: AttachmentRequest, { interfaces }: Result): Promise<Pick<PolicedInterface, 'ingressInterface' | 'port' | 'mac'>> {
+async function findHostEnd({ netns, id }: AttachmentRequest, { interfaces }: Result, { verb }: Seeker): Promise<Pick<PolicedInterface, 'ingressInterface' | 'port' | 'mac'>> {
   const [inside] = (await showJson(['link', 'show', 'dev', id.ifname], { netns })) as ShownLink[];
   if (inside?.link_index === undefined || inside.address === undefined) {
-    throw new CniError(codes.invalidConfig, `Cannot police "${id.ifname}" in "${netns}": it is not one end of a veth pair`, 'Interfaces without an end on the host (macvlan, ipvlan, host-device) do not pass its firewall');
+    throw new CniError(codes.invalidConfig, `Cannot ${verb} "${id.ifname}" in "${netns}": it is not one end of a veth pair`, 'Interfaces without an end on the host (macvlan, ipvlan, host-device) do not pass its firewall');
   }
   const hinted = interfaces.filter(({ sandbox }) => sandbox === undefined || sandbox === '').map(({ name }) => name);
   const outside = (await findByIndex(inside.link_index, hinted)) ?? (await findByIndex(inside.link_index));
   if (outside === undefined) {
-    throw new CniError(codes.invalidConfig, `Cannot police "${id.ifname}" in "${netns}": its other end is not on this host`, `No interface has index ${inside.link_index}`);
+    throw new CniError(codes.invalidConfig, `Cannot ${verb} "${id.ifname}" in "${netns}": its other end is not on this host`, `No interface has index ${inside.link_index}`);
   }
   const mac = inside.address;
   return outside.master === undefined ? { ingressInterface: outside.ifname, mac } : { ingressInterface: outside.master, port: outside.ifname, mac };

@@ -7,12 +7,18 @@ import { rememberedElements } from './names.ts';
 
 /**
  * Takes the policy from an attachment that is being removed. Its interface goes with the plugin before us in the
- * chain, so until then it is taken down: a container without its policy reaches nothing, not everything.
+ * chain; until then a container without its policy reaches nothing, not everything: one of our own interface plugin
+ * stays policed, and the port of any other is taken down.
  */
 export async function removePolicy(record: PolicedRecord): Promise<void> {
   const { egress, ...rest } = record;
+  if (record.link !== undefined) {
+    const { warnings } = await commit({ put: { ...rest, link: { ...record.link, policed: true } } }, { timed: rememberedElements });
+    warnings.forEach(warn);
+    return;
+  }
   if (netnsExists(record.netns)) await takeDown(egress.port ?? egress.ingressInterface);
-  const { warnings } = await commit(record.link === undefined ? { drop: record.key } : { put: rest }, { timed: rememberedElements });
+  const { warnings } = await commit({ drop: record.key }, { timed: rememberedElements });
   warnings.forEach(warn);
   await closeGate(egress.ingressInterface, record.key);
 }

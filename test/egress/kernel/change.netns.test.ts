@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { egressElements, guardElements, quarantineElements } from '../../../src/egress/elements.ts';
+import { egressElements, guardElements } from '../../../src/egress/elements.ts';
 import { planGate, planPortIsolation, planUngate } from '../../../src/egress/gate.ts';
 import { deleteArguments, listArguments, parseFlows, requalifyElements } from '../../../src/egress/requalify.ts';
+import type { Element } from '../../../src/nft/element.ts';
 import { changeText } from '../../../src/nft/transaction.ts';
+import type { AttachmentRecord } from '../../../src/records/record.ts';
 import { battery, recordOf, ruleset, subjects, type Stage } from './battery.ts';
 
 /** "changing" goes from open to an allowlist while it runs; "steady" is nobody's business. */
@@ -26,13 +28,23 @@ const leaving =
   lastRecord === undefined
     ? ''
     : changeText({
-        clear: [],
-        drop: [...egressElements(lastRecord), ...guardElements(lastRecord)],
+        drop: elementsOf(lastRecord),
         undeclare: [],
         declare: [],
         assert: [],
-        put: quarantineElements(lastRecord),
+        put: elementsOf(withoutPolicy(lastRecord)),
       });
+
+function elementsOf(record: AttachmentRecord): Element[] {
+  return [...egressElements(record), ...guardElements(record)];
+}
+
+/** As egress-policy leaves the record of our own interface plugin: a policy belongs to it, and none is in force. */
+function withoutPolicy({ egress, ...record }: AttachmentRecord): AttachmentRecord {
+  const bridge = egress?.ingressInterface ?? '';
+  const link = { bridge, hostInterface: egress?.port ?? '', mac: egress?.mac ?? '', mtu: 1500, addresses: [], masquerade: false, macspoofchk: false, ports: [], ipam: { type: '' }, conf: {}, policed: true };
+  return { ...record, link };
+}
 
 const gate = (lines: string[]): string[][] =>
   lines.flatMap((line) => [

@@ -5,7 +5,6 @@ import {
   guardElements,
   linkLocalOf,
   namesElement,
-  quarantineElements,
 } from '../../../src/egress/elements.ts';
 import { planGate, planUngate } from '../../../src/egress/gate.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
@@ -38,9 +37,7 @@ test('egressElements() lets siblings meet unless the policy isolates', () => {
 });
 
 test('an attachment without a policy has no elements', () => {
-  expect(
-    bare === undefined ? undefined : [egressElements(bare), guardElements(bare), quarantineElements(bare)],
-  ).toEqual([[], [], []]);
+  expect(bare === undefined ? undefined : [egressElements(bare), guardElements(bare)]).toEqual([[], []]);
 });
 
 test('guardElements() checks the MAC alone for macspoofchk', () => {
@@ -63,10 +60,11 @@ test('guardElements() checks the MAC alone for macspoofchk', () => {
   ]);
 });
 
-test('quarantineElements() runs out by itself', () => {
-  const elements = restricted === undefined ? [] : quarantineElements(restricted);
-  expect(elements.length).toBeGreaterThan(5);
-  expect(new Set(elements.map(({ timeout }) => timeout))).toEqual(new Set([30]));
+test('an attachment whose policy is still to come is policed and known at no guard', () => {
+  if (bare === undefined) throw new Error('no record');
+  const link = { bridge: 'db0', hostInterface: 'veth1', mac: '02:00:00:00:00:01', mtu: 1500, addresses: [], masquerade: false, macspoofchk: true, ports: [], ipam: { type: 'host-local' }, conf: {}, policed: true };
+  const sets = [egressElements, guardElements].flatMap((elements) => elements({ ...bare, link }).map(({ set }) => set));
+  expect(sets).toEqual(['policed', 'policed_pairs', 'policed_ports', 'guard_ports', 'guard_isolated']);
 });
 
 test('namesElement() names a set that the policy declares', () => {
