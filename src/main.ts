@@ -23,6 +23,12 @@ async function main(): Promise<void> {
     writeSync(2, `Cannot start as "${called}": the known names are ${Object.keys(plugins).join(', ')}\n`);
     process.exit(2);
   }
+  const words = process.argv.slice(2);
+  if (called === 'drawbridge' && (process.env['CNI_COMMAND'] ?? '') === '' && words.length > 0) {
+    // Loaded for people alone: plugin runs do not pay for it.
+    const { runCommandLine } = await import('./cli/main.ts');
+    process.exit(await runCommandLine(words, DRAWBRIDGE_VERSION));
+  }
   const status = await serve(makePlugin(), {
     env: process.env,
     readStdin: () => text(process.stdin),

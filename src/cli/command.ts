@@ -1,0 +1,73 @@
+import type { Terminal } from './terminal.ts';
+
+/**
+ * One command of the operator's command line: what parses its words, prints its help and its man page, and
+ * completes it in a shell is all read from here.
+ */
+export interface Command {
+  /** The words that name it: "list", "policy check". */
+  readonly name: string;
+  /** One line, without a period. */
+  readonly summary: string;
+  /** Paragraphs of its help, each without line breaks. */
+  readonly about?: readonly string[];
+  readonly operands?: readonly Operand[];
+  readonly options?: readonly Option[];
+  readonly examples: readonly Example[];
+  /** Whether it reads or changes what only root may. */
+  readonly needsRoot: boolean;
+  /** Not shown in lists of commands. */
+  readonly hidden?: boolean;
+  /** Loads what carries it out; the others are not paid for. */
+  readonly load: () => Promise<{ readonly run: Run }>;
+}
+
+export interface Operand {
+  /** "CONTAINER", or "WORD..." for any number, the last one only. */
+  readonly name: string;
+  readonly about: string;
+  readonly required: boolean;
+  /** What a shell offers in its place. */
+  readonly completes?: 'containers' | 'policies' | 'files';
+}
+
+export interface Option {
+  /** "--json", or "--format FORMAT" with a value. */
+  readonly flag: string;
+  readonly about: string;
+  /** The only values that it takes. */
+  readonly values?: readonly string[];
+  readonly completes?: 'containers' | 'policies' | 'files' | 'folders';
+}
+
+export interface Example {
+  readonly line: string;
+  readonly about: string;
+}
+
+/** What was asked for, after parsing. */
+export interface Invocation {
+  readonly operands: readonly string[];
+  /** By name without dashes: true for a flag, the text for one with a value. */
+  readonly options: Readonly<Record<string, string | true>>;
+  readonly version: string;
+}
+
+/** Carries a command out and returns the exit status: 0 yes, 1 no or failed. Throws CniError, or {@link UsageError}. */
+export type Run = (invocation: Invocation, terminal: Terminal) => Promise<number>;
+
+/** What was typed cannot be understood: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Name of an option without dashes and value: "bin-dir" of "--bin-dir DIR". */
+export function optionName({ flag }: Option): string {
+  return flag.split(' ')[0]?.replace(/^--/, '') ?? '';
+}
+
+/** The value of an option; undefined when it was not given. */
+export function valueOf({ options }: Invocation, name: string): string | undefined {
+  const value = options[name];
+  return value === true ? undefined : value;
+}

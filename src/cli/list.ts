@@ -1,0 +1,148 @@
+import { describeBroken } from '../records/in-force.ts';
+import type { Invocation } from './command.ts';
+import { readDenials } from './survey/denials.ts';
+import { surveyAttachments, type Attachment } from './survey/attachments.ts';
+import { addressesOf, bridgeOf, count, mappingWords, policyWords, shortId } from './survey/words.ts';
+import { printTable } from './table.ts';
+import { printJson, wrap, type Terminal } from './terminal.ts';
+
+/** Every attachment of the host: where it is, what it may do, and what is not as it should be. */
+export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
+  const { attachments, broken } = await surveyAttachments();
+  const denials = await readDenials(attachments.map(({ record }) => record));
+  for (const record of broken)
+    terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}; "drawbridge clean" removes it`);
+  if (options['json'] === true)
+    printJson(
+      terminal,
+      attachments.map((one) => describe(one, denials)),
+    );
+  else if (attachments.length === 0) terminal.out('No container is attached.');
+  else if (options['wide'] === true) printWide(terminal, attachments, denials);
+  else printGrouped(terminal, attachments, denials);
+  return 0;
+}
+
+/** As conf/schema/list.json has it. */
+function describe({ record, isAlive, stale }: Attachment, denials: ReadonlyMap<string, number>): object {
+  const { network, containerId, ifname, netns, link, egress, state, createdAt } = record;
+  return {
+    network,
+    containerId,
+    ifname,
+    netns,
+    hostInterface: link?.hostInterface ?? egress?.port ?? null,
+    bridge: bridgeOf(record) ?? null,
+    mac: link?.mac ?? egress?.mac ?? null,
+    ips: link === undefined ? (egress?.addresses ?? []) : link.addresses.map(({ address }) => address),
+    ports: (link?.ports ?? []).map(({ hostIp, hostPort, containerPort, protocol }) => ({
+      ...(hostIp === undefined ? {} : { hostIp }),
+      hostPort,
+      containerPort,
+      protocol,
+    })),
+    policy: egress === undefined ? null : policyWords(egress),
+    policyName: egress?.policyName ?? null,
+    mode: egress?.policy.mode ?? null,
+    denied: denials.get(record.key) ?? 0,
+    state,
+    alive: isAlive,
+    stale,
+    createdAt,
+  };
+}
+
+/** What a container's line says; one line for each further address or port. */
+function printGrouped(
+  terminal: Terminal,
+  attachments: readonly Attachment[],
+  denials: ReadonlyMap<string, number>,
+): void {
+  const { out, paint } = terminal;
+  const networks = Map.groupBy(attachments, ({ record }) => record.network);
+  for (const [network, own] of networks) {
+    if (network !== [...networks.keys()][0]) out('');
+    const bridges = [...new Set(own.map(({ record }) => bridgeOf(record)))].filter((bridge) => bridge !== undefined);
+    out(`${paint.strong(network)} ${paint.faint(`on ${bridges.join(', ')}, ${count(own.length, 'attachment')}`)}`);
+    const severalInterfaces = own.some(({ record }) => record.ifname !== 'eth0');
+    const columns = [
+      { title: 'CONTAINER', narrowest: 12 },
+      ...(severalInterfaces ? [{ title: 'IFNAME' }] : []),
+      { title: 'ADDRESS', narrowest: 15 },
+      { title: 'PORTS', narrowest: 12 },
+      { title: 'POLICY', narrowest: 12 },
+      { title: 'DENIED', align: 'right' as const },
+    ];
+    const rows = own.map(({ record, stale }) => {
+      const { link, egress } = record;
+      const name = `${shortId(record.containerId)}${stale.length === 0 ? '' : ` ${paint.warn('!')}`}`;
+      return [
+        name,
+        ...(severalInterfaces ? [record.ifname] : []),
+        addressesOf(record).join('\n'),
+        (link?.ports ?? []).map(mappingWords).join('\n'),
+        egress === undefined ? paint.warn('none') : policyWords(egress),
+        egress === undefined ? '-' : deniedWords(denials.get(record.key) ?? 0, terminal),
+      ];
+    });
+    printTable(terminal, columns, rows);
+  }
+  printStale(terminal, attachments);
+}
+
+function printWide(terminal: Terminal, attachments: readonly Attachment[], denials: ReadonlyMap<string, number>): void {
+  const titles = [
+    'NETWORK',
+    'CONTAINER',
+    'IFNAME',
+    'ADDRESS',
+    'MAC',
+    'BRIDGE',
+    'HOST INTERFACE',
+    'PORTS',
+    'POLICY',
+    'DENIED',
+    'SINCE',
+    'NAMESPACE',
+  ];
+  const rows = attachments.map(({ record, stale }) => {
+    const { network, containerId, ifname, link, egress, createdAt, netns } = record;
+    return [
+      network,
+      `${containerId}${stale.length === 0 ? '' : ` ${terminal.paint.warn('!')}`}`,
+      ifname,
+      addressesOf(record).join(' '),
+      link?.mac ?? egress?.mac ?? '-',
+      bridgeOf(record) ?? '-',
+      link?.hostInterface ?? egress?.port ?? '-',
+      (link?.ports ?? []).map(mappingWords).join(' ') || '-',
+      policyWords(egress),
+      egress === undefined ? '-' : String(denials.get(record.key) ?? 0),
+      createdAt.replace(/\.\d+Z$/, 'Z'),
+      netns,
+    ];
+  });
+  printTable(
+    { ...terminal, width: Infinity },
+    titles.map((title) => ({ title, ...(title === 'DENIED' ? { align: 'right' as const } : {}) })),
+    rows,
+  );
+  printStale(terminal, attachments);
+}
+
+function deniedWords(packets: number, { paint }: Terminal): string {
+  return packets === 0 ? '0' : paint.warn(String(packets));
+}
+
+function printStale({ out, paint, width }: Terminal, attachments: readonly Attachment[]): void {
+  const marked = attachments.filter(({ stale }) => stale.length > 0);
+  if (marked.length === 0) return;
+  out('');
+  for (const { record, stale } of marked) {
+    for (const why of stale)
+      out(`${paint.warn('!')} ${wrap(`${shortId(record.containerId)}: ${why}`, width - 2, '  ')}`);
+  }
+  out(
+    `  ${paint.faint(marked.some(({ isAlive }) => !isAlive) ? '"drawbridge clean" removes what no living container owns' : '"drawbridge doctor" says what to do')}`,
+  );
+}

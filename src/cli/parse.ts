@@ -1,0 +1,48 @@
+import { Command as Parser, CommanderError, Option as ParserOption } from 'commander';
+import { optionName, UsageError, type Command, type Invocation } from './command.ts';
+
+/** Reads the words after a command's name. Throws {@link UsageError} for what the command does not take. */
+export function parseWords(command: Command, words: readonly string[]): Omit<Invocation, 'version'> {
+  const parser = new Parser(command.name)
+    .exitOverride()
+    .helpOption(false)
+    .configureOutput({ writeErr: () => {}, outputError: () => {} });
+  for (const option of command.options ?? []) {
+    const [flag = '', value] = option.flag.split(' ');
+    const rule = new ParserOption(value === undefined ? flag : `${flag} <${value}>`, option.about);
+    if (option.values !== undefined) rule.choices([...option.values]);
+    parser.addOption(rule);
+  }
+  for (const { name, required } of command.operands ?? []) parser.argument(required ? `<${name}>` : `[${name}]`);
+  try {
+    parser.parse([...words], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) throw usage(command, error.message);
+    throw error;
+  }
+  const given = parser.opts<Record<string, string | true>>();
+  const options = (command.options ?? []).flatMap((option) => {
+    const name = optionName(option);
+    const value = given[name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { operands: parser.args, options: Object.fromEntries(options) };
+}
+
+/** How a command is written: "explain CONTAINER DESTINATION [--json]". */
+export function usageLine({ name, operands = [], options = [] }: Command): string {
+  const words = [
+    ...operands.map((operand) => (operand.required ? operand.name : `[${operand.name}]`)),
+    ...options.map(({ flag }) => `[${flag}]`),
+  ];
+  return [`drawbridge ${name}`, ...words].join(' ');
+}
+
+/** commander's words are "error: unknown option '--jsn'\n(Did you mean --json?)". */
+function usage(command: Command, message: string): UsageError {
+  const [what = '', hint] = message.replace(/^error: /, '').split('\n');
+  const text = [what.replace(/\.$/, ''), hint].filter((part) => part !== undefined).join(' ');
+  return new UsageError(
+    `Cannot run "drawbridge ${command.name}": ${text.replaceAll("'", '"')}\nUsage: ${usageLine(command)}`,
+  );
+}

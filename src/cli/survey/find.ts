@@ -1,0 +1,54 @@
+import { CniError, codes } from '../../cni/errors.ts';
+import { nearestTo } from '../nearest.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { addressesOf } from './words.ts';
+
+/**
+ * The attachments that a person means: by the container's id or an unambiguous beginning of it, the name of its
+ * namespace, one of its addresses, or the host's end of its interface; with "/net1" behind it, that interface alone.
+ *
+ * Throws code 3 when there is none, and when it could be two containers.
+ */
+export function findAttachments(asked: string, records: readonly AttachmentRecord[]): AttachmentRecord[] {
+  const slash = asked.lastIndexOf('/');
+  const whole = matching(asked, records);
+  const found =
+    whole.length === 0 && slash > 0
+      ? matching(asked.slice(0, slash), records).filter(({ ifname }) => ifname === asked.slice(slash + 1))
+      : whole;
+  if (found.length === 0) throw unknown(asked, records);
+  const ids = [...new Set(found.map(({ containerId }) => containerId))];
+  if (ids.length === 1) return found;
+  throw new CniError(
+    codes.unknownContainer,
+    `Cannot tell which container "${asked}" is: ${ids.length} containers match`,
+    `They are ${ids.join(', ')}`,
+  );
+}
+
+function matching(asked: string, records: readonly AttachmentRecord[]): AttachmentRecord[] {
+  const tests: ((record: AttachmentRecord) => boolean)[] = [
+    ({ containerId }) => containerId === asked,
+    (record) => addressesOf(record).includes(asked),
+    ({ link, egress }) => link?.hostInterface === asked || egress?.port === asked,
+    ({ netns }) => netns === asked || netns.split('/').at(-1) === asked,
+    ({ containerId }) => asked.length >= 2 && containerId.startsWith(asked),
+  ];
+  for (const test of tests) {
+    const found = records.filter(test);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+function unknown(asked: string, records: readonly AttachmentRecord[]): CniError {
+  const ids = [...new Set(records.map(({ containerId }) => containerId))];
+  const near = nearestTo(asked, ids);
+  const advice =
+    ids.length === 0
+      ? 'No container is attached: "drawbridge list" shows none'
+      : near === undefined
+        ? `"drawbridge list" shows the ${ids.length === 1 ? 'one that is' : `${ids.length} that are`}; an id, the beginning of one, or an address will do`
+        : `Did you mean "${near}"? "drawbridge list" shows all`;
+  return new CniError(codes.unknownContainer, `Cannot find the container "${asked}": there is no record of it`, advice);
+}

@@ -1,0 +1,110 @@
+import { CommandError, findProgram, run } from '../../host/run.ts';
+import type { TableName } from '../../nft/element.ts';
+
+/** An element of a set or map of ours, as the kernel has it. */
+export interface HeldElement {
+  /** Parts of the key as text: ["drawbridge0", "10.88.0.2"]. */
+  readonly parts: readonly string[];
+  /** "goto policy_ab12", "10.88.0.2 . 80"; only of maps. */
+  readonly value?: string;
+  readonly comment?: string;
+  /** Seconds until the kernel drops it. */
+  readonly expires?: number;
+  readonly packets?: number;
+}
+
+/** What the kernel holds in one of our tables. */
+export interface HeldTable {
+  readonly table: TableName;
+  readonly chains: readonly string[];
+  /** Sets and maps by name. */
+  readonly sets: ReadonlyMap<string, readonly HeldElement[]>;
+}
+
+/** Reads a whole table of ours; undefined when it is not there. Throws code 100 when nft cannot be run. */
+export async function readTable(table: TableName): Promise<HeldTable | undefined> {
+  const listed = await listJson(['table', ...table.split(' ')]);
+  if (listed === undefined) return undefined;
+  return {
+    table,
+    chains: listed.flatMap(({ chain }) => chain?.name ?? []),
+    sets: new Map(
+      listed.flatMap(({ set, map }) => {
+        const found = set ?? map;
+        return found === undefined ? [] : [[found.name, (found.elem ?? []).map(heldElement)] as const];
+      }),
+    ),
+  };
+}
+
+/** Reads one set of `table inet drawbridge`; undefined when it is not there, or there is no nft. */
+export async function readSet(name: string): Promise<readonly HeldElement[] | undefined> {
+  if (findProgram('nft') === undefined) return undefined;
+  const listed = await listJson(['set', 'inet', 'drawbridge', name]);
+  return listed?.flatMap(({ set }) => set?.elem ?? []).map(heldElement);
+}
+
+/** Part of what `nft -j list` prints (libnftables-json(5)). */
+interface Listed {
+  readonly chain?: { readonly name: string };
+  readonly set?: ListedSet;
+  readonly map?: ListedSet;
+}
+
+interface ListedSet {
+  readonly name: string;
+  readonly elem?: readonly unknown[];
+}
+
+async function listJson(what: readonly string[]): Promise<Listed[] | undefined> {
+  try {
+    const { stdout } = await run('nft', ['-j', 'list', ...what]);
+    return (JSON.parse(stdout) as { nftables: Listed[] }).nftables;
+  } catch (error) {
+    if (error instanceof CommandError && error.stderr.includes('No such file or directory')) return undefined;
+    throw error;
+  }
+}
+
+/** An element of a map is a pair; one with a comment, a timeout or a counter is wrapped once more. */
+function heldElement(raw: unknown): HeldElement {
+  const [inner, value] = Array.isArray(raw) ? (raw as [unknown, unknown]) : [raw];
+  const { elem } = (inner ?? {}) as {
+    elem?: { val: unknown; comment?: string; expires?: number; counter?: { packets: number } };
+  };
+  return {
+    parts: partsOf(elem === undefined ? inner : elem.val),
+    ...(value === undefined ? {} : { value: textOf(value) }),
+    ...(elem?.comment === undefined ? {} : { comment: elem.comment }),
+    ...(elem?.expires === undefined ? {} : { expires: elem.expires }),
+    ...(elem?.counter === undefined ? {} : { packets: elem.counter.packets }),
+  };
+}
+
+function partsOf(key: unknown): string[] {
+  const { concat } = (key ?? {}) as { concat?: unknown[] };
+  return concat === undefined ? [textOf(key)] : concat.map(textOf);
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  const {
+    prefix,
+    range,
+    goto: target,
+    jump,
+    concat,
+  } = value as {
+    prefix?: { addr: string; len: number };
+    range?: unknown[];
+    goto?: { target: string };
+    jump?: { target: string };
+    concat?: unknown[];
+  };
+  if (prefix !== undefined) return `${prefix.addr}/${prefix.len}`;
+  if (range !== undefined) return range.map(textOf).join('-');
+  if (concat !== undefined) return concat.map(textOf).join(' . ');
+  if (target !== undefined) return `goto ${target.target}`;
+  if (jump !== undefined) return `jump ${jump.target}`;
+  return JSON.stringify(value);
+}

@@ -1,0 +1,58 @@
+import type { Policy } from '../../egress/policy.ts';
+import type { PortMapping } from '../../ports/mapping.ts';
+import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+
+/** Addresses of an attachment without prefix length, each once. */
+export function addressesOf({ link, egress }: AttachmentRecord): string[] {
+  const own = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? [];
+  return [...new Set([...own, ...(egress?.addresses ?? [])])];
+}
+
+/** The interface through which an attachment's packets enter the host. */
+export function bridgeOf({ link, egress }: AttachmentRecord): string | undefined {
+  return link?.bridge ?? egress?.ingressInterface;
+}
+
+/** "8080->80/tcp", "127.0.0.1:53->53/udp". */
+export function mappingWords({ hostIp, hostPort, containerPort, protocol }: PortMapping): string {
+  const host = hostIp === undefined ? '' : `${hostIp.includes(':') ? `[${hostIp}]` : hostIp}:`;
+  return `${host}${hostPort}->${containerPort}/${protocol}`;
+}
+
+/** The policy in a few words: "restricted", "allowlist: dev, 3 entries", "work (allowlist)", "none". */
+export function policyWords(egress: EgressRecord | undefined): string {
+  if (egress === undefined) return 'none';
+  const { policy, policyName } = egress;
+  const words =
+    policyName === undefined
+      ? [policy.mode, listWords(policy)].filter((part) => part !== '').join(': ')
+      : `${policyName} (${policy.mode})`;
+  return policy.audit ? `${words}, audit` : words;
+}
+
+function listWords({ mode, preset, allow, names }: Policy): string {
+  if (mode !== 'allowlist') return '';
+  const own = new Set(
+    [...allow, ...names].map(({ source }) => source).filter((source) => !source.startsWith('preset ')),
+  );
+  const entries = own.size === 0 ? [] : [`${own.size} ${own.size === 1 ? 'entry' : 'entries'}`];
+  return [...preset, ...entries].join(', ');
+}
+
+/** An id as long as is needed to tell it: the twelve characters that runtimes show. */
+export function shortId(id: string): string {
+  return /^[0-9a-f]{32,}$/.test(id) ? id.slice(0, 12) : id;
+}
+
+/** "2 s", "4 min", "3 h", "2 days". */
+export function durationWords(seconds: number): string {
+  if (seconds < 120) return `${Math.max(0, Math.round(seconds))} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
+/** "1 container", "3 containers". */
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : plural}`;
+}
