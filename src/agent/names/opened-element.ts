@@ -15,8 +15,11 @@ export interface Opened {
  * With refresh off, an address of a name that the policy lists stays open without end, as it does when ADD
  * resolves it. What came by a wildcard is learnt again whenever a container asks, and ends.
  */
-export function openedElement({ policyId, refreshIntervalMinutes }: { policyId: string; refreshIntervalMinutes: number }, rule: NameRule, { name, address, seconds }: Opened): Element {
-  const { timeout, ...element } = namesElement(policyId, address, rule, seconds ?? 0, name);
-  const isEndless = seconds === undefined || (refreshIntervalMinutes === 0 && !rule.name.startsWith('*.'));
-  return isEndless || timeout === undefined ? element : { ...element, timeout };
+export function openedElement(
+  { policyId, refreshIntervalMinutes }: { policyId: string; refreshIntervalMinutes: number },
+  rule: NameRule,
+  { name, address, seconds }: Opened,
+): Element {
+  const isEndless = refreshIntervalMinutes === 0 && !rule.name.startsWith('*.');
+  return namesElement(policyId, address, rule, isEndless ? undefined : seconds, name);
 }

@@ -96,7 +96,7 @@ export class Opener {
   async #put(elements: readonly Element[], isLastTry: boolean): Promise<void> {
     const now = this.#now();
     const put = this.#longest(elements, now);
-    const text = changeText({ drop: [], undeclare: [], declare: [], assert: [], put });
+    const text = makeWay(put.filter((element) => this.#wasTimed(element))) + changeText({ drop: [], undeclare: [], declare: [], assert: [], put });
     let outcome = await this.#commit(text);
     if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
       await this.#repair();
@@ -117,11 +117,21 @@ export class Opener {
     return [...longest.values()];
   }
 
+  #wasTimed(element: Element): boolean {
+    const known = this.#open.get(elementId(element));
+    return element.timeout === undefined && known !== undefined && known.ends !== Infinity;
+  }
+
   #forgetEnded(): void {
     const now = this.#now();
     for (const [id, { ends }] of this.#open) if (ends <= now) this.#open.delete(id);
     this.#afterSweep = Math.max(this.#open.size, 1000);
   }
+}
+
+/** A permanent element does not take the place of a timed one. That may have gone by itself: so it is added, and deleted. */
+function makeWay(elements: readonly Element[]): string {
+  return ['add', 'delete'].flatMap((verb) => elements.map(({ table, set, key }) => `${verb} element ${table} ${set} { ${key} }\n`)).join('');
 }
 
 function endOf(element: Element | undefined, now: number): number {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { openAddresses, refreshDelay, type KnownName } from '../../egress/names-lifetimes.ts';
+import { openAddresses, refreshDelay, type KnownName, type OpenOptions } from '../../egress/names-lifetimes.ts';
 import type { NameRule } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 import { openedElement } from './opened-element.ts';
@@ -79,11 +79,11 @@ export function startDelay(key: string, count: number): number {
   return Math.min(count / startRate, longestStart) * placeOf(key);
 }
 
-/** What a name opens now, for all policies that list it. `failing`: families whose query got no answer. */
-export function elementsOfName({ name, users }: WantedName, known: KnownName, now: number, failing: readonly (4 | 6)[] = []): Element[] {
+/** What a name opens now, for all policies that list it. */
+export function elementsOfName({ name, users }: WantedName, known: KnownName, now: number, said: Pick<OpenOptions, 'failing' | 'isGone'> = {}): Element[] {
   return users.flatMap(({ policy, rules }) => {
     const { refreshIntervalMinutes } = policy;
-    return openAddresses(known, { now, refreshIntervalMinutes, failing }).flatMap((open) => rules.map((rule) => openedElement(policy, rule, { name, ...open })));
+    return openAddresses(known, { now, refreshIntervalMinutes, ...said }).flatMap((open) => rules.map((rule) => openedElement(policy, rule, { name, ...open })));
   });
 }
 

@@ -152,7 +152,8 @@ export class NamesRefresh {
     problems.push(...dropped.map((address) => `"${name}" resolves to ${address}, which no name opens`));
     problems.push(...failures.slice(0, 1).map(({ why }) => `Cannot resolve "${name}": ${why}`));
     await this.#trying(problems, async () => {
-      const elements = elementsOfName(wanted, known, now, failing);
+      const isGone = answers.length === 0 && failures.length === 0;
+      const elements = elementsOfName(wanted, known, now, { failing, isGone });
       if (elements.length > 0) await this.#options.open(elements);
     });
     if (known.resolvedAt === now) await this.#trying(problems, () => this.#options.remember(known, servers));
