@@ -32,7 +32,9 @@ const surprises: string[] = [];
 await using host = await makeHost();
 title('A private host, and an internet for it to reach');
 const outside = await buildInternet(host);
-tell('host 192.0.2.1, 2001:db8:ffff::1; behind it 203.0.113.10 and 203.0.113.20 (web), 10.1.2.3 (somebody’s LAN), 169.254.169.254 (metadata)');
+tell(
+  'host 192.0.2.1, 2001:db8:ffff::1; behind it 203.0.113.10 and 203.0.113.20 (web), 10.1.2.3 (somebody’s LAN), 169.254.169.254 (metadata)',
+);
 
 title('Three containers, connected by the built executable');
 const restricted = readConflist('10-drawbridge.conflist');
@@ -61,14 +63,31 @@ for (const { name, conflist, container } of attachments) {
 }
 const left = await host.leftovers({ allow: keptByDesign });
 if (left.length > 0) throw new Error(`Something is left:\n${left.join('\n')}`);
-tell(pc.green('nothing is left: no link, no rule, no lease, no record (the bridge stays, as with every bridge plugin)'));
-if (surprises.length > 0 || !page.startsWith('Hello')) throw new Error(`Not as it should be: ${surprises.join(', ') || page}`);
+tell(
+  pc.green('nothing is left: no link, no rule, no lease, no record (the bridge stays, as with every bridge plugin)'),
+);
+if (surprises.length > 0 || !page.startsWith('Hello'))
+  throw new Error(`Not as it should be: ${surprises.join(', ') || page}`);
 process.stdout.write(`\nDone in ${((performance.now() - started) / 1000).toFixed(1)} s.\n`);
 
 async function buildInternet(at: Host): Promise<Outside> {
   const internet = await at.outside();
-  await internet.address('203.0.113.10', '203.0.113.20', '10.1.2.3', '169.254.169.254', '2001:db8:10::10', '2001:db8:20::20');
-  for (const address of ['203.0.113.10', '203.0.113.20', '10.1.2.3', '169.254.169.254', '2001:db8:10::10', '2001:db8:20::20']) {
+  await internet.address(
+    '203.0.113.10',
+    '203.0.113.20',
+    '10.1.2.3',
+    '169.254.169.254',
+    '2001:db8:10::10',
+    '2001:db8:20::20',
+  );
+  for (const address of [
+    '203.0.113.10',
+    '203.0.113.20',
+    '10.1.2.3',
+    '169.254.169.254',
+    '2001:db8:10::10',
+    '2001:db8:20::20',
+  ]) {
     await at.serve(internet, { port: 80, address, reply: 'hello' });
   }
   await at.serve(at, { port: 22, reply: 'a service of the host' });
@@ -80,22 +99,34 @@ function readConflist(name: string): Conflist {
 }
 
 function withPolicy(conflist: Conflist, policy: Json): Conflist {
-  return { ...conflist, plugins: conflist.plugins.map((plugin) => (plugin['type'] === 'egress-policy' ? { type: 'egress-policy', ...policy } : plugin)) };
+  return {
+    ...conflist,
+    plugins: conflist.plugins.map((plugin) =>
+      plugin['type'] === 'egress-policy' ? { type: 'egress-policy', ...policy } : plugin,
+    ),
+  };
 }
 
 async function connect(name: string, conflist: Conflist, runtimeConfig: Json = {}): Promise<Attachment> {
   const container = await host.container(name);
   const { ms, result, error } = await timed(() => host.addChain(conflist, { container, runtimeConfig }));
-  if (error !== undefined) throw new Error(`Cannot connect "${name}": ${String(error['msg'])} (${String(error['details'])})`);
+  if (error !== undefined)
+    throw new Error(`Cannot connect "${name}": ${String(error['msg'])} (${String(error['details'])})`);
   const ips = (result?.['ips'] ?? []) as { address: string }[];
-  const ports = (runtimeConfig['portMappings'] ?? []) as { hostPort: number; containerPort: number; protocol: string }[];
+  const ports = (runtimeConfig['portMappings'] ?? []) as {
+    hostPort: number;
+    containerPort: number;
+    protocol: string;
+  }[];
   return {
     name,
     conflist,
     container,
     ms,
     addresses: ips.map(({ address }) => address),
-    published: ports.map(({ hostPort, containerPort, protocol }) => `${hostPort} -> ${containerPort}/${protocol}`).join('\n'),
+    published: ports
+      .map(({ hostPort, containerPort, protocol }) => `${hostPort} -> ${containerPort}/${protocol}`)
+      .join('\n'),
   };
 }
 
@@ -106,7 +137,11 @@ function attachment(name: string): Attachment {
 }
 
 function policyOf({ conflist }: Attachment): Json {
-  const { type: _, capabilities: __, ...policy } = conflist.plugins.find((plugin) => plugin['type'] === 'egress-policy') ?? {};
+  const {
+    type: _,
+    capabilities: __,
+    ...policy
+  } = conflist.plugins.find((plugin) => plugin['type'] === 'egress-policy') ?? {};
   return policy;
 }
 
@@ -114,7 +149,13 @@ function printAttachments(): void {
   const table = plainTable(['container', 'addresses', 'published', 'policy', 'ADD']);
   for (const one of attachments) {
     const { mode, allow } = policyOf(one);
-    table.push([pc.bold(one.name), one.addresses.join('\n'), one.published, [mode, ...((allow as string[] | undefined) ?? [])].join('\n'), `${Math.round(one.ms)} ms`]);
+    table.push([
+      pc.bold(one.name),
+      one.addresses.join('\n'),
+      one.published,
+      [mode, ...((allow as string[] | undefined) ?? [])].join('\n'),
+      `${Math.round(one.ms)} ms`,
+    ]);
   }
   process.stdout.write(`${table.toString()}\n`);
 }
@@ -138,12 +179,25 @@ async function printReach(): Promise<void> {
   process.stdout.write(`${table.toString()}\n`);
 }
 
-async function tryToReach(from: Attachment, { label, address, port = 80 }: { label: string; address: string; port?: number }): Promise<string[]> {
+async function tryToReach(
+  from: Attachment,
+  { label, address, port = 80 }: { label: string; address: string; port?: number },
+): Promise<string[]> {
   const { text, ms } = await timed(async () => ({ text: await host.fetch(from.container, address, port) }));
   const reached = !['refused', 'timeout', 'unreachable'].includes(text);
-  const { verdict, reason } = judge(parsePolicy(policyOf(from), ''), { address, protocol: 'tcp', port }, surroundings(from));
-  if (reached !== (verdict === 'allow')) surprises.push(`${from.name} -> ${address}:${port} is "${text}", expected "${verdict}"`);
-  return [`${label}\n${pc.dim(`${address}:${port}`)}`, reached ? pc.green('reached') : pc.red(text), `${Math.round(ms)} ms`, reason];
+  const { verdict, reason } = judge(
+    parsePolicy(policyOf(from), ''),
+    { address, protocol: 'tcp', port },
+    surroundings(from),
+  );
+  if (reached !== (verdict === 'allow'))
+    surprises.push(`${from.name} -> ${address}:${port} is "${text}", expected "${verdict}"`);
+  return [
+    `${label}\n${pc.dim(`${address}:${port}`)}`,
+    reached ? pc.green('reached') : pc.red(text),
+    `${Math.round(ms)} ms`,
+    reason,
+  ];
 }
 
 function surroundings(own: Attachment): NonNullable<Parameters<typeof judge>[2]> {
@@ -151,13 +205,22 @@ function surroundings(own: Attachment): NonNullable<Parameters<typeof judge>[2]>
   return {
     gateways: ['10.88.0.1', 'fd00:88::1'],
     hostAddresses: [outside.hostV4, outside.hostV6],
-    siblings: attachments.filter((other) => other !== own).flatMap(({ addresses }) => addresses.map((address) => ({ address: address.split('/')[0] ?? '', sameBridge: true, policy }))),
+    siblings: attachments
+      .filter((other) => other !== own)
+      .flatMap(({ addresses }) =>
+        addresses.map((address) => ({ address: address.split('/')[0] ?? '', sameBridge: true, policy })),
+      ),
     published: [{ protocol: 'tcp', port: 8080 }],
   };
 }
 
 function plainTable(head: string[]): Table.Table {
-  return new Table({ head: head.map((text) => pc.dim(text)), style: { head: [], border: [] }, wordWrap: true, colWidths: head.includes('because') ? [8, 25, 9, 8, 28] : [] });
+  return new Table({
+    head: head.map((text) => pc.dim(text)),
+    style: { head: [], border: [] },
+    wordWrap: true,
+    colWidths: head.includes('because') ? [8, 25, 9, 8, 28] : [],
+  });
 }
 
 async function timed<T extends object>(work: () => Promise<T>): Promise<T & { ms: number }> {

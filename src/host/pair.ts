@@ -88,6 +88,15 @@ export async function removePair(hostInterface: string): Promise<boolean> {
   }
 }
 
+/** Takes an end of a pair down: nothing passes any more, in either direction. Being gone is as good. */
+export async function takeDown(hostInterface: string): Promise<void> {
+  try {
+    await applyBatch([`link set dev ${hostInterface} down`]);
+  } catch (error) {
+    if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
+  }
+}
+
 /** Removes an interface by its name in the container's namespace; both being gone is success. */
 export async function removeContainerInterface(netns: string, ifname: string): Promise<void> {
   try {

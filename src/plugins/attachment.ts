@@ -28,10 +28,23 @@ export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord 
  */
 export function refuseStanding(previous: AttachmentRecord, next: AttachmentRecord): void {
   if (previous.state === 'ready' && previous.netnsInode === next.netnsInode && isAlive(previous)) {
-    throw new CniError(codes.conflict, `Cannot add ${describeAttachment(next)}: container veth name ("${next.ifname}") already exists in "${next.netns}"`, 'An interface is added once; send a DEL before the next ADD, or choose another CNI_IFNAME');
+    throw new CniError(
+      codes.conflict,
+      `Cannot add ${describeAttachment(next)}: container veth name ("${next.ifname}") already exists in "${next.netns}"`,
+      'An interface is added once; send a DEL before the next ADD, or choose another CNI_IFNAME',
+    );
   }
-  if (previous.state === 'adding' && previous.adder !== undefined && previous.adder !== next.adder && isRunning(previous.adder)) {
-    throw new CniError(codes.tryAgainLater, `Cannot add ${describeAttachment(next)}: process ${previous.adder.split(':')[0]} is adding it`, 'Wait for that ADD to end');
+  if (
+    previous.state === 'adding' &&
+    previous.adder !== undefined &&
+    previous.adder !== next.adder &&
+    isRunning(previous.adder)
+  ) {
+    throw new CniError(
+      codes.tryAgainLater,
+      `Cannot add ${describeAttachment(next)}: process ${previous.adder.split(':')[0]} is adding it`,
+      'Wait for that ADD to end',
+    );
   }
 }
 

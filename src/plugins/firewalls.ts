@@ -1,4 +1,9 @@
-import { closeForeignFirewalls, inspectForeignFirewalls, openForeignFirewalls, type OpenOptions } from '../host/firewall/foreign.ts';
+import {
+  closeForeignFirewalls,
+  inspectForeignFirewalls,
+  openForeignFirewalls,
+  type OpenOptions,
+} from '../host/firewall/foreign.ts';
 import { readNote } from '../host/firewall/note.ts';
 import { bridgeUse } from '../ports/masquerade.ts';
 import { sharedByOthers } from '../records/hints.ts';
@@ -22,5 +27,7 @@ export async function checkFirewalls(bridge: string): Promise<string[]> {
   const findings = await inspectForeignFirewalls(bridge);
   return findings
     .filter(({ state }) => state === 'closed')
-    .map(({ firewall, blocker, remedy }) => `${firewall} drops the traffic of "${bridge}": ${blocker} (${remedy.trim()})`);
+    .map(
+      ({ firewall, blocker, remedy }) => `${firewall} drops the traffic of "${bridge}": ${blocker} (${remedy.trim()})`,
+    );
 }

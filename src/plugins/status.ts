@@ -14,7 +14,8 @@ export function notAvailable(why: string, details?: string): CniError {
 /** Throws code 50 for the first program that is missing. */
 export function requirePrograms(names: readonly (keyof typeof packages)[]): void {
   for (const name of names) {
-    if (findProgram(name) === undefined) throw notAvailable(`"${name}" is not installed`, `Install the package "${packages[name]}"`);
+    if (findProgram(name) === undefined)
+      throw notAvailable(`"${name}" is not installed`, `Install the package "${packages[name]}"`);
   }
 }
 

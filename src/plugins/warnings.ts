@@ -12,6 +12,8 @@ export function warn(text: string): void {
  */
 export function warnOfListeners(ports: readonly PortMapping[]): void {
   for (const { protocol, port, process: owner } of findListeners(ports)) {
-    warn(`port ${port}/${protocol} of the host is published, and ${owner ?? 'a process'} listens on it; its traffic now goes to the container`);
+    warn(
+      `port ${port}/${protocol} of the host is published, and ${owner ?? 'a process'} listens on it; its traffic now goes to the container`,
+    );
   }
 }

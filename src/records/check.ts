@@ -3,6 +3,7 @@ import { resolve } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { comparisonTexts } from '../nft/transaction.ts';
+import { findChangedChains } from './chains.ts';
 import { addressHolders } from './hints.ts';
 import type { AttachmentRecord } from './record.ts';
 
@@ -17,7 +18,8 @@ export async function findMissing(record: AttachmentRecord): Promise<string[]> {
   const { elements, groups } = claim;
   const owners = resolve([...addressHolders(record).map(desired), claim]);
   const own = elements.filter((element) => owners.get(elementId(element)) === element);
-  if (await isInForce(own, groups)) return [];
+  const [isThere, changed] = await Promise.all([isInForce(own, groups), findChangedChains(record)]);
+  if (isThere) return changed;
   if (!(await isInForce([], [])))
     return ['the tables "inet drawbridge" and "bridge drawbridge", or they are of another version'];
   const missing: string[] = [];

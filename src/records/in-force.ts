@@ -4,6 +4,7 @@ import { distinctGroups, resolve, transition } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
+import { forgetListings } from './chains.ts';
 import { addressHolders, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord } from './store.ts';
@@ -39,6 +40,7 @@ export async function bringInForce(turn: Turn): Promise<Committed> {
   const isOnly = !hasOtherRecord(record.key);
   if (next === undefined && isOnly) {
     if (previous?.state !== 'adding') await applyTransaction(removalText());
+    forgetListings();
     return untouched;
   }
   if (isEmpty(change)) return untouched;

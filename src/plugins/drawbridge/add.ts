@@ -71,7 +71,10 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
       macspoofchk: conf.link.macspoofchk,
       ports: conf.ports,
       snat: conf.snat,
-      ipam: conf.ipam.kind === 'host-local' ? { type: 'host-local', dataDir: conf.ipam.conf.dataDir } : { type: conf.ipam.kind === 'delegated' ? conf.ipam.type : '' },
+      ipam:
+        conf.ipam.kind === 'host-local'
+          ? { type: 'host-local', dataDir: conf.ipam.conf.dataDir }
+          : { type: conf.ipam.kind === 'delegated' ? conf.ipam.type : '' },
       conf: withoutPrevResult(request.config.raw),
     },
   };
@@ -110,9 +113,21 @@ async function planLinks(
   { addresses: { ips, kernelRoutes, gateways }, mac, policy }: Wish,
 ): Promise<LinkPlans> {
   const mtu = conf.mtu === 0 ? await chooseMtu(conf.bridge) : conf.mtu;
-  const common = { bridge: conf.bridge, mtu, vlan: conf.vlan, trunk: conf.trunk, preserveDefaultVlan: conf.preserveDefaultVlan };
+  const common = {
+    bridge: conf.bridge,
+    mtu,
+    vlan: conf.vlan,
+    trunk: conf.trunk,
+    preserveDefaultVlan: conf.preserveDefaultVlan,
+  };
   return {
-    bridge: planBridge({ ...common, promiscMode: conf.promiscMode, forceAddress: conf.forceAddress, gateways, routeLocalnet: true }),
+    bridge: planBridge({
+      ...common,
+      promiscMode: conf.promiscMode,
+      forceAddress: conf.forceAddress,
+      gateways,
+      routeLocalnet: true,
+    }),
     pair: planPair({
       ...common,
       hostInterface: link.hostInterface,
@@ -131,7 +146,10 @@ async function planLinks(
   };
 }
 
-function readyRecord(begun: LinkedRecord, { addresses: { ips }, mac, mtu, policy }: Wish & { mtu: number }): LinkedRecord {
+function readyRecord(
+  begun: LinkedRecord,
+  { addresses: { ips }, mac, mtu, policy }: Wish & { mtu: number },
+): LinkedRecord {
   const addresses = ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway }));
   const ready: LinkedRecord = { ...begun, state: 'ready', link: { ...begun.link, mac, mtu, addresses } };
   if (policy === undefined) return ready;
@@ -173,7 +191,10 @@ interface Made {
 }
 
 /** What an earlier plugin made stays in the result, before ours: Nomad calls loopback first. */
-function toResult({ prevResult: earlier, id, netns }: AttachmentRequest, { conf, link, addresses, bridgeMac, dns }: Made): Result {
+function toResult(
+  { prevResult: earlier, id, netns }: AttachmentRequest,
+  { conf, link, addresses, bridgeMac, dns }: Made,
+): Result {
   const { bridge, hostInterface, mac, mtu } = link;
   const ours = [
     { name: bridge, mac: bridgeMac, mtu },

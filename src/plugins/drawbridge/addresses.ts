@@ -37,12 +37,18 @@ export async function reserveAddresses(request: AttachmentRequest, ipam: IpamCho
  * Gives back what an attachment holds. By its record the cost is that of its own leases; without a record every
  * lease of the network is looked at, and `ipam` of the request says where they are.
  */
-export async function releaseAddresses(request: Request, record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>): Promise<void> {
+export async function releaseAddresses(
+  request: Request,
+  record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>,
+): Promise<void> {
   const link = 'link' in record ? record.link : undefined;
   const ipam = link?.ipam ?? ipamOf(request);
   if (ipam.type === '') return;
   if (ipam.type !== 'host-local') return delegateDel(delegationFor(request, record, ipam.type));
-  const known = link === undefined || link.addresses.length === 0 ? undefined : link.addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
+  const known =
+    link === undefined || link.addresses.length === 0
+      ? undefined
+      : link.addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
   release(ipam.dataDir ?? defaultDataDir, record, known);
 }
 
@@ -57,7 +63,11 @@ export function ipamOf({ config }: Request): { type: string; dataDir?: string } 
  * The plugin is told what it was told at ADD: a GC brings no conf of the container, and the file of the network
  * may have changed since.
  */
-function delegationFor(request: Request, record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>, type: string): Delegation {
+function delegationFor(
+  request: Request,
+  record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>,
+  type: string,
+): Delegation {
   const { network, containerId, ifname } = record;
   const link = 'link' in record ? record.link : undefined;
   const netns = 'netns' in request ? request.netns : '';
@@ -71,9 +81,18 @@ function delegationFor(request: Request, record: AttachmentRecord | Pick<Attachm
 
 async function fromPlugin(request: AttachmentRequest, type: string): Promise<GivenAddresses> {
   const { ips, routes, dns } = await delegateAdd(delegationOf(request, type));
-  if (ips.length > 0) return { ips: ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway })), routes, dns };
+  if (ips.length > 0)
+    return {
+      ips: ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway })),
+      routes,
+      dns,
+    };
   await delegateDel(delegationOf(request, type)).catch(() => {});
-  throw new CniError(codes.invalidConfig, `Cannot use ipam plugin ${quote(type)}: it returned no address`, 'Leave "ipam" out for an interface without addresses');
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot use ipam plugin ${quote(type)}: it returned no address`,
+    'Leave "ipam" out for an interface without addresses',
+  );
 }
 
 function readResolvConf(file: string | undefined): ResultDns {
@@ -81,6 +100,11 @@ function readResolvConf(file: string | undefined): ResultDns {
   try {
     return parseResolvConf(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new CniError(codes.ioFailure, `Cannot read "ipam.resolvConf" ${quote(file)}: ${error instanceof Error ? error.message : String(error)}`, 'Name a file in the form of resolv.conf(5), or leave the key out', { cause: error });
+    throw new CniError(
+      codes.ioFailure,
+      `Cannot read "ipam.resolvConf" ${quote(file)}: ${error instanceof Error ? error.message : String(error)}`,
+      'Name a file in the form of resolv.conf(5), or leave the key out',
+      { cause: error },
+    );
   }
 }

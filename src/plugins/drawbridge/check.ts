@@ -25,28 +25,50 @@ export async function check(request: AttachmentRequest, defaults: InterfaceDefau
   const conf = parseLinkConf(request.config.fields, defaults);
   const record = readSoundRecord(attachmentKey(request.id));
   if (record?.link === undefined) {
-    throw new CniError(codes.unknownContainer, `Cannot check ${describeAttachment(request.id)}: there is no record of it`, 'It was never added, or it is gone: after a reboot it has to be added again');
+    throw new CniError(
+      codes.unknownContainer,
+      `Cannot check ${describeAttachment(request.id)}: there is no record of it`,
+      'It was never added, or it is gone: after a reboot it has to be added again',
+    );
   }
   const { link } = record;
   const [links, rules, firewalls] = await Promise.all([
     linkDifferences(request, conf, link),
     findMissing(record),
     checkFirewalls(link.bridge),
-    link.ipam.type === 'host-local' || link.ipam.type === '' ? undefined : delegateCheck(delegationOf(request, link.ipam.type)),
+    link.ipam.type === 'host-local' || link.ipam.type === ''
+      ? undefined
+      : delegateCheck(delegationOf(request, link.ipam.type)),
   ]);
-  const differences = [...links, ...leaseDifferences(record, link), ...rules.map((what) => `Missing in nftables: ${what}`), ...firewalls];
+  const differences = [
+    ...links,
+    ...leaseDifferences(record, link),
+    ...rules.map((what) => `Missing in nftables: ${what}`),
+    ...firewalls,
+  ];
   const [first] = differences;
   if (first === undefined) return;
   const more = differences.length === 1 ? '' : ` (and ${differences.length - 1} more)`;
-  throw new CniError(codes.checkFailed, `${describeAttachment(request.id)} is not as ADD made it: ${first}${more}`, differences.join('; '));
+  throw new CniError(
+    codes.checkFailed,
+    `${describeAttachment(request.id)} is not as ADD made it: ${first}${more}`,
+    differences.join('; '),
+  );
 }
 
-async function linkDifferences({ netns, id, prevResult }: AttachmentRequest, conf: LinkConf, link: LinkRecord): Promise<string[]> {
+async function linkDifferences(
+  { netns, id, prevResult }: AttachmentRequest,
+  conf: LinkConf,
+  link: LinkRecord,
+): Promise<string[]> {
   const { bridge, hostInterface } = link;
   const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
   const gatewayInterface = conf.vlan !== 0 && gateways.length > 0 ? vlanGatewayNames(bridge, conf.vlan).name : bridge;
   const found = await readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface });
-  const told = findInterface(prevResult, ({ name, sandbox }) => name === id.ifname && sandbox !== undefined && sandbox !== '');
+  const told = findInterface(
+    prevResult,
+    ({ name, sandbox }) => name === id.ifname && sandbox !== undefined && sandbox !== '',
+  );
   const mac = told?.mac ?? link.mac;
   const hostMac = findInterface(prevResult, ({ name }) => name === hostInterface)?.mac;
   const bridgeMac = findInterface(prevResult, ({ name }) => name === bridge)?.mac;
@@ -73,11 +95,18 @@ async function linkDifferences({ netns, id, prevResult }: AttachmentRequest, con
   );
 }
 
-function findInterface(result: Result | undefined, matches: (candidate: Result['interfaces'][number]) => boolean): Result['interfaces'][number] | undefined {
+function findInterface(
+  result: Result | undefined,
+  matches: (candidate: Result['interfaces'][number]) => boolean,
+): Result['interfaces'][number] | undefined {
   return result?.interfaces.find(matches);
 }
 
 function leaseDifferences(record: AttachmentRecord, { ipam, addresses }: LinkRecord): string[] {
   if (ipam.type !== 'host-local' || ipam.dataDir === undefined) return [];
-  return checkLeases(ipam.dataDir, record, addresses.map(({ address }) => address.split('/', 1)[0] ?? ''));
+  return checkLeases(
+    ipam.dataDir,
+    record,
+    addresses.map(({ address }) => address.split('/', 1)[0] ?? ''),
+  );
 }

@@ -34,10 +34,21 @@ export type IpamChoice =
 export interface InterfaceDefaults {
   /** "drawbridge0", or "cni0" where we stand in for the reference plugin. */
   readonly defaultBridge: string;
+  /** The reference plugin would pass over "egress" without a word; a policy that is not enforced has to be said. */
+  readonly refusesEgress?: boolean;
 }
 
 /** Keys of CNI_ARGS that may come without IgnoreUnknown: what a runtime passes to every plugin of a chain at once. */
-const knownArgs = ['IP', 'MAC', 'GATEWAY', 'EGRESS_POLICY', 'K8S_POD_NAMESPACE', 'K8S_POD_NAME', 'K8S_POD_INFRA_CONTAINER_ID', 'K8S_POD_UID'];
+const knownArgs = [
+  'IP',
+  'MAC',
+  'GATEWAY',
+  'EGRESS_POLICY',
+  'K8S_POD_NAMESPACE',
+  'K8S_POD_NAME',
+  'K8S_POD_INFRA_CONTAINER_ID',
+  'K8S_POD_UID',
+];
 
 /** Reads the conf of an ADD. Throws {@link CniError} with the code of the first thing that is wrong. */
 export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults: InterfaceDefaults): InterfaceConf {
@@ -47,9 +58,18 @@ export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults
   const runtime = parseRuntimeConfig(fields);
   const mac = runtime.mac ?? confArgs.mac ?? args.pairs.get('MAC');
   const egress = fields.object('egress');
+  if (egress !== undefined && defaults.refusesEgress === true) {
+    throw new CniError(
+      codes.unsupportedField,
+      'Cannot use "egress" in a conf of type "bridge": the drop-in has no policy',
+      'Use type "drawbridge", or chain "egress-policy"',
+    );
+  }
   return {
     link: parseLinkConf(fields, defaults),
-    ipam: parseIpamChoice(config, () => parseRequested({ args: args.pairs.get('IP'), conf: confArgs.ips, runtime: runtime.ips })),
+    ipam: parseIpamChoice(config, () =>
+      parseRequested({ args: args.pairs.get('IP'), conf: confArgs.ips, runtime: runtime.ips }),
+    ),
     ipMasq: parseMasquerade(fields),
     ports: parsePortMappings(runtime.portMappings),
     snat: parseSnat(fields),
@@ -59,21 +79,32 @@ export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults
 }
 
 /** Reads who gives the addresses; what was asked for is only read where it can be given. */
-export function parseIpamChoice({ fields, cniVersion }: NetworkConf, requested: () => Address[] = () => []): IpamChoice {
+export function parseIpamChoice(
+  { fields, cniVersion }: NetworkConf,
+  requested: () => Address[] = () => [],
+): IpamChoice {
   const ipam = fields.object('ipam');
   const type = ipam?.string('type') ?? '';
   if (ipam === undefined || type === '') return { kind: 'none' };
   if (type !== 'host-local') return { kind: 'delegated', type };
   const { ipRanges } = parseRuntimeConfig(fields);
   const onePerFamily = cniVersion === '0.1.0' || cniVersion === '0.2.0';
-  return { kind: 'host-local', conf: parseIpam(ipam, { runtimeRanges: ipRanges, onePerFamily }), requested: requested() };
+  return {
+    kind: 'host-local',
+    conf: parseIpam(ipam, { runtimeRanges: ipRanges, onePerFamily }),
+    requested: requested(),
+  };
 }
 
 /** The reference's switch between its two back ends is understood, and its iptables one refused: all our rules are nft's. */
 function parseMasquerade(fields: Fields): boolean {
   const backend = fields.string('ipMasqBackend') ?? '';
   if (backend === 'iptables') {
-    throw new CniError(codes.unsupportedField, `Cannot use "ipMasqBackend" ${quote(backend)}: masquerading is done by nftables only`, 'Leave the key out, or write "nftables"');
+    throw new CniError(
+      codes.unsupportedField,
+      `Cannot use "ipMasqBackend" ${quote(backend)}: masquerading is done by nftables only`,
+      'Leave the key out, or write "nftables"',
+    );
   }
   if (backend !== '' && backend !== 'nftables') throw fields.invalid('ipMasqBackend', '"nftables" or nothing');
   return fields.boolean('ipMasq') ?? false;

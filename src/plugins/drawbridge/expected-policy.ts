@@ -27,7 +27,10 @@ function confFiles(folder: string): string[] {
 /** A file that is no list says nothing: its runtime will complain of it. */
 function chainsPolicy(file: string, network: string): boolean {
   try {
-    const { name, plugins } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown; plugins?: { type?: unknown }[] };
+    const { name, plugins } = JSON.parse(readFileSync(file, 'utf8')) as {
+      name?: unknown;
+      plugins?: { type?: unknown }[];
+    };
     if (name !== network || !Array.isArray(plugins)) return false;
     return plugins.some(({ type }) => type === 'egress-policy');
   } catch {

@@ -18,7 +18,9 @@ import { removeAttachment } from './remove.ts';
 export async function gc(request: GcRequest): Promise<void> {
   const { validAttachments: valid, config } = request;
   const records = listRecords().records.filter(({ network }) => network === config.name);
-  const dead = records.filter((record) => (valid.kind === 'list' ? !isListed(valid.attachments, record) : !isAlive(record)));
+  const dead = records.filter((record) =>
+    valid.kind === 'list' ? !isListed(valid.attachments, record) : !isAlive(record),
+  );
   const errors: unknown[] = [];
   for (const record of dead) errors.push(...(await removeAttachment(request, record)));
   try {
@@ -35,6 +37,9 @@ export async function gc(request: GcRequest): Promise<void> {
 }
 
 /** A lease of the old form names no interface: it is its container's. */
-function isListed(list: readonly AttachmentId[], { containerId, ifname }: { containerId: string; ifname?: string }): boolean {
+function isListed(
+  list: readonly AttachmentId[],
+  { containerId, ifname }: { containerId: string; ifname?: string },
+): boolean {
   return list.some((valid) => valid.containerId === containerId && (ifname === undefined || valid.ifname === ifname));
 }

@@ -14,10 +14,17 @@ export interface PreparedPolicy {
 }
 
 /** Reads the policy of the conf's "egress"; undefined when it has none. Throws code 7 before anything is touched. */
-export async function preparePolicy(request: AttachmentRequest, { egress, ipam }: InterfaceConf): Promise<PreparedPolicy | undefined> {
+export async function preparePolicy(
+  request: AttachmentRequest,
+  { egress, ipam }: InterfaceConf,
+): Promise<PreparedPolicy | undefined> {
   if (egress === undefined) return undefined;
   if (ipam.kind === 'none') {
-    throw new CniError(codes.invalidConfig, 'Cannot use "egress" without addresses: the conf has no "ipam"', 'A policy is tied to addresses: give the interface plugin an "ipam"');
+    throw new CniError(
+      codes.invalidConfig,
+      'Cannot use "egress" without addresses: the conf has no "ipam"',
+      'A policy is tied to addresses: give the interface plugin an "ipam"',
+    );
   }
   const chosen = await choosePolicy(parseEgressConf(egress.value, 'egress'), request);
   return { chosen, names: resolved(chosen) };

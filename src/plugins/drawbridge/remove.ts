@@ -1,6 +1,7 @@
 import type { AttachmentId, Request } from '../../cni/request.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
-import { removePair } from '../../host/pair.ts';
+import { netnsExists } from '../../host/netns.ts';
+import { removePair, takeDown } from '../../host/pair.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
@@ -16,9 +17,16 @@ import { warn } from '../warnings.ts';
  *
  * The address is given back last: nobody else gets it while anything here still says that it is this container's.
  */
-export async function removeAttachment(request: Request, attachment: AttachmentRecord | AttachmentId): Promise<unknown[]> {
+export async function removeAttachment(
+  request: Request,
+  attachment: AttachmentRecord | AttachmentId,
+): Promise<unknown[]> {
   const key = attachmentKey(attachment);
-  const link = 'link' in attachment ? attachment.link : undefined;
+  const record = 'link' in attachment ? attachment : undefined;
+  const link = record?.link;
+  // Links and rules go side by side: of a policed container that still runs, the rules must not go first.
+  if (record !== undefined && link?.policed === true && netnsExists(record.netns))
+    await takeDown(link.hostInterface).catch(() => undefined);
   const errors = await attempt([
     () => removePair(link?.hostInterface ?? hostInterfaceOf(key)),
     async () => {

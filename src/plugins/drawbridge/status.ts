@@ -22,6 +22,9 @@ function requireAddresses(ipam: IpamChoice, network: string): void {
   requireFolder(ipam.conf.dataDir);
   const [full] = fullSets(ipam.conf, network);
   if (full !== undefined) {
-    throw notAvailable(`no address is free in "${full.text}": all ${full.size} are leased`, `"drawbridge list" shows who holds them; each is a file in "${ipam.conf.dataDir}/${network}"`);
+    throw notAvailable(
+      `no address is free in "${full.text}": all ${full.size} are leased`,
+      `"drawbridge list" shows who holds them; each is a file in "${ipam.conf.dataDir}/${network}"`,
+    );
   }
 }

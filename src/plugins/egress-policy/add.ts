@@ -24,11 +24,18 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const egress = egressRecord(await findInterface(request, previous?.link), chosen);
   const names = await openNames(chosen.policy);
   names.flatMap(({ problems }) => problems).forEach(warn);
-  const record: PolicedRecord = { ...(previous ?? beginRecord(request)), ...policedLink(previous), state: 'ready', egress };
+  const record: PolicedRecord = {
+    ...(previous ?? beginRecord(request)),
+    ...policedLink(previous),
+    state: 'ready',
+    egress,
+  };
   try {
     await enforce(record, namesElements(egress, names));
   } catch (error) {
-    await commit(previous === undefined ? { drop: record.key } : { put: previous }).catch((undoing: unknown) => warn(`Cannot undo the ADD that failed: ${String(undoing)}`));
+    await commit(previous === undefined ? { drop: record.key } : { put: previous }).catch((undoing: unknown) =>
+      warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
+    );
     throw error;
   }
   return { passThrough: request.config.fields.raw('prevResult') };

@@ -15,10 +15,18 @@ export async function check(request: AttachmentRequest): Promise<void> {
   parsePluginConf(request.config.raw);
   const record = readSoundRecord(attachmentKey(request.id));
   if (record?.egress === undefined) {
-    throw new CniError(codes.unknownContainer, `Cannot check the policy of ${describeAttachment(request.id)}: there is no record of it`, 'It was never added, or it is gone: after a reboot it has to be added again');
+    throw new CniError(
+      codes.unknownContainer,
+      `Cannot check the policy of ${describeAttachment(request.id)}: there is no record of it`,
+      'It was never added, or it is gone: after a reboot it has to be added again',
+    );
   }
   const { egress } = record;
-  const [found, missing, firewalls] = await Promise.all([findInterface(request, record.link), findMissing(record), checkFirewalls(egress.ingressInterface)]);
+  const [found, missing, firewalls] = await Promise.all([
+    findInterface(request, record.link),
+    findMissing(record),
+    checkFirewalls(egress.ingressInterface),
+  ]);
   const unpoliced = found.addresses.filter((address) => !egress.addresses.includes(address));
   const differences = [
     ...unpoliced.map((address) => `the address ${address} of the container has no policy`),
@@ -28,5 +36,9 @@ export async function check(request: AttachmentRequest): Promise<void> {
   const [first] = differences;
   if (first === undefined) return;
   const more = differences.length === 1 ? '' : ` (and ${differences.length - 1} more)`;
-  throw new CniError(codes.policyNotEnforced, `The policy of ${describeAttachment(request.id)} is not in force as ADD put it: ${first}${more}`, differences.join('; '));
+  throw new CniError(
+    codes.policyNotEnforced,
+    `The policy of ${describeAttachment(request.id)} is not in force as ADD put it: ${first}${more}`,
+    differences.join('; '),
+  );
 }

@@ -24,7 +24,11 @@ export interface EnforceOptions {
  * remove our tables. Connections of an earlier owner of the addresses, and those that the container itself began
  * before it had a policy, have to qualify again.
  */
-export async function enforce(record: PolicedRecord, names: readonly Element[], { isFresh = false }: EnforceOptions = {}): Promise<void> {
+export async function enforce(
+  record: PolicedRecord,
+  names: readonly Element[],
+  { isFresh = false }: EnforceOptions = {},
+): Promise<void> {
   const { egress } = record;
   const timed = async (other: AttachmentRecord): Promise<readonly Element[]> =>
     other.key === record.key ? names : rememberedElements(other);
@@ -100,5 +104,8 @@ async function isolatePort({ port, policy }: EgressRecord): Promise<void> {
 }
 
 async function disableIpv6({ netns }: PolicedRecord): Promise<void> {
-  await writeSysctlsIn(netns, ['all', 'default'].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '1' })));
+  await writeSysctlsIn(
+    netns,
+    ['all', 'default'].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '1' })),
+  );
 }

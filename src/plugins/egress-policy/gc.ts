@@ -13,7 +13,10 @@ export async function gc({ validAttachments: valid, config }: GcRequest): Promis
   const errors: unknown[] = [];
   for (const record of listRecords().records.filter(({ network }) => network === config.name)) {
     if (!isPoliced(record)) continue;
-    const isValid = valid.kind === 'list' ? valid.attachments.some((one) => one.containerId === record.containerId && one.ifname === record.ifname) : isAlive(record);
+    const isValid =
+      valid.kind === 'list'
+        ? valid.attachments.some((one) => one.containerId === record.containerId && one.ifname === record.ifname)
+        : isAlive(record);
     if (!isValid) await removePolicy(record).catch((error: unknown) => errors.push(error));
   }
   const error = combineErrors(`collect garbage of network "${config.name}"`, errors);

@@ -35,17 +35,29 @@ export interface PolicedInterface {
  *
  * Throws code 7 when prevResult has no such interface or no address of it.
  */
-export async function findInterface(request: AttachmentRequest, link: LinkRecord | undefined, seeker = policySeeker): Promise<PolicedInterface> {
+export async function findInterface(
+  request: AttachmentRequest,
+  link: LinkRecord | undefined,
+  seeker = policySeeker,
+): Promise<PolicedInterface> {
   const { name: plugin, verb, subject } = seeker;
   const { prevResult, netns, id } = request;
   if (prevResult === undefined) {
-    throw new CniError(codes.invalidConfig, `Cannot ${verb} an interface: there is no "prevResult"`, `"${plugin}" is chained: put it after the plugin that makes the interface`);
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot ${verb} an interface: there is no "prevResult"`,
+      `"${plugin}" is chained: put it after the plugin that makes the interface`,
+    );
   }
   const { place, mac } = containerInterface(prevResult, netns, id.ifname, seeker);
   const ips = prevResult.ips.filter((ip) => ip.interface === undefined || ip.interface === place);
   const addresses = unique(ips.map(({ address }) => address.split('/', 1)[0] ?? ''));
   if (addresses.length === 0) {
-    throw new CniError(codes.invalidConfig, `Cannot ${verb} "${id.ifname}": "prevResult" gives it no address`, `${subject} is tied to addresses: give the interface plugin an "ipam"`);
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot ${verb} "${id.ifname}": "prevResult" gives it no address`,
+      `${subject} is tied to addresses: give the interface plugin an "ipam"`,
+    );
   }
   const gateways = unique(ips.flatMap(({ gateway }) => gateway ?? []));
   if (link !== undefined) {
@@ -54,34 +66,60 @@ export async function findInterface(request: AttachmentRequest, link: LinkRecord
   return { ...(await findHostEnd(request, prevResult, seeker)), addresses, gateways };
 }
 
-function containerInterface({ interfaces }: Result, netns: string, ifname: string, { name: plugin, verb }: Seeker): { place: number; mac?: string } {
+function containerInterface(
+  { interfaces }: Result,
+  netns: string,
+  ifname: string,
+  { name: plugin, verb }: Seeker,
+): { place: number; mac?: string } {
   // Results before 0.3.0 have no interfaces: then there is one container interface, and it is ours.
   if (interfaces.length === 0) return { place: 0 };
   const place = interfaces.findIndex(({ name, sandbox }) => name === ifname && sandbox === netns);
   const found = interfaces[place];
   if (found !== undefined) return { place, ...(found.mac === undefined ? {} : { mac: found.mac }) };
   const names = interfaces.map(({ name, sandbox }) => `"${name}" in "${sandbox ?? ''}"`).join(', ');
-  throw new CniError(codes.invalidConfig, `Cannot ${verb} "${ifname}" in "${netns}": "prevResult" does not have it`, `It has ${names}; put "${plugin}" after the plugin that makes "${ifname}"`);
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot ${verb} "${ifname}" in "${netns}": "prevResult" does not have it`,
+    `It has ${names}; put "${plugin}" after the plugin that makes "${ifname}"`,
+  );
 }
 
 /** Reads which interface of the host is the other end, and whether it is a port of a bridge: results only hint at it. */
-async function findHostEnd({ netns, id }: AttachmentRequest, { interfaces }: Result, { verb }: Seeker): Promise<Pick<PolicedInterface, 'ingressInterface' | 'port' | 'mac'>> {
+async function findHostEnd(
+  { netns, id }: AttachmentRequest,
+  { interfaces }: Result,
+  { verb }: Seeker,
+): Promise<Pick<PolicedInterface, 'ingressInterface' | 'port' | 'mac'>> {
   const [inside] = (await showJson(['link', 'show', 'dev', id.ifname], { netns })) as ShownLink[];
   if (inside?.link_index === undefined || inside.address === undefined) {
-    throw new CniError(codes.invalidConfig, `Cannot ${verb} "${id.ifname}" in "${netns}": it is not one end of a veth pair`, 'Interfaces without an end on the host (macvlan, ipvlan, host-device) do not pass its firewall');
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot ${verb} "${id.ifname}" in "${netns}": it is not one end of a veth pair`,
+      'Interfaces without an end on the host (macvlan, ipvlan, host-device) do not pass its firewall',
+    );
   }
   const hinted = interfaces.filter(({ sandbox }) => sandbox === undefined || sandbox === '').map(({ name }) => name);
   const outside = (await findByIndex(inside.link_index, hinted)) ?? (await findByIndex(inside.link_index));
   if (outside === undefined) {
-    throw new CniError(codes.invalidConfig, `Cannot ${verb} "${id.ifname}" in "${netns}": its other end is not on this host`, `No interface has index ${inside.link_index}`);
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot ${verb} "${id.ifname}" in "${netns}": its other end is not on this host`,
+      `No interface has index ${inside.link_index}`,
+    );
   }
   const mac = inside.address;
-  return outside.master === undefined ? { ingressInterface: outside.ifname, mac } : { ingressInterface: outside.master, port: outside.ifname, mac };
+  return outside.master === undefined
+    ? { ingressInterface: outside.ifname, mac }
+    : { ingressInterface: outside.master, port: outside.ifname, mac };
 }
 
 async function findByIndex(index: number, names?: readonly string[]): Promise<ShownLink | undefined> {
-  if (names === undefined) return ((await showJson(['link', 'show'])) as ShownLink[]).find(({ ifindex }) => ifindex === index);
-  const shown = await Promise.all(names.map(async (name) => ((await showJson(['link', 'show', 'dev', name])) ?? []) as ShownLink[]));
+  if (names === undefined)
+    return ((await showJson(['link', 'show'])) as ShownLink[]).find(({ ifindex }) => ifindex === index);
+  const shown = await Promise.all(
+    names.map(async (name) => ((await showJson(['link', 'show', 'dev', name])) ?? []) as ShownLink[]),
+  );
   return shown.flat().find(({ ifindex }) => ifindex === index);
 }
 

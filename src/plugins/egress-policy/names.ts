@@ -6,10 +6,15 @@ import type { Element } from '../../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 
 /** What the names of a policy open, as timed elements that all containers under the policy share. */
-export function namesElements({ policy, policyId }: EgressRecord, opened: readonly Pick<OpenName, 'name' | 'addresses'>[]): Element[] {
+export function namesElements(
+  { policy, policyId }: EgressRecord,
+  opened: readonly Pick<OpenName, 'name' | 'addresses'>[],
+): Element[] {
   return opened.flatMap(({ name, addresses }) => {
     const rules = policy.names.filter((rule) => rule.name === name);
-    return rules.flatMap((rule) => addresses.map(({ address, seconds }) => namesElement(policyId, address, rule, seconds, name)));
+    return rules.flatMap((rule) =>
+      addresses.map(({ address, seconds }) => namesElement(policyId, address, rule, seconds, name)),
+    );
   });
 }
 
@@ -24,7 +29,14 @@ export async function rememberedElements({ egress }: AttachmentRecord): Promise<
   const known = await Promise.all(names.map(async (name) => recallName(name, policy.dns.upstream)));
   const now = Date.now();
   const opened = known.flatMap((one) =>
-    one === undefined ? [] : [{ name: one.name, addresses: openAddresses(one, { now, refreshIntervalMinutes: policy.refreshIntervalMinutes }) }],
+    one === undefined
+      ? []
+      : [
+          {
+            name: one.name,
+            addresses: openAddresses(one, { now, refreshIntervalMinutes: policy.refreshIntervalMinutes }),
+          },
+        ],
   );
   return namesElements(egress, opened);
 }

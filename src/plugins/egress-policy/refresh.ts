@@ -19,7 +19,12 @@ export interface RefreshOptions {
 
 export interface RefreshReport {
   /** Attachments that came under another policy, by the change of its file. */
-  readonly changed: readonly { readonly containerId: string; readonly ifname: string; readonly network: string; readonly policyName: string }[];
+  readonly changed: readonly {
+    readonly containerId: string;
+    readonly ifname: string;
+    readonly network: string;
+    readonly policyName: string;
+  }[];
   readonly names: readonly OpenName[];
   /** Connections that were ended because the policy no longer allows them. */
   readonly ended: number;
@@ -34,11 +39,14 @@ export interface RefreshReport {
  * An invalid file keeps its old policy in force. Throws code 100 when the rules cannot be written: then nothing changed.
  */
 export async function refresh({ force = false }: RefreshOptions = {}): Promise<RefreshReport> {
-  const policed = listRecords().records.filter(isPoliced).filter(({ state }) => state === 'ready');
+  const policed = listRecords()
+    .records.filter(isPoliced)
+    .filter(({ state }) => state === 'ready');
   const { changed, problems } = await reread(policed);
   const current = policed.map((record) => changed.find(({ key }) => key === record.key) ?? record);
   const names = await resolveAll(current, force);
-  const elementsOf = (record: AttachmentRecord): readonly Element[] => (isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : []);
+  const elementsOf = (record: AttachmentRecord): readonly Element[] =>
+    isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
   const all = [...names.values()].flat();
   const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)] };
   if (changed.length === 0) {
@@ -53,7 +61,12 @@ export async function refresh({ force = false }: RefreshOptions = {}): Promise<R
   return {
     ...report,
     ended,
-    changed: changed.map(({ containerId, ifname, network, egress }) => ({ containerId, ifname, network, policyName: egress.policyName ?? '' })),
+    changed: changed.map(({ containerId, ifname, network, egress }) => ({
+      containerId,
+      ifname,
+      network,
+      policyName: egress.policyName ?? '',
+    })),
   };
 }
 
@@ -82,7 +95,10 @@ async function reread(policed: readonly PolicedRecord[]): Promise<{ changed: Pol
 }
 
 /** Names of each distinct policy, by its id. */
-async function resolveAll(records: readonly PolicedRecord[], force: boolean): Promise<Map<string, readonly OpenName[]>> {
+async function resolveAll(
+  records: readonly PolicedRecord[],
+  force: boolean,
+): Promise<Map<string, readonly OpenName[]>> {
   const policies = new Map(records.map(({ egress }) => [egress.policyId, egress.policy]));
   const opened = new Map<string, readonly OpenName[]>();
   // One after the other: policies share names, and what one has just asked for the next finds remembered.

@@ -1,5 +1,5 @@
-import { applyBatch, BatchError } from '../../host/ip.ts';
 import { netnsExists } from '../../host/netns.ts';
+import { takeDown } from '../../host/pair.ts';
 import { commit } from '../../records/commit.ts';
 import { warn } from '../warnings.ts';
 import { closeGate, type PolicedRecord } from './enforce.ts';
@@ -13,7 +13,10 @@ import { rememberedElements } from './names.ts';
 export async function removePolicy(record: PolicedRecord): Promise<void> {
   const { egress, ...rest } = record;
   if (record.link !== undefined) {
-    const { warnings } = await commit({ put: { ...rest, link: { ...record.link, policed: true } } }, { timed: rememberedElements });
+    const { warnings } = await commit(
+      { put: { ...rest, link: { ...record.link, policed: true } } },
+      { timed: rememberedElements },
+    );
     warnings.forEach(warn);
     return;
   }
@@ -21,12 +24,4 @@ export async function removePolicy(record: PolicedRecord): Promise<void> {
   const { warnings } = await commit({ drop: record.key }, { timed: rememberedElements });
   warnings.forEach(warn);
   await closeGate(egress.ingressInterface, record.key);
-}
-
-async function takeDown(port: string): Promise<void> {
-  try {
-    await applyBatch([`link set dev ${port} down`]);
-  } catch (error) {
-    if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
-  }
 }

@@ -16,7 +16,10 @@ export function canForgetFlows(): boolean {
  * Ends the connections that containers began and that their policy denies now, and no other: those that it still
  * allows go on undisturbed. Returns how many were ended.
  */
-export async function forgetDeniedFlows(policed: readonly PolicedRecord[], records: readonly AttachmentRecord[]): Promise<number> {
+export async function forgetDeniedFlows(
+  policed: readonly PolicedRecord[],
+  records: readonly AttachmentRecord[],
+): Promise<number> {
   if (!canForgetFlows()) return 0;
   const hostAddresses = await readHostAddresses();
   const counts = await Promise.all(
@@ -24,7 +27,9 @@ export async function forgetDeniedFlows(policed: readonly PolicedRecord[], recor
       const surroundings = surroundingsOf(record, records, hostAddresses);
       const names = await namesByAddress(record);
       const flows = (await Promise.all(record.egress.addresses.map(async (address) => list(address)))).flat();
-      const denied = flows.filter((flow) => judge(record.egress.policy, destinationOf(flow, names), surroundings).verdict === 'deny');
+      const denied = flows.filter(
+        (flow) => judge(record.egress.policy, destinationOf(flow, names), surroundings).verdict === 'deny',
+      );
       await Promise.all(denied.map(end));
       return denied.length;
     }),
@@ -50,7 +55,10 @@ async function tolerant(args: readonly string[]): Promise<string> {
   }
 }
 
-function destinationOf({ protocol, destination, destinationPort }: Flow, names: ReadonlyMap<string, string[]>): Parameters<typeof judge>[1] {
+function destinationOf(
+  { protocol, destination, destinationPort }: Flow,
+  names: ReadonlyMap<string, string[]>,
+): Parameters<typeof judge>[1] {
   const known = names.get(destination);
   return {
     address: destination,
@@ -65,7 +73,10 @@ async function namesByAddress({ egress: { policy } }: PolicedRecord): Promise<Ma
   for (const name of new Set(policy.names.map((rule) => rule.name))) {
     const known = await recallName(name, policy.dns.upstream);
     if (known === undefined) continue;
-    for (const { address } of openAddresses(known, { now: Date.now(), refreshIntervalMinutes: policy.refreshIntervalMinutes })) {
+    for (const { address } of openAddresses(known, {
+      now: Date.now(),
+      refreshIntervalMinutes: policy.refreshIntervalMinutes,
+    })) {
       found.set(address, [...(found.get(address) ?? []), name]);
     }
   }

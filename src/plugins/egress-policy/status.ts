@@ -24,6 +24,10 @@ async function requirePolicy(name: string): Promise<void> {
     if (!(error instanceof CniError)) throw error;
     const users = listRecords().records.filter(({ egress }) => egress?.policyName === name).length;
     if (users === 0) throw new CniError(codes.notAvailable, error.message, error.details);
-    throw new CniError(codes.limitedConnectivity, `${error.message}; ${users} running ${users === 1 ? 'container is' : 'containers are'} still under the policy as it was before`, error.details);
+    throw new CniError(
+      codes.limitedConnectivity,
+      `${error.message}; ${users} running ${users === 1 ? 'container is' : 'containers are'} still under the policy as it was before`,
+      error.details,
+    );
   }
 }

@@ -17,7 +17,9 @@ export function surroundingsOf(
   return {
     gateways: egress.gateways,
     hostAddresses,
-    siblings: records.filter((other) => other.key !== key && other.state === 'ready').flatMap((other) => siblings(other, egress.ingressInterface)),
+    siblings: records
+      .filter((other) => other.key !== key && other.state === 'ready')
+      .flatMap((other) => siblings(other, egress.ingressInterface)),
     published: records.flatMap(({ link }) => link?.ports ?? []).map(published),
   };
 }
