@@ -1,6 +1,6 @@
 import { checkArgs } from '../../cni/args.ts';
 import { CniError, codes } from '../../cni/errors.ts';
-import { Fields, quote } from '../../cni/fields.ts';
+import { quote, type Fields } from '../../cni/fields.ts';
 import type { AttachmentRequest, NetworkConf } from '../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig } from '../../cni/runtime-config.ts';
 import type { Address } from '../../ipam/address.ts';

@@ -71,7 +71,7 @@ export async function refresh({ force = false }: RefreshOptions = {}): Promise<R
 }
 
 function requalifyForEver(record: AttachmentRecord): Element[] {
-  return requalifyElements(record).map(({ timeout: _, ...element }) => element);
+  return requalifyElements(record).map(({ table, set, key }) => ({ table, set, key }));
 }
 
 /** Records whose named policy says something else than it did, with what it says now. */
