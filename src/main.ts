@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { serve, type Plugin } from './cni/serve.ts';
 import { isOwnNetns } from './host/netns.ts';
+import { dropIns } from './plugins/drop-in/plugins.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
 import { policyPlugin } from './plugins/egress-policy/plugin.ts';
 
@@ -12,6 +13,7 @@ declare const DRAWBRIDGE_VERSION: string;
 const plugins: Readonly<Record<string, () => Plugin>> = {
   drawbridge: () => interfacePlugin('drawbridge', DRAWBRIDGE_VERSION, { defaultBridge: 'drawbridge0' }),
   'egress-policy': () => policyPlugin(DRAWBRIDGE_VERSION),
+  ...dropIns,
 };
 
 void main();

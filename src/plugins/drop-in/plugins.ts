@@ -1,0 +1,32 @@
+import { aboutLine, type Plugin, type PluginVerbs } from '../../cni/serve.ts';
+import { interfacePlugin } from '../drawbridge/plugin.ts';
+
+/**
+ * The release of the reference plugins that the drop-ins stand in for. Callers read it from the about line to learn
+ * what a plugin can do: nerdctl uses "ingressPolicy" from firewall v1.1.0 on, and "isolated" from v1.7.1 on.
+ */
+const referenceVersion = '1.9.1';
+
+/** The plugins of the reference that we stand in for, by name. Each verb is loaded when it is asked for. */
+export const dropIns: Readonly<Record<string, () => Plugin>> = {
+  bridge: () => interfacePlugin('bridge', referenceVersion, { defaultBridge: 'cni0', refusesEgress: true }),
+  'host-local': () => dropIn('host-local', async () => import('./host-local/verbs.ts')),
+  portmap: () => dropIn('portmap', async () => import('./portmap/verbs.ts')),
+  firewall: () => dropIn('firewall', async () => import('./firewall/verbs.ts')),
+  tuning: () => dropIn('tuning', async () => import('./tuning/verbs.ts')),
+  loopback: () => dropIn('loopback', async () => import('./loopback/verbs.ts')),
+};
+
+function dropIn(name: string, load: () => Promise<PluginVerbs>): Plugin {
+  return {
+    name,
+    about: aboutLine(name, referenceVersion),
+    verbs: {
+      add: async (request) => (await load()).add(request),
+      del: async (request) => (await load()).del(request),
+      check: async (request) => (await load()).check(request),
+      gc: async (request) => (await load()).gc(request),
+      status: async (request) => (await load()).status(request),
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { CniError, codes } from '../../../cni/errors.ts';
+import type { AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/request.ts';
+import type { PassThrough } from '../../../cni/serve.ts';
+import { forgetUdpFlows } from '../../../host/conntrack.ts';
+import { writeSysctls } from '../../../host/sysctl.ts';
+import type { PortMapping } from '../../../ports/mapping.ts';
+import { findMissing } from '../../../records/check.ts';
+import { attachmentKey, describeAttachment } from '../../../records/key.ts';
+import type { AttachmentRecord } from '../../../records/record.ts';
+import { readSoundRecord } from '../../../records/store.ts';
+import { findInterface } from '../../egress-policy/interface.ts';
+import { requirePrograms, requireRules } from '../../status.ts';
+import { warn, warnOfListeners } from '../../warnings.ts';
+import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
+import { parsePortmapConf, requirePrevResult } from './conf.ts';
+
+const seeker = { name: 'portmap', verb: 'publish ports of', subject: 'A published port' };
+
+/** Publishes ports of the host for the interface that the chain before us made. The result passes unchanged. */
+export async function add(request: AttachmentRequest): Promise<PassThrough> {
+  const { ports, snat } = parsePortmapConf(request.config);
+  requirePrevResult('portmap', request);
+  if (ports.length === 0) return passThrough(request);
+  const { ingressInterface, addresses } = await findInterface(request, currentRecord(request)?.link, seeker);
+  warnOfListeners(ports);
+  if (snat) writeSysctls([{ file: `ipv4/conf/${ingressInterface}/route_localnet`, value: '1' }]);
+  await putSection(request, 'published', { ingressInterface, addresses, ports, snat });
+  await forgetFlows(ports);
+  return passThrough(request);
+}
+
+/** Takes back what ADD published, by the record alone. */
+export async function del({ id }: AttachmentRequest): Promise<void> {
+  const record = readSoundRecord(attachmentKey(id));
+  if (record !== undefined) await unpublish(record);
+}
+
+/** Compares the rules of the attachment with the mappings. Throws code 3 without a record of them, code 103 when one is missing. */
+export async function check(request: AttachmentRequest): Promise<void> {
+  const { ports } = parsePortmapConf(request.config);
+  if (ports.length === 0) return;
+  const record = readSoundRecord(attachmentKey(request.id));
+  if (record?.published === undefined) {
+    throw new CniError(
+      codes.unknownContainer,
+      `Cannot check the ports of ${describeAttachment(request.id)}: there is no record of them`,
+      'They were never published, or it is gone: after a reboot it has to be added again',
+    );
+  }
+  const missing = await findMissing(record);
+  if (missing.length === 0) return;
+  throw new CniError(
+    codes.checkFailed,
+    `The ports of ${describeAttachment(request.id)} are not as ADD published them: ${missing[0] ?? ''} is missing in nftables`,
+    missing.join('; '),
+  );
+}
+
+export async function gc(request: GcRequest): Promise<void> {
+  await collectSections(request, unpublish);
+}
+
+export async function status({ config }: StatusRequest): Promise<void> {
+  parsePortmapConf(config);
+  requirePrograms(['ip', 'nft']);
+  await requireRules();
+}
+
+async function unpublish(record: AttachmentRecord): Promise<void> {
+  if (record.published === undefined) return;
+  await removeSection(record, 'published');
+  await forgetFlows(record.published.ports);
+}
+
+async function forgetFlows(ports: readonly PortMapping[]): Promise<void> {
+  (await forgetUdpFlows(ports.filter(({ protocol }) => protocol === 'udp'))).forEach(warn);
+}

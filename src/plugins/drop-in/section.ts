@@ -1,0 +1,82 @@
+import { combineErrors } from '../../cni/errors.ts';
+import type { AttachmentRequest, GcRequest } from '../../cni/request.ts';
+import type { PassThrough } from '../../cni/serve.ts';
+import { isAlive } from '../../records/alive.ts';
+import { commit } from '../../records/commit.ts';
+import { attachmentKey } from '../../records/key.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { listRecords, readSoundRecord } from '../../records/store.ts';
+import { beginRecord } from '../attachment.ts';
+import { rememberedElements } from '../egress-policy/names.ts';
+import { closeFirewalls, openFirewalls } from '../firewalls.ts';
+import { warn } from '../warnings.ts';
+
+/** The part of an attachment's record that is a chained drop-in's own. */
+export type Section = 'published' | 'walls';
+
+/** The record of this very attachment; one of an earlier namespace is a leftover, and not looked at. */
+export function currentRecord(request: AttachmentRequest): AttachmentRecord | undefined {
+  const record = readSoundRecord(attachmentKey(request.id));
+  return record !== undefined && record.netnsInode === beginRecord(request).netnsInode ? record : undefined;
+}
+
+/** Puts a section into the attachment's record and in force. After an error it is as it was before. */
+export async function putSection<S extends Section>(
+  request: AttachmentRequest,
+  section: S,
+  value: NonNullable<AttachmentRecord[S]>,
+): Promise<void> {
+  const record: AttachmentRecord = {
+    ...(currentRecord(request) ?? beginRecord(request)),
+    state: 'ready',
+    [section]: value,
+  };
+  const { warnings } = await commit({ put: record }, { timed: rememberedElements });
+  warnings.forEach(warn);
+  try {
+    await openFirewalls(value.ingressInterface);
+  } catch (error) {
+    await removeSection(record, section).catch((undoing: unknown) =>
+      warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
+    );
+    throw error;
+  }
+}
+
+/** Takes a section out of a record and of force; the record itself when nothing else is left in it. */
+export async function removeSection(record: AttachmentRecord, section: Section): Promise<void> {
+  const value = record[section];
+  if (value === undefined) return;
+  const rest: AttachmentRecord = { ...record };
+  delete (rest as { -readonly [Key in Section]?: AttachmentRecord[Key] })[section];
+  const isEmpty =
+    rest.link === undefined && rest.egress === undefined && rest.published === undefined && rest.walls === undefined;
+  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, { timed: rememberedElements });
+  warnings.forEach(warn);
+  // The plugin that made the bridge closes for its own.
+  if (record.link === undefined) await closeFirewalls(value.ingressInterface, record.key);
+}
+
+/** Removes the sections of attachments of the network that are not in use: see the GC of the interface plugin. */
+export async function collectSections(
+  { validAttachments: valid, config }: GcRequest,
+  remove: (record: AttachmentRecord) => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  for (const record of listRecords().records.filter(({ network }) => network === config.name)) {
+    const isValid =
+      valid.kind === 'list'
+        ? valid.attachments.some(
+            ({ containerId, ifname }) => containerId === record.containerId && ifname === record.ifname,
+          )
+        : isAlive(record);
+    if (!isValid) await remove(record).catch((error: unknown) => errors.push(error));
+  }
+  const error = combineErrors(`collect garbage of network "${config.name}"`, errors);
+  if (error !== undefined) throw error;
+}
+
+/** What a chained plugin that makes no interface answers. */
+export function passThrough({ config }: AttachmentRequest): PassThrough {
+  return { passThrough: config.fields.raw('prevResult') };
+}
