@@ -29,7 +29,7 @@ export async function tryTransaction(text: string): Promise<Outcome> {
 }
 
 /** The program for rules is there. Throws {@link CniError} with code 100 otherwise. */
-export function requireNft(): void {
+function requireNft(): void {
   if (findProgram('nft') !== undefined) return;
   throw new CniError(
     codes.commandFailed,

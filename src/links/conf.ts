@@ -1,6 +1,6 @@
 import { CniError, codes } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
-import type { ResultDns } from '../cni/result.ts';
+import { readDns, type ResultDns } from '../cni/result.ts';
 import { parseVlanTrunk } from './vlan-trunk.ts';
 import { vlanGatewayNames } from './vlan.ts';
 
@@ -36,7 +36,7 @@ export interface LinkConf {
  */
 export function parseLinkConf(fields: Fields, { defaultBridge }: { defaultBridge: string }): LinkConf {
   const isDefaultGateway = fields.boolean('isDefaultGateway') ?? false;
-  const dns = parseDns(fields.object('dns'));
+  const dns = parseDns(fields);
   const conf: LinkConf = {
     bridge: parseBridgeName(fields) ?? defaultBridge,
     isGateway: isDefaultGateway || (fields.boolean('isGateway') ?? false),
@@ -82,18 +82,9 @@ function parseMtu(fields: Fields): number {
   return mtu;
 }
 
-function parseDns(fields: Fields | undefined): ResultDns | undefined {
-  if (fields === undefined) return undefined;
-  const nameservers = fields.strings('nameservers');
-  const domain = fields.string('domain');
-  const search = fields.strings('search');
-  const options = fields.strings('options');
-  const dns: ResultDns = {
-    ...(nameservers === undefined ? {} : { nameservers }),
-    ...(domain === undefined || domain === '' ? {} : { domain }),
-    ...(search === undefined ? {} : { search }),
-    ...(options === undefined ? {} : { options }),
-  };
+/** An object that says nothing is as good as none: the reference takes what address management returned. */
+function parseDns(fields: Fields): ResultDns | undefined {
+  const dns = readDns(fields);
   return Object.keys(dns).length === 0 ? undefined : dns;
 }
 

@@ -75,11 +75,6 @@ export function planPair(wish: PairWish): PairPlan {
   };
 }
 
-/** Line of `ip -batch` that removes a pair: deleting either end deletes both. */
-export function removePairLine(hostInterface: string): string {
-  return line`link del dev ${hostInterface}`;
-}
-
 function hostLines(wish: PairWish): string[] {
   const { hostInterface, mtu } = wish;
   const port = [...(wish.hairpinMode ? ['hairpin', 'on'] : []), ...(wish.portIsolation ? ['isolated', 'on'] : [])];
@@ -101,7 +96,9 @@ function neighbourLines({ announces = true, addresses, bridge, mac }: PairWish):
   if (announces) return [];
   return addresses
     .slice(1)
-    .map((address) => line`neighbour replace ${address.split('/', 1)[0] ?? ''} lladdr ${mac} dev ${bridge} nud reachable`);
+    .map(
+      (address) => line`neighbour replace ${address.split('/', 1)[0] ?? ''} lladdr ${mac} dev ${bridge} nud reachable`,
+    );
 }
 
 /**

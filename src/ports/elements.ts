@@ -29,7 +29,7 @@ function firstAddress(addresses: readonly string[], family: 4 | 6): string | und
 }
 
 /** Comment that tells a reader of `nft list` whose element it is. */
-export function owner({ network, containerId, ifname }: AttachmentRecord): string {
+function owner({ network, containerId, ifname }: AttachmentRecord): string {
   return `${network} ${ifname} ${containerId}`;
 }
 
