@@ -46,7 +46,11 @@ export class NftSession {
   #barriers = 0;
   #isInteractive = true;
 
-  constructor({ deadline = 5000, longestHistory = 8 * 1024 * 1024, fallback = applyTransaction }: NftSessionOptions = {}) {
+  constructor({
+    deadline = 5000,
+    longestHistory = 8 * 1024 * 1024,
+    fallback = applyTransaction,
+  }: NftSessionOptions = {}) {
     this.#deadline = deadline;
     this.#longestHistory = longestHistory;
     this.#fallback = fallback;
@@ -94,7 +98,10 @@ export class NftSession {
     this.#history += line.length;
     return new Promise((resolve, reject) => {
       let said = '';
-      const timer = setTimeout(() => finish(() => reject(failure(`it did not answer within ${this.#deadline} ms`))), this.#deadline);
+      const timer = setTimeout(
+        () => finish(() => reject(failure(`it did not answer within ${this.#deadline} ms`))),
+        this.#deadline,
+      );
       const onData = (chunk: string): void => {
         said += chunk;
         const before = beforeBarrier(said, barrier);
@@ -148,7 +155,11 @@ function beforeBarrier(said: string, barrier: string): string | undefined {
 function outcomeOf(said: string, text: string): Outcome {
   if (said.trim() === '') return 'committed';
   const errors = [...said.matchAll(/^Error: (.*)/gm)].map(([, error]) => error ?? '');
-  if (errors.length > 0 && errors.every((error) => /No such file or directory|File exists|Device or resource busy/.test(error))) return 'stale';
+  if (
+    errors.length > 0 &&
+    errors.every((error) => /No such file or directory|File exists|Device or resource busy/.test(error))
+  )
+    return 'stale';
   throw failure(`${errors[0] ?? said.trim().slice(0, 200)}`, `${said.trim().slice(0, 1500)}\n${text.slice(0, 500)}`);
 }
 

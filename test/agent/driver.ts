@@ -25,12 +25,23 @@ export interface DriverPlan {
 // No top-level await: the executable is made of CommonJS.
 void main(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as DriverPlan);
 
-async function main({ listen, port = 53, policies, refresh = [], spawn = false, quiet = false }: DriverPlan): Promise<void> {
+async function main({
+  listen,
+  port = 53,
+  policies,
+  refresh = [],
+  spawn = false,
+  quiet = false,
+}: DriverPlan): Promise<void> {
   const session = new NftSession();
   const opener = new Opener({ commit: (text) => (spawn ? applyTransaction(text) : session.commit(text)) });
   const open = opener.open.bind(opener);
   const names = new NamesRefresh({ policies: () => refresh, open });
-  const proxy = new DnsProxy({ policyOf: (source) => policies[source], open, report: (report) => quiet || console.log(JSON.stringify(report)) });
+  const proxy = new DnsProxy({
+    policyOf: (source) => policies[source],
+    open,
+    report: (report) => quiet || console.log(JSON.stringify(report)),
+  });
   for (const address of listen) await proxy.listen({ address, port });
   const stop = new AbortController();
   const running = names.run(stop.signal);

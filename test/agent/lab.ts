@@ -15,7 +15,14 @@ import { parsePolicy } from '../../src/egress/parse.ts';
 import { policyId } from '../../src/egress/policy-id.ts';
 import type { Policy } from '../../src/egress/policy.ts';
 import { rebuildText } from '../../src/nft/transaction.ts';
-import { makeHost, type Container, type Daemon, type ExecResult, type Host, type Outside } from '../helpers/host.ts';
+import {
+  makeHost,
+  type Container,
+  type Daemon,
+  type ExecResult,
+  type Host,
+  type Outside,
+} from '../helpers/private-host.ts';
 import { sample } from '../records/sample.ts';
 import type { DriverPlan } from './driver.ts';
 
@@ -40,7 +47,9 @@ export interface DnsLab extends AsyncDisposable {
 
 /** Paths of the driver as a program: node and the source, or one file. */
 export function commandOf(runtime: RuntimeName): string[] {
-  return runtime === 'node' ? [join(root, 'node_modules/.bin/node'), join(import.meta.dirname, 'driver.ts')] : [join(compiled, 'driver')];
+  return runtime === 'node'
+    ? [join(root, 'node_modules/.bin/node'), join(import.meta.dirname, 'driver.ts')]
+    : [join(compiled, 'driver')];
 }
 
 const compiled = mkdtempSync(join(tmpdir(), 'dns-driver-'));
@@ -50,8 +59,21 @@ process.once('exit', () => rmSync(compiled, { recursive: true, force: true }));
 export async function compileDriver(): Promise<void> {
   if (existsSync(join(compiled, 'driver'))) return;
   const bundled = join(compiled, 'driver.cjs');
-  await build({ entryPoints: [join(import.meta.dirname, 'driver.ts')], outfile: bundled, bundle: true, platform: 'node', format: 'cjs', target: 'node24', minify: true, keepNames: true });
-  execFileSync(join(root, 'node_modules/.bin/bun'), ['build', bundled, '--compile', '--bytecode', '--format=cjs', `--outfile=${join(compiled, 'driver')}`], { stdio: 'ignore', cwd: compiled });
+  await build({
+    entryPoints: [join(import.meta.dirname, 'driver.ts')],
+    outfile: bundled,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node24',
+    minify: true,
+    keepNames: true,
+  });
+  execFileSync(
+    join(root, 'node_modules/.bin/bun'),
+    ['build', bundled, '--compile', '--bytecode', '--format=cjs', `--outfile=${join(compiled, 'driver')}`],
+    { stdio: 'ignore', cwd: compiled },
+  );
 }
 
 export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unknown> = {}): Promise<DnsLab> {
@@ -74,13 +96,25 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
     ip -n outside route add fd00:88::/64 via ${outside.hostV6}
     printf 'nameserver ${outside.v4}\n' > /etc/resolv.conf
     touch /run/hosts`);
-  const policy = parsePolicy({ mode: 'allowlist', allow: ['api.example.org:80', '*.example.net:80'], dns: { upstream: [outside.v4] }, ...conf }, 'the conf');
+  const policy = parsePolicy(
+    { mode: 'allowlist', allow: ['api.example.org:80', '*.example.net:80'], dns: { upstream: [outside.v4] }, ...conf },
+    'the conf',
+  );
   const id = policyId(policy);
   const gateways = ['10.88.0.1', 'fd00:88::1'];
   const addresses = ['10.88.0.2', 'fd00:88::2'];
-  const record = { ...sample(), egress: { ingressInterface: 'drawbridge0', addresses, gateways, policy, policyId: id } };
-  const forced = addresses.map((address) => ({ table: 'inet drawbridge' as const, set: `dnsforce${address.includes(':') ? 6 : 4}`, key: `"drawbridge0" . ${address}` }));
-  await host.run(['nft', '-f', '-'], { input: rebuildText({ groups: [compilePolicy(policy)], elements: [...egressElements(record), ...forced] }) });
+  const record = {
+    ...sample(),
+    egress: { ingressInterface: 'drawbridge0', addresses, gateways, policy, policyId: id },
+  };
+  const forced = addresses.map((address) => ({
+    table: 'inet drawbridge' as const,
+    set: `dnsforce${address.includes(':') ? 6 : 4}`,
+    key: `"drawbridge0" . ${address}`,
+  }));
+  await host.run(['nft', '-f', '-'], {
+    input: rebuildText({ groups: [compilePolicy(policy)], elements: [...egressElements(record), ...forced] }),
+  });
   let dnsmasq: Daemon | undefined;
   let plans = 0;
   return {
@@ -92,14 +126,47 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
     hosts: async (lines) => {
       await host.run(['/bin/sh', '-c', 'cat > /run/hosts'], { input: `${lines.join('\n')}\n` });
       if (dnsmasq === undefined) {
-        const args = ['--keep-in-foreground', '--no-resolv', '--no-hosts', '--addn-hosts=/run/hosts', '--local=/#/', '--local-ttl=5', '--user=root', '--bind-interfaces', '--pid-file=', '--conf-file=/dev/null'];
-        dnsmasq = await host.spawn(['dnsmasq', ...args, `--listen-address=${outside.v4}`, '--log-queries', '--log-facility=/run/dnsmasq.log', '--cname=www.example.net,real.example.com'], { where: outside });
-        await until(async () => (await host.exec(['dig', '+time=1', '+tries=1', `@${outside.v4}`, 'x.test'])).code === 0);
+        const args = [
+          '--keep-in-foreground',
+          '--no-resolv',
+          '--no-hosts',
+          '--addn-hosts=/run/hosts',
+          '--local=/#/',
+          '--local-ttl=5',
+          '--user=root',
+          '--bind-interfaces',
+          '--pid-file=',
+          '--conf-file=/dev/null',
+        ];
+        dnsmasq = await host.spawn(
+          [
+            'dnsmasq',
+            ...args,
+            `--listen-address=${outside.v4}`,
+            '--log-queries',
+            '--log-facility=/run/dnsmasq.log',
+            '--cname=www.example.net,real.example.com',
+          ],
+          { where: outside },
+        );
+        await until(
+          async () => (await host.exec(['dig', '+time=1', '+tries=1', `@${outside.v4}`, 'x.test'])).code === 0,
+        );
       } else await host.run(['kill', '-HUP', String(dnsmasq.pid)]);
     },
     startProxy: async (plan = {}) => {
-      const names = { policyId: id, names: policy.names, denied: policy.dns.denied, upstream: policy.dns.upstream, refreshIntervalMinutes: policy.refreshIntervalMinutes };
-      const whole: DriverPlan = { listen: gateways, policies: Object.fromEntries(addresses.map((address) => [address, names])), ...plan };
+      const names = {
+        policyId: id,
+        names: policy.names,
+        denied: policy.dns.denied,
+        upstream: policy.dns.upstream,
+        refreshIntervalMinutes: policy.refreshIntervalMinutes,
+      };
+      const whole: DriverPlan = {
+        listen: gateways,
+        policies: Object.fromEntries(addresses.map((address) => [address, names])),
+        ...plan,
+      };
       const file = `/run/plan-${(plans += 1)}.json`;
       await host.run(['/bin/sh', '-c', `cat > ${file}`], { input: JSON.stringify(whole) });
       const daemon = await host.spawn([...commandOf(runtime), file]);
@@ -116,7 +183,9 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
     },
     open: async () => {
       const text = await host.run(['nft', 'list', 'table', 'inet', 'drawbridge']);
-      const sets = [...text.matchAll(/set policy_\w+_names\w+ \{[^}]*?elements = \{([^}]*)\}/g)].map(([, elements]) => elements ?? '');
+      const sets = [...text.matchAll(/set policy_\w+_names\w+ \{[^}]*?elements = \{([^}]*)\}/g)].map(
+        ([, elements]) => elements ?? '',
+      );
       return sets.flatMap((elements) => elements.split(',').map((one) => one.trim().split(/\s/)[0] ?? '')).toSorted();
     },
     [Symbol.asyncDispose]: () => host.dispose(),

@@ -3,7 +3,13 @@ import { Opener } from '../../src/agent/names/opener.ts';
 import type { Element } from '../../src/nft/element.ts';
 
 function element(key: string, timeout?: number): Element {
-  return { table: 'inet drawbridge', set: 'policy_a_names4_tcp_443', key, comment: 'x', ...(timeout === undefined ? {} : { timeout }) };
+  return {
+    table: 'inet drawbridge',
+    set: 'policy_a_names4_tcp_443',
+    key,
+    comment: 'x',
+    ...(timeout === undefined ? {} : { timeout }),
+  };
 }
 
 describe('Opener', () => {
@@ -39,7 +45,9 @@ describe('Opener', () => {
       },
     });
     await opener.open([element('192.0.2.1', 60)]);
-    await expect(new Opener({ commit: async () => 'stale', repair: async () => {} }).open([element('192.0.2.1', 60)])).rejects.toThrow('the rules of its policy are not in the kernel');
+    await expect(
+      new Opener({ commit: async () => 'stale', repair: async () => {} }).open([element('192.0.2.1', 60)]),
+    ).rejects.toThrow('the rules of its policy are not in the kernel');
   });
 
   test('never shortens the time that an element has', async () => {
@@ -77,7 +85,9 @@ describe('Opener', () => {
         return 'committed';
       },
     });
-    await Promise.all(Array.from({ length: 5000 }, (_, index) => opener.open([element(`10.0.${index >> 8}.${index & 255}`, 60)])));
+    await Promise.all(
+      Array.from({ length: 5000 }, (_, index) => opener.open([element(`10.0.${index >> 8}.${index & 255}`, 60)])),
+    );
     expect(commits).toBe(3);
   });
 });

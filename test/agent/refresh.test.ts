@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { delayAfter, elementsOfName, startDelay, wantedNames, type RefreshedPolicy } from '../../src/agent/names/plan.ts';
+import {
+  delayAfter,
+  elementsOfName,
+  startDelay,
+  wantedNames,
+  type RefreshedPolicy,
+} from '../../src/agent/names/plan.ts';
 import { NamesRefresh, type RefreshOptions } from '../../src/agent/names/refresh.ts';
 import type { Answer, KnownName } from '../../src/egress/names-lifetimes.ts';
 import type { Resolution } from '../../src/egress/names-resolve.ts';
@@ -18,12 +24,20 @@ function wanted(minutes = 30): ReturnType<typeof wantedNames>[number] {
 
 describe('wantedNames()', () => {
   test('asks once for a name of several policies, as often as the most impatient wants', () => {
-    const names = wantedNames([policyOf('a', ['x.example']), policyOf('b', ['x.example'], { refreshIntervalMinutes: 5 }), policyOf('c', ['x.example'], { refreshIntervalMinutes: 0 })]);
-    expect(names.map(({ name, users, refreshIntervalMinutes }) => [name, users.length, refreshIntervalMinutes])).toEqual([['x.example', 3, 5]]);
+    const names = wantedNames([
+      policyOf('a', ['x.example']),
+      policyOf('b', ['x.example'], { refreshIntervalMinutes: 5 }),
+      policyOf('c', ['x.example'], { refreshIntervalMinutes: 0 }),
+    ]);
+    expect(
+      names.map(({ name, users, refreshIntervalMinutes }) => [name, users.length, refreshIntervalMinutes]),
+    ).toEqual([['x.example', 3, 5]]);
   });
 
   test('keeps apart what other servers are asked', () => {
-    expect(wantedNames([policyOf('a', ['x.example']), policyOf('b', ['x.example'], { upstream: ['192.0.2.1'] })])).toHaveLength(2);
+    expect(
+      wantedNames([policyOf('a', ['x.example']), policyOf('b', ['x.example'], { upstream: ['192.0.2.1'] })]),
+    ).toHaveLength(2);
   });
 
   test('leaves out wildcards', () => {
@@ -53,15 +67,29 @@ describe('delayAfter()', () => {
 
 test('startDelay() draws many names apart and leaves a lone one where it is', () => {
   expect(startDelay('x', 1)).toBeLessThanOrEqual(0.01);
-  const bySecond = Object.groupBy(Array.from({ length: 5000 }, (_, index) => startDelay(`name${index}`, 5000)), (delay) => Math.floor(delay));
+  const bySecond = Object.groupBy(
+    Array.from({ length: 5000 }, (_, index) => startDelay(`name${index}`, 5000)),
+    (delay) => Math.floor(delay),
+  );
   expect(Object.keys(bySecond)).toHaveLength(50);
   expect(Math.max(...Object.values(bySecond).map((all) => all?.length ?? 0))).toBeLessThan(150);
 });
 
 test('elementsOfName() keeps what an earlier answer held until its time is up', () => {
   const now = 1e12;
-  const known: KnownName = { name: 'api.example.org', resolvedAt: now, addresses: [{ address: '198.51.100.2', ttl: 60, seenAt: now }, { address: '198.51.100.1', ttl: 60, seenAt: now - 600_000 }, { address: '198.51.100.0', ttl: 60, seenAt: now - 7200_000 }] };
-  expect(elementsOfName(wanted(), known, now).map(({ key, timeout }) => [key, timeout])).toEqual([['198.51.100.2', 1860], ['198.51.100.1', 1260]]);
+  const known: KnownName = {
+    name: 'api.example.org',
+    resolvedAt: now,
+    addresses: [
+      { address: '198.51.100.2', ttl: 60, seenAt: now },
+      { address: '198.51.100.1', ttl: 60, seenAt: now - 600_000 },
+      { address: '198.51.100.0', ttl: 60, seenAt: now - 7200_000 },
+    ],
+  };
+  expect(elementsOfName(wanted(), known, now).map(({ key, timeout }) => [key, timeout])).toEqual([
+    ['198.51.100.2', 1860],
+    ['198.51.100.1', 1260],
+  ]);
 });
 
 describe('NamesRefresh', () => {
@@ -80,14 +108,28 @@ describe('NamesRefresh', () => {
 
   function stage(policies: readonly RefreshedPolicy[], options: Partial<RefreshOptions> = {}): Stage {
     const abort = new AbortController();
-    const on = { asked: [], opened: [], remembered: [], policies, say: () => [{ address: '198.51.100.7', ttl: 300 }] } as unknown as Stage;
+    const on = {
+      asked: [],
+      opened: [],
+      remembered: [],
+      policies,
+      say: () => [{ address: '198.51.100.7', ttl: 300 }],
+    } as unknown as Stage;
     on.refresh = new NamesRefresh({
       policies: () => on.policies,
       open: async (elements) => void on.opened.push(...elements),
       resolve: async (name): Promise<Resolution> => {
         on.asked.push({ name, at: Date.now() - 1e12 });
         const said = await on.say(name);
-        if (said instanceof Error) return { name, answers: [], failures: [{ family: 4, why: said.message }, { family: 6, why: said.message }] };
+        if (said instanceof Error)
+          return {
+            name,
+            answers: [],
+            failures: [
+              { family: 4, why: said.message },
+              { family: 6, why: said.message },
+            ],
+          };
         return { name, answers: said, failures: [] };
       },
       recall: async () => undefined,
@@ -125,7 +167,10 @@ describe('NamesRefresh', () => {
     const on = stage([policyOf('ab12', ['api.example.org'])]);
     on.say = () => [{ address: `198.51.100.${(turn += 1)}`, ttl: 60 }];
     await vi.advanceTimersByTimeAsync(200_000);
-    const last = on.opened.filter(({ comment }) => comment !== undefined).slice(-turn).map(({ key }) => key);
+    const last = on.opened
+      .filter(({ comment }) => comment !== undefined)
+      .slice(-turn)
+      .map(({ key }) => key);
     expect(last.toSorted()).toEqual(Array.from({ length: turn }, (_, index) => `198.51.100.${index + 1}`));
     await on.stop();
   });
@@ -167,7 +212,11 @@ describe('NamesRefresh', () => {
   });
 
   test('opens what is remembered at once, and asks for it when its time comes', async () => {
-    const known: KnownName = { name: 'api.example.org', resolvedAt: 1e12 - 100_000, addresses: [{ address: '198.51.100.9', ttl: 300, seenAt: 1e12 - 100_000 }] };
+    const known: KnownName = {
+      name: 'api.example.org',
+      resolvedAt: 1e12 - 100_000,
+      addresses: [{ address: '198.51.100.9', ttl: 300, seenAt: 1e12 - 100_000 }],
+    };
     const on = stage([policyOf('ab12', ['api.example.org'])], { recall: async () => known });
     await vi.advanceTimersByTimeAsync(100);
     expect(on.opened.map(({ key, timeout }) => [key, timeout])).toEqual([['198.51.100.9', 2000]]);
@@ -204,7 +253,12 @@ describe('NamesRefresh', () => {
   test('5000 names with a TTL of a minute are spread, with never more than 16 under way', async () => {
     let underWay = 0;
     let most = 0;
-    const on = stage([policyOf('ab12', Array.from({ length: 5000 }, (_, index) => `n${index}.example`))]);
+    const on = stage([
+      policyOf(
+        'ab12',
+        Array.from({ length: 5000 }, (_, index) => `n${index}.example`),
+      ),
+    ]);
     on.say = async () => {
       most = Math.max(most, (underWay += 1));
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -212,7 +266,9 @@ describe('NamesRefresh', () => {
       return [{ address: '198.51.100.7', ttl: 60 }];
     };
     await vi.advanceTimersByTimeAsync(180_000);
-    const bySecond = Object.values(Object.groupBy(on.asked, ({ at }) => Math.floor(at / 1000))).map((all) => all?.length ?? 0);
+    const bySecond = Object.values(Object.groupBy(on.asked, ({ at }) => Math.floor(at / 1000))).map(
+      (all) => all?.length ?? 0,
+    );
     expect(most).toBeLessThanOrEqual(16);
     expect(Math.max(...bySecond)).toBeLessThan(200);
     expect(new Set(on.asked.map(({ name }) => name)).size).toBe(5000);

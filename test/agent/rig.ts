@@ -27,13 +27,24 @@ export function rule(name: string, port = 443): NameRule {
   return { name, protocol: 'tcp', ports: { from: port, to: port }, source: `allow "${name}:${port}"` };
 }
 
-export async function makeRig(say: (asked: Asked) => Said | undefined, policy: Partial<NamesPolicy> = {}, options: Partial<ProxyOptions> = {}): Promise<Rig> {
+export async function makeRig(
+  say: (asked: Asked) => Said | undefined,
+  policy: Partial<NamesPolicy> = {},
+  options: Partial<ProxyOptions> = {},
+): Promise<Rig> {
   const upstream = await startUpstream(say);
   const opened: Element[] = [];
   const reports: QueryReport[] = [];
   const clock = { now: 1_000_000_000_000 };
   const rig = {
-    policy: { policyId: 'ab12', names: [rule('api.example.org'), rule('*.example.net')], denied: 'refused' as const, upstream: [upstream.server], refreshIntervalMinutes: 30, ...policy } as NamesPolicy,
+    policy: {
+      policyId: 'ab12',
+      names: [rule('api.example.org'), rule('*.example.net')],
+      denied: 'refused' as const,
+      upstream: [upstream.server],
+      refreshIntervalMinutes: 30,
+      ...policy,
+    } as NamesPolicy,
   };
   const upstreams = new Upstreams({ deadline: 1500, timeoutPerTry: 300 });
   const proxy = new DnsProxy({

@@ -79,7 +79,11 @@ export async function startUpstream(say: (asked: Asked) => Said | undefined, add
       dnsPacket.encode({
         id: asked.id,
         type: 'response',
-        flags: dnsPacket.RECURSION_DESIRED | dnsPacket.RECURSION_AVAILABLE | (said.truncated === true ? dnsPacket.TRUNCATED_RESPONSE : 0) | (said.rcode ?? 0),
+        flags:
+          dnsPacket.RECURSION_DESIRED |
+          dnsPacket.RECURSION_AVAILABLE |
+          (said.truncated === true ? dnsPacket.TRUNCATED_RESPONSE : 0) |
+          (said.rcode ?? 0),
         questions: [question],
         answers: [...(said.answers ?? [])],
         authorities: [...(said.authorities ?? [])],
@@ -101,7 +105,13 @@ export function cname(name: string, data: string, ttl = 300): Answer {
 }
 
 export function soa(name: string, minimum = 60): Answer {
-  return { type: 'SOA', name, ttl: 3600, class: 'IN', data: { mname: 'ns.example', rname: 'root.example', serial: 1, refresh: 1, retry: 1, expire: 1, minimum } };
+  return {
+    type: 'SOA',
+    name,
+    ttl: 3600,
+    class: 'IN',
+    data: { mname: 'ns.example', rname: 'root.example', serial: 1, refresh: 1, retry: 1, expire: 1, minimum },
+  };
 }
 
 function questionEnd(message: Buffer): number {

@@ -37,7 +37,10 @@ describe('odd upstreams', () => {
   test('all servers failing is SERVFAIL, and the reasons are reported', async () => {
     await using rig = await makeRig(() => ({ rcode: 5 }));
     expect((await rig.ask('api.example.org')).rcode).toBe('SERVFAIL');
-    expect(rig.reports[0]).toMatchObject({ verdict: 'failed', why: expect.stringContaining('it answered with code 5') });
+    expect(rig.reports[0]).toMatchObject({
+      verdict: 'failed',
+      why: expect.stringContaining('it answered with code 5'),
+    });
   });
 
   test('no server at all is SERVFAIL', async () => {
@@ -46,7 +49,9 @@ describe('odd upstreams', () => {
   });
 
   test('a server from before EDNS is asked without it', async () => {
-    await using rig = await makeRig(({ name, packet }) => (packet.additionals?.length === 0 ? one(name) : { rcode: 1 }));
+    await using rig = await makeRig(({ name, packet }) =>
+      packet.additionals?.length === 0 ? one(name) : { rcode: 1 },
+    );
     expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
   });
 
@@ -56,7 +61,14 @@ describe('odd upstreams', () => {
         const good = answer(id, question, '198.51.100.7');
         const otherQuestion = Buffer.from(question);
         otherQuestion[1] = 0x7a;
-        return [answer(id ^ 1, question, '203.0.113.1'), answer(id, otherQuestion, '203.0.113.2'), randomBytes(40), Buffer.alloc(3), good.subarray(0, -2), good];
+        return [
+          answer(id ^ 1, question, '203.0.113.1'),
+          answer(id, otherQuestion, '203.0.113.2'),
+          randomBytes(40),
+          Buffer.alloc(3),
+          good.subarray(0, -2),
+          good,
+        ];
       },
     }));
     expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
@@ -106,15 +118,24 @@ describe('odd clients', () => {
     await using rig = await makeRig(({ name }) => one(name));
     const socket = createSocket('udp4');
     socket.on('error', () => {});
-    const seeds = [queryBytes('api.example.org', 'A', 1232), queryBytes('evil.example', 'TXT'), queryBytes('x.example.net', 'AAAA', 512)];
+    const seeds = [
+      queryBytes('api.example.org', 'A', 1232),
+      queryBytes('evil.example', 'TXT'),
+      queryBytes('x.example.net', 'AAAA', 512),
+    ];
     const before = process.memoryUsage().heapUsed;
     for (let round = 0; round < 5000; round += 1) {
       const message = Buffer.from(seeds[round % 3] ?? Buffer.alloc(0));
       if (round % 5 === 0) socket.send(randomBytes(round % 600), rig.port, '127.0.0.1');
       // Never the name itself: what stays a query for it is a good one.
-      for (let change = 0; change <= round % 4; change += 1) message[Math.floor(Math.random() * 12)] = Math.floor(Math.random() * 256);
+      for (let change = 0; change <= round % 4; change += 1)
+        message[Math.floor(Math.random() * 12)] = Math.floor(Math.random() * 256);
       message[12 + (round % 8)] = Math.floor(Math.random() * 256) | 0xc0;
-      socket.send(message.subarray(0, round % 7 === 0 ? Math.floor(Math.random() * message.length) : undefined), rig.port, '127.0.0.1');
+      socket.send(
+        message.subarray(0, round % 7 === 0 ? Math.floor(Math.random() * message.length) : undefined),
+        rig.port,
+        '127.0.0.1',
+      );
       if (round % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -147,7 +168,12 @@ describe('odd clients', () => {
 
   test('a label with a dot inside is not taken for two labels', async () => {
     await using rig = await makeRig(({ name }) => one(name));
-    const message = Buffer.concat([queryBytes('').subarray(0, 12), Buffer.from([15]), Buffer.from('api.example.org'), Buffer.from([0, 0, 1, 0, 1])]);
+    const message = Buffer.concat([
+      queryBytes('').subarray(0, 12),
+      Buffer.from([15]),
+      Buffer.from('api.example.org'),
+      Buffer.from([0, 0, 1, 0, 1]),
+    ]);
     expect(rcodeOf(await byUdp(message, rig.port, '127.0.0.1', { from: '127.0.0.1', timeout: 500 }))).toBe('REFUSED');
     expect(rig.upstream.asked).toEqual([]);
   });
@@ -162,7 +188,9 @@ describe('odd clients', () => {
 
   test('one source cannot take all places', async () => {
     await using rig = await makeRig(() => undefined, { names: 'any' }, { limits: { total: 20, perSource: 10 } });
-    const first = Array.from({ length: 15 }, (_, index) => rig.ask(`n${index}.example`, { timeout: 400 }).catch(() => 'none'));
+    const first = Array.from({ length: 15 }, (_, index) =>
+      rig.ask(`n${index}.example`, { timeout: 400 }).catch(() => 'none'),
+    );
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(rig.proxy.underWay).toBe(10);
     rig.upstream.say = ({ name }) => one(name);
@@ -174,7 +202,9 @@ describe('odd clients', () => {
     await using rig = await makeRig(({ name }) => (name.startsWith('slow') ? { ...one(name), delay: 100 } : one(name)));
     const socket = connect({ host: '127.0.0.1', port: rig.port });
     await once(socket, 'connect');
-    const sent = Buffer.concat(['slow.example.net', 'fast.example.net', 'api.example.org'].map((name) => framed(queryBytes(name))));
+    const sent = Buffer.concat(
+      ['slow.example.net', 'fast.example.net', 'api.example.org'].map((name) => framed(queryBytes(name))),
+    );
     for (let offset = 0; offset < sent.length; offset += 7) {
       socket.write(sent.subarray(offset, offset + 7));
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -184,7 +214,10 @@ describe('odd clients', () => {
     socket.end();
     await once(socket, 'close');
     const names: string[] = [];
-    for (let offset = 0; offset < all.length; offset += 2 + all.readUInt16BE(offset)) names.push(heard(all.subarray(offset + 2, offset + 2 + all.readUInt16BE(offset))).packet.questions?.[0]?.name ?? '');
+    for (let offset = 0; offset < all.length; offset += 2 + all.readUInt16BE(offset))
+      names.push(
+        heard(all.subarray(offset + 2, offset + 2 + all.readUInt16BE(offset))).packet.questions?.[0]?.name ?? '',
+      );
     expect(names).toEqual(['fast.example.net', 'api.example.org', 'slow.example.net']);
   });
 
@@ -204,7 +237,11 @@ describe('odd clients', () => {
     await using rig = await makeRig(({ name }) => one(name));
     const sockets = Array.from({ length: 20 }, () => connect({ host: '127.0.0.1', port: rig.port }));
     let closed = 0;
-    for (const socket of sockets) socket.on('error', () => {}).on('close', () => (closed += 1)).resume();
+    for (const socket of sockets)
+      socket
+        .on('error', () => {})
+        .on('close', () => (closed += 1))
+        .resume();
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(closed).toBe(4);
     for (const socket of sockets) socket.destroy();
@@ -221,14 +258,22 @@ describe('odd clients', () => {
     await using rig = await makeRig(({ name }) => one(name));
     await using other = await makeRig(({ name }) => one(name));
     await rig.proxy.unlisten('127.0.0.1');
-    await expect(rig.proxy.listen({ address: '127.0.0.1', port: other.port })).rejects.toThrow(`Cannot serve DNS at "127.0.0.1", port ${other.port} by TCP: another server has it`);
-    await expect(rig.proxy.listen({ address: '198.51.100.99', port: 5353 })).rejects.toThrow('the host does not have the address');
+    await expect(rig.proxy.listen({ address: '127.0.0.1', port: other.port })).rejects.toThrow(
+      `Cannot serve DNS at "127.0.0.1", port ${other.port} by TCP: another server has it`,
+    );
+    await expect(rig.proxy.listen({ address: '198.51.100.99', port: 5353 })).rejects.toThrow(
+      'the host does not have the address',
+    );
   });
 });
 
 function answer(id: number, question: Buffer, address: string): Buffer {
   const header = Buffer.from([id >> 8, id & 255, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
-  return Buffer.concat([header, question, Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address.split('.').map(Number)])]);
+  return Buffer.concat([
+    header,
+    question,
+    Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address.split('.').map(Number)]),
+  ]);
 }
 
 function framed(message: Buffer): Buffer {

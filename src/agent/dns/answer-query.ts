@@ -80,10 +80,16 @@ interface Done {
   readonly told: Partial<QueryReport> & Pick<QueryReport, 'verdict'>;
 }
 
-async function answer(query: Query, { policy, limit }: Asking, { lookup, open, openDeadline }: AnswerOptions): Promise<Done> {
+async function answer(
+  query: Query,
+  { policy, limit }: Asking,
+  { lookup, open, openDeadline }: AnswerOptions,
+): Promise<Done> {
   const judged = judgeQuery(query, policy);
   if (judged.verdict === 'deny' || policy === undefined)
-    return judged.verdict === 'deny' ? { answer: judged.answer, told: { verdict: 'denied', why: judged.why } } : failure('no policy');
+    return judged.verdict === 'deny'
+      ? { answer: judged.answer, told: { verdict: 'denied', why: judged.why } }
+      : failure('no policy');
   let found: Found;
   let released: Release;
   try {
@@ -101,7 +107,8 @@ async function answer(query: Query, { policy, limit }: Asking, { lookup, open, o
     return failure(error);
   }
   const told = { from: found.from, addresses, stripped, openTook: performance.now() - opened };
-  const stale = found.from === 'stale' ? { error: { code: extendedErrors.stale, text: 'drawbridge: no upstream answers' } } : {};
+  const stale =
+    found.from === 'stale' ? { error: { code: extendedErrors.stale, text: 'drawbridge: no upstream answers' } } : {};
   return { answer: { ...stale, ...released.answer }, told: { verdict: 'answered', ...told } };
 }
 
@@ -115,15 +122,27 @@ function fitted(query: Query, released: Release, limit: number): Release {
 }
 
 /** An address that is private is there only because a literal opens it: no name does. */
-function elementsOf(addresses: readonly SeenAnswer[], rules: readonly NameRule[], name: string, policy: NamesPolicy): Element[] {
+function elementsOf(
+  addresses: readonly SeenAnswer[],
+  rules: readonly NameRule[],
+  name: string,
+  policy: NamesPolicy,
+): Element[] {
   return addresses
     .filter(({ address }) => policy.isOpenByAddress?.(address) !== true)
-    .flatMap(({ address, ttl }) => rules.map((rule) => openedElement(policy, rule, { name, address, seconds: lifetime(ttl, policy.refreshIntervalMinutes) })));
+    .flatMap(({ address, ttl }) =>
+      rules.map((rule) =>
+        openedElement(policy, rule, { name, address, seconds: lifetime(ttl, policy.refreshIntervalMinutes) }),
+      ),
+    );
 }
 
 function failure(error: unknown, code: number = extendedErrors.other): Done {
   const why = error instanceof Error ? error.message : String(error);
-  return { answer: { rcode: rcodes.servFail, error: { code, text: `drawbridge: ${why}` } }, told: { verdict: 'failed', why } };
+  return {
+    answer: { rcode: rcodes.servFail, error: { code, text: `drawbridge: ${why}` } },
+    told: { verdict: 'failed', why },
+  };
 }
 
 async function within(deadline: number, task: Promise<void>): Promise<void> {

@@ -23,7 +23,8 @@ export function readName(message: Buffer, offset: number): { name: string; end: 
   const read = codecs.name.decode(message, offset);
   const end = offset + codecs.name.decode.bytes;
   const name = read === '.' ? '' : read;
-  if (!/^[\x21-\x7e]*$/.test(name) || /^\.|\.\.|\.$/.test(name)) throw new RangeError('a name has a label that is no text');
+  if (!/^[\x21-\x7e]*$/.test(name) || /^\.|\.\.|\.$/.test(name))
+    throw new RangeError('a name has a label that is no text');
   return { name, end };
 }
 
@@ -43,5 +44,8 @@ export function expandRdata(type: string, message: Buffer, lengthOffset: number)
 
 /** RDATA of a SOA record (RFC 1035, 3.3.13). */
 export function soaRdata(soa: { mname: string; rname: string; serial: number; minimum: number }): Buffer {
-  return codecs.record('SOA').encode({ refresh: 3600, retry: 600, expire: 86_400, ...soa }).subarray(2);
+  return codecs
+    .record('SOA')
+    .encode({ refresh: 3600, retry: 600, expire: 86_400, ...soa })
+    .subarray(2);
 }

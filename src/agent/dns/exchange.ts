@@ -70,7 +70,9 @@ function askByTcp(question: Question, server: ServerAddress, deadline: number): 
     let received = Buffer.alloc(0);
     socket.on('error', fail);
     socket.on('close', () => fail(new Error('it closed the connection without an answer')));
-    socket.on('connect', () => socket.write(Buffer.concat([Buffer.from([message.length >> 8, message.length & 0xff]), message])));
+    socket.on('connect', () =>
+      socket.write(Buffer.concat([Buffer.from([message.length >> 8, message.length & 0xff]), message])),
+    );
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
       if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;

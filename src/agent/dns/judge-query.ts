@@ -21,7 +21,8 @@ export type QueryVerdict =
  */
 export function judgeQuery(query: Query, policy: NamesPolicy | undefined): QueryVerdict {
   const { name, type } = query;
-  if (query.edns !== undefined && query.edns.version > 0) return deny('its version of EDNS is not known', rcodes.badVers);
+  if (query.edns !== undefined && query.edns.version > 0)
+    return deny('its version of EDNS is not known', rcodes.badVers);
   if (policy === undefined) return deny('no policy belongs to the source address', rcodes.refused);
   if (query.class !== 1) return deny('it is not of class IN', rcodes.refused);
   const rules = policy.names === 'any' || !query.isHostName ? [] : rulesFor(policy.names, name);

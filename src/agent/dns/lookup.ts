@@ -22,7 +22,11 @@ export class Lookup {
   readonly #upstreams: Upstreams;
   readonly #now: () => number;
 
-  constructor({ cache = new AnswerCache(), upstreams = new Upstreams(), now = Date.now }: { cache?: AnswerCache; upstreams?: Upstreams; now?: () => number } = {}) {
+  constructor({
+    cache = new AnswerCache(),
+    upstreams = new Upstreams(),
+    now = Date.now,
+  }: { cache?: AnswerCache; upstreams?: Upstreams; now?: () => number } = {}) {
     this.#cache = cache;
     this.#upstreams = upstreams;
     this.#now = now;

@@ -85,7 +85,12 @@ export class DnsProxy {
       return await serve(at, (message, source, by) => this.#handle(message, source, by));
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      throw new CniError(codes.commandFailed, `Cannot serve DNS at "${at.address}", port ${at.port} by ${protocol}: ${problems[code] ?? code}`, 'Let the other server listen on addresses of its own ("bind-interfaces" of dnsmasq, "DNSStubListenerExtra" of systemd-resolved), or stop it', { cause: error });
+      throw new CniError(
+        codes.commandFailed,
+        `Cannot serve DNS at "${at.address}", port ${at.port} by ${protocol}: ${problems[code] ?? code}`,
+        'Let the other server listen on addresses of its own ("bind-interfaces" of dnsmasq, "DNSStubListenerExtra" of systemd-resolved), or stop it',
+        { cause: error },
+      );
     }
   }
 
@@ -97,7 +102,12 @@ export class DnsProxy {
       const { open, openDeadline = 2000, policyOf, report } = this.#options;
       const limit = protocol === 'udp' ? udpLimit(query) : 0xffff;
       const asking = { source, limit, policy: policyOf(source) };
-      return await answerQuery(query, asking, { lookup: this.#lookup, open, openDeadline, ...(report === undefined ? {} : { report }) });
+      return await answerQuery(query, asking, {
+        lookup: this.#lookup,
+        open,
+        openDeadline,
+        ...(report === undefined ? {} : { report }),
+      });
     } catch {
       return undefined;
     } finally {

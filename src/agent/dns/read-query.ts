@@ -19,7 +19,8 @@ export interface Query {
 
 /** What to do with a message that is not a query that can be judged. */
 export type Unreadable =
-  { readonly drop: true } | { readonly drop: false; readonly id: number; readonly rcode: number; readonly question: Buffer };
+  | { readonly drop: true }
+  | { readonly drop: false; readonly id: number; readonly rcode: number; readonly question: Buffer };
 
 const headerLength = 12;
 /** A name of 255 bytes, type and class, and room for options of EDNS. */

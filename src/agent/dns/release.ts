@@ -36,14 +36,30 @@ const longestChain = 16;
  */
 export function release({ name, type }: Query, { rcode, answers, soa }: UpstreamAnswer, policy: NamesPolicy): Release {
   const chain = followChain(name, type, answers);
-  const found = type === recordTypes.CNAME ? [] : answers.filter((one) => one.type === type && one.name.toLowerCase() === chain.end);
-  const { kept, stripped } = type === recordTypes.A || type === recordTypes.AAAA ? stripAddresses(found, policy) : { kept: stripHints(found, chain.end, policy), stripped: [] };
-  const addresses = kept.flatMap(({ address, ttl }) => (address === undefined ? [] : [{ address, ttl: Math.min(ttl, chain.ttl) }]));
-  const released = [...chain.links, ...kept].map((record) => ({ ...record, ttl: Math.min(record.ttl, longestTtl(policy)) }));
+  const found =
+    type === recordTypes.CNAME
+      ? []
+      : answers.filter((one) => one.type === type && one.name.toLowerCase() === chain.end);
+  const { kept, stripped } =
+    type === recordTypes.A || type === recordTypes.AAAA
+      ? stripAddresses(found, policy)
+      : { kept: stripHints(found, chain.end, policy), stripped: [] };
+  const addresses = kept.flatMap(({ address, ttl }) =>
+    address === undefined ? [] : [{ address, ttl: Math.min(ttl, chain.ttl) }],
+  );
+  const released = [...chain.links, ...kept].map((record) => ({
+    ...record,
+    ttl: Math.min(record.ttl, longestTtl(policy)),
+  }));
   const isEmpty = kept.length === 0 && (chain.links.length === 0 || type !== recordTypes.CNAME);
   const authorities = isEmpty ? [soa ?? deniedAuthority(chain.end)] : [];
   return {
-    answer: { rcode: kept.length > 0 ? rcodes.noError : rcode, answers: released, authorities, ...filteredError(stripped) },
+    answer: {
+      rcode: kept.length > 0 ? rcodes.noError : rcode,
+      answers: released,
+      authorities,
+      ...filteredError(stripped),
+    },
     addresses,
     stripped,
   };
@@ -75,8 +91,12 @@ function followChain(name: string, type: number, answers: readonly ResourceRecor
   return { links, end, ttl: Math.min(...links.map(({ ttl }) => ttl)) };
 }
 
-function stripAddresses(found: readonly ResourceRecord[], { names, isOpenByAddress }: NamesPolicy): { kept: ResourceRecord[]; stripped: string[] } {
-  const isKept = ({ address = '' }: ResourceRecord): boolean => names === 'any' || reservedRangeOf(address) === undefined || isOpenByAddress?.(address) === true;
+function stripAddresses(
+  found: readonly ResourceRecord[],
+  { names, isOpenByAddress }: NamesPolicy,
+): { kept: ResourceRecord[]; stripped: string[] } {
+  const isKept = ({ address = '' }: ResourceRecord): boolean =>
+    names === 'any' || reservedRangeOf(address) === undefined || isOpenByAddress?.(address) === true;
   const { true: kept = [], false: stripped = [] } = Object.groupBy(found, (record) => `${isKept(record)}`);
   return { kept: kept.slice(0, mostAddresses), stripped: stripped.map(({ address = '' }) => address) };
 }
@@ -92,5 +112,10 @@ function stripHints(found: readonly ResourceRecord[], owner: string, { names }: 
 
 function filteredError(stripped: readonly string[]): Pick<Answer, 'error'> {
   if (stripped.length === 0) return {};
-  return { error: { code: extendedErrors.filtered, text: `drawbridge: ${stripped.length} addresses stripped, no name opens ${stripped[0]}` } };
+  return {
+    error: {
+      code: extendedErrors.filtered,
+      text: `drawbridge: ${stripped.length} addresses stripped, no name opens ${stripped[0]}`,
+    },
+  };
 }

@@ -36,7 +36,12 @@ export function writeAnswer(query: Query, answer: Answer, limit: number): { mess
   const answers = writeRecords(answer.answers ?? [], room, 12 + query.question.length, names);
   const rest = room - answers.bytes.length;
   const isTruncated = answers.count < (answer.answers?.length ?? 0);
-  const authorities = writeRecords(isTruncated ? [] : (answer.authorities ?? []), rest, limit - rest - opt.length, names);
+  const authorities = writeRecords(
+    isTruncated ? [] : (answer.authorities ?? []),
+    rest,
+    limit - rest - opt.length,
+    names,
+  );
   const header = Buffer.alloc(12);
   header.writeUInt16BE(query.id, 0);
   header.writeUInt16BE(

@@ -85,7 +85,10 @@ export class Opener {
 
   async #commitTogether(some: readonly Waiting[]): Promise<void> {
     try {
-      await this.#put(some.flatMap(({ elements }) => elements), some.length === 1);
+      await this.#put(
+        some.flatMap(({ elements }) => elements),
+        some.length === 1,
+      );
       for (const { resolve } of some) resolve();
     } catch (error) {
       if (some.length === 1) some[0]?.reject(error);
@@ -96,13 +99,16 @@ export class Opener {
   async #put(elements: readonly Element[], isLastTry: boolean): Promise<void> {
     const now = this.#now();
     const put = this.#longest(elements, now);
-    const text = makeWay(put.filter((element) => this.#wasTimed(element))) + changeText({ drop: [], undeclare: [], declare: [], assert: [], put });
+    const text =
+      makeWay(put.filter((element) => this.#wasTimed(element))) +
+      changeText({ drop: [], undeclare: [], declare: [], assert: [], put });
     let outcome = await this.#commit(text);
     if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
       await this.#repair();
       outcome = await this.#commit(text);
     }
-    if (outcome === 'stale') throw new Error('Cannot open the addresses of a name: the rules of its policy are not in the kernel');
+    if (outcome === 'stale')
+      throw new Error('Cannot open the addresses of a name: the rules of its policy are not in the kernel');
     for (const element of put) this.#open.set(elementId(element), { element, ends: endOf(element, now) });
   }
 
@@ -131,7 +137,9 @@ export class Opener {
 
 /** A permanent element does not take the place of a timed one. That may have gone by itself: so it is added, and deleted. */
 function makeWay(elements: readonly Element[]): string {
-  return ['add', 'delete'].flatMap((verb) => elements.map(({ table, set, key }) => `${verb} element ${table} ${set} { ${key} }\n`)).join('');
+  return ['add', 'delete']
+    .flatMap((verb) => elements.map(({ table, set, key }) => `${verb} element ${table} ${set} { ${key} }\n`))
+    .join('');
 }
 
 function endOf(element: Element | undefined, now: number): number {
@@ -139,6 +147,8 @@ function endOf(element: Element | undefined, now: number): number {
   return element.timeout === undefined ? Infinity : now + element.timeout * 1000;
 }
 
-function withTime({ timeout: _, ...endless }: Element, ends: number, now: number): Element {
-  return ends === Infinity ? endless : { ...endless, timeout: Math.max(1, Math.ceil((ends - now) / 1000)) };
+function withTime(element: Element, ends: number, now: number): Element {
+  const { timeout, ...endless } = element;
+  if (ends === Infinity) return timeout === undefined ? element : endless;
+  return { ...endless, timeout: Math.max(1, Math.ceil((ends - now) / 1000)) };
 }

@@ -66,7 +66,10 @@ export function nameKey(name: string, servers: readonly string[]): string {
  * minute that doubles with every failure, up to the interval. A tenth is added by the name, so that names
  * that were resolved together do not stay together.
  */
-export function delayAfter({ ttls, failures }: Attempt, { key, refreshIntervalMinutes }: WantedName): number | undefined {
+export function delayAfter(
+  { ttls, failures }: Attempt,
+  { key, refreshIntervalMinutes }: WantedName,
+): number | undefined {
   const usual = refreshDelay(ttls, refreshIntervalMinutes);
   if (usual === undefined) return undefined;
   const [shortest = usual, longest = usual] = [[0], []].map((given) => refreshDelay(given, refreshIntervalMinutes));
@@ -80,10 +83,17 @@ export function startDelay(key: string, count: number): number {
 }
 
 /** What a name opens now, for all policies that list it. */
-export function elementsOfName({ name, users }: WantedName, known: KnownName, now: number, said: Pick<OpenOptions, 'failing' | 'isGone'> = {}): Element[] {
+export function elementsOfName(
+  { name, users }: WantedName,
+  known: KnownName,
+  now: number,
+  said: Pick<OpenOptions, 'failing' | 'isGone'> = {},
+): Element[] {
   return users.flatMap(({ policy, rules }) => {
     const { refreshIntervalMinutes } = policy;
-    return openAddresses(known, { now, refreshIntervalMinutes, ...said }).flatMap((open) => rules.map((rule) => openedElement(policy, rule, { name, ...open })));
+    return openAddresses(known, { now, refreshIntervalMinutes, ...said }).flatMap((open) =>
+      rules.map((rule) => openedElement(policy, rule, { name, ...open })),
+    );
   });
 }
 

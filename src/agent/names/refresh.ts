@@ -2,7 +2,15 @@ import { learn, type Answer, type KnownName } from '../../egress/names-lifetimes
 import { resolveNames, type Resolution } from '../../egress/names-resolve.ts';
 import { recallName, rememberName } from '../../egress/names-store.ts';
 import type { Element } from '../../nft/element.ts';
-import { delayAfter, elementsOfName, nameKey, startDelay, wantedNames, type RefreshedPolicy, type WantedName } from './plan.ts';
+import {
+  delayAfter,
+  elementsOfName,
+  nameKey,
+  startDelay,
+  wantedNames,
+  type RefreshedPolicy,
+  type WantedName,
+} from './plan.ts';
 
 export interface RefreshOptions {
   /** Policies whose chains have sets for the addresses of names; the same array for as long as nothing changes. */
@@ -63,7 +71,14 @@ export class NamesRefresh {
   #wake: () => void = () => {};
 
   constructor(options: RefreshOptions) {
-    this.#options = { resolve: resolveOne, recall: recallName, remember: rememberName, now: Date.now, concurrency: 16, ...options };
+    this.#options = {
+      resolve: resolveOne,
+      recall: recallName,
+      remember: rememberName,
+      now: Date.now,
+      concurrency: 16,
+      ...options,
+    };
   }
 
   /** Goes on until the signal; then waits for what is under way. */
@@ -99,7 +114,8 @@ export class NamesRefresh {
     const rest = [...this.#wanted.values()];
     const reports: RefreshReport[] = [];
     const worker = async (): Promise<void> => {
-      for (let wanted = rest.shift(); wanted !== undefined; wanted = rest.shift()) reports.push(await this.refresh(wanted));
+      for (let wanted = rest.shift(); wanted !== undefined; wanted = rest.shift())
+        reports.push(await this.refresh(wanted));
     };
     await Promise.all(Array.from({ length: this.#options.concurrency }, worker));
     return reports;
@@ -121,7 +137,11 @@ export class NamesRefresh {
     const last = known.addresses.filter(({ seenAt }) => now - seenAt < together);
     if (isWhole && last.length > 0) {
       standing.failures = 0;
-      this.#setDue(wanted, standing, last.map(({ ttl }) => ttl));
+      this.#setDue(
+        wanted,
+        standing,
+        last.map(({ ttl }) => ttl),
+      );
     }
     if (answers.length === 0 || now - standing.rememberedAt < rememberEvery) return;
     standing.rememberedAt = now;
@@ -157,7 +177,11 @@ export class NamesRefresh {
       if (elements.length > 0) await this.#options.open(elements);
     });
     if (known.resolvedAt === now) await this.#trying(problems, () => this.#options.remember(known, servers));
-    const next = this.#setDue(wanted, standing, answers.map(({ ttl }) => ttl));
+    const next = this.#setDue(
+      wanted,
+      standing,
+      answers.map(({ ttl }) => ttl),
+    );
     const report = { name, servers, answers, problems, next };
     this.#options.report?.(report);
     return report;
@@ -168,7 +192,13 @@ export class NamesRefresh {
       return await this.#options.resolve(name, servers);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      return { answers: [], failures: [{ family: 4, why }, { family: 6, why }] };
+      return {
+        answers: [],
+        failures: [
+          { family: 4, why },
+          { family: 6, why },
+        ],
+      };
     }
   }
 
@@ -197,14 +227,17 @@ export class NamesRefresh {
     const changed = [...this.#wanted.values()].filter((wanted) => !isSame(wanted, before.get(wanted.key)));
     const now = this.#options.now();
     for (const wanted of changed) {
-      const known = this.#standing.get(wanted.key)?.known ?? (await this.#options.recall(wanted.name, wanted.servers).catch(() => undefined));
+      const known =
+        this.#standing.get(wanted.key)?.known ??
+        (await this.#options.recall(wanted.name, wanted.servers).catch(() => undefined));
       const standing = new Standing();
       standing.known = known;
       this.#standing.set(wanted.key, standing);
       const last = known?.addresses.filter(({ seenAt }) => seenAt === known.resolvedAt) ?? [];
       const delay = delayAfter({ ttls: last.map(({ ttl }) => ttl), failures: 0 }, wanted);
       const dueAt = known === undefined || last.length === 0 ? 0 : known.resolvedAt + (delay ?? 0) * 1000;
-      standing.dueAt = delay === undefined ? Infinity : Math.max(dueAt, now + startDelay(wanted.key, changed.length) * 1000);
+      standing.dueAt =
+        delay === undefined ? Infinity : Math.max(dueAt, now + startDelay(wanted.key, changed.length) * 1000);
       const elements = known === undefined ? [] : elementsOfName(wanted, known, now);
       if (elements.length > 0) void this.#options.open(elements).catch(() => {});
     }
@@ -223,7 +256,10 @@ export class NamesRefresh {
       if (at <= now) due.push(wanted);
       else next = Math.min(next, at);
     }
-    return { due: due.toSorted((one, other) => dueAt(one) - dueAt(other)), lookAt: Math.max(next, now + shortestSleep) };
+    return {
+      due: due.toSorted((one, other) => dueAt(one) - dueAt(other)),
+      lookAt: Math.max(next, now + shortestSleep),
+    };
   }
 
   #sleep(milliseconds: number): Promise<void> {
