@@ -28,5 +28,37 @@ export const commands: readonly Command[] = [
     needsRoot: true,
     load: async () => import('./list.ts'),
   },
+  {
+    name: 'explain',
+    summary: 'Say whether a container reaches a destination, and why',
+    about: [
+      'Answers as the rules in the kernel do: by which rule of which policy, in which file and line; which addresses a name has now and until when they are open; and what else on this host would stop the packet, such as a foreign firewall, forwarding that is off, or a missing route.',
+      'The destination is HOST[:PORT[/PROTOCOL]]: a name, an address, or a URL as pasted; 443/tcp unless it says otherwise. Exit status 0: it is reached; 1: it is not.',
+    ],
+    operands: [
+      container,
+      { name: 'DESTINATION', about: 'HOST[:PORT[/PROTOCOL]], protocol tcp, udp, sctp or icmp', required: true },
+    ],
+    options: [{ flag: '--trace', about: 'Send one packet from the container and show every rule that it meets' }, json],
+    examples: [
+      { line: 'drawbridge explain web0 api.github.com', about: 'may web0 connect to it?' },
+      { line: 'drawbridge explain web0 10.0.0.5:5432 --trace', about: 'follow a packet to a database' },
+      { line: "drawbridge explain web0 '[2001:db8::1]:53/udp'", about: 'an IPv6 address, and UDP' },
+    ],
+    needsRoot: true,
+    load: async () => import('./explain.ts'),
+  },
+  {
+    name: 'probe',
+    summary: 'Open one connection, or send one datagram, and say what became of it',
+    operands: [
+      { name: 'ADDRESS', about: 'An address', required: true },
+      { name: 'PORT', about: 'A port', required: true },
+      { name: 'PROTOCOL', about: 'tcp or udp', required: true },
+    ],
+    examples: [{ line: 'drawbridge probe 8.8.8.8 443 tcp', about: 'what explain --trace does inside a container' }],
+    needsRoot: false,
+    hidden: true,
+    load: async () => import('./probe.ts'),
+  },
 ];
-void container;

@@ -82,8 +82,9 @@ function heldElement(raw: unknown): HeldElement {
 }
 
 function partsOf(key: unknown): string[] {
-  const { concat } = (key ?? {}) as { concat?: unknown[] };
-  return concat === undefined ? [textOf(key)] : concat.map(textOf);
+  // A string has a "concat" of its own.
+  const isCompound = typeof key === 'object' && key !== null && 'concat' in key && Array.isArray(key.concat);
+  return isCompound ? (key.concat as unknown[]).map(textOf) : [textOf(key)];
 }
 
 function textOf(value: unknown): string {

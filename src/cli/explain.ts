@@ -1,0 +1,194 @@
+import type { Verdict } from '../egress/judge.ts';
+import { nameCovers } from '../egress/name.ts';
+import { describeBroken } from '../records/in-force.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import { isBroken, listRecords } from '../records/store.ts';
+import { CniError, codes } from '../cni/errors.ts';
+import type { Invocation } from './command.ts';
+import { adviceFor } from './explain/advice.ts';
+import { findAddresses } from './explain/addresses.ts';
+import { parseDestination, type Asked } from './explain/destination.ts';
+import { findObstacles, type Obstacle } from './explain/obstacles.ts';
+import { placeOf, policyFileOf, startOf, type PolicyFile, type RulePlace } from './explain/place.ts';
+import { printExplanation } from './explain/print.ts';
+import { trace, type Trace } from './explain/trace.ts';
+import { verdictOf, type Ground } from './explain/verdict.ts';
+import { findAttachments } from './survey/find.ts';
+import { readOpenNames, type OpenAddress } from './survey/open-names.ts';
+import { surroundingsOf } from './survey/surroundings.ts';
+import { addressesOf } from './survey/words.ts';
+import { printJson, type Terminal } from './terminal.ts';
+
+/** What becomes of packets to one address. */
+export interface AddressAnswer extends Verdict {
+  readonly address: string;
+  /** What the kernel has open at the address because of a name. */
+  readonly open: readonly OpenAddress[];
+  readonly obstacles: readonly Obstacle[];
+}
+
+export interface Explanation {
+  readonly record: AttachmentRecord;
+  readonly asked: Asked;
+  readonly verdict: 'allow' | 'deny';
+  readonly rule: string;
+  readonly reason: string;
+  readonly answers: readonly AddressAnswer[];
+  /** Of families that the container has no address of. */
+  readonly left: readonly string[];
+  readonly problems: readonly string[];
+  readonly file: PolicyFile | undefined;
+  readonly place: RulePlace | undefined;
+  readonly advice: string | undefined;
+  readonly trace: Trace | undefined;
+}
+
+/** Whether a container reaches a destination, by which rule, and what to do about it. Exit status 1 when it does not. */
+export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
+  const [container = '', destination = ''] = operands;
+  const asked = parseDestination(destination);
+  const { records, broken } = listRecords();
+  for (const record of broken.filter(isBroken)) terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}`);
+  const [record] = findAttachments(container, records);
+  if (record === undefined) return 1;
+  if (record.state === 'adding')
+    throw new CniError(
+      codes.tryAgainLater,
+      `Cannot tell what container "${record.containerId}" reaches: it is being added, or its ADD was cut short`,
+      'Try again; "drawbridge list" shows whether it is stale',
+    );
+  const explanation = await explain({ record, records, asked, isTraced: options['trace'] === true });
+  if (options['json'] === true) printJson(terminal, asJson(explanation));
+  else printExplanation(explanation, terminal);
+  return explanation.verdict === 'allow' ? 0 : 1;
+}
+
+interface Question {
+  readonly record: AttachmentRecord;
+  readonly records: readonly AttachmentRecord[];
+  readonly asked: Asked;
+  readonly isTraced: boolean;
+}
+
+async function explain({ record, records, asked, isTraced }: Question): Promise<Explanation> {
+  const ground: Ground = {
+    record,
+    surroundings: surroundingsOf(record, records),
+    open: record.egress === undefined ? [] : await readOpenNames(record.egress),
+  };
+  const { addresses, problems } = await findAddresses(asked, ground);
+  const families = new Set(addressesOf(record).map((address) => address.includes(':')));
+  const usable = asked.isName ? addresses.filter((address) => families.has(address.includes(':'))) : addresses;
+  const answers = await Promise.all(usable.map(async (address) => answerFor(address, asked, ground)));
+  const overall = overallOf(asked, answers, record);
+  const decisive = answers.find(({ rule }) => rule === overall.rule);
+  const file = policyFileOf(record);
+  const policy = record.egress?.policy;
+  const isByPolicy =
+    policy !== undefined && (decisive === undefined ? overall.rule.startsWith('mode ') : decisive.verdict === 'deny');
+  const [first] = usable;
+  return {
+    record,
+    asked,
+    ...overall,
+    answers,
+    left: addresses.filter((address) => !usable.includes(address)),
+    problems,
+    file,
+    place: file === undefined || decisive?.theirs === true ? undefined : placeOf(decisive?.rule ?? overall.rule, file),
+    advice: isByPolicy
+      ? adviceFor(overall.rule, {
+          policy,
+          asked,
+          address: decisive?.address ?? asked.host,
+          theirs: decisive?.theirs === true,
+        })
+      : undefined,
+    trace: isTraced && first !== undefined ? await trace(record, decisive?.address ?? first, asked) : undefined,
+  };
+}
+
+async function answerFor(address: string, asked: Asked, ground: Ground): Promise<AddressAnswer> {
+  const verdict = verdictOf(address, asked, ground);
+  const obstacles = verdict.rule === 'itself' ? [] : await findObstacles(ground.record, address);
+  return { address, ...verdict, open: ground.open.filter((one) => one.address === address), obstacles };
+}
+
+/** Allowed when every address is: a client takes whichever it likes. */
+function overallOf(
+  asked: Asked,
+  answers: readonly AddressAnswer[],
+  record: AttachmentRecord,
+): Pick<Explanation, 'verdict' | 'rule' | 'reason'> {
+  const [first] = answers;
+  if (first === undefined) return withoutAddress(asked, record);
+  const denied = answers.find(({ verdict }) => verdict === 'deny');
+  const stopped = answers.find(({ obstacles }) => obstacles.length > 0);
+  const obstacle = stopped?.obstacles[0];
+  if (denied !== undefined) {
+    const others = answers.filter(({ verdict, obstacles }) => verdict === 'allow' && obstacles.length === 0).length;
+    return {
+      verdict: 'deny',
+      rule: denied.rule,
+      reason:
+        others === 0
+          ? denied.reason
+          : `${others} of ${answers.length} addresses are open, but of ${denied.address}: ${denied.reason}`,
+    };
+  }
+  if (obstacle !== undefined)
+    return { verdict: 'deny', rule: obstacle.kind, reason: `the policy allows it, but ${obstacle.what}` };
+  return { verdict: 'allow', rule: first.rule, reason: first.reason };
+}
+
+/** What does not resolve is not reached, and perhaps would not be if it did. */
+function withoutAddress(
+  { host }: Asked,
+  { egress }: AttachmentRecord,
+): Pick<Explanation, 'verdict' | 'rule' | 'reason'> {
+  const why = `"${host}" has no address that the container could use`;
+  const isListed = egress?.policy.names.some(({ name }) => nameCovers(name, host)) ?? false;
+  if (egress?.policy.mode !== 'allowlist' || isListed) return { verdict: 'deny', rule: 'no address', reason: why };
+  return { verdict: 'deny', rule: 'mode "allowlist"', reason: `nothing that is listed opens it; besides, ${why}` };
+}
+
+/** As conf/schema/explain.json has it. */
+function asJson({
+  record,
+  asked,
+  verdict,
+  rule,
+  reason,
+  answers,
+  place,
+  file,
+  advice,
+  trace: path,
+  problems,
+}: Explanation): object {
+  return {
+    verdict,
+    reason,
+    rule,
+    destination: asked.text,
+    addresses: answers.map((one) => ({
+      address: one.address,
+      verdict: one.verdict === 'allow' && one.obstacles.length === 0 ? 'allow' : 'deny',
+      rule: one.rule,
+      reason: one.reason,
+      ...(one.audited === true ? { audited: true } : {}),
+      open: one.open.map(({ name, seconds }) => ({ name, seconds: seconds ?? null })),
+      obstacles: one.obstacles,
+    })),
+    container: { network: record.network, containerId: record.containerId, ifname: record.ifname },
+    policy: {
+      mode: record.egress?.policy.mode ?? null,
+      name: record.egress?.policyName ?? null,
+      file: file === undefined ? null : startOf(file).file,
+    },
+    place: place ?? null,
+    advice: advice ?? null,
+    problems,
+    ...(path === undefined ? {} : { trace: path }),
+  };
+}

@@ -1,0 +1,50 @@
+import type { Policy } from '../../egress/policy.ts';
+import { openableBogons, reservedRangeOf } from '../../egress/ranges-reserved.ts';
+import type { Asked } from './destination.ts';
+
+/** What an operator does who wants a denied destination to be open, as one sentence without a period. */
+export function adviceFor(
+  rule: string,
+  { policy, asked, address, theirs }: { policy: Policy; asked: Asked; address: string; theirs: boolean },
+): string {
+  const [key = ''] = rule.split(' ', 1);
+  const literal = entryFor(asked, address);
+  switch (key) {
+    case 'deny':
+      return `take the entry out of "deny", which beats everything`;
+    case 'ipv6':
+      return '"ipv6": "filter" gives the container IPv6, under the same policy';
+    case 'private':
+      return `add ${literal} to "allowPrivate"`;
+    case 'metadata':
+      return `add the one address, ${literal}, to "allowPrivate"; whoever reaches it may get the host's credentials`;
+    case 'bogon':
+      return openableBogons.some((prefix) => prefix === reservedRangeOf(address)?.prefix)
+        ? `add ${literal} to "allowPrivate"`
+        : 'nothing opens it: no public destination has such an address';
+    case 'hostPorts':
+      return `add ${quote(asked.port === undefined ? asked.protocol : `${asked.port}/${asked.protocol}`)} to "hostPorts"`;
+    case 'hostAccess':
+      return '"hostAccess": "all" opens every address of the host; or ask at the gateway address, at one of "hostPorts"';
+    case 'isolation':
+      return theirs
+        ? `the other container's policy has to say "isolation": "bridge", and this one's too`
+        : '"isolation": "bridge" in the policies of both containers';
+    case 'ingress':
+      return 'publish the port of the other container, and ask at an address of the host';
+    case 'mode':
+      return `add ${asked.isName ? quote(`${asked.host}${asked.protocol === 'icmp' ? '/icmp' : `:${asked.port}${asked.protocol === 'tcp' ? '' : `/${asked.protocol}`}`}`) : literal} to "allow"`;
+    default:
+      return policy.names.length > 0 && asked.isName ? 'drawbridge refresh' : 'change the policy';
+  }
+}
+
+/** What one would write into a policy: `"10.7.7.7:443"`. */
+function entryFor({ protocol, port }: Asked, address: string): string {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return quote(protocol === 'icmp' ? `${host}/icmp` : `${host}:${port}${protocol === 'tcp' ? '' : `/${protocol}`}`);
+}
+
+function quote(text: string): string {
+  return `"${text}"`;
+}

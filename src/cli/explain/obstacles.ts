@@ -1,0 +1,150 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { gateMark } from '../../egress/layout.ts';
+import { inspectForeignFirewalls } from '../../host/firewall/foreign.ts';
+import { CommandError, run } from '../../host/run.ts';
+import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
+import { findMissing } from '../../records/check.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { addressesOf, bridgeOf } from '../survey/words.ts';
+
+/** What stops a packet whatever the policy says. */
+export interface Obstacle {
+  readonly kind: 'link' | 'rules' | 'forwarding' | 'route' | 'firewall';
+  /** One sentence without a period. */
+  readonly what: string;
+  /** A command that mends it, or what to do. */
+  readonly remedy: string;
+}
+
+/** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
+export async function findObstacles(record: AttachmentRecord, address: string): Promise<Obstacle[]> {
+  const family = address.includes(':') ? 6 : 4;
+  const source = addressesOf(record).find((own) => own.includes(':') === (family === 6));
+  if (source === undefined) {
+    return [
+      {
+        kind: 'link',
+        what: `the container has no IPv${family} address`,
+        remedy: `Give its network an IPv${family} range, or ask for an IPv${family === 6 ? 4 : 6} address of the destination`,
+      },
+    ];
+  }
+  const bridge = bridgeOf(record) ?? '';
+  const links = linkObstacles(record, bridge);
+  if (links.length > 0) return links;
+  const { isLocal, obstacle } = await findRoute({ address, source, bridge });
+  const [missing, firewalls] = await Promise.all([
+    findMissing(record),
+    foreignObstacles(record, bridge, { isLocal, family }),
+  ]);
+  const forwarding = isLocal ? [] : forwardingObstacle(family);
+  return [
+    ...missing.slice(0, 1).map((what): Obstacle => ({
+      kind: 'rules',
+      what: `its rules are not in force as ADD put them: ${what} is missing`,
+      remedy: 'drawbridge doctor --fix',
+    })),
+    ...forwarding,
+    // Without forwarding the kernel says "no route" whatever its tables have.
+    ...(obstacle === undefined || forwarding.length > 0 ? [] : [obstacle]),
+    ...firewalls,
+  ];
+}
+
+function linkObstacles({ link }: AttachmentRecord, bridge: string): Obstacle[] {
+  const state = (name: string): string => read(`/sys/class/net/${name}/operstate`);
+  if (!existsSync(`/sys/class/net/${bridge}`))
+    return [
+      {
+        kind: 'link',
+        what: `its bridge "${bridge}" is gone`,
+        remedy: 'Restart its containers: the next ADD makes the bridge',
+      },
+    ];
+  if (state(bridge) === 'down' && (Number(read(`/sys/class/net/${bridge}/flags`)) & 1) === 0)
+    return [{ kind: 'link', what: `its bridge "${bridge}" is down`, remedy: `ip link set ${bridge} up` }];
+  if (link !== undefined && state(link.hostInterface) === 'down')
+    return [
+      {
+        kind: 'link',
+        what: `its interface "${link.hostInterface}" is down`,
+        remedy: `ip link set ${link.hostInterface} up`,
+      },
+    ];
+  return [];
+}
+
+function forwardingObstacle(family: 4 | 6): Obstacle[] {
+  const name = family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding';
+  if (read(`/proc/sys/${name.replaceAll('.', '/')}`) !== '0') return [];
+  return [
+    { kind: 'forwarding', what: `the host forwards no IPv${family}: ${name} is 0`, remedy: `sysctl -w ${name}=1` },
+  ];
+}
+
+/** Asks the kernel as for a packet that our rules have marked; whether the destination is the host itself. */
+async function findRoute({
+  address,
+  source,
+  bridge,
+}: {
+  address: string;
+  source: string;
+  bridge: string;
+}): Promise<{ isLocal: boolean; obstacle?: Obstacle }> {
+  try {
+    const { stdout } = await run('ip', [
+      '-json',
+      'route',
+      'get',
+      address,
+      'from',
+      source,
+      'iif',
+      bridge,
+      'mark',
+      String(gateMark),
+    ]);
+    const [route] = JSON.parse(stdout) as { type?: string; dev?: string }[];
+    if (route?.type === 'local' || route?.type === 'broadcast') return { isLocal: true };
+    if (route?.type === undefined || route.type === 'unicast') return { isLocal: false };
+    return { isLocal: false, obstacle: noRoute(address, `the host's route to it is "${route.type}"`) };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const said = /RTNETLINK answers: (.*)/.exec(error.stderr)?.[1] ?? error.message;
+    return { isLocal: false, obstacle: noRoute(address, `the host has no route to it: ${said}`) };
+  }
+}
+
+function noRoute(address: string, what: string): Obstacle {
+  return { kind: 'route', what, remedy: `ip route get ${address}` };
+}
+
+/** A firewall's finding names the chain: what is forwarded does not pass INPUT, and the other way round. */
+async function foreignObstacles(
+  { egress }: AttachmentRecord,
+  bridge: string,
+  { isLocal, family }: { isLocal: boolean; family: 4 | 6 },
+): Promise<Obstacle[]> {
+  const findings = await inspectForeignFirewalls(bridge, egress === undefined ? {} : firewallOptions(egress.policy));
+  return findings
+    .filter(({ state, firewall, blocker }) => {
+      if (state === 'open') return false;
+      if (firewall.startsWith('ip6tables') !== (family === 6) && firewall.includes('tables')) return false;
+      const hook = /\b(?:chain |-A )"?(?:[\w-]*[-_])?(input|forward)/i.exec(blocker)?.[1]?.toLowerCase();
+      return hook === undefined || (hook === 'input') === isLocal;
+    })
+    .map(({ firewall, blocker, remedy }) => ({
+      kind: 'firewall',
+      what: `${firewall} drops it: ${blocker}`,
+      remedy: remedy.trim(),
+    }));
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,73 @@
+import { judge, type Surroundings, type Verdict } from '../../egress/judge.ts';
+import { parseAddressValue } from '../../egress/interval.ts';
+import { nameCovers } from '../../egress/name.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import type { OpenAddress } from '../survey/open-names.ts';
+import { addressesOf } from '../survey/words.ts';
+import type { Asked } from './destination.ts';
+
+/** What an attachment's verdicts rest on. */
+export interface Ground {
+  readonly record: AttachmentRecord;
+  readonly surroundings: Surroundings;
+  /** What names have open in the kernel now. */
+  readonly open: readonly OpenAddress[];
+}
+
+/**
+ * What becomes of the first packet to an address, as the rules in the kernel have it: a name counts while one of its
+ * addresses is open there, whatever the policy says of the name.
+ */
+export function verdictOf(
+  address: string,
+  { protocol, port, host, isName }: Pick<Asked, 'protocol' | 'port' | 'host' | 'isName'>,
+  { record, surroundings, open }: Ground,
+): Verdict {
+  const { egress } = record;
+  if (isItself(address, record))
+    return { verdict: 'allow', rule: 'itself', reason: 'it is the container itself: such a packet never leaves it' };
+  const destination = { address, protocol, ...(port === undefined ? {} : { port }) };
+  if (egress === undefined) return withoutPolicy(address, surroundings);
+  const names = open.filter((one) => one.address === address).map(({ name }) => name);
+  const verdict = judge(egress.policy, { ...destination, names }, surroundings);
+  if (verdict.verdict === 'allow' || !isName || names.length > 0) return verdict;
+  const wouldBe = judge(egress.policy, { ...destination, names: [host] }, surroundings);
+  const rule = egress.policy.names.find(({ source, name }) => source === wouldBe.rule && nameCovers(name, host));
+  if (wouldBe.verdict === 'deny' || rule === undefined) return verdict;
+  const isWildcard = rule.name.startsWith('*.');
+  return {
+    verdict: 'deny',
+    rule: rule.source,
+    reason: `${rule.source} names it, but this address of it is not open now: ${isWildcard ? 'a pattern opens what the container itself asks the gateway for, which needs the agent' : '"drawbridge refresh" opens what the name resolves to'}`,
+  };
+}
+
+function isItself(address: string, record: AttachmentRecord): boolean {
+  return (
+    addressesOf(record).includes(address) ||
+    address === '::1' ||
+    (parseAddressValue(address)?.family === 4 && address.startsWith('127.'))
+  );
+}
+
+/** Nothing of ours keeps such a container from anything, except from policed ones. */
+function withoutPolicy(address: string, { siblings }: Surroundings): Verdict {
+  const sibling = siblings.find((one) => one.address === address);
+  const { isolation, ingress, audit } = sibling?.policy ?? {};
+  const isPolicedSibling = sibling !== undefined && 'mode' in sibling.policy;
+  if (isPolicedSibling && sibling.sameBridge)
+    return {
+      verdict: 'deny',
+      rule: `isolation "${isolation}"`,
+      reason: 'it is a container with a policy on the same bridge, and one without a policy does not reach it',
+      theirs: true,
+    };
+  if (isPolicedSibling && audit !== true)
+    return {
+      verdict: 'deny',
+      rule: `ingress "${ingress}"`,
+      reason: 'it is a container on another bridge, where only its published ports lead',
+      theirs: true,
+    };
+  return { verdict: 'allow', rule: 'no policy', reason: 'the container has no policy' };
+}
