@@ -36,10 +36,11 @@ export interface LinkConf {
  */
 export function parseLinkConf(fields: Fields, { defaultBridge }: { defaultBridge: string }): LinkConf {
   const isDefaultGateway = fields.boolean('isDefaultGateway') ?? false;
+  const isGateway = fields.boolean('isGateway') ?? false;
   const dns = parseDns(fields);
   const conf: LinkConf = {
     bridge: parseBridgeName(fields) ?? defaultBridge,
-    isGateway: isDefaultGateway || (fields.boolean('isGateway') ?? false),
+    isGateway: isDefaultGateway || isGateway,
     isDefaultGateway,
     forceAddress: fields.boolean('forceAddress') ?? false,
     mtu: parseMtu(fields),

@@ -10,9 +10,12 @@ import { findDifferences } from '../../links/differences.ts';
 import { vlanGatewayNames } from '../../links/vlan.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
-import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
+import type { AttachmentRecord, EgressRecord, LinkRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
+import { isolatesPort } from '../egress-policy/enforce.ts';
+import { isolatesPort } from '../egress-policy/enforce.ts';
 import { checkFirewalls } from '../firewalls.ts';
+import { isolatesPort } from '../egress-policy/enforce.ts';
 import type { InterfaceDefaults } from './conf.ts';
 
 /**
@@ -33,7 +36,7 @@ export async function check(request: AttachmentRequest, defaults: InterfaceDefau
   }
   const { link } = record;
   const [links, rules, firewalls] = await Promise.all([
-    linkDifferences(request, conf, link),
+    linkDifferences(request, conf, { ...record, link }),
     findMissing(record),
     checkFirewalls(link.bridge),
     link.ipam.type === 'host-local' || link.ipam.type === ''
@@ -56,10 +59,14 @@ export async function check(request: AttachmentRequest, defaults: InterfaceDefau
   );
 }
 
+function isolatesByPolicy({ egress }: AttachmentRecord): boolean {
+  return egress !== undefined && isolatesPort(egress.policy);
+}
+
 async function linkDifferences(
   { netns, id, prevResult }: AttachmentRequest,
   conf: LinkConf,
-  link: LinkRecord,
+  { link, egress }: AttachmentRecord & { readonly link: LinkRecord },
 ): Promise<string[]> {
   const { bridge, hostInterface } = link;
   const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
@@ -87,7 +94,7 @@ async function linkDifferences(
       routes: prevResult?.routes ?? [],
       gateways,
       hairpinMode: conf.hairpinMode,
-      portIsolation: conf.portIsolation,
+      portIsolation: conf.portIsolation || (egress !== undefined && isolatesPort(egress.policy)),
       promiscMode: conf.promiscMode,
       disableContainerInterface: conf.disableContainerInterface,
     },

@@ -86,6 +86,7 @@ export function parseIpamChoice(
   const ipam = fields.object('ipam');
   const type = ipam?.string('type') ?? '';
   if (ipam === undefined || type === '') return { kind: 'none' };
+  if (type === fields.string('type')) throw ipam.invalid('type', 'another plugin than the one that delegates to it');
   if (type !== 'host-local') return { kind: 'delegated', type };
   const { ipRanges } = parseRuntimeConfig(fields);
   const onePerFamily = cniVersion === '0.1.0' || cniVersion === '0.2.0';

@@ -134,6 +134,10 @@ describe('CHECK', () => {
     expect(outcome.stdout).toBe('');
   });
 
+  test('succeeds for a container whose policy keeps it apart on the bridge', async ({ host }) => {
+    succeeded(await check(host, await attach(host, { egress: { mode: 'restricted' } })));
+  });
+
   test.for(changes)('notices, and names, a change of %s', async ([, where, script, named], { host }) => {
     const attached = await attach(host);
     const place = where === 'host' ? {} : { where: attached.container };

@@ -33,7 +33,11 @@ describe('expectsPolicy()', () => {
 
   test.each([
     ['the list of another network', '10-net.conflist', policed.replace('"net"', '"other"')],
-    ['a list without a policy', '10-net.conflist', JSON.stringify({ name: 'net', plugins: [{ type: 'drawbridge' }, null] })],
+    [
+      'a list without a policy',
+      '10-net.conflist',
+      JSON.stringify({ name: 'net', plugins: [{ type: 'drawbridge' }, null] }),
+    ],
     ['a file that is no JSON', '10-net.conflist', '{'],
     ['a list of something else', '10-net.conflist', '[1]'],
     ['a file of another kind', '10-net.txt', policed],

@@ -174,14 +174,3 @@ describe('"prevResult" of an ADD', () => {
     expect(await attachmentsLeft(host)).toEqual([]);
   });
 });
-
-describe('an executable that is called without CNI_COMMAND', () => {
-  test('tells what it is on stderr under a name of a plugin', async ({ host }) => {
-    await host.sh('mkdir /run/bin; ln -s /proc/1/root/nowhere /run/bin/none; true');
-    const { code, stdout, stderr } = await host.cni('', { type: 'egress-policy' }, { env: { CNI_COMMAND: undefined } });
-    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    expect(stderr).toMatch(
-      /^CNI egress-policy plugin v\d+\.\d+\.\d+\nCNI protocol versions supported: 0\.1\.0, .*, 1\.1\.0\n$/,
-    );
-  });
-});
