@@ -13,7 +13,7 @@
  *   set gateways4        (interface, container, gateway): the host as this container knows it
  *   set siblings4        (interface, container) that others on its bridge may reach and that may reach them
  *   set requalify4       (interface, container) whose established connections are judged anew (requalify.ts)
- *   set dnsforce4        (interface, container) whose DNS is answered by the host whomever it asks
+ *   set dnsforce4        (interface, container) whose DNS the agent answers, whomever it asks; timed, renewed by the agent
  *   set denials4         (interface, container) with the count of what was denied
  *   set denied4          (container, destination, protocol, port) with counts; bounded, the kernel drops the old
  *   set metadata4, bogon4, private4   ranges-reserved.ts
@@ -47,7 +47,7 @@ ${perFamily(
   set gateways${n} { type ifname . ${ip} . ${ip}; }
   set siblings${n} { type ifname . ${ip}; }
   set requalify${n} { type ifname . ${ip}; flags timeout; }
-  set dnsforce${n} { type ifname . ${ip}; }
+  set dnsforce${n} { type ifname . ${ip}; flags timeout; }
   set denials${n} { type ifname . ${ip}; counter; }
   set denied${n} { type ${ip} . ${ip} . inet_proto . inet_service; size 8192; flags dynamic, timeout; timeout 10m; counter; }
   set denied${n}_portless { type ${ip} . ${ip} . inet_proto; size 8192; flags dynamic, timeout; timeout 10m; counter; }
