@@ -2,6 +2,7 @@ import { parseArgs } from './args.ts';
 import type { CniArgs } from './args.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
+import { isNestedDeeperThan } from './nesting.ts';
 import { resultFromWire } from './result.ts';
 import type { Result } from './result.ts';
 import { assumedVersion, compareVersions, isSupported, supportedVersions } from './versions.ts';
@@ -140,11 +141,20 @@ function missing(variables: readonly string[]): CniError {
 /** Far above what a runtime sends; a stream without end must not fill the memory first. */
 export const longestConfig = 16 * 1024 * 1024;
 
+/** Go's decoder stops at 10,000; no configuration has ten. */
+const deepestConfig = 1000;
+
 function decode(stdin: string): unknown {
   if (stdin.length > longestConfig) {
     throw new CniError(
       codes.decodingFailure,
       `Cannot decode the network configuration: it is longer than ${longestConfig} characters`,
+    );
+  }
+  if (isNestedDeeperThan(deepestConfig, stdin)) {
+    throw new CniError(
+      codes.decodingFailure,
+      `Cannot decode the network configuration: it is nested deeper than ${deepestConfig} levels`,
     );
   }
   try {
