@@ -46,7 +46,7 @@ export interface DnsLab extends AsyncDisposable {
 }
 
 /** Paths of the driver as a program: node and the source, or one file. */
-export function commandOf(runtime: RuntimeName): string[] {
+function commandOf(runtime: RuntimeName): string[] {
   return runtime === 'node'
     ? [join(root, 'node_modules/.bin/node'), join(import.meta.dirname, 'driver.ts')]
     : [join(compiled, 'driver')];

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeHost, type Host } from '../helpers/private-host.ts';
+import type { SessionPlan } from './session-driver.ts';
 
 const node = join(import.meta.dirname, '../../node_modules/.bin/node');
 const driver = join(import.meta.dirname, 'session-driver.ts');
@@ -15,7 +16,7 @@ describe('NftSession', () => {
 
   async function commit(
     steps: readonly string[],
-    options: { deadline?: number; longestHistory?: number } = {},
+    options: Omit<SessionPlan, 'steps'> = {},
   ): Promise<{ outcomes: string[]; processes: number }> {
     return JSON.parse(
       await host.run([node, driver], { input: JSON.stringify({ steps, ...options }), timeout: 30_000 }),

@@ -108,6 +108,24 @@ describe('what is asked', () => {
   });
 });
 
+describe('a policy that only audits', () => {
+  test('answers every name, reports those outside, and opens the addresses of its own', async () => {
+    await using rig = await makeRig(({ name }) => one(name), { audit: true });
+    expect((await rig.ask('evil.example')).data).toEqual(['198.51.100.7']);
+    expect(rig.reports[0]).toMatchObject({ verdict: 'answered', why: 'the name is not in the policy' });
+    expect(rig.opened).toEqual([]);
+    await rig.ask('api.example.org');
+    expect(rig.reports[1]?.why).toBeUndefined();
+    expect(rig.openKeys()).toEqual(['198.51.100.7']);
+  });
+
+  test('strips nothing, and opens nothing private', async () => {
+    await using rig = await makeRig(({ name }) => ({ answers: [a(name, '10.0.0.1')] }), { audit: true });
+    expect((await rig.ask('api.example.org')).data).toEqual(['10.0.0.1']);
+    expect(rig.opened).toEqual([]);
+  });
+});
+
 describe('what is told', () => {
   test('all addresses at the end of a chain of CNAMEs are opened, for the shortest TTL of the chain', async () => {
     await using rig = await makeRig(({ name }) => ({

@@ -139,7 +139,7 @@ describe('NamesRefresh', () => {
     const running = on.refresh.run(abort.signal);
     on.stop = async () => {
       abort.abort();
-      await vi.advanceTimersByTimeAsync(10);
+      await vi.advanceTimersByTimeAsync(30_000);
       await running;
     };
     return on;
@@ -175,22 +175,24 @@ describe('NamesRefresh', () => {
     await on.stop();
   });
 
-  test('keeps the last good addresses open while the resolver fails, for four days', async () => {
+  test('keeps the last good addresses open while the resolver fails, until they are four days old', async () => {
     const hour = 3600_000;
+    const resolvedAt = 1e12 - 94 * hour;
+    const address = { address: '198.51.100.9', ttl: 300, seenAt: resolvedAt };
     let ends = 0;
     const on = stage([policyOf('ab12', ['api.example.org'])], {
+      recall: async () => ({ name: 'api.example.org', resolvedAt, addresses: [address] }),
       open: async (elements) => {
         for (const { timeout = 0 } of elements) ends = Math.max(ends, Date.now() + timeout * 1000);
       },
     });
-    await vi.advanceTimersByTimeAsync(1000);
     on.say = () => new Error('no server answered');
-    for (let hours = 1; hours <= 96; hours += 1) {
-      await vi.advanceTimersByTimeAsync(hours === 96 ? hour - 2000 : hour);
+    for (let minutes = 0; minutes < 118; minutes += 1) {
+      await vi.advanceTimersByTimeAsync(60_000);
       expect(ends).toBeGreaterThan(Date.now());
     }
-    await vi.advanceTimersByTimeAsync(24 * hour);
-    expect(ends).toBeLessThanOrEqual(1e12 + 96 * hour + 1000);
+    await vi.advanceTimersByTimeAsync(2 * hour);
+    expect(ends).toBeLessThanOrEqual(resolvedAt + 96 * hour + 1000);
     await on.stop();
   });
 
@@ -265,14 +267,14 @@ describe('NamesRefresh', () => {
       underWay -= 1;
       return [{ address: '198.51.100.7', ttl: 60 }];
     };
-    await vi.advanceTimersByTimeAsync(180_000);
+    await vi.advanceTimersByTimeAsync(130_000);
     const bySecond = Object.values(Object.groupBy(on.asked, ({ at }) => Math.floor(at / 1000))).map(
       (all) => all?.length ?? 0,
     );
     expect(most).toBeLessThanOrEqual(16);
     expect(Math.max(...bySecond)).toBeLessThan(200);
     expect(new Set(on.asked.map(({ name }) => name)).size).toBe(5000);
-    expect(on.asked.length).toBeGreaterThan(10_000);
+    expect(on.asked.length).toBeGreaterThan(9000);
     await on.stop();
   }, 30_000);
 });

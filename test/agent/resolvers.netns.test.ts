@@ -171,10 +171,12 @@ describe('what happens beside', () => {
   test('killed and started again, it closes nothing that was open', async () => {
     await using lab = await makeDnsLab('node');
     await lab.hosts(['198.51.100.2 a.example.net']);
+    await lab.outside.address('198.51.100.2');
+    await lab.host.serve(lab.outside, { port: 80, reply: 'hello' });
     const first = await lab.startProxy();
     await lab.inContainer(['dig', '@10.88.0.1', 'a.example.net']);
     await first.stop(9);
-    expect(await lab.open()).toEqual(['198.51.100.2']);
+    expect(await lab.host.fetch(lab.c1, '198.51.100.2', 80)).toBe('hello');
     await until(async () => (await lab.host.exec(['pgrep', '-x', 'nft'])).stdout === '');
     await lab.startProxy();
     expect((await lab.inContainer(['dig', '+short', '@10.88.0.1', 'a.example.net'])).stdout.trim()).toBe(

@@ -6,11 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { NftSession } from '../../src/host/nft-session.ts';
 
-const { steps, ...options } = JSON.parse(readFileSync(0, 'utf8')) as {
-  steps: string[];
-  deadline?: number;
-  longestHistory?: number;
-};
+export interface SessionPlan {
+  readonly steps: readonly string[];
+  readonly deadline?: number;
+  readonly longestHistory?: number;
+}
+
+const { steps, ...options } = JSON.parse(readFileSync(0, 'utf8')) as SessionPlan;
 const session = new NftSession({ ...options, fallback: () => Promise.reject(new Error('fallback')) });
 const outcomes: string[] = [];
 const pids = new Set<string>();

@@ -1,5 +1,6 @@
 import { lifetime, type Answer as SeenAnswer } from '../../egress/names-lifetimes.ts';
 import type { NameRule } from '../../egress/policy.ts';
+import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import type { Element } from '../../nft/element.ts';
 import { openedElement } from '../names/opened-element.ts';
 import { judgeQuery } from './judge-query.ts';
@@ -35,7 +36,7 @@ export interface QueryReport {
   readonly type: string;
   readonly verdict: 'denied' | 'answered' | 'failed';
   readonly rcode: number;
-  /** Why it was denied, or failed. */
+  /** Why it was denied, would have been if the policy did not only audit, or failed. */
   readonly why?: string;
   readonly from?: Found['from'];
   readonly upstream: readonly string[];
@@ -106,7 +107,13 @@ async function answer(
   } catch (error) {
     return failure(error);
   }
-  const told = { from: found.from, addresses, stripped, openTook: performance.now() - opened };
+  const told = {
+    ...(judged.wouldDeny === undefined ? {} : { why: judged.wouldDeny }),
+    from: found.from,
+    addresses,
+    stripped,
+    openTook: performance.now() - opened,
+  };
   const stale =
     found.from === 'stale' ? { error: { code: extendedErrors.stale, text: 'drawbridge: no upstream answers' } } : {};
   return { answer: { ...stale, ...released.answer }, told: { verdict: 'answered', ...told } };
@@ -121,7 +128,7 @@ function fitted(query: Query, released: Release, limit: number): Release {
   return { ...released, addresses: released.addresses.filter(({ address }) => told.has(address)) };
 }
 
-/** An address that is private is there only because a literal opens it: no name does. */
+/** An address that is private is told because a literal opens it, or for the audit: no name does. */
 function elementsOf(
   addresses: readonly SeenAnswer[],
   rules: readonly NameRule[],
@@ -129,7 +136,7 @@ function elementsOf(
   policy: NamesPolicy,
 ): Element[] {
   return addresses
-    .filter(({ address }) => policy.isOpenByAddress?.(address) !== true)
+    .filter(({ address }) => reservedRangeOf(address) === undefined)
     .flatMap(({ address, ttl }) =>
       rules.map((rule) =>
         openedElement(policy, rule, { name, address, seconds: lifetime(ttl, policy.refreshIntervalMinutes) }),

@@ -9,8 +9,15 @@ import type { Answer } from './write-message.ts';
 /** Seconds for which clients may remember that a name is denied: a policy can change. */
 const deniedTtl = 5;
 
+const notInPolicy = 'the name is not in the policy';
+
 export type QueryVerdict =
-  | { readonly verdict: 'forward'; readonly rules: readonly NameRule[] }
+  | {
+      readonly verdict: 'forward';
+      readonly rules: readonly NameRule[];
+      /** Why it would be denied if the policy did more than audit. */
+      readonly wouldDeny?: string;
+    }
   | { readonly verdict: 'deny'; readonly why: string; readonly answer: Answer };
 
 /**
@@ -26,9 +33,10 @@ export function judgeQuery(query: Query, policy: NamesPolicy | undefined): Query
   if (policy === undefined) return deny('no policy belongs to the source address', rcodes.refused);
   if (query.class !== 1) return deny('it is not of class IN', rcodes.refused);
   const rules = policy.names === 'any' || !query.isHostName ? [] : rulesFor(policy.names, name);
-  if (policy.names !== 'any' ? rules.length === 0 : !query.isHostName) return denyName(query, policy);
+  const isOutside = policy.names !== 'any' && rules.length === 0;
+  if (!query.isHostName || (isOutside && policy.audit !== true)) return denyName(query, policy);
   if (!forwardedTypes.has(type)) return deny(`records of type ${typeName(type)} are not looked up`, rcodes.notImp);
-  return { verdict: 'forward', rules };
+  return { verdict: 'forward', rules, ...(isOutside ? { wouldDeny: notInPolicy } : {}) };
 }
 
 /** The start of authority that a negative answer needs: without one a JVM remembers it for ever (cilium PR#38002). */
@@ -38,7 +46,7 @@ export function deniedAuthority(name: string): ResourceRecord {
 }
 
 function denyName({ name, isHostName }: Query, policy: NamesPolicy): QueryVerdict {
-  const why = 'the name is not in the policy';
+  const why = notInPolicy;
   const isMissing = policy.denied === 'nxdomain' || (isHostName && isSearchProduct(policy, name));
   if (!isMissing) return deny(why, rcodes.refused);
   // A name that cannot be written as text gets no authority record.

@@ -21,6 +21,8 @@ export interface NamesPolicy {
    * Without it every private address is stripped.
    */
   readonly isOpenByAddress?: (address: string) => boolean;
+  /** Deny nothing and strip nothing: report what would be. */
+  readonly audit?: boolean;
 }
 
 /** The rules of a policy that cover a name in canonical form. */

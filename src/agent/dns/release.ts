@@ -93,16 +93,16 @@ function followChain(name: string, type: number, answers: readonly ResourceRecor
 
 function stripAddresses(
   found: readonly ResourceRecord[],
-  { names, isOpenByAddress }: NamesPolicy,
+  { names, audit, isOpenByAddress }: NamesPolicy,
 ): { kept: ResourceRecord[]; stripped: string[] } {
   const isKept = ({ address = '' }: ResourceRecord): boolean =>
-    names === 'any' || reservedRangeOf(address) === undefined || isOpenByAddress?.(address) === true;
+    names === 'any' || audit === true || reservedRangeOf(address) === undefined || isOpenByAddress?.(address) === true;
   const { true: kept = [], false: stripped = [] } = Object.groupBy(found, (record) => `${isKept(record)}`);
   return { kept: kept.slice(0, mostAddresses), stripped: stripped.map(({ address = '' }) => address) };
 }
 
-function stripHints(found: readonly ResourceRecord[], owner: string, { names }: NamesPolicy): ResourceRecord[] {
-  if (names === 'any') return [...found];
+function stripHints(found: readonly ResourceRecord[], owner: string, { names, audit }: NamesPolicy): ResourceRecord[] {
+  if (names === 'any' || audit === true) return [...found];
   return found.flatMap((record) => {
     if (record.type !== recordTypes.HTTPS && record.type !== recordTypes.SVCB) return [record];
     const rdata = withoutHints(record.rdata, owner, (target) => rulesFor(names, target).length > 0);

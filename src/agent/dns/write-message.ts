@@ -8,7 +8,7 @@ import { recordTypes } from './record-types.ts';
  * What fits into one packet on every path (RFC 9715; DNS Flag Day 2020): what we say that we take, and the
  * most that we send by UDP whatever the client says.
  */
-export const udpPayload = 1232;
+const udpPayload = 1232;
 
 export interface Answer {
   readonly rcode: number;

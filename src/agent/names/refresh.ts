@@ -48,7 +48,7 @@ class Standing {
 }
 
 /** Milliseconds in which a change of policies is noticed without wake(). */
-const longestSleep = 2000;
+const longestSleep = 5000;
 /** Milliseconds between looks through all names, of which there may be thousands. */
 const shortestSleep = 200;
 /** Milliseconds within which a client asks for both families. */

@@ -1,0 +1,85 @@
+import { covers, intervalOf, overlaps } from '../../egress/interval.ts';
+import type { Policy } from '../../egress/policy.ts';
+import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
+import type { Element } from '../../nft/element.ts';
+import { quotedInterface } from '../../nft/quote.ts';
+import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+import type { NamesPolicy } from '../dns/names-policy.ts';
+import type { RefreshedPolicy } from './plan.ts';
+
+/** What the proxy and the refresh have to know, out of the records. */
+export interface NamesWork {
+  /** By source address; the newest attachment with it counts. */
+  readonly bySource: ReadonlyMap<string, NamesPolicy>;
+  /** Policies whose names open addresses, each once. */
+  readonly refreshed: readonly RefreshedPolicy[];
+  /** Gateway addresses that the proxy is to listen at. */
+  readonly gateways: readonly string[];
+  /** Whose port 53 goes to the proxy, whatever server is asked: containers with names in their policy. */
+  readonly forced: readonly Element[];
+}
+
+/**
+ * `hostServers` are asked for policies that name no upstream. Names open addresses in mode allowlist alone; in
+ * the others every name is answered.
+ */
+export function namesWork(records: readonly AttachmentRecord[], hostServers: readonly string[]): NamesWork {
+  const policed = records
+    .toSorted((one, other) => (one.createdAt < other.createdAt ? -1 : 1))
+    .flatMap(({ egress }) => (egress === undefined ? [] : [egress]));
+  const byId = new Map(policed.map((egress) => [egress.policyId, egress]));
+  const policies = new Map([...byId].map(([id, egress]) => [id, namesPolicy(egress, hostServers)]));
+  const opening = [...byId.values()].filter(({ policy }) => opensNames(policy));
+  return {
+    bySource: new Map(
+      policed.flatMap(({ addresses, policyId }) =>
+        addresses.flatMap((address) => {
+          const policy = policies.get(policyId);
+          return policy === undefined ? [] : [[address, policy] as const];
+        }),
+      ),
+    ),
+    refreshed: opening.map(({ policyId, policy }) => ({
+      policyId,
+      names: policy.names,
+      upstream: policy.dns.upstream,
+      refreshIntervalMinutes: policy.refreshIntervalMinutes,
+    })),
+    gateways: [...new Set(policed.flatMap(({ gateways }) => gateways))],
+    forced: policed.filter(({ policy }) => opensNames(policy)).flatMap(forcedElements),
+  };
+}
+
+function opensNames({ mode, names }: Policy): boolean {
+  return mode === 'allowlist' && names.length > 0;
+}
+
+function namesPolicy({ policyId, policy }: EgressRecord, hostServers: readonly string[]): NamesPolicy {
+  const { mode, names, dns, refreshIntervalMinutes, audit } = policy;
+  return {
+    policyId,
+    names: mode === 'allowlist' ? names : 'any',
+    denied: dns.denied,
+    upstream: dns.upstream.length > 0 ? dns.upstream : hostServers,
+    refreshIntervalMinutes,
+    audit,
+    isOpenByAddress: (address) => isOpenByAddress(policy, address),
+  };
+}
+
+/** In the order of judgement: what is denied, what a literal opens, and private ranges where all are open. */
+function isOpenByAddress({ deny, allowPrivate, allowLocalNetworks }: Policy, address: string): boolean {
+  const wanted = intervalOf(address);
+  if (deny.some(({ prefix }) => overlaps(intervalOf(prefix), wanted))) return false;
+  if (allowPrivate.some(({ prefix }) => covers(intervalOf(prefix), wanted))) return true;
+  return allowLocalNetworks && reservedRangeOf(address)?.kind === 'private';
+}
+
+/** Sets: egress/layout.ts. */
+function forcedElements({ ingressInterface, addresses }: EgressRecord): Element[] {
+  return addresses.map((address) => ({
+    table: 'inet drawbridge',
+    set: `dnsforce${address.includes(':') ? 6 : 4}`,
+    key: `${quotedInterface(ingressInterface)} . ${address}`,
+  }));
+}
