@@ -63,6 +63,11 @@ export function namesElement(
   return { ...inet(namesSet(policyId, familyOf(address), rule), address), ...timeout, comment };
 }
 
+/** Name under which the containers that are policed behind an interface have it in common. */
+export function policedUse(ingressInterface: string): string {
+  return `policed-${ingressInterface}`;
+}
+
 /** The link-local address that Linux makes of a MAC (RFC 4291, appendix A). */
 export function linkLocalOf(mac: string): string {
   const bytes = mac.split(':').map((byte) => BigInt(`0x${byte}`));
@@ -74,7 +79,7 @@ export function linkLocalOf(mac: string): string {
 /** Behind these nobody may send without a policy, the attachment itself included: what its own chains do not allow is refused. */
 function policedElements(ingressInterface: string, port: string | undefined): Element[] {
   const from = quotedInterface(ingressInterface);
-  const shared = `policed-${ingressInterface}`;
+  const shared = policedUse(ingressInterface);
   return [
     { ...inet('policed', from), shared },
     { ...inet('policed_pairs', `${from} . ${from}`), shared },

@@ -5,6 +5,7 @@ import {
   type OpenOptions,
 } from '../host/firewall/foreign.ts';
 import { readNote } from '../host/firewall/note.ts';
+import { policedUse } from '../egress/elements.ts';
 import { bridgeUse } from '../ports/masquerade.ts';
 import { sharedByOthers } from '../records/hints.ts';
 import { warn } from './warnings.ts';
@@ -17,7 +18,8 @@ export async function openFirewalls(bridge: string, options?: OpenOptions): Prom
 
 /** Takes our accepts out of foreign firewalls with the bridge's last container. */
 export async function closeFirewalls(bridge: string, key: string): Promise<void> {
-  const stillUsed = (): boolean => sharedByOthers(bridgeUse(bridge), key);
+  // Behind an interface that is not ours there may be others with a policy and nothing else of ours.
+  const stillUsed = (): boolean => [bridgeUse(bridge), policedUse(bridge)].some((use) => sharedByOthers(use, key));
   if (!stillUsed()) await closeForeignFirewalls(bridge, { stillUsed });
 }
 

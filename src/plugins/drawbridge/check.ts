@@ -13,9 +13,7 @@ import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, EgressRecord, LinkRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { isolatesPort } from '../egress-policy/enforce.ts';
-import { isolatesPort } from '../egress-policy/enforce.ts';
 import { checkFirewalls } from '../firewalls.ts';
-import { isolatesPort } from '../egress-policy/enforce.ts';
 import type { InterfaceDefaults } from './conf.ts';
 
 /**
@@ -57,10 +55,6 @@ export async function check(request: AttachmentRequest, defaults: InterfaceDefau
     `${describeAttachment(request.id)} is not as ADD made it: ${first}${more}`,
     differences.join('; '),
   );
-}
-
-function isolatesByPolicy({ egress }: AttachmentRecord): boolean {
-  return egress !== undefined && isolatesPort(egress.policy);
 }
 
 async function linkDifferences(

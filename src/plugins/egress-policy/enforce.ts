@@ -1,6 +1,7 @@
 import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { applyBatch, BatchError } from '../../host/ip.ts';
 import { hasIpv6, writeSysctls, writeSysctlsIn } from '../../host/sysctl.ts';
+import { policedUse } from '../../egress/elements.ts';
 import { gateSysctl, planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
@@ -48,8 +49,10 @@ export async function enforce(
 /** Brings in line with a changed policy what is not a rule of ours: the port, IPv6 inside, foreign firewalls. */
 export async function alignWithPolicy(record: PolicedRecord): Promise<void> {
   const { ingressInterface, port, policy } = record.egress;
+  // The interface plugin has a key of its own for it, which no policy takes back.
+  const isIsolated = isolatesPort(policy) || record.link?.conf['portIsolation'] === true;
   await Promise.all([
-    port === undefined ? undefined : applyBatch(planPortIsolation(port, isolatesPort(policy))),
+    port === undefined ? undefined : applyBatch(planPortIsolation(port, isIsolated)),
     policy.ipv6 === 'disable' ? disableIpv6(record) : undefined,
     openFirewalls(ingressInterface, firewallOptions(policy)),
   ]);
@@ -78,7 +81,7 @@ export async function closeGate(ingressInterface: string, key: string): Promise<
 
 /** Whether another container is policed behind the interface: whoever came first made the gate. */
 function isGated(ingressInterface: string, key: string): boolean {
-  return sharedByOthers(`policed-${ingressInterface}`, key);
+  return sharedByOthers(policedUse(ingressInterface), key);
 }
 
 async function openGate(ingressInterface: string): Promise<void> {

@@ -91,8 +91,9 @@ async function findHostEnd(
   { interfaces }: Result,
   { verb }: Seeker,
 ): Promise<Pick<PolicedInterface, 'ingressInterface' | 'port' | 'mac'>> {
-  const [inside] = (await showJson(['link', 'show', 'dev', id.ifname], { netns })) as ShownLink[];
-  if (inside?.link_index === undefined || inside.address === undefined) {
+  const [inside] = (await showJson(['-details', 'link', 'show', 'dev', id.ifname], { netns })) as ShownLink[];
+  const { ifindex, link_index: peer, address: mac } = inside ?? {};
+  if (!isPairEnd(inside) || ifindex === undefined || peer === undefined || mac === undefined) {
     throw new CniError(
       codes.invalidConfig,
       `Cannot ${verb} "${id.ifname}" in "${netns}": it is not one end of a veth pair`,
@@ -100,34 +101,41 @@ async function findHostEnd(
     );
   }
   const hinted = interfaces.filter(({ sandbox }) => sandbox === undefined || sandbox === '').map(({ name }) => name);
-  const outside = (await findByIndex(inside.link_index, hinted)) ?? (await findByIndex(inside.link_index));
+  const isOtherEnd = (link: ShownLink): boolean =>
+    isPairEnd(link) && link.ifindex === peer && link.link_index === ifindex;
+  const outside = (await showLinks(hinted)).find(isOtherEnd) ?? (await showLinks()).find(isOtherEnd);
   if (outside === undefined) {
     throw new CniError(
       codes.invalidConfig,
       `Cannot ${verb} "${id.ifname}" in "${netns}": its other end is not on this host`,
-      `No interface has index ${inside.link_index}`,
+      `No interface has index ${peer} and "${id.ifname}" as its other end`,
     );
   }
-  const mac = inside.address;
   return outside.master === undefined
     ? { ingressInterface: outside.ifname, mac }
     : { ingressInterface: outside.master, port: outside.ifname, mac };
 }
 
-async function findByIndex(index: number, names?: readonly string[]): Promise<ShownLink | undefined> {
-  if (names === undefined)
-    return ((await showJson(['link', 'show'])) as ShownLink[]).find(({ ifindex }) => ifindex === index);
-  const shown = await Promise.all(
-    names.map(async (name) => ((await showJson(['link', 'show', 'dev', name])) ?? []) as ShownLink[]),
-  );
-  return shown.flat().find(({ ifindex }) => ifindex === index);
+/** The kernel calls the lower device of a macvlan or a VLAN "link" too: that may well be the uplink of the host. */
+function isPairEnd(link: ShownLink | undefined): boolean {
+  return link?.linkinfo?.info_kind === 'veth' || link?.linkinfo?.info_kind === 'netkit';
 }
 
-/** What `ip -json link show` prints. */
+/** The links of these names that there are; all links of the host without names. */
+async function showLinks(names?: readonly string[]): Promise<ShownLink[]> {
+  if (names === undefined) return (await showJson(['-details', 'link', 'show'])) as ShownLink[];
+  const shown = await Promise.all(
+    names.map(async (name) => ((await showJson(['-details', 'link', 'show', 'dev', name])) ?? []) as ShownLink[]),
+  );
+  return shown.flat();
+}
+
+/** What `ip -json -details link show` prints. */
 interface ShownLink {
   ifname: string;
   ifindex?: number;
   link_index?: number;
+  linkinfo?: { info_kind?: string };
   address?: string;
   master?: string;
 }

@@ -1,6 +1,7 @@
 import { netnsExists } from '../../host/netns.ts';
 import { takeDown } from '../../host/pair.ts';
 import { commit } from '../../records/commit.ts';
+import { closeFirewalls } from '../firewalls.ts';
 import { warn } from '../warnings.ts';
 import { closeGate, type PolicedRecord } from './enforce.ts';
 import { rememberedElements } from './names.ts';
@@ -24,4 +25,5 @@ export async function removePolicy(record: PolicedRecord): Promise<void> {
   const { warnings } = await commit({ drop: record.key }, { timed: rememberedElements });
   warnings.forEach(warn);
   await closeGate(egress.ingressInterface, record.key);
+  await closeFirewalls(egress.ingressInterface, record.key);
 }

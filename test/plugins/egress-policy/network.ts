@@ -2,7 +2,16 @@
 import { existsSync } from 'node:fs';
 import { unpack } from '../../firewall/packages.ts';
 import { pluginFolder } from '../../helpers/executable.ts';
-import { expect, type CniResult, type Conflist, type Container, type Host, type Json, type Outside, type Place } from '../../helpers/host.ts';
+import {
+  expect,
+  type CniResult,
+  type Conflist,
+  type Container,
+  type Host,
+  type Json,
+  type Outside,
+  type Place,
+} from '../../helpers/host.ts';
 import { hostLocal, interfaceConf } from '../drawbridge/network.ts';
 
 /** The interface plugin and after it the policy, as conf/10-drawbridge.conflist has them. */
@@ -51,7 +60,11 @@ export async function makeWorld(host: Host): Promise<Outside> {
 }
 
 /** Adds a container and expects that to work. */
-export async function addContainer(host: Host, conflist: Conflist, options: { name?: string; args?: string; runtimeConfig?: Json } = {}): Promise<Container & { result: Json; stderr: string }> {
+export async function addContainer(
+  host: Host,
+  conflist: Conflist,
+  options: { name?: string; args?: string; runtimeConfig?: Json } = {},
+): Promise<Container & { result: Json; stderr: string }> {
   const { name, ...rest } = options;
   const container = await host.container(name);
   const added = await host.addChain(conflist, { container, ...rest });
@@ -60,13 +73,25 @@ export async function addContainer(host: Host, conflist: Conflist, options: { na
 }
 
 /** What a container gets from the hosts of the world at port 80: "outside", or how it was refused. */
-export async function reaches(host: Host, from: Place, keys: readonly (keyof typeof world)[] = ['public4', 'public6', 'private4', 'private6', 'metadata']): Promise<Record<string, string>> {
-  const answers = await Promise.all(keys.map(async (key) => [key, await host.fetch(from, world[key], 80, { timeout: 1500 })] as const));
+export async function reaches(
+  host: Host,
+  from: Place,
+  keys: readonly (keyof typeof world)[] = ['public4', 'public6', 'private4', 'private6', 'metadata'],
+): Promise<Record<string, string>> {
+  const answers = await Promise.all(
+    keys.map(async (key) => [key, await host.fetch(from, world[key], 80, { timeout: 1500 })] as const),
+  );
   return Object.fromEntries(answers);
 }
 
 /** What {@link reaches} says under the policy "restricted". */
-export const restricted = { public4: 'outside', public6: 'outside', private4: 'refused', private6: 'refused', metadata: 'refused' };
+export const restricted = {
+  public4: 'outside',
+  public6: 'outside',
+  private4: 'refused',
+  private6: 'refused',
+  metadata: 'refused',
+};
 
 /** Folder with the reference plugins; undefined where Debian's package cannot be had. */
 export function referencePlugins(): string | undefined {
@@ -77,7 +102,12 @@ export function referencePlugins(): string | undefined {
 }
 
 /** Runs a chain in which not all plugins are ours. Stops at the first failure. */
-export async function runChain(host: Host, verb: 'ADD' | 'CHECK' | 'DEL', { cniVersion, name, plugins }: Conflist, { container, result }: { container: Container; result?: Json }): Promise<CniResult & { result?: Json }> {
+export async function runChain(
+  host: Host,
+  verb: 'ADD' | 'CHECK' | 'DEL',
+  { cniVersion, name, plugins }: Conflist,
+  { container, result }: { container: Container; result?: Json },
+): Promise<CniResult & { result?: Json }> {
   const path = referencePlugins() ?? '';
   let last: CniResult = { code: 0, stdout: '', stderr: '', ms: 0 };
   let prevResult = result;
@@ -103,18 +133,25 @@ export function referenceChain(type: 'bridge' | 'ptp', policy: Json = {}, cniVer
 /** Writes a named policy. */
 export async function writePolicy(host: Host, name: string, policy: Json | string): Promise<void> {
   const text = typeof policy === 'string' ? policy : JSON.stringify(policy);
-  await host.run(['sh', '-ec', `mkdir -p /etc/drawbridge/policies; cat > /etc/drawbridge/policies/${name}.json`], { input: text });
+  await host.run(['sh', '-ec', `mkdir -p /etc/drawbridge/policies; cat > /etc/drawbridge/policies/${name}.json`], {
+    input: text,
+  });
 }
 
 /** Elements of a set or map as nft prints them, one each. */
 export async function elementsOf(host: Host, set: string, table = 'inet drawbridge'): Promise<string[]> {
   const printed = await host.run(['nft', 'list', 'set', ...table.split(' '), set]);
   const inside = /elements = \{([^}]*)\}/u.exec(printed)?.[1] ?? '';
-  return inside.split(',').map((one) => one.trim()).filter((one) => one !== '');
+  return inside
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
 }
 
 /** The first IPv4 and IPv6 address of a result, without prefix length. */
 export function addressOf({ ips }: Json, family: 4 | 6): string {
-  const found = (ips as { address: string }[]).map(({ address }) => address).find((address) => address.includes(':') === (family === 6));
+  const found = (ips as { address: string }[])
+    .map(({ address }) => address)
+    .find((address) => address.includes(':') === (family === 6));
   return found?.split('/', 1)[0] ?? '';
 }
