@@ -227,12 +227,14 @@ export class NamesRefresh {
     const changed = [...this.#wanted.values()].filter((wanted) => !isSame(wanted, before.get(wanted.key)));
     const now = this.#options.now();
     for (const wanted of changed) {
-      const known =
-        this.#standing.get(wanted.key)?.known ??
-        (await this.#options.recall(wanted.name, wanted.servers).catch(() => undefined));
-      const standing = new Standing();
-      standing.known = known;
+      const isKnown = this.#standing.get(wanted.key)?.known !== undefined;
+      const recalled = isKnown
+        ? undefined
+        : await this.#options.recall(wanted.name, wanted.servers).catch(() => undefined);
+      // Meanwhile it may have been resolved, or asked for through the proxy.
+      const standing = this.#standing.get(wanted.key) ?? new Standing();
       this.#standing.set(wanted.key, standing);
+      const known = (standing.known ??= recalled);
       const last = known?.addresses.filter(({ seenAt }) => seenAt === known.resolvedAt) ?? [];
       const delay = delayAfter({ ttls: last.map(({ ttl }) => ttl), failures: 0 }, wanted);
       const dueAt = known === undefined || last.length === 0 ? 0 : known.resolvedAt + (delay ?? 0) * 1000;

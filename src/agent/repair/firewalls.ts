@@ -1,0 +1,44 @@
+import { inspectForeignFirewalls, openForeignFirewalls, type OpenOptions } from '../../host/firewall/foreign.ts';
+import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+
+/** What was repaired, and what stands in the way and is not ours to change; one sentence each. */
+export interface FirewallRepair {
+  readonly repaired: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** Opens again what foreign firewalls close to bridges with containers: after a reload, a flush, or a new firewall. */
+export async function repairFirewalls(records: readonly AttachmentRecord[]): Promise<FirewallRepair> {
+  const repaired: string[] = [];
+  const problems: string[] = [];
+  for (const [bridge, options] of openingsOf(records)) {
+    const closed = (await inspectForeignFirewalls(bridge, options)).filter(({ state }) => state === 'closed');
+    if (closed.length === 0) continue;
+    const warnings = await openForeignFirewalls(bridge, { ...options, again: true });
+    problems.push(...warnings.map(({ message, remedy }) => `${message}; ${remedy}`));
+    const left = (await inspectForeignFirewalls(bridge, options)).filter(({ state }) => state === 'closed');
+    const opened = closed.filter(({ firewall, blocker }) => !left.some((one) => one.firewall === firewall && one.blocker === blocker));
+    repaired.push(...opened.map(({ firewall, blocker }) => `${firewall} dropped the traffic of "${bridge}" by ${blocker}; our accepts are first again`));
+    problems.push(...left.map(({ firewall, blocker }) => `${firewall} drops the traffic of "${bridge}" by ${blocker}`));
+  }
+  return { repaired, problems };
+}
+
+/** What the containers of each bridge need together. */
+function openingsOf(records: readonly AttachmentRecord[]): Map<string, OpenOptions> {
+  const openings = new Map<string, OpenOptions>();
+  for (const { link, egress } of records) {
+    const bridge = egress?.ingressInterface ?? link?.bridge;
+    if (bridge === undefined) continue;
+    const own = egress === undefined ? {} : (firewallOptions(egress.policy) ?? {});
+    const before = openings.get(bridge);
+    const hostPorts = [...(before?.hostPorts ?? []), ...(own.hostPorts ?? [])];
+    const needsDefault = egress === undefined || before?.hostPorts === undefined;
+    openings.set(bridge, {
+      ...(needsDefault && hostPorts.length === 0 && egress === undefined ? {} : { hostPorts }),
+      ingress: before?.ingress === 'open' || own.ingress === 'open' ? 'open' : 'published',
+    });
+  }
+  return openings;
+}

@@ -1,0 +1,112 @@
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path/posix';
+import { Fields } from '../../cni/fields.ts';
+import { prepareBridge } from '../../host/bridge.ts';
+import { readInterface } from '../../host/interfaces.ts';
+import { applyBatch } from '../../host/ip.ts';
+import { enableForwarding, hasIpv6, writeSysctls } from '../../host/sysctl.ts';
+import { completeAddresses, conflictingAddresses } from '../../links/addresses.ts';
+import { planBridge, type BridgePlan } from '../../links/bridge.ts';
+import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
+import { planPair } from '../../links/pair.ts';
+import { isolatesPort } from '../../plugins/egress-policy/enforce.ts';
+import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
+
+type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
+
+/**
+ * Puts back bridges, their addresses, and their ports, with the plans of ADD. Returns what was repaired, one sentence
+ * each. A container whose interface is gone is nobody's to repair, and one that is down may be about to be removed.
+ *
+ * Throws code 100 or 102 when something cannot be put back.
+ */
+export async function repairLinks(records: readonly AttachmentRecord[]): Promise<string[]> {
+  const present = records.filter((record) => existsSync(`/sys/class/net/${portOf(record)}`));
+  const repaired: string[] = [];
+  for (const plan of bridgePlans(present.filter(isLinked))) repaired.push(...(await repairBridge(plan)));
+  for (const record of present) repaired.push(...(await repairPort(record)));
+  return repaired;
+}
+
+/** One plan for each bridge and VLAN that has containers: what differs between their confs adds up in `keep`. */
+function bridgePlans(records: readonly LinkedRecord[]): BridgePlan[] {
+  const plans = records.map(({ link }) => {
+    const conf = confOf(link);
+    const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
+    return planBridge({ ...conf, bridge: link.bridge, mtu: link.mtu, gateways, routeLocalnet: true });
+  });
+  return [...new Map(plans.map((plan) => [JSON.stringify(plan), plan])).values()];
+}
+
+async function repairBridge(plan: BridgePlan): Promise<string[]> {
+  writeSysctls(existsSync(`/sys/class/net/${plan.gatewayInterface}`) ? plan.sysctls : []);
+  enableForwarding(plan.forwarding);
+  const [bridge, gateway] = await Promise.all([
+    readInterface(plan.name),
+    plan.gateways.length === 0 ? undefined : readInterface(plan.gatewayInterface),
+  ]);
+  const present = new Set((gateway?.addresses ?? []).map(({ address }) => address));
+  const missing = plan.gateways.filter((address) => !present.has(address));
+  if (bridge?.isUp === true && missing.length === 0) return [];
+  await prepareBridge(plan, conflictingAddresses);
+  await applyBatch(plan.keep);
+  writeSysctls(plan.sysctls);
+  if (bridge === undefined) return [`The bridge "${plan.name}" was gone`];
+  if (missing.length > 0) return [`"${plan.gatewayInterface}" had lost its address ${missing.join(' and ')}`];
+  return [`The bridge "${plan.name}" was down`];
+}
+
+async function repairPort(record: AttachmentRecord): Promise<string[]> {
+  const port = portOf(record);
+  const bridge = record.link?.bridge ?? record.egress?.ingressInterface;
+  if (bridge === undefined || port === bridge || !existsSync(`/sys/class/net/${bridge}`)) return [];
+  const conf = record.link === undefined ? undefined : confOf(record.link);
+  const isIsolated =
+    conf?.portIsolation === true ||
+    record.walls?.policy === 'isolated' ||
+    (record.egress !== undefined && isolatesPort(record.egress.policy));
+  const lost = masterOf(port) !== bridge;
+  const open = isIsolated && readFlag(port, 'isolated') === '0';
+  const unturned = conf?.hairpinMode === true && readFlag(port, 'hairpin_mode') === '0';
+  if (!lost && !open && !unturned) return [];
+  const flags = [...(conf?.hairpinMode === true ? ['hairpin on'] : []), ...(isIsolated ? ['isolated on'] : [])];
+  await applyBatch([
+    ...(lost ? [`link set dev ${port} master ${bridge}`] : []),
+    ...(flags.length > 0 ? [`link set dev ${port} type bridge_slave ${flags.join(' ')}`] : []),
+  ]);
+  if (lost && record.link !== undefined && conf !== undefined) await applyBatch(vlanLines(record.link, conf), { program: 'bridge' });
+  if (lost) return [`"${port}" was no port of "${bridge}" any more`];
+  return [open ? `"${port}" was no longer isolated from its siblings` : `Hairpin mode of "${port}" was off`];
+}
+
+function vlanLines(link: LinkRecord, conf: LinkConf): readonly string[] {
+  return planPair({ ...conf, ...link, netns: '/', ifname: 'eth0', addresses: [], routes: [], ipv6: hasIpv6() }).vlans;
+}
+
+function confOf({ conf, bridge }: LinkRecord): LinkConf {
+  return parseLinkConf(new Fields(conf), { defaultBridge: bridge });
+}
+
+function portOf({ link, egress }: AttachmentRecord): string {
+  return link?.hostInterface ?? egress?.port ?? egress?.ingressInterface ?? '';
+}
+
+function isLinked(record: AttachmentRecord): record is LinkedRecord {
+  return record.link !== undefined;
+}
+
+function masterOf(port: string): string | undefined {
+  try {
+    return basename(readlinkSync(`/sys/class/net/${port}/master`));
+  } catch {
+    return undefined;
+  }
+}
+
+function readFlag(port: string, name: string): string | undefined {
+  try {
+    return readFileSync(`/sys/class/net/${port}/brport/${name}`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
