@@ -49,6 +49,28 @@ export const commands: readonly Command[] = [
     load: async () => import('./explain.ts'),
   },
   {
+    name: 'clean',
+    summary: 'Remove what no living container owns',
+    about: [
+      'Finds attachments whose container is gone, interfaces without record and bridge, elements and policies in our tables that no attachment wants, routing gates, leases, accepts in other firewalls for bridges without containers, hints, notes and half-written files. What is alive, or not ours, is never touched; what may be alive is shown and left.',
+    ],
+    options: [
+      {
+        flag: '--orphans',
+        about:
+          'Only what belongs to nobody; without it also what is merely of no use any more, such as old remembered names',
+      },
+      { flag: '--dry-run', about: 'List what would be removed, and change nothing' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge clean --dry-run', about: 'see what is left over' },
+      { line: 'drawbridge clean --orphans', about: 'after a crash of the runtime' },
+    ],
+    needsRoot: true,
+    load: async () => import('./clean.ts'),
+  },
+  {
     name: 'probe',
     summary: 'Open one connection, or send one datagram, and say what became of it',
     operands: [

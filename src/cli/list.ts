@@ -2,7 +2,7 @@ import { describeBroken } from '../records/in-force.ts';
 import type { Invocation } from './command.ts';
 import { readDenials } from './survey/denials.ts';
 import { surveyAttachments, type Attachment } from './survey/attachments.ts';
-import { addressesOf, bridgeOf, count, mappingWords, policyWords, shortId } from './survey/words.ts';
+import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf, shortId } from './survey/words.ts';
 import { printTable } from './table.ts';
 import { printJson, wrap, type Terminal } from './terminal.ts';
 
@@ -35,7 +35,7 @@ function describe({ record, isAlive, stale }: Attachment, denials: ReadonlyMap<s
     bridge: bridgeOf(record) ?? null,
     mac: link?.mac ?? egress?.mac ?? null,
     ips: link === undefined ? (egress?.addresses ?? []) : link.addresses.map(({ address }) => address),
-    ports: (link?.ports ?? []).map(({ hostIp, hostPort, containerPort, protocol }) => ({
+    ports: portsOf(record).map(({ hostIp, hostPort, containerPort, protocol }) => ({
       ...(hostIp === undefined ? {} : { hostIp }),
       hostPort,
       containerPort,
@@ -74,13 +74,13 @@ function printGrouped(
       { title: 'DENIED', align: 'right' as const },
     ];
     const rows = own.map(({ record, stale }) => {
-      const { link, egress } = record;
+      const { egress } = record;
       const name = `${shortId(record.containerId)}${stale.length === 0 ? '' : ` ${paint.warn('!')}`}`;
       return [
         name,
         ...(severalInterfaces ? [record.ifname] : []),
         addressesOf(record).join('\n'),
-        (link?.ports ?? []).map(mappingWords).join('\n'),
+        portsOf(record).map(mappingWords).join('\n'),
         egress === undefined ? paint.warn('none') : policyWords(egress),
         egress === undefined ? '-' : deniedWords(denials.get(record.key) ?? 0, terminal),
       ];
@@ -115,7 +115,7 @@ function printWide(terminal: Terminal, attachments: readonly Attachment[], denia
       link?.mac ?? egress?.mac ?? '-',
       bridgeOf(record) ?? '-',
       link?.hostInterface ?? egress?.port ?? '-',
-      (link?.ports ?? []).map(mappingWords).join(' ') || '-',
+      portsOf(record).map(mappingWords).join(' ') || '-',
       policyWords(egress),
       egress === undefined ? '-' : String(denials.get(record.key) ?? 0),
       createdAt.replace(/\.\d+Z$/, 'Z'),

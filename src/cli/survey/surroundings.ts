@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Published, Sibling, Surroundings } from '../../egress/judge.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, bridgeOf } from './words.ts';
+import { addressesOf, bridgeOf, portsOf } from './words.ts';
 
 /** What a verdict about an attachment depends on beside its policy, as records and host have it now. */
 export function surroundingsOf(record: AttachmentRecord, records: readonly AttachmentRecord[]): Surroundings {
@@ -41,8 +41,8 @@ function siblingAt(address: string, other: AttachmentRecord, own: AttachmentReco
   };
 }
 
-function publishedBy({ link }: AttachmentRecord): Published[] {
-  return (link?.ports ?? []).map(({ hostIp, protocol, hostPort }) => ({
+function publishedBy(record: AttachmentRecord): Published[] {
+  return portsOf(record).map(({ hostIp, protocol, hostPort }) => ({
     protocol,
     port: hostPort,
     ...(hostIp === undefined ? {} : { hostAddress: hostIp }),

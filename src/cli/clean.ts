@@ -1,0 +1,128 @@
+import { CniError } from '../cni/errors.ts';
+import type { Invocation } from './command.ts';
+import { findAccepts } from './clean/firewalls.ts';
+import { findFiles, findOldNames } from './clean/files.ts';
+import type { Finding, Known } from './clean/finding.ts';
+import { findLeftLeases } from './clean/leases.ts';
+import { findGates, findInterfaces } from './clean/links.ts';
+import { findRecords, readKnown } from './clean/records.ts';
+import { findRules } from './clean/rules.ts';
+import { makeProgress } from './progress.ts';
+import { count, shortId } from './survey/words.ts';
+import { printJson, wrap, type Terminal } from './terminal.ts';
+
+/** What became of a finding. */
+interface Cleaned extends Finding {
+  readonly removed: boolean;
+  readonly error?: string;
+}
+
+/** Removes what no living container owns. Exit status 1 when something of it could not be removed. */
+export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
+  const isDryRun = options['dry-run'] === true;
+  const { findings, problems } = await findAll(readKnown(), options['orphans'] === true);
+  for (const problem of problems) terminal.note(`${terminal.paint.warn('!')} ${problem}`);
+  const cleaned: Cleaned[] = isDryRun
+    ? findings.map((finding) => ({ ...finding, removed: false }))
+    : await removeAll(findings, terminal);
+  if (options['json'] === true) printJson(terminal, cleaned.map(asJson));
+  else print(cleaned, isDryRun, terminal);
+  const hasFailed = cleaned.some(({ error }) => error !== undefined) || problems.length > 0;
+  return hasFailed ? 1 : 0;
+}
+
+/** Each search on its own: one that fails (nft is missing, say) does not keep the others from finding. */
+export async function findAll(
+  known: Known,
+  orphansOnly: boolean,
+): Promise<{ findings: Finding[]; problems: string[] }> {
+  const searches: (() => Finding[] | Promise<Finding[]>)[] = [
+    () => findRecords(known),
+    async () => findInterfaces(known),
+    findRules,
+    async () => findGates(known),
+    async () => findLeftLeases(known),
+    async () => findAccepts(known),
+    () => findFiles(known),
+    ...(orphansOnly ? [] : [() => findOldNames()]),
+  ];
+  const findings: Finding[] = [];
+  const problems: string[] = [];
+  for (const search of searches) {
+    try {
+      findings.push(...(await search()));
+    } catch (error) {
+      problems.push(error instanceof CniError ? error.message : String(error));
+    }
+  }
+  return { findings, problems };
+}
+
+async function removeAll(findings: readonly Finding[], terminal: Terminal): Promise<Cleaned[]> {
+  const progress = makeProgress('Removing', findings.length, terminal);
+  const cleaned: Cleaned[] = [];
+  for (const finding of findings) {
+    progress(cleaned.length);
+    cleaned.push(await removeOne(finding));
+  }
+  progress(findings.length);
+  return cleaned;
+}
+
+async function removeOne(finding: Finding): Promise<Cleaned> {
+  if (finding.remove === undefined) return { ...finding, removed: false };
+  try {
+    return { ...finding, removed: await finding.remove() };
+  } catch (error) {
+    return { ...finding, removed: false, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** As conf/schema/clean.json has it. */
+function asJson({ kind, name, network, containerId, why, removed, error }: Cleaned): object {
+  return {
+    kind,
+    name,
+    network: network ?? null,
+    containerId: containerId ?? null,
+    why: error === undefined ? why : `${why}; ${error}`,
+    removed,
+  };
+}
+
+function print(cleaned: readonly Cleaned[], isDryRun: boolean, terminal: Terminal): void {
+  const { out, paint, width } = terminal;
+  const removable = cleaned.filter(({ remove }) => remove !== undefined);
+  const left = cleaned.filter(({ remove }) => remove === undefined);
+  if (removable.length === 0) out('Nothing is left over.');
+  else {
+    out(
+      isDryRun
+        ? `Would remove ${count(removable.length, 'leftover')}; nothing was changed.`
+        : `Removed ${removable.filter(({ removed }) => removed).length} of ${count(removable.length, 'leftover')}.`,
+    );
+    // Many leftovers have one cause, and their names are long.
+    const groups = Map.groupBy(removable, (one) => `${one.kind}: ${outcomeWords(one, isDryRun, terminal)}`);
+    for (const [title, members] of groups) {
+      out('');
+      out(wrap(title, width, '  '));
+      for (const { kind, name, network, containerId } of members)
+        out(
+          `    ${paint.strong(shownName(kind, name, containerId))}${network === undefined ? '' : paint.faint(` of network ${network}`)}`,
+        );
+    }
+    if (left.length > 0) out('');
+  }
+  for (const { kind, name, why } of left)
+    out(`${paint.warn('!')} ${wrap(`Left the ${kind} ${name}: ${why}`, width - 2, '  ')}`);
+}
+
+function outcomeWords({ why, removed, error }: Cleaned, isDryRun: boolean, { paint }: Terminal): string {
+  if (error !== undefined) return paint.bad(`${why}; it could not be removed: ${error}`);
+  return isDryRun || removed ? why : paint.warn("it is somebody's by now, and was left");
+}
+
+function shownName(kind: string, name: string, containerId: string | undefined): string {
+  if (containerId === undefined) return name;
+  return kind === 'lease' ? `${name} (${shortId(containerId)})` : name.replace(containerId, shortId(containerId));
+}

@@ -1,0 +1,160 @@
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { namesFolder } from '../../egress/names-store.ts';
+import { oldestLastGood } from '../../egress/names-lifetimes.ts';
+import { withLock } from '../../host/lock.ts';
+import { runDir, stateDir } from '../../host/paths.ts';
+import { listRecords } from '../../records/store.ts';
+import type { Finding, Known } from './finding.ts';
+
+/** Files that were being written when their writer was killed, hints to records that are gone, notes about bridges that are gone. */
+export function findFiles({ records, broken }: Known): Finding[] {
+  const keys = new Set([...records, ...broken].map(({ key }) => key));
+  return [...drafts(), ...hints(keys), ...bridgeNotes()];
+}
+
+/** What was remembered of names that nobody asked about for days: no orphans, but of no use either. */
+export function findOldNames(): Finding[] {
+  return list(namesFolder).flatMap((name): Finding[] => {
+    const file = `${namesFolder}/${name}`;
+    if (!name.endsWith('.json') || !isOlderThan(file, oldestLastGood)) return [];
+    return [
+      {
+        kind: 'name',
+        name: name.slice(0, -'.json'.length),
+        why: 'its last good addresses are too old to serve',
+        remove: removing(file),
+      },
+    ];
+  });
+}
+
+/** Milliseconds that a file with a random name may take to get its own. */
+const writing = 60_000;
+
+function drafts(): Finding[] {
+  const places = [
+    ...['attachments', 'ports', 'addresses'].map((folder) => ({
+      folder: `${runDir}/${folder}`,
+      pattern: /^\..+\.(\d+)\.\d+$/,
+    })),
+    { folder: runDir, pattern: /^\..+\.(\d+)\.\d+$/ },
+    ...[`${runDir}/bridges`, `${runDir}/firewall`, `${stateDir}/boot`].map((folder) => ({
+      folder,
+      pattern: /\.json\.(\d+)$/,
+    })),
+  ];
+  const byProcess = places.flatMap(({ folder, pattern }) =>
+    list(folder).flatMap((name) => {
+      const pid = pattern.exec(name)?.[1];
+      return pid === undefined || existsSync(`/proc/${pid}`) ? [] : [`${folder}/${name}`];
+    }),
+  );
+  const byAge = list(namesFolder)
+    .filter((name) => /\.json\.[0-9a-f]{12}$/.test(name))
+    .map((name) => `${namesFolder}/${name}`)
+    .filter((file) => isOlderThan(file, writing));
+  return [...byProcess, ...byAge].map((file) => ({
+    kind: 'file',
+    name: file,
+    why: 'whoever wrote it was killed before it was whole',
+    remove: removing(file),
+  }));
+}
+
+function hints(keys: ReadonlySet<string>): Finding[] {
+  const files = ['ports', 'addresses'].flatMap((folder) =>
+    list(`${runDir}/${folder}`)
+      .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+      .map((name) => `${runDir}/${folder}/${name}`),
+  );
+  const listed = files.flatMap((file): Finding[] => {
+    const named = readKeys(file);
+    if (named !== undefined && named.every((key) => keys.has(key))) return [];
+    return [
+      {
+        kind: 'hint',
+        name: file,
+        why: named === undefined ? 'it cannot be read' : 'it points to a record that is gone',
+        remove: async () => withLock('tables', 'clean', () => dropKeys(file)),
+      },
+    ];
+  });
+  const shared = list(`${runDir}/shared`).flatMap((name) =>
+    list(`${runDir}/shared/${name}`)
+      .filter((key) => !keys.has(key))
+      .map((key) => ({ folder: `${runDir}/shared/${name}`, key })),
+  );
+  return [
+    ...listed,
+    ...shared.map(({ folder, key }): Finding => ({
+      kind: 'hint',
+      name: `${folder}/${key}`,
+      why: 'it points to a record that is gone',
+      remove: async () => withLock('tables', 'clean', () => dropUser(folder, key)),
+    })),
+  ];
+}
+
+/** Under the lock: an ADD writes its hints before its record. */
+function dropKeys(file: string): boolean {
+  const current = currentKeys();
+  const left = (readKeys(file) ?? []).filter((key) => current.has(key));
+  if (left.length === 0) rmSync(file, { force: true });
+  else writeFileSync(file, JSON.stringify(left));
+  return true;
+}
+
+function dropUser(folder: string, key: string): boolean {
+  if (currentKeys().has(key)) return false;
+  rmSync(`${folder}/${key}`, { force: true });
+  if (list(folder).length === 0 && existsSync(folder)) rmdirSync(folder);
+  return true;
+}
+
+function currentKeys(): Set<string> {
+  const { records, broken } = listRecords();
+  return new Set([...records, ...broken].map(({ key }) => key));
+}
+
+function bridgeNotes(): Finding[] {
+  return list(`${runDir}/bridges`).flatMap((name): Finding[] => {
+    const bridge = name.replace(/\.json$/, '');
+    if (!name.endsWith('.json') || existsSync(`/sys/class/net/${bridge}`)) return [];
+    return [
+      {
+        kind: 'note',
+        name: `${runDir}/bridges/${name}`,
+        why: `there is no bridge "${bridge}"`,
+        remove: removing(`${runDir}/bridges/${name}`),
+      },
+    ];
+  });
+}
+
+function removing(file: string): () => Promise<boolean> {
+  return async () => {
+    rmSync(file, { force: true });
+    return true;
+  };
+}
+
+function readKeys(file: string): string[] | undefined {
+  try {
+    const keys: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return Array.isArray(keys) ? keys.map(String) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isOlderThan(file: string, age: number): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < Date.now() - age;
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,65 @@
+import { readdirSync } from 'node:fs';
+import { closeForeignFirewalls, openedBridges } from '../../host/firewall/foreign.ts';
+import { parseListing } from '../../host/firewall/listing.ts';
+import { readNote } from '../../host/firewall/note.ts';
+import { findFirewalls } from '../../host/firewall/present.ts';
+import { stateDir } from '../../host/paths.ts';
+import { findProgram, run } from '../../host/run.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { listRecords } from '../../records/store.ts';
+import type { Finding, Known } from './finding.ts';
+
+/** Accepts of ours in foreign firewalls, bindings to firewalld's zone, and notes of them, for bridges without containers. */
+export async function findAccepts({ records }: Known): Promise<Finding[]> {
+  const used = bridgesOf(records);
+  const accepted = await acceptedBridges();
+  const zoned = list(`${stateDir}/firewall`);
+  const bridges = [...new Set([...openedBridges(), ...accepted, ...zoned])].filter((bridge) => !used.has(bridge));
+  return bridges.toSorted().map((bridge) => {
+    const note = readNote(bridge);
+    const isOpen = accepted.has(bridge) || zoned.includes(bridge) || note?.opened === true || note?.zoned === true;
+    return {
+      kind: isOpen ? 'firewall' : 'note',
+      name: bridge,
+      why: isOpen
+        ? `other firewalls of the host let "${bridge}" pass, which has no container`
+        : `a note about other firewalls, for "${bridge}", which has no container`,
+      remove: async () => {
+        const stillUsed = (): boolean => bridgesOf(listRecords().records).has(bridge);
+        if (stillUsed()) return false;
+        await closeForeignFirewalls(bridge, { stillUsed });
+        return true;
+      },
+    };
+  });
+}
+
+/** Every interface that some attachment may have opened a firewall for. */
+function bridgesOf(records: readonly AttachmentRecord[]): Set<string> {
+  const names = records.flatMap(({ link, egress, published, walls }) => [
+    link?.bridge,
+    egress?.ingressInterface,
+    published?.ingressInterface,
+    walls?.ingressInterface,
+  ]);
+  return new Set(names.filter((name) => name !== undefined));
+}
+
+/** Bridges that rules of ours in iptables name, by the comments of those rules. */
+async function acceptedBridges(): Promise<Set<string>> {
+  if (findProgram('nft') === undefined) return new Set();
+  const { backends } = await findFirewalls();
+  const listings = await Promise.all(
+    backends.map(async ({ program }) => parseListing((await run(program, ['-w', '5', '-S'])).stdout)),
+  );
+  const comments = listings.flatMap(({ chains }) => [...chains.values()].flat()).map(({ comment }) => comment);
+  return new Set(comments.flatMap((comment) => /^drawbridge: (\S+)$/.exec(comment ?? '')?.[1] ?? []));
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,88 @@
+import { gateMark } from '../../egress/layout.ts';
+import { planUngate } from '../../egress/gate.ts';
+import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
+import { removePair } from '../../host/pair.ts';
+import { hasIpv6 } from '../../host/sysctl.ts';
+import { hardwareAddressOf } from '../../links/hardware-address.ts';
+import { listRecords } from '../../records/store.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import type { Finding, Known } from './finding.ts';
+
+/** Host ends of veth pairs that are ours, by name and MAC, and that no record names. */
+export async function findInterfaces({ records }: Known): Promise<Finding[]> {
+  const shown = ((await showJson(['link', 'show', 'type', 'veth'])) ?? []) as {
+    ifname: string;
+    address: string;
+    master?: string;
+  }[];
+  const isKnown = namedBy(records);
+  return shown
+    .filter(
+      ({ ifname, address }) =>
+        /^veth[0-9a-f]{11}$/.test(ifname) && address === hardwareAddressOf(ifname) && !isKnown(ifname),
+    )
+    .map(({ ifname, master }) => {
+      const base = { kind: 'interface', name: ifname } as const;
+      if (master !== undefined)
+        return {
+          ...base,
+          why: `no record says whose it is, but it is on bridge "${master}": a container may still use it; its runtime's DEL removes it`,
+        };
+      return {
+        ...base,
+        why: 'no record says whose it is, and it is on no bridge',
+        remove: async () => {
+          if (namedBy(listRecords().records)(ifname)) return false;
+          await removePair(ifname);
+          return true;
+        },
+      };
+    });
+}
+
+/** Routing rules that shut a bridge without rules of ours, for bridges that have no policed container. */
+export async function findGates({ records }: Known): Promise<Finding[]> {
+  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
+  const found = await Promise.all(families.map(async (family) => gatesOf(family, records)));
+  return found.flat();
+}
+
+async function gatesOf(family: '-4' | '-6', records: readonly AttachmentRecord[]): Promise<Finding[]> {
+  const rules = ((await showJson([family, 'rule', 'show'])) ?? []) as {
+    priority: number;
+    iif?: string;
+    fwmask?: string;
+    action?: string;
+  }[];
+  const policed = policedInterfaces(records);
+  return rules.flatMap(({ priority, iif, fwmask, action }) => {
+    const isGate = priority === 90 && action === 'prohibit' && iif !== undefined && Number(fwmask) === gateMark;
+    if (!isGate || policed.has(iif)) return [];
+    return {
+      kind: 'gate',
+      name: `${iif} (IPv${family.slice(1)})`,
+      why: `no container with a policy is behind "${iif}"`,
+      remove: async () => {
+        if (policedInterfaces(listRecords().records).has(iif)) return false;
+        await applyBatch(planUngate(iif), { family }).catch((error: unknown) => {
+          if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
+        });
+        return true;
+      },
+    };
+  });
+}
+
+function policedInterfaces(records: readonly AttachmentRecord[]): Set<string> {
+  return new Set(
+    records.flatMap(({ egress, link }) => [
+      ...(egress === undefined ? [] : [egress.ingressInterface]),
+      ...(link?.policed === true ? [link.bridge] : []),
+    ]),
+  );
+}
+
+function namedBy(records: readonly AttachmentRecord[]): (name: string) => boolean {
+  const names = new Set(records.flatMap(({ link, egress }) => [link?.hostInterface, egress?.port]));
+  return (name) => names.has(name);
+}
