@@ -12,6 +12,7 @@ export interface ExpectedLinks {
   readonly mac?: string;
   readonly mtu?: number;
   readonly hostMac?: string;
+  readonly hostMtu?: number;
   readonly bridgeMac?: string;
   /** With prefix length. */
   readonly addresses: readonly string[];
@@ -88,6 +89,7 @@ function onHost(expected: ExpectedLinks, { host }: FoundLinks): string[] {
   return [
     ...differs(`The bridge of ${name}`, expected.bridge, host.master ?? 'none'),
     ...differs(`The MAC address of ${name}`, expected.hostMac?.toLowerCase(), host.mac),
+    ...differs(`The MTU of ${name}`, expected.hostMtu, host.mtu),
     ...differs(`The state of ${name}`, 'up', host.isUp ? 'up' : 'down'),
     ...differs(`Hairpin mode of ${name}`, onOff(expected.hairpinMode), onOff(host.hairpin)),
     ...differs(`Isolation of ${name}`, onOff(expected.portIsolation), onOff(host.isolated)),

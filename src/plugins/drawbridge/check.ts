@@ -71,7 +71,7 @@ async function linkDifferences(
     ({ name, sandbox }) => name === id.ifname && sandbox !== undefined && sandbox !== '',
   );
   const mac = told?.mac ?? link.mac;
-  const hostMac = findInterface(prevResult, ({ name }) => name === hostInterface)?.mac;
+  const toldHost = findInterface(prevResult, ({ name }) => name === hostInterface);
   const bridgeMac = findInterface(prevResult, ({ name }) => name === bridge)?.mac;
   return findDifferences(
     {
@@ -81,8 +81,10 @@ async function linkDifferences(
       bridge,
       gatewayInterface,
       mac,
-      mtu: told?.mtu ?? link.mtu,
-      ...(hostMac === undefined ? {} : { hostMac }),
+      // Results below 1.1.0 have no place for an MTU: a later plugin may have lowered it and could not say so (tuning).
+      mtu: told?.mtu ?? Math.min(link.mtu, found.container?.mtu ?? link.mtu),
+      ...(toldHost?.mac === undefined ? {} : { hostMac: toldHost.mac }),
+      hostMtu: toldHost?.mtu ?? link.mtu,
       ...(bridgeMac === undefined ? {} : { bridgeMac }),
       addresses: link.addresses.map(({ address }) => address),
       routes: prevResult?.routes ?? [],

@@ -2,7 +2,7 @@ import { checkArgs } from '../../cni/args.ts';
 import { CniError, codes } from '../../cni/errors.ts';
 import { quote, type Fields } from '../../cni/fields.ts';
 import type { AttachmentRequest, NetworkConf } from '../../cni/request.ts';
-import { parseConfArgs, parseRuntimeConfig } from '../../cni/runtime-config.ts';
+import { parseConfArgs, parseRuntimeConfig, type RuntimeDns } from '../../cni/runtime-config.ts';
 import type { Address } from '../../ipam/address.ts';
 import { parseIpam, type IpamConf } from '../../ipam/ranges.ts';
 import { parseRequested } from '../../ipam/requested.ts';
@@ -66,7 +66,7 @@ export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults
     );
   }
   return {
-    link: parseLinkConf(fields, defaults),
+    link: withRuntimeDns(parseLinkConf(fields, defaults), runtime.dns),
     ipam: parseIpamChoice(config, () =>
       parseRequested({ args: args.pairs.get('IP'), conf: confArgs.ips, runtime: runtime.ips }),
     ),
@@ -77,6 +77,18 @@ export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults
     ...(egress === undefined ? {} : { egress }),
   };
 }
+
+/** What the runtime says of DNS goes before what the conf says, part by part; Linux plugins of the reference pass it over. */
+function withRuntimeDns(link: LinkConf, { servers, searches, options }: RuntimeDns = noDns): LinkConf {
+  const asked = {
+    ...(servers.length === 0 ? {} : { nameservers: [...servers] }),
+    ...(searches.length === 0 ? {} : { search: [...searches] }),
+    ...(options.length === 0 ? {} : { options: [...options] }),
+  };
+  return Object.keys(asked).length === 0 ? link : { ...link, dns: { ...link.dns, ...asked } };
+}
+
+const noDns: RuntimeDns = { servers: [], searches: [], options: [] };
 
 /** Reads who gives the addresses; what was asked for is only read where it can be given. */
 export function parseIpamChoice(

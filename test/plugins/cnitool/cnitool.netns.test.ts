@@ -111,3 +111,72 @@ describe.for(networks)('network "%s"', (network) => {
     expect(await host.leftovers({ allow: kept })).toEqual([]);
   });
 });
+
+describe('a chain with plugins of the reference', () => {
+  const reference = '/usr/lib/cni';
+
+  /** The reference's loopback before us, as Nomad has it, and its tuning behind us, as nerdctl has it. */
+  const chain = (cniVersion: string) => ({
+    cniVersion,
+    name: 'mixed',
+    plugins: [
+      { type: 'loopback' },
+      {
+        type: 'drawbridge',
+        bridge: 'drawbridge9',
+        isGateway: true,
+        ipMasq: true,
+        forceAddress: true,
+        hairpinMode: true,
+        ipam: {
+          type: 'host-local',
+          ranges: [[{ subnet: '172.26.64.0/20' }]],
+          routes: [{ dst: '0.0.0.0/0' }],
+        },
+        capabilities: { portMappings: true },
+      },
+      { type: 'tuning', mac: '02:00:00:00:00:77', mtu: 1400, sysctl: { 'net.ipv4.conf.eth0.log_martians': '1' } },
+    ],
+  });
+
+  test.for(['0.4.0', '1.0.0'])('is added, checked and removed in cniVersion %s', async (cniVersion, { host, skip }) => {
+    if ((await host.exec(['test', '-x', `${reference}/tuning`])).code !== 0)
+      skip('the reference plugins are not installed');
+    await host.sh('mkdir -p /run/net.d; cat > /run/net.d/10-mixed.conflist', {
+      input: JSON.stringify(chain(cniVersion)),
+    });
+    const env = { NETCONFPATH: '/run/net.d', CNI_PATH: `${pluginFolder}:${reference}` };
+    const container = await host.container();
+    const result = JSON.parse(succeeded(await run(host, 'add', 'mixed', container.netns, env)));
+    expect(result.interfaces.map(({ name }: { name: string }) => name)).toEqual([
+      'lo',
+      'drawbridge9',
+      expect.any(String),
+      'eth0',
+    ]);
+    expect(await host.ping(container, '172.26.64.1')).toBe('answer');
+    succeeded(await run(host, 'check', 'mixed', container.netns, env));
+    succeeded(await run(host, 'del', 'mixed', container.netns, env));
+    expect(await host.leftovers({ allow: kept })).toEqual([]);
+  });
+});
+
+describe('network "drawbridge-sandbox"', () => {
+  test('answers outsiders on published ports, reaches nobody that its policy does not name, and leaves nothing', async ({
+    host,
+  }) => {
+    const outside = await host.outside();
+    await outside.address('8.8.8.8');
+    const server = await host.serve(outside, { address: '8.8.8.8' });
+    await host.sh('echo nameserver 127.0.0.1 > /etc/resolv.conf');
+    const container = await host.container();
+    const env = { CAP_ARGS: JSON.stringify({ portMappings: [{ hostPort: 8080, containerPort: 80 }] }) };
+    succeeded(await run(host, 'add', 'drawbridge-sandbox', container.netns, env));
+    await host.serve(container, { port: 80 });
+    expect(await host.fetch(container, '8.8.8.8', server.port)).toBe('refused');
+    expect(await host.fetch(outside, outside.hostV4, 8080)).toBe(outside.v4);
+    succeeded(await run(host, 'check', 'drawbridge-sandbox', container.netns));
+    succeeded(await run(host, 'del', 'drawbridge-sandbox', container.netns));
+    expect(await host.leftovers({ allow: kept })).toEqual([]);
+  });
+});

@@ -19,7 +19,7 @@ interface Attached {
 
 async function attach(host: Host, changes: Json = {}): Promise<Attached> {
   const container = await host.container();
-  const conf = interfaceConf({ ...ports, ...changes });
+  const conf = interfaceConf({ ...ports, macspoofchk: true, ...changes });
   const result = succeeded(await host.cni('ADD', conf, { container }));
   return { conf, container, result, veth: hostInterfaceIn(result) };
 }
@@ -62,6 +62,7 @@ const changes: readonly [what: string, where: 'host' | 'container', script: stri
     'ip link set VETH address 02:00:00:00:00:56',
     /MAC address of "veth.*" is 02:00:00:00:00:56/,
   ],
+  ["the port's MTU", 'host', 'ip link set VETH mtu 1400', /MTU of "veth.*" is 1400, expected 1500/],
   [
     'hairpin mode',
     'host',
@@ -122,6 +123,7 @@ const changes: readonly [what: string, where: 'host' | 'container', script: stri
   ],
   ['the element for hairpin traffic', 'host', 'nft flush set inet drawbridge hairpin4', /10\.1\.0\.2.*"hairpin4"/],
   ['the element of the bridge', 'host', 'nft flush set inet drawbridge bridges', /br0.*"bridges"/],
+  ['the element for MAC spoofing', 'host', 'nft flush set bridge drawbridge guard_mac', /veth.*"guard_mac"/],
   ['a table', 'host', 'nft delete table inet drawbridge', /the tables "inet drawbridge" and "bridge drawbridge"/],
   ['all tables', 'host', 'nft flush ruleset', /the tables "inet drawbridge" and "bridge drawbridge"/],
 ];
@@ -172,6 +174,16 @@ describe('CHECK', () => {
     result['interfaces'].push({ name: 'tap0', sandbox: attached.container.netns }, { name: 'tap0', sandbox: 'c1' });
     result['ips'].push({ address: '10.1.0.2/24', gateway: '10.1.0.1', interface: 4 });
     succeeded(await check(host, { ...attached, result }));
+  });
+
+  test('takes an MTU that was lowered as it is when the result has no place for one, and not one that was raised', async ({
+    host,
+  }) => {
+    const attached = await attach(host, { cniVersion: '0.4.0' });
+    await host.sh('ip link set eth0 mtu 1400', { where: attached.container });
+    succeeded(await check(host, attached));
+    await host.sh('ip link set eth0 mtu 1600', { where: attached.container });
+    expectFailure(await check(host, attached), 103, /MTU of "eth0".* is 1600, expected 1500/);
   });
 
   test('is refused with code 3 for an attachment that nobody knows', async ({ host }) => {

@@ -347,6 +347,13 @@ describe('"dns"', () => {
     expect(succeeded(await host.cni('ADD', interfaceConf({ dns }), { container }))['dns']).toEqual(dns);
   });
 
+  test('comes from "runtimeConfig.dns" where that says something', async ({ host }) => {
+    const container = await host.container();
+    const runtimeConfig = { dns: { servers: ['9.9.9.9'], Searches: ['b.here'] } };
+    const result = succeeded(await host.cni('ADD', interfaceConf({ dns, runtimeConfig }), { container }));
+    expect(result['dns']).toEqual({ ...dns, nameservers: ['9.9.9.9'], search: ['b.here'] });
+  });
+
   test('overrides that of "ipam.resolvConf"', async ({ host }) => {
     await host.sh('echo nameserver 9.9.9.9 > /run/resolv');
     const container = await host.container();
