@@ -7,6 +7,7 @@
  * opened again; all wait for nft before they are answered.
  */
 import { createSocket } from 'node:dgram';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { queryBytes } from '../test/agent/client.ts';
 import { compileDriver, makeDnsLab, type RuntimeName } from '../test/agent/lab.ts';
@@ -26,7 +27,9 @@ else await compare(Number(mode));
 
 async function compare(seconds: number): Promise<void> {
   await compileDriver();
-  console.log(`${perSecond} queries a second for ${seconds} s; milliseconds until the answer`);
+  console.log(
+    `${perSecond} queries a second for ${seconds} s; milliseconds until the answer; load before ${loadavg()[0]?.toFixed(1)}`,
+  );
   console.log(
     'way                                              answered  median     99th   added: median   99th   memory',
   );
