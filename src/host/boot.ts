@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { sha256 } from '../digest/sha256.ts';
 import { CniError, codes } from '../cni/errors.ts';
 import { stateDir } from './paths.ts';
 
@@ -28,6 +28,26 @@ export function firstUseSinceBoot(subject: string): BootTimes | undefined {
   if (stamp?.bootId === bootId()) return undefined;
   const times = readTimes();
   return stamp === undefined ? times : { ...times, lastUsed: stamp.usedAt };
+}
+
+/** Everything that was used in an earlier boot and not since. */
+export function subjectsOfEarlierBoots(): string[] {
+  return listStamps().flatMap((file) => {
+    try {
+      const stamp = JSON.parse(readFileSync(`${stateDir}/boot/${file}`, 'utf8')) as { subject?: unknown; bootId?: unknown };
+      return typeof stamp.subject === 'string' && stamp.bootId !== bootId() ? [stamp.subject] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function listStamps(): string[] {
+  try {
+    return readdirSync(`${stateDir}/boot`).filter((name) => /^[0-9a-f]{16}\.json$/.test(name));
+  } catch {
+    return [];
+  }
 }
 
 /** Remembers that `subject` is used now, in this boot. Throws {@link CniError} with code 5 when it cannot. */
@@ -103,5 +123,5 @@ function bootId(): string {
 }
 
 function stampFile(subject: string): string {
-  return `${stateDir}/boot/${createHash('sha256').update(subject).digest('hex').slice(0, 16)}.json`;
+  return `${stateDir}/boot/${sha256(subject).slice(0, 16)}.json`;
 }

@@ -9,12 +9,16 @@ import { commitAll, putTimed } from '../../records/commit-all.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { alignWithPolicy, isPoliced, type PolicedRecord } from './enforce.ts';
-import { namesElements } from './names.ts';
+import { namesElements, rememberedElements } from './names.ts';
 import { canForgetFlows, forgetDeniedFlows } from './revoke.ts';
 
 export interface RefreshOptions {
   /** Ask the resolver also about names whose last answer has not run out. */
   readonly force?: boolean;
+  /** False: ask no resolver, and open what is remembered of names. The agent asks in its own time. */
+  readonly resolve?: boolean;
+  /** Further timed elements to put when the tables are written anew, by the records as they are then. */
+  readonly also?: (records: readonly AttachmentRecord[]) => readonly Element[];
 }
 
 export interface RefreshReport {
@@ -30,6 +34,8 @@ export interface RefreshReport {
   readonly ended: number;
   /** Sentences: a file that is not valid (its old policy stays in force), a name that does not resolve. */
   readonly problems: readonly string[];
+  /** Names of policies whose file cannot be used. */
+  readonly invalid: readonly string[];
 }
 
 /**
@@ -38,24 +44,26 @@ export interface RefreshReport {
  *
  * An invalid file keeps its old policy in force. Throws code 100 when the rules cannot be written: then nothing changed.
  */
-export async function refresh({ force = false }: RefreshOptions = {}): Promise<RefreshReport> {
+export async function refresh({ force = false, resolve = true, also }: RefreshOptions = {}): Promise<RefreshReport> {
   const policed = listRecords()
     .records.filter(isPoliced)
     .filter(({ state }) => state === 'ready');
-  const { changed, problems } = await reread(policed);
+  const { changed, problems, invalid } = await reread(policed);
   const current = policed.map((record) => changed.find(({ key }) => key === record.key) ?? record);
-  const names = await resolveAll(current, force);
+  const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
   const elementsOf = (record: AttachmentRecord): readonly Element[] =>
     isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
+  const timed = async (record: AttachmentRecord): Promise<readonly Element[]> =>
+    resolve ? elementsOf(record) : rememberedElements(record);
   const all = [...names.values()].flat();
-  const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)] };
+  const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)], invalid };
   if (changed.length === 0) {
-    await putTimed(current.flatMap(elementsOf), async (record) => elementsOf(record));
+    await putTimed(current.flatMap(elementsOf), timed);
     return { ...report, changed: [], ended: 0 };
   }
   // Where nothing can end what is denied, those connections are judged packet by packet for as long as they last.
   const again = changed.flatMap((record) => (canForgetFlows() ? requalifyElements(record) : requalifyForEver(record)));
-  await commitAll(changed, { timed: async (record) => elementsOf(record), also: again });
+  await commitAll(changed, { timed, also: [...again, ...(also?.(current) ?? [])] });
   await Promise.all(changed.map(alignWithPolicy));
   const ended = await forgetDeniedFlows(changed, listRecords().records);
   return {
@@ -75,8 +83,11 @@ function requalifyForEver(record: AttachmentRecord): Element[] {
 }
 
 /** Records whose named policy says something else than it did, with what it says now. */
-async function reread(policed: readonly PolicedRecord[]): Promise<{ changed: PolicedRecord[]; problems: string[] }> {
+async function reread(
+  policed: readonly PolicedRecord[],
+): Promise<{ changed: PolicedRecord[]; problems: string[]; invalid: string[] }> {
   const problems: string[] = [];
+  const invalid: string[] = [];
   const policies = new Map<string, Policy>();
   for (const name of new Set(policed.flatMap(({ egress }) => egress.policyName ?? []))) {
     try {
@@ -84,6 +95,7 @@ async function reread(policed: readonly PolicedRecord[]): Promise<{ changed: Pol
     } catch (error) {
       if (!(error instanceof CniError)) throw error;
       problems.push(`${error.message}; the policy as it was stays in force`);
+      invalid.push(name);
     }
   }
   const changed = policed.flatMap((record) => {
@@ -91,7 +103,7 @@ async function reread(policed: readonly PolicedRecord[]): Promise<{ changed: Pol
     if (policy === undefined || JSON.stringify(policy) === JSON.stringify(record.egress.policy)) return [];
     return [{ ...record, egress: { ...record.egress, policy, policyId: policyId(policy) } }];
   });
-  return { changed, problems };
+  return { changed, problems, invalid };
 }
 
 /** Names of each distinct policy, by its id. */
