@@ -12,6 +12,7 @@ import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { layoutMark } from '../src/nft/layout.ts';
 
 const root = join(import.meta.dirname, '..');
 const out = join(root, 'bundle/out');
@@ -47,7 +48,7 @@ async function bundle(outfile: string): Promise<void> {
     minify: true,
     // Error classes are told apart by name in what users read.
     keepNames: true,
-    define: { DRAWBRIDGE_VERSION: JSON.stringify(version) },
+    define: { DRAWBRIDGE_VERSION: JSON.stringify(version), DRAWBRIDGE_LAYOUT: JSON.stringify(layoutMark) },
     logLevel: 'warning',
   });
 }

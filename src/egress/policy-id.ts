@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 import { foldAddressRules, foldPorts, type OpenBox, type OpenRange } from './normalise.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 
@@ -27,7 +27,7 @@ export function policyId(policy: Policy): string {
     onDeny: policy.onDeny,
     audit: policy.audit,
   };
-  return createHash('sha256').update(JSON.stringify(compiled)).digest('hex').slice(0, 16);
+  return sha256(JSON.stringify(compiled)).slice(0, 16);
 }
 
 function canonicalRules(rules: readonly AddressRule[]): unknown {

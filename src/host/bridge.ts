@@ -3,7 +3,7 @@
  * was compared with the plan of that hash and found in order. A note that does not fit costs a few
  * milliseconds, never correctness; the folder is gone after a reboot, as the bridges are.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { indexOfUpInterface, readInterface, uplinkMtu, type InterfaceState } from './interfaces.ts';
@@ -58,7 +58,7 @@ export async function prepareBridge(
   findConflicts: FindConflicts,
   folder = runDir,
 ): Promise<{ mac: string }> {
-  const plan = createHash('sha256').update(JSON.stringify(steps)).digest('hex').slice(0, 16);
+  const plan = sha256(JSON.stringify(steps)).slice(0, 16);
   const note = readNote(steps.name, folder);
   if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return { mac: note.mac };
   const isNew = await makeUnlessThere(steps.create);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 
 /**
  * Makes a MAC address out of text, always the same one for the same text: locally administered, unicast,
@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
  * ports (cni#285), and udev's MACAddressPolicy, which touches random addresses only, leaves it alone (systemd#21185).
  */
 export function hardwareAddressOf(text: string): string {
-  const digits = createHash('sha256').update(text).digest('hex').slice(0, 10);
+  const digits = sha256(text).slice(0, 10);
   return `02:${digits.replace(/..(?=.)/gu, '$&:')}`;
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 import { line } from './batch-line.ts';
 
 /** VLANs of a bridge port. */
@@ -36,7 +36,7 @@ export function portVlanLines(port: string, vlans: PortVlans): string[] {
 /** Names of the veth pair that carries the gateway addresses of a VLAN: the end with the addresses, and the port. */
 export function vlanGatewayNames(bridge: string, vlan: number): { name: string; port: string } {
   const name = `${bridge}.${vlan}`;
-  return { name, port: `vlgw${createHash('sha256').update(name).digest('hex').slice(0, 11)}` };
+  return { name, port: `vlgw${sha256(name).slice(0, 11)}` };
 }
 
 /** VLAN that a Linux bridge puts every new port in (default_pvid). */

@@ -14,7 +14,7 @@
  * and the same with 6. The sets of the policies are in egress/layout.ts, those of the guard in egress/guard.ts,
  * those of walls in egress/walls.ts.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 import { guardDeclarations } from '../egress/guard.ts';
 import { egressDeclarations } from '../egress/layout.ts';
 import { wallsDeclarations } from '../egress/walls.ts';
@@ -104,12 +104,23 @@ const masquerading = `
 `;
 
 const declarations: Readonly<Record<TableName, string>> = {
-  'inet drawbridge': [sets, loopback, publishing, untranslated, masquerading, wallsDeclarations, egressDeclarations].join(''),
+  'inet drawbridge': [
+    sets,
+    loopback,
+    publishing,
+    untranslated,
+    masquerading,
+    wallsDeclarations,
+    egressDeclarations,
+  ].join(''),
   'bridge drawbridge': guardDeclarations,
 };
 
-/** Name of the set that stands for all declarations of this program's version. */
-export const layoutMark = mark('layout', JSON.stringify(declarations));
+declare const DRAWBRIDGE_LAYOUT: string | undefined;
+
+/** Name of the set that stands for all declarations of this program's version; the build works it out beforehand. */
+export const layoutMark =
+  typeof DRAWBRIDGE_LAYOUT === 'string' ? DRAWBRIDGE_LAYOUT : mark('layout', JSON.stringify(declarations));
 
 /** Name of the set that stands for the chains and sets of a policy. */
 export function groupMark(id: string): string {
@@ -126,7 +137,7 @@ export const tables: Readonly<Record<TableName, string>> = {
 };
 
 function mark(kind: string, text: string): string {
-  return `${kind}_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+  return `${kind}_${sha256(text).slice(0, 16)}`;
 }
 
 function tableText(table: TableName): string {

@@ -5,7 +5,7 @@
  *
  *   /run/drawbridge/listings/<hash of the text>.txt    what nft printed of that copy
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 import { rmSync } from 'node:fs';
 import { run } from '../host/run.ts';
 import { runDir } from '../host/paths.ts';
@@ -23,7 +23,7 @@ const operatorsChain = 'deny_log';
  */
 export async function findChangedChains(record: AttachmentRecord): Promise<string[]> {
   const text = rebuildText({ groups: desired(record).groups, elements: [] });
-  const file = `${runDir}/listings/${createHash('sha256').update(text).digest('hex').slice(0, 16)}.txt`;
+  const file = `${runDir}/listings/${sha256(text).slice(0, 16)}.txt`;
   const [found, remembered] = await Promise.all([listOurs(), readText(file) ?? listCopy(text)]);
   const changed = differing(chainsOf(remembered), found);
   if (changed.length === 0) {

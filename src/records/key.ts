@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 import type { AttachmentId } from '../cni/request.ts';
 
 /** Names an attachment's record: first 16 hex digits of the SHA-256 of network, container and ifname. */
 export function attachmentKey({ network, containerId, ifname }: AttachmentId): string {
-  return createHash('sha256').update([network, containerId, ifname].join('\0')).digest('hex').slice(0, 16);
+  return sha256([network, containerId, ifname].join('\0')).slice(0, 16);
 }
 
 /** The host's end of the attachment's veth pair, found again without a record: 15 characters, the longest that Linux takes. */
