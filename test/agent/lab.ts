@@ -6,8 +6,7 @@
  */
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compilePolicy } from '../../src/egress/compile.ts';
 import { egressElements } from '../../src/egress/elements.ts';
@@ -52,13 +51,13 @@ function commandOf(runtime: RuntimeName): string[] {
     : [join(compiled, 'driver')];
 }
 
-const compiled = mkdtempSync(join(tmpdir(), 'dns-driver-'));
-process.once('exit', () => rmSync(compiled, { recursive: true, force: true }));
+const compiled = join(root, 'test/.cache/dns-driver');
 
-/** Compiles the driver as bundle/build.ts does the executable. */
+/** Compiles the driver as bundle/build.ts does the executable, beside its place: another run may be using the old one. */
 export async function compileDriver(): Promise<void> {
-  if (existsSync(join(compiled, 'driver'))) return;
-  const bundled = join(compiled, 'driver.cjs');
+  mkdirSync(compiled, { recursive: true });
+  const draft = mkdtempSync(join(compiled, 'build-'));
+  const bundled = join(draft, 'driver.cjs');
   await build({
     entryPoints: [join(import.meta.dirname, 'driver.ts')],
     outfile: bundled,
@@ -71,9 +70,11 @@ export async function compileDriver(): Promise<void> {
   });
   execFileSync(
     join(root, 'node_modules/.bin/bun'),
-    ['build', bundled, '--compile', '--bytecode', '--format=cjs', `--outfile=${join(compiled, 'driver')}`],
-    { stdio: 'ignore', cwd: compiled },
+    ['build', bundled, '--compile', '--bytecode', '--format=cjs', `--outfile=${join(draft, 'driver')}`],
+    { stdio: 'ignore', cwd: draft },
   );
+  renameSync(join(draft, 'driver'), join(compiled, 'driver'));
+  rmSync(draft, { recursive: true });
 }
 
 export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unknown> = {}): Promise<DnsLab> {
