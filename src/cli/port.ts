@@ -1,0 +1,143 @@
+import { CniError, codes } from '../cni/errors.ts';
+import { formatAddressValue, parseAddressValue } from '../egress/interval.ts';
+import { forgetUdpFlows } from '../host/conntrack.ts';
+import { findListeners } from '../host/listeners.ts';
+import { rememberedElements } from '../plugins/egress-policy/names.ts';
+import { describeMapping, overlaps, type PortMapping } from '../ports/mapping.ts';
+import { commit } from '../records/commit.ts';
+import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
+import { listRecords } from '../records/store.ts';
+import { UsageError, type Invocation } from './command.ts';
+import { findAttachments } from './survey/find.ts';
+import { mappingWords, shortId } from './survey/words.ts';
+import { printJson, type Terminal } from './terminal.ts';
+
+type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
+
+/** `port add`: publishes a port of the host for a container that runs. It stays until `port remove`, or the container's end. */
+export async function add(invocation: Invocation, terminal: Terminal): Promise<number> {
+  return change(invocation, terminal, 'add');
+}
+
+/** `port remove`: takes a published port back, whoever published it. */
+export async function remove(invocation: Invocation, terminal: Terminal): Promise<number> {
+  return change(invocation, terminal, 'remove');
+}
+
+async function change(
+  { operands: [container = '', text = ''], options }: Invocation,
+  terminal: Terminal,
+  verb: 'add' | 'remove',
+): Promise<number> {
+  const mapping = parseMapping(text);
+  const record = findLinked(container);
+  const ports = verb === 'add' ? withPort(record, mapping) : withoutPort(record, mapping);
+  const next: LinkedRecord = { ...record, link: { ...record.link, ports } };
+  const { warnings } = await commit(
+    { put: next },
+    { timed: rememberedElements, refuse: (found) => refuseChanged(found, record) },
+  );
+  const udp = [...ports, ...record.link.ports].filter(({ protocol }) => protocol === 'udp');
+  for (const warning of [...warnings, ...(await forgetUdpFlows(udp))])
+    terminal.note(`${terminal.paint.warn('!')} ${warning}`);
+  if (verb === 'add') {
+    for (const { protocol, port, process: owner } of findListeners([mapping]))
+      terminal.note(
+        `${terminal.paint.warn('!')} ${owner ?? 'a process'} listens on port ${port}/${protocol} of the host; its traffic now goes to the container`,
+      );
+  }
+  const { network, containerId, ifname } = record;
+  if (options['json'] === true)
+    printJson(terminal, {
+      network,
+      containerId,
+      ifname,
+      ports: ports.map(({ hostIp, hostPort, containerPort, protocol }) => ({
+        ...(hostIp === undefined ? {} : { hostIp }),
+        hostPort,
+        containerPort,
+        protocol,
+      })),
+    });
+  else
+    terminal.out(
+      verb === 'add'
+        ? `${mappingWords(mapping)} leads to ${shortId(containerId)}.`
+        : `${shortId(containerId)} is no longer reached at ${text}.`,
+    );
+  return 0;
+}
+
+/** "8080:80", "8080:80/udp", "127.0.0.1:8080:80", "[::1]:8080:80", or one port for both. Throws {@link UsageError}. */
+function parseMapping(text: string): PortMapping {
+  const match =
+    /^(?:(?:\[([0-9a-fA-F:.]+)\]|(\d+\.\d+\.\d+\.\d+)):)?(\d{1,5})(?::(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
+  const [, six, four, host = '', inside = host, protocol = 'tcp'] = match ?? [];
+  const address = parseAddressValue(six ?? four ?? '');
+  const numbers = [Number(host), Number(inside)];
+  if (
+    match === null ||
+    numbers.some((port) => port < 1 || port > 65_535) ||
+    ((six ?? four) !== undefined && address === undefined)
+  )
+    throw new UsageError(
+      `Cannot read the port "${text}"\nIt is written [ADDRESS:]HOSTPORT[:CONTAINERPORT][/PROTOCOL]: "8080:80", "127.0.0.1:5353:53/udp", "[::1]:8080:80"`,
+    );
+  const [hostPort = 0, containerPort = 0] = numbers;
+  const base = { protocol: protocol as PortMapping['protocol'], hostPort, containerPort };
+  if (address === undefined) return { ...base, families: [4, 6] };
+  if (address.value === 0n) return { ...base, families: [address.family] };
+  return { ...base, hostIp: formatAddressValue(address.family, address.value), families: [address.family] };
+}
+
+function findLinked(asked: string): LinkedRecord {
+  const found = findAttachments(asked, listRecords().records);
+  const linked = found.find((record): record is LinkedRecord => record.link !== undefined && record.state === 'ready');
+  if (linked !== undefined) return linked;
+  throw new CniError(
+    codes.conflict,
+    `Cannot change the ports of container "${asked}": its interface was made by another plugin`,
+    'Publish its ports where that interface is configured',
+  );
+}
+
+function withPort({ link, containerId }: LinkedRecord, mapping: PortMapping): PortMapping[] {
+  const twin = link.ports.find((port) => overlaps(port, mapping));
+  if (twin !== undefined)
+    throw new CniError(
+      codes.conflict,
+      `Cannot publish ${describeMapping(mapping)}: container "${containerId}" publishes ${mappingWords(twin)} already`,
+      `Take it back with "drawbridge port remove ${containerId} ${mappingWords(twin).replace('->', ':')}"`,
+    );
+  const families = new Set(link.addresses.map(({ address }) => (address.includes(':') ? 6 : 4)));
+  if (!mapping.families.some((family) => families.has(family)))
+    throw new CniError(
+      codes.conflict,
+      `Cannot publish ${describeMapping(mapping)}: container "${containerId}" has no IPv${mapping.families[0]} address`,
+      'Publish it at an address of the other family',
+    );
+  return [...link.ports, mapping];
+}
+
+function withoutPort({ link, containerId }: LinkedRecord, { hostPort, protocol, hostIp }: PortMapping): PortMapping[] {
+  const left = link.ports.filter(
+    (port) =>
+      !(port.hostPort === hostPort && port.protocol === protocol && (hostIp === undefined || port.hostIp === hostIp)),
+  );
+  if (left.length < link.ports.length) return left;
+  throw new CniError(
+    codes.conflict,
+    `Cannot take port "${hostPort}/${protocol}" back: container "${containerId}" does not publish it`,
+    link.ports.length === 0 ? 'It publishes none' : `It publishes ${link.ports.map(mappingWords).join(', ')}`,
+  );
+}
+
+/** Somebody else changed the record between our look and the lock. */
+function refuseChanged(found: AttachmentRecord, seen: AttachmentRecord): void {
+  if (JSON.stringify(found) !== JSON.stringify(seen))
+    throw new CniError(
+      codes.tryAgainLater,
+      `Cannot change the ports of container "${seen.containerId}": something else changed it at the same time`,
+      'Try again',
+    );
+}

@@ -1,0 +1,175 @@
+import { attach, drawbridge, schemaErrors, withPolicy } from './cli.ts';
+import { describe, expect, test, type Host } from '../helpers/host.ts';
+
+async function write(host: Host, file: string, value: unknown): Promise<void> {
+  const text = typeof value === 'string' ? value : `${JSON.stringify(value, null, 2)}\n`;
+  await host.sh(`mkdir -p $(dirname ${file}); cat > ${file}`, { input: text });
+}
+
+const wrong = `{
+  "mod": "allowlist",
+  "allow": ["8.8.8.8:443", "exa mple.org", "10.0.0.1", "*.com"],
+  "hostPorts": ["53", 99999],
+  "isolaton": "bridge"
+}
+`;
+
+describe('drawbridge policy check', () => {
+  test('names every error with line, column and the nearest key', async ({ host }) => {
+    await write(host, '/etc/bad.json', wrong);
+    const { code, stdout } = await drawbridge(host, ['policy', 'check', '/etc/bad.json']);
+    expect(code).toBe(1);
+    await expect(stdout).toMatchFileSnapshot('golden/policy-check.txt');
+    const { json } = await drawbridge(host, ['policy', 'check', '--json', '/etc/bad.json']);
+    expect(schemaErrors('policy-check', json)).toEqual([]);
+    expect(json.map(({ line, column }: { line: number; column: number }) => `${line}:${column}`)).toEqual([
+      '2:3',
+      '3:28',
+      '3:56',
+      '4:23',
+      '5:3',
+    ]);
+    expect(json[0].message).toContain('the nearest one is "mode"');
+    expect(json[4].message).toContain('the nearest one is "isolation"');
+  });
+
+  test('names the place at which a file is not JSON, or has a key twice', async ({ host }) => {
+    await write(host, '/etc/a.json', '{\n  "mode": "open",\n  "mode": "restricted"\n}');
+    await write(host, '/etc/b.json', '{\n  "deny": [,]\n}');
+    expect((await drawbridge(host, ['policy', 'check', '--json', '/etc/a.json', '/etc/b.json'])).json).toMatchObject([
+      { file: '/etc/a.json', line: 3, column: 3 },
+      { file: '/etc/b.json', line: 2, column: 12 },
+    ]);
+  });
+
+  test('finds the policy in the configuration of a network', async ({ host }) => {
+    await write(host, '/etc/cni/net.d/10.conflist', withPolicy({ mode: 'allowlist', allow: ['github.com:70000'] }));
+    const { code, json } = await drawbridge(host, ['policy', 'check', '--json', '/etc/cni/net.d/10.conflist']);
+    expect({ code, message: json[0].message }).toEqual({ code: 1, message: expect.stringContaining('allow[0]') });
+    expect(json[0].line).toBeGreaterThan(10);
+  });
+
+  test('accepts what is valid, with notices, and reads stdin', async ({ host }) => {
+    const { code, stdout } = await drawbridge(host, ['policy', 'check', '-'], {
+      input: '{ "mode": "allowlist", "allow": ["8.8.8.8:53"] }',
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('-: valid, with 1 notice');
+  });
+
+  test('says what it cannot read', async ({ host }) => {
+    expect(await drawbridge(host, ['policy', 'check', '/nowhere.json'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Cannot read "/nowhere.json"'),
+    });
+    expect(await drawbridge(host, ['policy'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"policy check", "policy show", "policy diff"'),
+    });
+  });
+});
+
+describe('drawbridge policy show', () => {
+  test('shows defaults, presets and names of a file, a named policy and a container', async ({ host }) => {
+    await host.outside();
+    await write(host, '/etc/drawbridge/policies/work.json', {
+      mode: 'allowlist',
+      allow: ['api.example.org:443', '203.0.113.0/24:5432/tcp'],
+      deny: ['203.0.113.9'],
+    });
+    await write(host, '/var/lib/drawbridge/names/api.example.org.json', {
+      version: 1,
+      name: 'api.example.org',
+      resolvedAt: Date.now(),
+      addresses: ['203.0.113.7', '2001:db8::7'].map((address) => ({ address, ttl: 300, seenAt: Date.now() })),
+    });
+    await expect((await drawbridge(host, ['policy', 'show', 'work'])).stdout).toMatchFileSnapshot(
+      'golden/policy-show.txt',
+    );
+    await attach(host, withPolicy({ policy: 'work' }), 'job');
+    const { json } = await drawbridge(host, ['policy', 'show', 'job', '--json']);
+    expect(schemaErrors('policy-show', json)).toEqual([]);
+    expect(json).toMatchObject({
+      title: 'policy of container job (work)',
+      policy: { mode: 'allowlist', allow: ['203.0.113.0/24:5432/tcp', 'api.example.org:443'], isolation: 'container' },
+      names: { 'api.example.org': ['203.0.113.7', '2001:db8::7'] },
+    });
+  });
+
+  test('says which policies there are when there is none of that name', async ({ host }) => {
+    await write(host, '/etc/drawbridge/policies/work.json', {});
+    expect(await drawbridge(host, ['policy', 'show', 'wrok'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('There are "work"'),
+    });
+  });
+});
+
+describe('drawbridge policy diff', () => {
+  test('shows what two policies do differently, with status 1', async ({ host }) => {
+    await write(host, '/etc/a.json', { mode: 'allowlist', allow: ['8.8.8.8/32:443', 'api.example.org'] });
+    await write(host, '/etc/b.json', { allow: ['8.8.8.8:443', 'www.example.org'], audit: true });
+    const { code, json } = await drawbridge(host, ['policy', 'diff', '/etc/a.json', '/etc/b.json', '--json']);
+    expect(schemaErrors('policy-diff', json)).toEqual([]);
+    expect({ code, json }).toEqual({
+      code: 1,
+      json: [
+        { key: 'allow', removed: ['api.example.org'], added: ['www.example.org'] },
+        { key: 'audit', removed: ['false'], added: ['true'] },
+      ],
+    });
+  });
+
+  test('finds no difference between other words for the same, with status 0', async ({ host }) => {
+    await write(host, '/etc/a.json', { mode: 'allowlist', allow: ['8.8.8.8', '1.1.1.1'] });
+    await write(host, '/etc/b.json', { allow: ['1.1.1.1/32', '8.8.8.8/32'], deny: [] });
+    expect(await drawbridge(host, ['policy', 'diff', '/etc/a.json', '/etc/b.json'])).toMatchObject({
+      code: 0,
+      stdout: '/etc/a.json and /etc/b.json do the same.\n',
+    });
+  });
+});
+
+describe('drawbridge presets', () => {
+  test('shows every preset, and the entries of one the usual way round', async ({ host }) => {
+    const { json } = await drawbridge(host, ['presets', '--json']);
+    expect(schemaErrors('presets', json)).toEqual([]);
+    expect(json.map(({ name }: { name: string }) => name)).toEqual(
+      expect.arrayContaining(['unrestricted', 'dev', 'registries', 'none']),
+    );
+    expect((await drawbridge(host, ['presets', 'dev'])).stdout).toMatch(/^ {2}api\.github\.com:443/m);
+    expect((await drawbridge(host, ['presets'])).stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(await drawbridge(host, ['presets', 'registrys'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the nearest one is "registries"'),
+    });
+  });
+});
+
+describe('drawbridge refresh', () => {
+  test('applies a changed policy to containers that run, and keeps the old one when the new one is wrong', async ({
+    host,
+  }) => {
+    const outside = await host.outside();
+    await outside.address('8.8.8.8');
+    await host.serve(outside, { port: 80 });
+    await write(host, '/etc/drawbridge/policies/work.json', { mode: 'allowlist', allow: ['8.8.8.8:443'] });
+    const job = await attach(host, withPolicy({ policy: 'work' }), 'job');
+    expect(await host.fetch(job, '8.8.8.8', 80)).toBe('refused');
+    await write(host, '/etc/drawbridge/policies/work.json', { mode: 'allowlist', allow: ['8.8.8.8'] });
+    const { code, json } = await drawbridge(host, ['refresh', '--json']);
+    expect(schemaErrors('refresh', json)).toEqual([]);
+    expect({ code, json }).toMatchObject({
+      code: 0,
+      json: { changed: [{ containerId: 'job', policyName: 'work' }], problems: [] },
+    });
+    expect(await host.fetch(job, '8.8.8.8', 80)).toBe('192.0.2.1');
+    await write(host, '/etc/drawbridge/policies/work.json', { mode: 'wide' });
+    expect(await drawbridge(host, ['refresh'])).toMatchObject({
+      code: 1,
+      stdout: 'No policy in force has names.\n',
+      stderr: expect.stringContaining('work'),
+    });
+    expect(await host.fetch(job, '8.8.8.8', 80)).toBe('192.0.2.1');
+  });
+});

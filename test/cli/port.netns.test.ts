@@ -1,0 +1,58 @@
+import { attach, drawbridge, schemaErrors, shipped } from './cli.ts';
+import { describe, expect, test } from '../helpers/host.ts';
+
+const conflist = shipped('10-drawbridge');
+
+describe('drawbridge port', () => {
+  test('publishes a port of a container that runs, takes it back, and leaves nothing after DEL', async ({ host }) => {
+    const outside = await host.outside();
+    const web = await attach(host, conflist, 'web0');
+    await host.serve(web, { port: 80, reply: 'web {peer}' });
+    expect(await host.fetch(outside, '192.0.2.1', 8080)).toBe('refused');
+    const added = await drawbridge(host, ['port', 'add', 'web0', '8080:80', '--json']);
+    expect(schemaErrors('port', added.json)).toEqual([]);
+    expect(added).toMatchObject({
+      code: 0,
+      json: { containerId: 'web0', ports: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+    });
+    expect(await host.fetch(outside, '192.0.2.1', 8080)).toBe('web 192.0.2.2');
+    expect(await host.fetch(outside, '2001:db8:ffff::1', 8080)).toBe('web 2001:db8:ffff::2');
+    await drawbridge(host, ['port', 'add', 'web0', '9090:80']);
+    expect((await drawbridge(host, ['port', 'remove', 'web0', '8080'])).stdout).toBe(
+      'web0 is no longer reached at 8080.\n',
+    );
+    expect(await host.fetch(outside, '192.0.2.1', 8080)).toBe('refused');
+    expect(await host.fetch(outside, '192.0.2.1', 9090)).toBe('web 192.0.2.2');
+    await host.delChain(conflist, { container: web });
+    expect(await host.leftovers({ allow: [/link drawbridge\d/, /bridges\/drawbridge/, /boot\//] })).toEqual([]);
+  });
+
+  test('keeps the port when the rules are written anew', async ({ host }) => {
+    const outside = await host.outside();
+    const web = await attach(host, conflist, 'web0');
+    await host.serve(web, { port: 53, proto: 'udp', reply: 'dns' });
+    await drawbridge(host, ['port', 'add', 'web0', '192.0.2.1:5353:53/udp']);
+    await host.sh('nft flush ruleset');
+    await attach(host, conflist, 'other');
+    expect(await host.fetch(outside, '192.0.2.1', 5353, { proto: 'udp' })).toBe('dns');
+  });
+
+  test('refuses a port that somebody has, one that is not published, and what is no port', async ({ host }) => {
+    await host.outside();
+    await attach(host, conflist, 'web0', { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80 }] } });
+    await attach(host, conflist, 'other');
+    expect(await drawbridge(host, ['port', 'add', 'other', '8080:80'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('container "web0"'),
+    });
+    expect(await drawbridge(host, ['port', 'add', 'web0', '8080:81'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('drawbridge port remove web0 8080:80/tcp'),
+    });
+    expect(await drawbridge(host, ['port', 'remove', 'other', '8080'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('It publishes none'),
+    });
+    expect(await drawbridge(host, ['port', 'add', 'web0', '80:70000'])).toMatchObject({ code: 2 });
+  });
+});
