@@ -10,7 +10,7 @@ import { findDifferences } from '../../links/differences.ts';
 import { vlanGatewayNames } from '../../links/vlan.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
-import type { AttachmentRecord, EgressRecord, LinkRecord } from '../../records/record.ts';
+import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { isolatesPort } from '../egress-policy/enforce.ts';
 import { checkFirewalls } from '../firewalls.ts';
@@ -81,7 +81,7 @@ async function linkDifferences(
       bridge,
       gatewayInterface,
       mac,
-      // Results below 1.1.0 have no place for an MTU: a later plugin may have lowered it and could not say so (tuning).
+      // A result of an older version has no place for an MTU: a later plugin (tuning) may have lowered it without a word.
       mtu: told?.mtu ?? Math.min(link.mtu, found.container?.mtu ?? link.mtu),
       ...(toldHost?.mac === undefined ? {} : { hostMac: toldHost.mac }),
       hostMtu: toldHost?.mtu ?? link.mtu,

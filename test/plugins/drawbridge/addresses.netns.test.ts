@@ -145,6 +145,16 @@ describe('"ranges"', () => {
     expect(await attachmentsLeft(host)).toEqual([]);
   });
 
+  test('of the capability "ipRanges" may be the flat list with capitalised keys that go-cni sends', async ({
+    host,
+  }) => {
+    const container = await host.container();
+    const ipRanges = [{ Subnet: '10.7.0.0/24', RangeStart: '10.7.0.70', RangeEnd: '10.7.0.90', Gateway: '10.7.0.9' }];
+    const conf = interfaceConf({ ipam: { type: 'host-local' }, runtimeConfig: { ipRanges } });
+    const result = succeeded(await host.cni('ADD', conf, { container }));
+    expect(result['ips'][0]).toEqual({ address: '10.7.0.70/24', gateway: '10.7.0.9', interface: 2 });
+  });
+
   test.for([
     ['host bits', [[{ subnet: '10.1.0.7/24' }]], /10\.1\.0\.7\/24.*host bits/],
     ['too small a network', [[{ subnet: '10.1.0.0/31' }]], /10\.1\.0\.0\/31.*too small/],

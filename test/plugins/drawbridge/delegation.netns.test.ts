@@ -72,7 +72,6 @@ describe('a delegated "ipam"', () => {
 
   test('is undone when something later in ADD fails', async ({ host }) => {
     await fake(host, { ADD: prints(given) });
-    await host.sh('mkdir /run/broken; printf "#!/bin/sh\\nexit 1\\n" > /run/broken/nft; chmod +x /run/broken/nft');
     const container = await host.container();
     await host.run(['ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'x0'], { where: container });
     expectFailure(await host.cni('ADD', conf(), { container, path }), 102, /already exists/);
