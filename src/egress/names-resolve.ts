@@ -84,7 +84,7 @@ interface Queried {
 async function query(ask: () => Promise<Answer[]>, deadline: number): Promise<Queried> {
   try {
     const answers = await ask();
-    return { answers: answers.map(({ address, ttl }) => ({ address, ttl })) };
+    return { answers: withTtls(answers) };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     // Node tells "no such name" and "no address of this family" apart, Bun calls both ENOTFOUND.
@@ -92,6 +92,19 @@ async function query(ask: () => Promise<Answer[]>, deadline: number): Promise<Qu
     return { answers: [], why: reasons[code]?.(deadline) ?? code };
   }
 }
+
+/**
+ * Node and Bun tell the TTL of the first 256 addresses alone. Records of one name and family have one TTL
+ * (RFC 2181, section 5.2), so it is that of the others.
+ */
+function withTtls(answers: readonly { address: string; ttl?: number }[]): Answer[] {
+  const known = answers.flatMap(({ ttl }) => (ttl === undefined || Number.isNaN(ttl) ? [] : [ttl]));
+  const shortest = Math.min(...known, longestTtl);
+  return answers.map(({ address, ttl = shortest }) => ({ address, ttl: Number.isNaN(ttl) ? shortest : ttl }));
+}
+
+/** Seconds; the longest that a TTL may be (RFC 2181, section 8). */
+const longestTtl = 2 ** 31 - 1;
 
 const reasons: Readonly<Record<string, (deadline: number) => string>> = {
   ESERVFAIL: () => 'the server failed (SERVFAIL)',
