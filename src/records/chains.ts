@@ -40,7 +40,7 @@ export function forgetListings(): void {
 }
 
 async function listOurs(): Promise<Map<string, string>> {
-  const { stdout } = await run('nft', ['--stateless', '--terse', '--interactive'], { input: listing });
+  const { stdout } = await run('nft', ['--stateless', '--terse', '--interactive'], { input: listing, env: noHistory });
   return chainsOf(stdout);
 }
 
@@ -50,6 +50,9 @@ async function listCopy(text: string): Promise<string> {
   });
   return stdout;
 }
+
+/** nft would write what it read to $HOME/.nft.history. */
+const noHistory = { HOME: '/dev/null' };
 
 const listing = 'list table inet drawbridge\nlist table bridge drawbridge\nquit\n';
 
