@@ -47,6 +47,7 @@ async function listOurs(): Promise<Map<string, string>> {
 async function listCopy(text: string): Promise<string> {
   const { stdout } = await run('unshare', ['--net', '--', 'nft', '--stateless', '--terse', '--interactive'], {
     input: `${oneLineEach(text)}${listing}`,
+    env: noHistory,
   });
   return stdout;
 }
