@@ -144,6 +144,22 @@ describe('ADD', () => {
     expect(await host.ping(container, '10.1.0.1')).toBe('answer');
   });
 
+  test.for([
+    ['records', '/run/drawbridge', 'ro'],
+    ['leases', '/var/lib/cni', 'ro'],
+    ['records, for want of space,', '/run/drawbridge', 'nr_inodes=3'],
+    ['leases, for want of space,', '/var/lib/cni', 'nr_inodes=4'],
+  ] as const)('leaves nothing when its %s cannot be written', async ([, folder, option], { host }) => {
+    const container = await host.container();
+    await host.sh(`mkdir -p ${folder}; mount -t tmpfs -o ${option} none ${folder}`);
+    const outcome = await host.cni('ADD', interfaceConf(), { container });
+    expectFailure(outcome, 5, new RegExp(`"${folder}`));
+    await host.sh(`umount ${folder}`);
+    expect(await attachmentsLeft(host)).toEqual([]);
+    expect(await hasInterface(container)).toBe(false);
+    succeeded(await host.cni('ADD', interfaceConf(), { container }));
+  });
+
   test('says what to install when nft is missing, and leaves nothing', async ({ host }) => {
     const container = await host.container();
     await host.sh('mount --bind /dev/null /usr/sbin/nft');

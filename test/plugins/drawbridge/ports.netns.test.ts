@@ -77,6 +77,28 @@ describe('a published port', () => {
     expect(await host.fetch(sibling, '10.1.0.1', 5353, { proto: 'udp' })).toBe('10.1.0.1');
   });
 
+  test.for(['0', '1'])(
+    'is reached by container and sibling when bridge-nf-call-iptables is %s',
+    async (value, { host, skip }) => {
+      const knob = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+      if ((await host.exec(['test', '-e', knob])).code !== 0) skip('this kernel has no br_netfilter');
+      await host.sh(`echo ${value} > ${knob}; echo ${value} > /proc/sys/net/bridge/bridge-nf-call-ip6tables`);
+      const { outside, container, sibling } = await published(host);
+      for (const place of [container, sibling]) {
+        expect(await host.fetch(place, outside.hostV4, 8080)).toBe('10.1.0.1');
+        expect(await host.fetch(place, outside.hostV6, 8080)).toBe('fd01::1');
+      }
+      expect(await host.fetch(sibling, '10.1.0.2', 80)).toBe('10.1.0.3');
+    },
+  );
+
+  test('turns route_localnet on for the bridge, and for nothing else', async ({ host }) => {
+    await published(host);
+    const files = '/proc/sys/net/ipv4/conf/*/route_localnet';
+    const on = await host.run(['sh', '-c', `grep -l 1 ${files}; true`]);
+    expect(on.trim()).toBe('/proc/sys/net/ipv4/conf/br0/route_localnet');
+  });
+
   test('is reached by a container of another bridge with its own address', async ({ host }) => {
     const { outside } = await published(host);
     const other = await host.container();
