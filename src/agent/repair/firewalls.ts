@@ -25,20 +25,16 @@ export async function repairFirewalls(records: readonly AttachmentRecord[]): Pro
   return { repaired, problems };
 }
 
-/** What the containers of each bridge need together. */
+/** What the containers of each bridge need together; one without a policy needs what the default is. */
 function openingsOf(records: readonly AttachmentRecord[]): Map<string, OpenOptions> {
+  const byBridge = Map.groupBy(records, ({ link, egress }) => egress?.ingressInterface ?? link?.bridge);
   const openings = new Map<string, OpenOptions>();
-  for (const { link, egress } of records) {
-    const bridge = egress?.ingressInterface ?? link?.bridge;
+  for (const [bridge, users] of byBridge) {
     if (bridge === undefined) continue;
-    const own = egress === undefined ? {} : (firewallOptions(egress.policy) ?? {});
-    const before = openings.get(bridge);
-    const hostPorts = [...(before?.hostPorts ?? []), ...(own.hostPorts ?? [])];
-    const needsDefault = egress === undefined || before?.hostPorts === undefined;
-    openings.set(bridge, {
-      ...(needsDefault && hostPorts.length === 0 && egress === undefined ? {} : { hostPorts }),
-      ingress: before?.ingress === 'open' || own.ingress === 'open' ? 'open' : 'published',
-    });
+    const own = users.flatMap(({ egress }) => (egress === undefined ? [] : [firewallOptions(egress.policy) ?? {}]));
+    const hostPorts = own.flatMap((options) => options.hostPorts ?? []);
+    const ingress = own.some((options) => options.ingress === 'open') ? 'open' : 'published';
+    openings.set(bridge, own.length < users.length && hostPorts.length === 0 ? { ingress } : { hostPorts, ingress });
   }
   return openings;
 }

@@ -1,0 +1,221 @@
+import { policiesFolder } from '../egress/load-policy.ts';
+import { startMonitor } from '../host/monitor.ts';
+import { runDir } from '../host/paths.ts';
+import { releaseEarlierBoots } from '../ipam/leases.ts';
+import { claimHost } from './claim.ts';
+import { HostState } from './host-state.ts';
+import { LivePolicies } from './live-policies.ts';
+import { openLog, type Log, type LogLevel } from './log.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { metricsSource } from './metrics/source.ts';
+import { serveMetrics } from './metrics/serve-metrics.ts';
+import { NamesService } from './names-service.ts';
+import type { RefreshReport } from './names/refresh.ts';
+import { repairFirewalls } from './repair/firewalls.ts';
+import { repairGates } from './repair/gates.ts';
+import { repairLinks } from './repair/links.ts';
+import { Repairer } from './repair/repairer.ts';
+import { repairChains, repairTables } from './repair/tables.ts';
+import { serveProtocol } from './socket/protocol.ts';
+import { namesStatus, RepairHistory, type AgentStatus } from './status.ts';
+import { Sweep } from './sweep.ts';
+import { serviceManager } from './systemd.ts';
+import { watchFolder } from './watch/folder.ts';
+import { concernsOf } from './watch/nft-event.ts';
+
+export interface AgentOptions {
+  readonly version: string;
+  /** Remove attachments whose container is gone, `graceSeconds` after that was seen; else report them. */
+  readonly clean: boolean;
+  readonly graceSeconds: number;
+  /** "127.0.0.1:9440": serve metrics there too. */
+  readonly metricsAddress?: string;
+  readonly logLevel: LogLevel;
+  /** Ends the agent. */
+  readonly signal: AbortSignal;
+}
+
+/** Milliseconds between looks at what nobody tells of: sysctls, iptables-legacy, records that are dead. */
+const slowly = 30_000;
+/** Milliseconds; redirections last three times as long. */
+const tick = 10_000;
+
+/**
+ * The resident process: keeps names right, puts back what others remove, applies changed policies, and answers at the
+ * socket. Returns when the signal came and everything is put away.
+ *
+ * Whatever the kernel has stays there when it ends, in whatever way: rules, addresses of names with the time that they
+ * have left. Only redirected DNS goes back to what `hostPorts` makes of it.
+ *
+ * Throws code 11 when the host has an agent, 5 when the socket cannot be made, 7 or 100 for an address of metrics that
+ * cannot be had.
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const log = openLog(options.logLevel);
+  await using closing = new AsyncDisposableStack();
+  const server = await claimHost();
+  closing.defer(() => void server.close());
+  log.info({ version: options.version, pid: process.pid }, 'agent starts');
+  await freeLeases(log);
+
+  const startedAt = new Date().toISOString();
+  const history = new RepairHistory();
+  const lastReports = new Map<string, RefreshReport>();
+  let queries = 0;
+  const state = new HostState();
+  const keep: Parameters<typeof repairTables>[0] = (records) => names.timed(records);
+  const names = new NamesService({
+    state,
+    repair: async () => void (await repairTables(keep)),
+    onQuery: (report) => {
+      queries += 1;
+      metrics.query(report);
+      log.debug({ source: report.source, name: report.name, type: report.type, verdict: report.verdict, why: report.why, ms: Math.round(report.took) }, 'query');
+    },
+    onRefresh: (report) => {
+      metrics.refreshed(report);
+      const known = lastReports.get(report.name)?.problems.join() ?? '';
+      lastReports.set(report.name, report);
+      if (report.problems.join() !== known) log.warn({ name: report.name, problems: report.problems }, 'name');
+    },
+  });
+  const repairer = new Repairer({
+    repairs: {
+      tables: () => repairTables(keep),
+      timed: async () => {
+        await names.reopen();
+        return [];
+      },
+      chains: () => repairChains(keep),
+      links: async () => [...(await repairGates(state.records)), ...(await repairLinks(state.records))],
+      firewalls: async () => {
+        const { repaired, problems } = await repairFirewalls(state.records);
+        for (const problem of problems) log.warn({ problem }, 'firewall');
+        return repaired;
+      },
+    },
+    report: (report) => {
+      history.add(report);
+      metrics.repair(report);
+      if (report.problem === undefined) log.warn({ concern: report.concern, repaired: report.repaired, ms: Math.round(report.took) }, 'repaired');
+      else log.error({ concern: report.concern, err: report.problem }, 'cannot repair');
+    },
+    well: (concern) => history.well(concern),
+  });
+  const policies = new LivePolicies({
+    also: (records) => names.carriedOver(records),
+    report: ({ changed, problems, ended, took }) => {
+      metrics.policyChanged(changed.length);
+      if (changed.length > 0) log.info({ changed, ended, ms: Math.round(took) }, 'policies changed');
+      for (const problem of problems) log.error({ problem }, 'policy');
+    },
+  });
+  const sweep = new Sweep({
+    ...options,
+    report: ({ what, attachment, error }) => {
+      if (what === 'failed') log.error({ attachment, err: error }, 'cannot remove a dead attachment');
+      else log.warn({ attachment }, what === 'found' ? 'an attachment has no container any more' : 'a dead attachment was removed');
+    },
+  });
+  const metrics = new Metrics(metricsSource({ version: options.version, state, names, policies, sweep }));
+  const applyPolicies = async (): Promise<void> => {
+    try {
+      await policies.apply();
+    } catch (error) {
+      log.error({ err: error }, 'cannot apply policies');
+    }
+    await follow();
+  };
+  const follow = async (): Promise<void> => {
+    state.load();
+    await names.follow();
+  };
+  const lookSlowly = async (): Promise<void> => {
+    await state.loadServers(names.addresses);
+    if (state.load()) await names.follow();
+    repairer.notice(['tables', 'chains', 'links', 'firewalls']);
+    await sweep.run();
+  };
+
+  const protocol = serveProtocol(server, {
+    status: (): AgentStatus => ({
+      protocol: 1,
+      version: options.version,
+      pid: process.pid,
+      startedAt,
+      attachments: state.records.length,
+      names: wantedNames().size,
+      openAddresses: names.open.length,
+      dns: { addresses: names.addresses, queries, problems: names.problems },
+      invalidPolicies: [...policies.invalid].map(([policy, why]) => ({ policy, why })),
+      dead: sweep.dead,
+      repairs: history.count,
+      lastRepairs: history.last,
+      problems: [...history.problems, ...names.problems, ...policies.invalid.values(), ...state.broken.map(({ file, why }) => `Cannot read the record "${file}": ${why}`)],
+    }),
+    names: () => namesStatus(names.open, wantedNames(), lastReports),
+    refresh: async () => {
+      await applyPolicies();
+      const reports = await names.refreshAll();
+      return { names: reports.length, problems: [...policies.invalid.values(), ...reports.flatMap(({ problems }) => problems)] };
+    },
+    repair: () => repairer.lookNow(),
+    metrics: () => metrics.text(),
+  });
+  closing.defer(() => protocol.close());
+  if (options.metricsAddress !== undefined) {
+    const served = await serveMetrics(options.metricsAddress, () => metrics.text());
+    closing.defer(() => served.close());
+  }
+
+  const monitors = [
+    startMonitor('nft', ['monitor'], { onLine: (line) => repairer.notice(concernsOf(line)), onGap: () => repairer.notice(['tables', 'timed', 'chains', 'firewalls']) }),
+    startMonitor('ip', ['monitor', 'link', 'address', 'rule', 'netconf'], { onLine: () => repairer.notice(['links']), onGap: () => repairer.notice(['links']) }),
+    watchFolder(`${runDir}/attachments`, 0o700, () => void follow()),
+    watchFolder(policiesFolder, 0o755, () => void applyPolicies()),
+  ];
+  closing.defer(async () => {
+    monitors.forEach((monitor) => monitor.stop());
+    await repairer.stop();
+    await names.stop();
+  });
+
+  state.load();
+  await state.loadServers([]);
+  await names.recall();
+  await repairer.lookNow();
+  await names.start();
+  await applyPolicies();
+  await sweep.run();
+  log.info({ attachments: state.records.length, names: wantedNames().size, dns: names.addresses }, 'agent is ready');
+
+  const manager = serviceManager();
+  const summary = (): string => `${state.records.length} attachments, ${wantedNames().size} names, ${history.count} repairs`;
+  await manager.ready(summary());
+  const timers = [
+    setInterval(() => void names.tick(), tick),
+    setInterval(() => void lookSlowly(), slowly),
+    ...(manager.watchdogSeconds === undefined ? [] : [setInterval(() => void (repairer.isStuck ? undefined : manager.alive(summary())), (manager.watchdogSeconds * 1000) / 3)]),
+  ];
+  closing.defer(() => timers.forEach((timer) => clearInterval(timer)));
+  await new Promise<void>((resolve) => {
+    if (options.signal.aborted) resolve();
+    options.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  log.info('agent stops');
+  await manager.stopping();
+
+  function wantedNames(): Set<string> {
+    return new Set(state.work.refreshed.flatMap((policy) => policy.names.map(({ name }) => name)));
+  }
+}
+
+/** Runtimes whose containers did not survive a boot never gave their addresses back. */
+async function freeLeases(log: Log): Promise<void> {
+  try {
+    const folders = await releaseEarlierBoots();
+    if (folders.length > 0) log.info({ folders }, 'leases of earlier boots are free');
+  } catch (error) {
+    log.error({ err: error }, 'cannot free leases of earlier boots');
+  }
+}

@@ -1,0 +1,91 @@
+import { CniError } from '../cni/errors.ts';
+import type { Element } from '../nft/element.ts';
+import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
+import type { DnsProxy } from './dns/proxy.ts';
+import { namesWork } from './names/from-records.ts';
+
+export interface ForcedDnsOptions {
+  readonly proxy: Pick<DnsProxy, 'listen' | 'unlisten' | 'addresses'>;
+  /** Puts timed elements into the kernel. */
+  readonly put: (elements: readonly Element[]) => Promise<void>;
+}
+
+/** Seconds that a container's DNS comes to us after the last renewal: so long is the fall back of an agent that was killed. */
+const lasting = 30;
+
+/**
+ * Sends port 53 of containers with names in their policy to the proxy, for as long as the proxy is there: the
+ * elements that do it run out, and are renewed from here. When the agent dies their DNS is again what `hostPorts`
+ * makes of it.
+ *
+ * It is a service on the gateway, so it comes under `hostAccess`: a policy that keeps the container from port 53 of
+ * the host ("none", or "hostPorts" without it) is obeyed, and then nothing is redirected. Its names are kept
+ * open by the refresh alone.
+ */
+export class ForcedDns {
+  readonly #options: ForcedDnsOptions;
+  #records: readonly PolicedRecord[] = [];
+  readonly #problems = new Map<string, string>();
+
+  constructor(options: ForcedDnsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes queries at the gateways of these records' containers, and no longer at others. Never throws. */
+  async follow(records: readonly AttachmentRecord[]): Promise<void> {
+    this.#records = records.filter(isForced);
+    const { proxy } = this.#options;
+    const wanted = namesWork(this.#records, []).gateways;
+    for (const address of proxy.addresses.filter((one) => !wanted.includes(one))) await proxy.unlisten(address);
+    for (const address of this.#problems.keys()) if (!wanted.includes(address)) this.#problems.delete(address);
+    await Promise.all(wanted.map(async (address) => this.#listen(address)));
+    await this.renew();
+  }
+
+  /** Elements as they are to be put now. A family is left alone while nobody takes its queries. */
+  elements(seconds = lasting): Element[] {
+    const { addresses } = this.#options.proxy;
+    return this.#records.flatMap((record) => {
+      const served = new Set(record.egress.gateways.filter((gateway) => addresses.includes(gateway)).map(familyOf));
+      const { forced } = namesWork([record], []);
+      return forced.filter(({ set }) => served.has(set.endsWith('6') ? 6 : 4)).map((element) => ({ ...element, timeout: seconds }));
+    });
+  }
+
+  /** Never throws: when it fails, it is the tables that are missing, and they are being put back. */
+  async renew(seconds = lasting): Promise<void> {
+    await this.#options.put(this.elements(seconds)).catch(() => {});
+  }
+
+  /** Why queries are not taken, by address. */
+  get problems(): readonly string[] {
+    return [...this.#problems.values()];
+  }
+
+  /** Lets the redirections run out now. */
+  async stop(): Promise<void> {
+    await this.renew(1);
+  }
+
+  async #listen(address: string): Promise<void> {
+    try {
+      await this.#options.proxy.listen({ address, port: 53 });
+      this.#problems.delete(address);
+    } catch (error) {
+      this.#problems.set(address, error instanceof CniError ? error.message : String(error));
+    }
+  }
+}
+
+type PolicedRecord = AttachmentRecord & { readonly egress: EgressRecord };
+
+function isForced(record: AttachmentRecord): record is PolicedRecord {
+  if (record.state !== 'ready' || record.egress === undefined) return false;
+  const { mode, names, hostAccess, hostPorts } = record.egress.policy;
+  if (mode !== 'allowlist' || names.length === 0 || hostAccess === 'none') return false;
+  return hostAccess === 'all' || hostPorts.some(({ protocol, ports }) => (protocol === 'any' || protocol === 'udp') && (ports === undefined || (ports.from <= 53 && ports.to >= 53)));
+}
+
+function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}

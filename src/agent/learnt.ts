@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { parseAddressValue } from '../egress/interval.ts';
+import { namesSet } from '../egress/compile.ts';
+import { reservedRangeOf } from '../egress/ranges-reserved.ts';
+import { stateDir } from '../host/paths.ts';
+import type { Element } from '../nft/element.ts';
+import { writeWhole } from '../records/store.ts';
+import { rulesFor } from './dns/names-policy.ts';
+import { openedElement } from './names/opened-element.ts';
+import type { RefreshedPolicy } from './names/plan.ts';
+
+/*
+ * /var/lib/drawbridge/learnt.json   0600, written whole and renamed, a few seconds after a change
+ *   { "version": 1, "opened": [{ "policyId", "name", "address", "ends": milliseconds since 1970 }] }
+ *
+ * What containers' own queries opened beside what names/ holds: names under a wildcard, which nobody else asks for. An agent that
+ * starts again opens what has time left, should the tables have been lost while there was none.
+ */
+
+/** An address that a name opened for the containers of a policy. */
+export interface Learnt {
+  readonly policyId: string;
+  readonly name: string;
+  readonly address: string;
+  /** Milliseconds since 1970. */
+  readonly ends: number;
+}
+
+const learntFile = `${stateDir}/learnt.json`;
+
+/** What of the elements that the agent has open was learnt by a wildcard. */
+export function learntOf(elements: readonly Element[], policies: readonly RefreshedPolicy[], now: number): Learnt[] {
+  return policies.flatMap(({ policyId, names }) => {
+    const wildcards = names.filter(({ name }) => name.startsWith('*.'));
+    if (wildcards.length === 0) return [];
+    const sets = new Set(wildcards.flatMap((rule) => ([4, 6] as const).map((family) => namesSet(policyId, family, rule))));
+    const found = elements.filter(({ set, comment, timeout }) => timeout !== undefined && sets.has(set) && comment !== undefined && rulesFor(wildcards, comment).length > 0);
+    const learnt = found.map(({ key, comment = '', timeout = 0 }) => ({ policyId, name: comment, address: key, ends: now + timeout * 1000 }));
+    return [...new Map(learnt.map((one) => [`${one.name} ${one.address}`, one])).values()];
+  });
+}
+
+/** Elements for what was learnt, as the policies are now; what no policy lists any more opens nothing. */
+export function elementsOfLearnt(learnt: readonly Learnt[], policies: readonly RefreshedPolicy[], now: number): Element[] {
+  return learnt.flatMap(({ policyId, name, address, ends }) => {
+    const policy = policies.find((one) => one.policyId === policyId);
+    if (policy === undefined || ends <= now) return [];
+    const seconds = Math.ceil((ends - now) / 1000);
+    return rulesFor(policy.names, name).map((rule) => openedElement(policy, rule, { name, address, seconds }));
+  });
+}
+
+/** What was written; nothing when that cannot be used. Nothing is taken on trust that would end up in a rule. */
+export async function recallLearnt(file = learntFile): Promise<Learnt[]> {
+  try {
+    const { version, opened } = JSON.parse(await readFile(file, 'utf8')) as { version?: unknown; opened?: unknown };
+    return version === 1 && Array.isArray(opened) ? opened.filter(isLearnt) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Throws code 5 when it cannot be written. */
+export function rememberLearnt(opened: readonly Learnt[], file = learntFile): void {
+  writeWhole(file, `${JSON.stringify({ version: 1, opened })}\n`, `Cannot write "${file}"`);
+}
+
+function isLearnt(raw: unknown): raw is Learnt {
+  const { policyId, name, address, ends } = (raw ?? {}) as Record<string, unknown>;
+  if (typeof policyId !== 'string' || typeof name !== 'string' || typeof ends !== 'number') return false;
+  return typeof address === 'string' && parseAddressValue(address) !== undefined && reservedRangeOf(address) === undefined;
+}

@@ -1,0 +1,157 @@
+import { NftSession } from '../host/nft-session.ts';
+import type { Element } from '../nft/element.ts';
+import { changeText } from '../nft/transaction.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import type { QueryReport } from './dns/answer-query.ts';
+import { DnsProxy } from './dns/proxy.ts';
+import { ForcedDns } from './forced-dns.ts';
+import type { HostState } from './host-state.ts';
+import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type Learnt } from './learnt.ts';
+import { namesWork } from './names/from-records.ts';
+import { noteReport } from './names/note-report.ts';
+import { Opener } from './names/opener.ts';
+import { NamesRefresh, type RefreshReport } from './names/refresh.ts';
+
+export interface NamesServiceOptions {
+  readonly state: HostState;
+  /** Puts our tables back when a transaction finds them missing. */
+  readonly repair: () => Promise<void>;
+  readonly onQuery: (report: QueryReport) => void;
+  readonly onRefresh: (report: RefreshReport) => void;
+}
+
+/** Everything about names: the proxy, its redirections, the refresh, and what they have open. */
+export class NamesService {
+  readonly #state: HostState;
+  readonly #session = new NftSession();
+  readonly #opener: Opener;
+  readonly #refresh: NamesRefresh;
+  readonly #proxy: DnsProxy;
+  readonly #forced: ForcedDns;
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #recalled: readonly Learnt[] = [];
+  #isNews = false;
+
+  constructor({ state, repair, onQuery, onRefresh }: NamesServiceOptions) {
+    this.#state = state;
+    this.#opener = new Opener({ commit: (text) => this.#session.commit(text), repair });
+    const open = this.#opener.open.bind(this.#opener);
+    this.#refresh = new NamesRefresh({ policies: () => state.work.refreshed, open, report: onRefresh });
+    this.#proxy = new DnsProxy({
+      policyOf: (source) => state.policyOf(source),
+      open,
+      report: (report) => {
+        noteReport(this.#refresh, state.work, report);
+        this.#isNews ||= report.addresses.length > 0;
+        onQuery(report);
+      },
+    });
+    this.#forced = new ForcedDns({ proxy: this.#proxy, put: (elements) => this.#put(elements) });
+  }
+
+  /** Recalls what was open when the last agent ended. */
+  async recall(): Promise<void> {
+    this.#recalled = await recallLearnt();
+  }
+
+  /** Begins to refresh and to answer, with what is recalled opened first. */
+  async start(): Promise<void> {
+    await this.reopen();
+    this.#running = this.#refresh.run(this.#stop.signal);
+    await this.follow();
+  }
+
+  /** Takes in a change of what is attached. */
+  async follow(): Promise<void> {
+    const policies = new Set(this.#state.work.refreshed.map(({ policyId }) => policyId));
+    this.#opener.forget(({ set }) => !policies.has(policyOfSet(set)));
+    this.#refresh.wake();
+    await this.#forced.follow(this.#state.records);
+  }
+
+  /** Timed elements that belong in the tables for these records: what a rebuild has to put again. */
+  timed(records: readonly AttachmentRecord[]): Element[] {
+    const { refreshed } = namesWork(records, []);
+    const policies = new Set(refreshed.map(({ policyId }) => policyId));
+    const open = this.#opener.elements().filter(({ set }) => policies.has(policyOfSet(set)));
+    const interfaces = new Set(records.flatMap(({ egress }) => egress?.addresses ?? []));
+    const forced = this.#forced.elements().filter(({ key }) => interfaces.has(key.split(' . ')[1] ?? ''));
+    return [...elementsOfLearnt(this.#recalled, refreshed, Date.now()), ...open, ...forced];
+  }
+
+  /** As {@link timed}, with what containers learnt under policies that are about to be replaced, as far as the new ones list it too. */
+  carriedOver(records: readonly AttachmentRecord[]): Element[] {
+    const { refreshed } = namesWork(records, []);
+    const now = Date.now();
+    const before = learntOf(this.#opener.elements(), this.#state.work.refreshed, now);
+    const next = new Map(this.#state.records.map(({ key, egress }) => [key, egress?.policyId]));
+    const moves = records.flatMap(({ key, egress }) => (egress === undefined ? [] : [{ from: next.get(key), to: egress.policyId }]));
+    const moved = moves.flatMap(({ from, to }) => (from === to ? [] : before.filter(({ policyId }) => policyId === from).map((one) => ({ ...one, policyId: to }))));
+    this.#recalled = [...this.#recalled, ...moved];
+    return [...this.timed(records)];
+  }
+
+  /** Puts everything again that was open: somebody wrote the tables anew, or this agent has just begun. */
+  async reopen(): Promise<void> {
+    const { refreshed } = this.#state.work;
+    const recalled = elementsOfLearnt(this.#recalled, refreshed, Date.now());
+    this.#recalled = [];
+    const policies = new Set(refreshed.map(({ policyId }) => policyId));
+    const open = this.#opener.elements().filter(({ set }) => policies.has(policyOfSet(set)));
+    if (open.length + recalled.length > 0) await this.#opener.open([...open, ...recalled]).catch(() => {});
+    await this.#forced.renew();
+  }
+
+  /** Keeps the redirections alive, tries again where no queries could be taken, and writes down what was learnt. */
+  async tick(): Promise<void> {
+    await (this.problems.length > 0 ? this.#forced.follow(this.#state.records) : this.#forced.renew());
+    if (!this.#isNews) return;
+    this.#isNews = false;
+    this.#rememberLearnt();
+  }
+
+  /** Asks for every name now. */
+  refreshAll(): Promise<RefreshReport[]> {
+    return this.#refresh.refreshAll();
+  }
+
+  /** What is open, with the seconds that are left. */
+  get open(): readonly Element[] {
+    return this.#opener.elements();
+  }
+
+  /** Addresses at which queries are taken. */
+  get addresses(): readonly string[] {
+    return this.#proxy.addresses;
+  }
+
+  get problems(): readonly string[] {
+    return this.#forced.problems;
+  }
+
+  async stop(): Promise<void> {
+    await this.#forced.stop();
+    this.#stop.abort();
+    this.#rememberLearnt();
+    await Promise.all([this.#running, this.#proxy.close()]);
+    this.#session.close();
+  }
+
+  #rememberLearnt(): void {
+    try {
+      rememberLearnt(learntOf(this.#opener.elements(), this.#state.work.refreshed, Date.now()));
+    } catch {
+      // It serves a crash that meets a flush; a full disk must not stop what works.
+    }
+  }
+
+  async #put(elements: readonly Element[]): Promise<void> {
+    if (elements.length > 0) await this.#session.commit(changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements }));
+  }
+}
+
+/** Sets of names are named "policy_<id>_names4_tcp_443" (egress/compile.ts). */
+function policyOfSet(set: string): string {
+  return /^policy_(.+)_names[46]/.exec(set)?.[1] ?? '';
+}

@@ -1,0 +1,76 @@
+/**
+ * The agent's socket, /run/drawbridge/agent.sock, mode 0600: JSON texts, one a line, each way.
+ *
+ *   > {"id": 1, "method": "status"}
+ *   < {"id": 1, "result": {"protocol": 1, …}}
+ *   > {"id": 2, "method": "refresh", "params": {"force": true}}
+ *   < {"id": 2, "error": {"code": 100, "message": "Cannot …", "details": "…"}}
+ *
+ * "id" is given back as it came and may be left out. Requests of one connection are answered in their order. What a
+ * reader does not know in an answer it has to pass over; "protocol" counts changes that break that.
+ *
+ *   status                     what the agent does and what is wrong; see AgentStatus
+ *   names                      every name, its open addresses and the seconds that they have left
+ *   refresh {"force": true}    reads the policies again and asks for all names now; answers when that is done
+ *   repair                     looks at everything now; answers when that is done
+ *   metrics                    {"contentType", "text"} as Prometheus reads it
+ */
+import type { Server, Socket } from 'node:net';
+import { CniError } from '../../cni/errors.ts';
+
+/** Answers one method. What it throws becomes the error. */
+export type Method = (params: Readonly<Record<string, unknown>>) => unknown;
+
+/** Bytes; requests are short. */
+const longestLine = 64 * 1024;
+
+/** Serves the protocol on a listening socket. */
+export function serveProtocol(server: Server, methods: Readonly<Record<string, Method>>): { close(): Promise<void> } {
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => open.delete(socket));
+    serveConnection(socket, methods);
+  });
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+}
+
+function serveConnection(socket: Socket, methods: Readonly<Record<string, Method>>): void {
+  let rest = '';
+  let last: Promise<void> = Promise.resolve();
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk) => {
+    const lines = `${rest}${String(chunk)}`.split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > longestLine) return void socket.destroy();
+    for (const line of lines) {
+      last = last.then(async () => {
+        if (line.trim() !== '') socket.write(`${JSON.stringify(await answer(line, methods))}\n`);
+      });
+    }
+  });
+  socket.on('end', () => void last.then(() => socket.end()));
+}
+
+async function answer(line: string, methods: Readonly<Record<string, Method>>): Promise<object> {
+  let id: unknown = null;
+  try {
+    const request = JSON.parse(line) as { id?: unknown; method?: unknown; params?: unknown } | null;
+    id = request?.id ?? null;
+    const name = String(request?.method ?? '');
+    const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
+    if (method === undefined) throw new RangeError(`There is no method ${JSON.stringify(name)}: there are ${Object.keys(methods).join(', ')}`);
+    const params = typeof request?.params === 'object' && request.params !== null ? request.params : {};
+    return { id, result: (await method(params as Record<string, unknown>)) ?? {} };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { id, error: error instanceof CniError ? { code: error.code, message, details: error.details ?? '' } : { message } };
+  }
+}

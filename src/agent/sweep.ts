@@ -1,0 +1,77 @@
+import { findRecords, readKnown } from '../cli/clean/records.ts';
+import type { Finding } from '../cli/clean/finding.ts';
+
+export interface SweepOptions {
+  /** Remove what stayed dead for the grace period. */
+  readonly clean: boolean;
+  /** Seconds from when it was first seen dead: a runtime that is slow with its DEL goes first. */
+  readonly graceSeconds: number;
+  readonly report: (report: SweepReport) => void;
+}
+
+/** An attachment whose container is gone without a DEL. */
+export interface DeadAttachment extends Pick<Finding, 'name' | 'network' | 'containerId' | 'why'> {
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+export interface SweepReport {
+  readonly what: 'found' | 'removed' | 'failed';
+  readonly attachment: DeadAttachment;
+  readonly error?: unknown;
+}
+
+/** Looks for attachments whose namespace or process is gone: what crashed runtimes left. */
+export class Sweep {
+  readonly #options: SweepOptions;
+  #dead = new Map<string, DeadAttachment>();
+  #isAtIt = false;
+
+  constructor(options: SweepOptions) {
+    this.#options = options;
+  }
+
+  get dead(): readonly DeadAttachment[] {
+    return [...this.#dead.values()];
+  }
+
+  /** Never throws. */
+  async run(now = Date.now()): Promise<void> {
+    if (this.#isAtIt) return;
+    this.#isAtIt = true;
+    try {
+      const known = readKnown();
+      const findings = findRecords({ ...known, broken: [] });
+      const before = this.#dead;
+      this.#dead = new Map(findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding, now)]));
+      for (const [id, dead] of this.#dead) if (!before.has(id)) this.#options.report({ what: 'found', attachment: dead });
+      if (this.#options.clean) for (const finding of findings) await this.#remove(finding, now);
+    } catch {
+      // The records cannot be listed: the next look says whether that lasts.
+    } finally {
+      this.#isAtIt = false;
+    }
+  }
+
+  async #remove(finding: Finding, now: number): Promise<void> {
+    const id = idOf(finding);
+    const dead = this.#dead.get(id);
+    if (dead === undefined || now - dead.since < this.#options.graceSeconds * 1000) return;
+    try {
+      // Looks once more whether it is still dead.
+      if ((await finding.remove?.()) !== true) return;
+      this.#dead.delete(id);
+      this.#options.report({ what: 'removed', attachment: dead });
+    } catch (error) {
+      this.#options.report({ what: 'failed', attachment: dead, error });
+    }
+  }
+}
+
+function idOf({ network, name }: Finding): string {
+  return `${network ?? ''}/${name}`;
+}
+
+function attachment({ name, network, containerId, why }: Finding, since: number): DeadAttachment {
+  return { name, why, since, ...(network === undefined ? {} : { network }), ...(containerId === undefined ? {} : { containerId }) };
+}

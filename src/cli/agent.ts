@@ -1,0 +1,24 @@
+import { runAgent } from '../agent/agent.ts';
+import { logLevels, type LogLevel } from '../agent/log.ts';
+import { UsageError, valueOf, type Invocation } from './command.ts';
+
+/** Runs the agent until SIGTERM or SIGINT. */
+export async function run(invocation: Invocation): Promise<number> {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  const metricsAddress = valueOf(invocation, 'metrics-address');
+  await runAgent({
+    version: invocation.version,
+    clean: invocation.options['clean'] === true,
+    graceSeconds: parseSeconds(valueOf(invocation, 'grace') ?? '60'),
+    logLevel: logLevels.find((level) => level === valueOf(invocation, 'log-level')) ?? ('info' satisfies LogLevel),
+    signal: stop.signal,
+    ...(metricsAddress === undefined ? {} : { metricsAddress }),
+  });
+  return 0;
+}
+
+function parseSeconds(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`Cannot use "--grace ${text}": whole seconds are expected`);
+  return Number(text);
+}
