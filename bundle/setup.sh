@@ -3,7 +3,8 @@
 #
 #   sh bundle/setup.sh packages   npm packages (Node, Bun and the tools are among them)
 #   sh bundle/setup.sh demo       and the Debian packages that the demo needs
-#   sh bundle/setup.sh test       and those that the tests need (bundle/debian-packages), and cnitool
+#   sh bundle/setup.sh test       and those that the tests need (bundle/debian-packages), cnitool, and the runtimes
+#                                 that tests run: built or unpacked below test/.cache, never installed
 #
 # What is there is left as it is, so a second run takes milliseconds. Debian packages need root and apt-get; without
 # them the missing ones are named and the caller goes on. Exit 1 only when the npm packages cannot be installed:
@@ -16,7 +17,10 @@ cd "$(dirname "$0")/.."
 main() {
   install_debian_packages
   install_npm_packages
-  [ "$need" != test ] || build_cnitool
+  if [ "$need" = test ]; then
+    build_cnitool
+    get_runtimes
+  fi
 }
 
 install_debian_packages() {
@@ -112,6 +116,22 @@ build_cnitool() {
   if ! node_modules/.bin/node test/helpers/cnitool.ts >"$log" 2>&1; then
     without_addresses <"$log" >&2
     say 'Tests that use cnitool will fail.'
+  fi
+  rm -f "$log"
+}
+
+# containerd and podman would start services if they were installed: they are unpacked. crictl and nerdctl are built.
+get_runtimes() {
+  cache=test/.cache
+  if [ -x "$cache/bin/nerdctl-v2.2.1" ] && [ -x "$cache/bin/crictl-v1.34.0" ] &&
+    [ -d "$cache/debian/containerd/usr" ] && [ -d "$cache/debian/podman/usr" ]; then
+    return 0
+  fi
+  say 'Getting container runtimes: containerd and podman from Debian, crictl and nerdctl from their Go modules (minutes)'
+  log=$(mktemp)
+  if ! node_modules/.bin/node test/runtimes/tools.ts >"$log" 2>&1; then
+    without_addresses <"$log" >&2
+    say 'Tests of those runtimes will be skipped.'
   fi
   rm -f "$log"
 }

@@ -91,12 +91,14 @@ export const kept = [
 ];
 
 /** What is left on the machine besides (of an nft table only its name), once it has come to rest: clients answer before their shims are done. */
-export async function leftBehind(machine: Machine): Promise<string[]> {
+export async function leftBehind(machine: Machine, allow: readonly RegExp[] = []): Promise<string[]> {
   let left: string[] = [];
   await until(
     'nothing is left',
     async () => {
-      left = (await machine.host.leftovers({ allow: kept })).filter((line) => !/nft table .*:/.test(line));
+      left = (await machine.host.leftovers({ allow: [...kept, ...allow] })).filter(
+        (line) => !/nft table .*:/.test(line),
+      );
       return left.length === 0;
     },
     5,
