@@ -1,8 +1,10 @@
 import { delegateStatus, delegationOf } from '../../cni/delegate.ts';
 import type { StatusRequest } from '../../cni/request.ts';
+import { parseEgressConf, type EgressConf } from '../../egress/conf.ts';
 import { runDir } from '../../host/paths.ts';
 import { fullSets } from '../../ipam/ledger.ts';
 import { parseLinkConf } from '../../links/conf.ts';
+import { requirePolicies } from '../egress-policy/status.ts';
 import { notAvailable, requireFolder, requirePrograms, requireRules } from '../status.ts';
 import { parseIpamChoice, type InterfaceDefaults, type IpamChoice } from './conf.ts';
 
@@ -10,11 +12,18 @@ import { parseIpamChoice, type InterfaceDefaults, type IpamChoice } from './conf
 export async function status(request: StatusRequest, defaults: InterfaceDefaults): Promise<void> {
   parseLinkConf(request.config.fields, defaults);
   const ipam = parseIpamChoice(request.config);
+  const egress = egressConf(request);
   requirePrograms(['ip', 'nsenter', 'nft']);
   requireFolder(runDir);
   await requireRules();
   requireAddresses(ipam, request.config.name);
+  if (egress !== undefined) await requirePolicies(egress);
   if (ipam.kind === 'delegated') await delegateStatus(delegationOf(request, ipam.type));
+}
+
+function egressConf({ config }: StatusRequest): EgressConf | undefined {
+  const egress = config.fields.object('egress');
+  return egress === undefined ? undefined : parseEgressConf(egress.value, 'egress');
 }
 
 function requireAddresses(ipam: IpamChoice, network: string): void {

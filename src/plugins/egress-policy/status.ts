@@ -1,6 +1,6 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import type { StatusRequest } from '../../cni/request.ts';
-import { parsePluginConf } from '../../egress/conf.ts';
+import { parsePluginConf, type EgressConf } from '../../egress/conf.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
 import { listRecords } from '../../records/store.ts';
 import { requirePrograms, requireRules } from '../status.ts';
@@ -13,7 +13,12 @@ export async function status({ config }: StatusRequest): Promise<void> {
   const conf = parsePluginConf(config.raw);
   requirePrograms(['ip', 'nft']);
   await requireRules();
-  const names = [...('named' in conf.policy ? [conf.policy.named] : []), ...conf.selectable];
+  await requirePolicies(conf);
+}
+
+/** Throws as {@link status} does for the first named policy of a conf that cannot be used. */
+export async function requirePolicies({ policy, selectable }: EgressConf): Promise<void> {
+  const names = [...('named' in policy ? [policy.named] : []), ...selectable];
   for (const name of names) await requirePolicy(name);
 }
 
