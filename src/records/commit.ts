@@ -16,6 +16,12 @@ export type Step = { readonly put: AttachmentRecord } | { readonly drop: string 
 export interface CommitOptions {
   /** Asked for the record that is put, and for every record when the tables are written whole. */
   readonly timed?: TimedElements;
+  /**
+   * Gives back what an attachment holds besides its rules, when those of a drop are gone and before the record goes:
+   * so a process that is killed in between leaves the record, by which the next DEL or GC finds everything. Called
+   * under the lock, also when there is no record. When it throws the record stays.
+   */
+  readonly release?: () => Promise<void>;
   /** Looks at the record that a put replaces, under the lock, and throws to keep it. */
   readonly refuse?: (previous: AttachmentRecord) => void;
 }
@@ -52,10 +58,16 @@ async function put(next: AttachmentRecord, { timed, refuse }: CommitOptions): Pr
   return withWarning(await rebuildTables({ timed }), previous);
 }
 
-async function drop(key: string, { timed }: CommitOptions): Promise<Committed> {
+async function drop(key: string, { timed, release }: CommitOptions): Promise<Committed> {
   const previous = readRecord(key);
-  if (previous === undefined) return { rebuilt: false, warnings: [] };
-  return isBroken(previous) ? removeBroken(previous, timed) : replace(previous, undefined, timed);
+  if (previous !== undefined && isBroken(previous)) return removeBroken(previous, { timed, release });
+  const committed = await bringInForce({ previous, next: undefined, timed });
+  await release?.();
+  if (previous === undefined) return committed;
+  // The record goes last: what a process that is killed here leaves of the hints, nobody else would look for.
+  removeHints(previous, undefined);
+  removeRecord(key);
+  return committed;
 }
 
 /** Throws code 102 when a living container publishes a port of the host that the record publishes. */
@@ -82,36 +94,36 @@ async function evictDeadHolders(record: AttachmentRecord, timed: TimedElements |
 
 async function replace(
   previous: AttachmentRecord | undefined,
-  next: AttachmentRecord | undefined,
+  next: AttachmentRecord,
   timed: TimedElements | undefined,
 ): Promise<Committed> {
-  if (next !== undefined) {
-    desired(next);
-    writeHints(next);
-    writeRecord(next);
-  }
+  desired(next);
+  writeHints(next);
+  writeRecord(next);
   let committed: Committed;
   try {
     // Somebody may have had the lock at the same time (withLock): a rebuild must not take a living one's port.
-    committed = await bringInForce({ previous, next, timed, beforeRebuild: () => next && refuseHeldPorts(next) });
+    committed = await bringInForce({ previous, next, timed, beforeRebuild: () => refuseHeldPorts(next) });
   } catch (error) {
     restore(previous, next);
     throw error;
   }
-  if (next === undefined && previous !== undefined) removeRecord(previous.key);
   if (previous !== undefined) removeHints(previous, next);
   return committed;
 }
 
 /** The transaction failed whole, so the tables still say what the previous record says. */
-function restore(previous: AttachmentRecord | undefined, next: AttachmentRecord | undefined): void {
-  if (next === undefined) return;
+function restore(previous: AttachmentRecord | undefined, next: AttachmentRecord): void {
   if (previous === undefined) removeRecord(next.key);
   else writeRecord(previous);
   removeHints(next, previous);
 }
 
-async function removeBroken({ key, ...rest }: BrokenRecord, timed: TimedElements | undefined): Promise<Committed> {
+async function removeBroken(
+  { key, ...rest }: BrokenRecord,
+  { timed, release }: { timed: TimedElements | undefined; release: CommitOptions['release'] | undefined },
+): Promise<Committed> {
+  await release?.();
   removeRecord(key);
   return withWarning(await rebuildTables({ timed }), { key, ...rest });
 }

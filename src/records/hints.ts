@@ -6,8 +6,8 @@
  *     addresses/<address>.json         ["<key>", …]   attachments with this address, on whatever bridge
  *     shared/<name>/<key>              [element, …]   one of those that share a thing: "bridge-drawbridge0", "policy-ab12"
  *
- * A hint is written before the record that it points to, and removed after it. So one that is missing means
- * that nobody claims the thing; one that is there may be stale (a crash, a record taken away by hand), and
+ * A hint is written before the record that it points to comes in force, and removed when its elements are gone. So
+ * one that is missing means that nobody claims the thing; one that is there may be stale (a crash, a record taken away by hand), and
  * whoever reads it looks into the record. All are written under the lock of the tables.
  */
 import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -72,14 +72,33 @@ export function addressHolders(record: AttachmentRecord, run: string = runDir): 
  * cannot be read may claim it.
  */
 export function sharedByOthers(name: string, key: string, run: string = runDir): boolean {
-  const folder = sharedFolder(name, run);
-  for (const user of users(folder)) {
-    if (user === key) continue;
-    const record = readRecord(user, run);
-    if (record !== undefined && (isBroken(record) || sharedOf(desired(record)).includes(name))) return true;
-    removeUser(folder, user);
+  return users(sharedFolder(name, run)).some((user) => user !== key && isUser(name, user, run));
+}
+
+/** Removes the hint when it is stale. */
+function isUser(name: string, user: string, run: string): boolean {
+  const isSound = isBehind(user, run, (record) => sharedOf(desired(record)).includes(name));
+  if (!isSound) removeUser(sharedFolder(name, run), user);
+  return isSound;
+}
+
+/** Removes the hints that nobody stands behind: those of processes that were killed before the record came, or after it went. */
+export function sweepHints(run: string = runDir): void {
+  for (const file of ['ports', 'addresses'].flatMap((kind) => users(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`))) {
+    const keys = readKeys(file);
+    for (const key of keys) if (!isBehind(key, run, (record) => listFiles(record, run).includes(file))) removeKey(file, key);
+    if (keys.length === 0) rmSync(file, { force: true });
   }
-  return false;
+  for (const folder of users(`${run}/shared`)) {
+    const name = decodeURIComponent(folder);
+    for (const user of users(`${run}/shared/${folder}`)) isUser(name, user, run);
+  }
+}
+
+/** A record that cannot be read may stand behind anything. */
+function isBehind(key: string, run: string, claims: (record: AttachmentRecord) => boolean): boolean {
+  const record = readRecord(key, run);
+  return record !== undefined && (isBroken(record) || claims(record));
 }
 
 /**

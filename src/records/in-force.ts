@@ -39,7 +39,9 @@ export async function bringInForce(turn: Turn): Promise<Committed> {
   const change = await planChange(turn);
   const isOnly = !hasOtherRecord(record.key);
   if (next === undefined && isOnly) {
-    if (previous?.state !== 'adding') await applyTransaction(removalText());
+    const gone = applyTransaction(removalText());
+    // One that had no rules yet may be the last to see tables that others left while it was there; more than that it does not ask.
+    await (previous?.state === 'adding' ? gone.catch(() => undefined) : gone);
     forgetListings();
     return untouched;
   }

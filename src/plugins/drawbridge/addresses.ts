@@ -52,6 +52,12 @@ export async function releaseAddresses(
   release(ipam.dataDir ?? defaultDataDir, record, known);
 }
 
+/** Whether another program gave the addresses of an attachment. */
+export function isDelegated(request: Request, record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>): boolean {
+  const { type } = ('link' in record ? record.link?.ipam : undefined) ?? ipamOf(request);
+  return type !== '' && type !== 'host-local';
+}
+
 /** What the conf of a request says, as far as a DEL has to know it: whatever else is wrong with it does not matter. */
 export function ipamOf({ config }: Request): { type: string; dataDir?: string } {
   const ipam = config.fields.object('ipam');

@@ -6,6 +6,7 @@ import { defaultDataDir } from '../../ipam/ranges.ts';
 import { isAlive } from '../../records/alive.ts';
 import { listRecords } from '../../records/store.ts';
 import { ipamOf } from './addresses.ts';
+import { sweep } from '../../records/sweep.ts';
 import { removeAttachment } from './remove.ts';
 
 /**
@@ -23,6 +24,7 @@ export async function gc(request: GcRequest): Promise<void> {
   );
   const errors: unknown[] = [];
   for (const record of dead) errors.push(...(await removeAttachment(request, record)));
+  await sweep().catch((error: unknown) => errors.push(error));
   try {
     const ipam = ipamOf(request);
     if (ipam.type === 'host-local' && valid.kind === 'list') {

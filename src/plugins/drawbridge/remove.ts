@@ -5,7 +5,7 @@ import { removePair, takeDown } from '../../host/pair.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { releaseAddresses } from './addresses.ts';
+import { isDelegated, releaseAddresses } from './addresses.ts';
 import { closeGate } from '../egress-policy/enforce.ts';
 import { rememberedElements } from '../egress-policy/names.ts';
 import { closeFirewalls } from '../firewalls.ts';
@@ -15,35 +15,59 @@ import { warn } from '../warnings.ts';
  * Removes everything of an attachment, from its record, or without one from what follows from its name. Goes on
  * past what fails and returns the errors; what is gone already is none.
  *
- * The address is given back last: nobody else gets it while anything here still says that it is this container's.
+ * The address is given back when the rules are gone: nobody else gets it while anything here still says that it is
+ * this container's. The record goes last of all, and stays when something else did.
  */
-export async function removeAttachment(
-  request: Request,
-  attachment: AttachmentRecord | AttachmentId,
-): Promise<unknown[]> {
+export async function removeAttachment(request: Request, attachment: AttachmentRecord | AttachmentId): Promise<unknown[]> {
   const key = attachmentKey(attachment);
-  const record = 'link' in attachment ? attachment : undefined;
-  const link = record?.link;
+  const { link, state } = 'link' in attachment ? attachment : {};
   // Links and rules go side by side: of a policed container that still runs, the rules must not go first.
-  if (record !== undefined && link?.policed === true && netnsExists(record.netns))
-    await takeDown(link.hostInterface).catch(() => undefined);
-  const errors = await attempt([
-    () => removePair(link?.hostInterface ?? hostInterfaceOf(key)),
+  if ('netns' in attachment && link?.policed === true && netnsExists(attachment.netns)) await takeDown(link.hostInterface).catch(() => undefined);
+  // A program of somebody else's, which may take its time: not while we hold a lock.
+  const delegated = isDelegated(request, attachment) ? await attempt([() => releaseAddresses(request, attachment)]) : undefined;
+  const pair = removePair(link?.hostInterface ?? hostInterfaceOf(key));
+  const flows = link?.ports.filter(({ protocol }) => protocol === 'udp') ?? [];
+  const release = async (): Promise<void> => {
+    const errors = await attempt([
+      () => pair,
+      async () => (await forgetUdpFlows(flows)).forEach(warn),
+      // Opened when the record is ready, not before: an ADD that nft failed can be undone without nft.
+      () => (link === undefined || state === 'adding' ? undefined : closeFirewalls(link.bridge, key)),
+      () => (link?.policed === true ? closeGate(link.bridge, key) : undefined),
+      () => (delegated === undefined ? releaseAddresses(request, attachment) : undefined),
+    ]);
+    errors.push(...(delegated ?? []));
+    if (errors.length > 0) throw new ReleaseError(errors);
+  };
+  const [errors] = await Promise.all([dropRecord(key, release), pair.catch(() => undefined)]);
+  return errors;
+}
+
+/** What kept an attachment from being removed. */
+class ReleaseError extends Error {
+  readonly errors: unknown[];
+
+  constructor(errors: unknown[]) {
+    super('Cannot remove the attachment');
+    this.errors = errors;
+  }
+}
+
+/** When the rules cannot be removed, or nobody lets go of the lock, everything else is still tried. */
+async function dropRecord(key: string, release: () => Promise<void>): Promise<unknown[]> {
+  let isReleased = false;
+  const once = async (): Promise<void> => {
+    isReleased = true;
+    await release();
+  };
+  const outcomes = await attempt([
     async () => {
-      const { warnings } = await commit({ drop: key }, { timed: rememberedElements });
+      const { warnings } = await commit({ drop: key }, { timed: rememberedElements, release: once });
       warnings.forEach(warn);
     },
   ]);
-  const flows = link?.ports.filter(({ protocol }) => protocol === 'udp') ?? [];
-  errors.push(
-    ...(await attempt([
-      async () => (await forgetUdpFlows(flows)).forEach(warn),
-      () => link && closeFirewalls(link.bridge, key),
-      () => (link?.policed === true ? closeGate(link.bridge, key) : undefined),
-      () => releaseAddresses(request, attachment),
-    ])),
-  );
-  return errors;
+  if (!isReleased) outcomes.push(...(await attempt([release])));
+  return outcomes.flatMap((error) => (error instanceof ReleaseError ? error.errors : [error]));
 }
 
 /** Runs steps side by side, each whatever becomes of the others. */

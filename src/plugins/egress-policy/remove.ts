@@ -22,8 +22,8 @@ export async function removePolicy(record: PolicedRecord): Promise<void> {
     return;
   }
   if (netnsExists(record.netns)) await takeDown(egress.port ?? egress.ingressInterface);
-  const { warnings } = await commit({ drop: record.key }, { timed: rememberedElements });
+  const release = async (): Promise<void> => closeGate(egress.ingressInterface, record.key);
+  const { warnings } = await commit({ drop: record.key }, { timed: rememberedElements, release });
   warnings.forEach(warn);
-  await closeGate(egress.ingressInterface, record.key);
   await closeFirewalls(egress.ingressInterface, record.key);
 }
