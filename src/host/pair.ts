@@ -50,13 +50,18 @@ export async function createPair(
 
 /**
  * Gives the container's end its addresses and routes and brings it up; returns when they can be used: duplicate
- * address detection has passed where it was asked for, and the bridge forwards.
+ * address detection has passed where it was asked for, and the bridge forwards. It gets nothing, and so sends
+ * nothing, before `after` has come to pass.
  *
  * After an error the pair is gone.
  */
-export async function configureContainer(pair: PairSteps): Promise<void> {
+export async function configureContainer(
+  pair: PairSteps,
+  { after }: { after?: Promise<unknown> | undefined } = {},
+): Promise<void> {
   try {
-    await Promise.all([writeSysctlsIn(pair.netns, pair.sysctls), applyContainerLines(pair)]);
+    const lines = after === undefined ? applyContainerLines(pair) : after.then(async () => applyContainerLines(pair));
+    await Promise.all([writeSysctlsIn(pair.netns, pair.sysctls), lines]);
     if (pair.isUp) await waitForForwarding(pair.hostInterface);
     if (pair.awaitsDad) await waitForDad(pair);
     await applyBatch(pair.announce, { netns: pair.netns });

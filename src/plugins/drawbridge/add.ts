@@ -39,7 +39,9 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const plans = await planLinks(begun, conf, { addresses, mac, policy });
     const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy });
     const { bridgeMac } = await createPair(plans.bridge, plans.pair, conflictingAddresses);
-    await Promise.all([configureContainer(plans.pair), putInForce(ready, policy)]);
+    const inForce = putInForce(ready, policy);
+    // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
+    await Promise.all([configureContainer(plans.pair, { after: ready.link.policed === true ? inForce : undefined }), inForce]);
     return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
   } catch (error) {
     await undo(request, begun, error);
