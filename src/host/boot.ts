@@ -63,12 +63,15 @@ export function stampBoot(subject: string): void {
   }
 }
 
-/** Renews the time of a stamp of this boot. Never throws: without it, only reboots of less than a minute are told worse. */
-export function renewStamp(subject: string): void {
+/**
+ * Renews the time of a stamp of this boot: to now, or to `ahead` milliseconds later for one who is about to use the
+ * subject and may be killed at it. Never throws: without it, only reboots of less than a minute are told worse.
+ */
+export function renewStamp(subject: string, ahead = 0): void {
   // One more, since a Date holds whole milliseconds and the times of files do not.
-  const now = new Date(Date.now() + 1);
+  const then = new Date(Date.now() + ahead + 1);
   try {
-    utimesSync(stampFile(subject), now, now);
+    utimesSync(stampFile(subject), then, then);
   } catch {}
 }
 

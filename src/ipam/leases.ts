@@ -1,7 +1,7 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { AttachmentId } from '../cni/request.ts';
-import { firstUseSinceBoot, isFromBeforeBoot, renewStamp, stampBoot } from '../host/boot.ts';
+import { firstUseSinceBoot, isFromBeforeBoot, renewStamp, stampBoot, subjectsOfEarlierBoots } from '../host/boot.ts';
 import { withLock } from '../host/lock.ts';
 import type { AddressRecord } from '../records/record.ts';
 import { formatAddress } from './address.ts';
@@ -12,15 +12,16 @@ import type { IpamConf } from './ranges.ts';
 import { assignRequested } from './requested.ts';
 import {
   draftLease,
-  emptyGrace,
   fileNames,
   findLease,
   findLeases,
   isAbandoned,
   isHeldBy,
+  isOld,
   lastReserved,
   leaseFolder,
   makeLeaseFolder,
+  removeAside,
   removeDraft,
   removeDrafts,
   removeLease,
@@ -48,6 +49,7 @@ export async function reserve(
   makeLeaseFolder(folder);
   return withLock(`ipam-${who.network.slice(0, 200)}`, `ADD ${who.containerId} ${who.ifname}`, () => {
     forgetEarlierBoots(folder);
+    renewStamp(folder, longestUse);
     const reserved = reserveAll({ conf, assigned, folder, who });
     renewStamp(folder);
     return reserved;
@@ -64,10 +66,25 @@ export async function reserve(
 export function release(dataDir: string, who: AttachmentId, known?: readonly string[]): string[] {
   const folder = leaseFolder(dataDir, who.network);
   removeDraft(folder, who);
+  known?.forEach((address) => removeAside(folder, address, who));
   const found = known === undefined ? [...findLeases(folder)] : known.map((address) => findLease(folder, address));
   return found
     .filter((lease) => lease !== undefined && isHeldBy(lease.holder, who) && removeLease(lease))
     .map((lease) => lease?.address ?? '');
+}
+
+/**
+ * Frees, in every network that was used before the last boot and not since, the leases that are older than the boot: what
+ * the network's first ADD would do. Returns the folders. Throws code 11 when a lock is not to be had, 5 when files cannot
+ * be written.
+ */
+export async function releaseEarlierBoots(): Promise<string[]> {
+  const folders = subjectsOfEarlierBoots().filter((folder) => folder.startsWith('/'));
+  for (const folder of folders) {
+    const network = folder.slice(folder.lastIndexOf('/') + 1);
+    await withLock(`ipam-${network.slice(0, 200)}`, 'free leases of earlier boots', () => forgetEarlierBoots(folder));
+  }
+  return folders;
 }
 
 interface Task {
@@ -151,12 +168,15 @@ function removeEmpty(folder: string): boolean {
   return [...findLeases(folder)].filter((found) => isAbandoned(found) && removeLease(found)).length > 0;
 }
 
+/** Milliseconds that taking addresses may last; less than any reboot does. */
+const longestUse = 1000;
+
 /** Frees, at the first use after a boot, every lease that is older than the boot: its container did not survive it (plugins#252). */
 function forgetEarlierBoots(folder: string): void {
   const times = firstUseSinceBoot(folder);
   if (times === undefined) return;
   for (const found of findLeases(folder)) if (isFromBeforeBoot(found.stats.ctimeMs, times)) removeLease(found);
-  removeDrafts(folder, emptyGrace);
+  removeDrafts(folder, ({ stats }) => isFromBeforeBoot(stats.ctimeMs, times) || isOld(stats));
   stampBoot(folder);
 }
 

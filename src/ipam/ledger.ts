@@ -5,12 +5,12 @@ import { isGivable } from './pool.ts';
 import type { RangeSet } from './pool.ts';
 import type { IpamConf } from './ranges.ts';
 import {
-  emptyGrace,
   fileNames,
   findLease,
   findLeases,
   isAbandoned,
   isHeldBy,
+  isOld,
   leaseFolder,
   removeDrafts,
   removeLease,
@@ -56,7 +56,7 @@ export function collect(dataDir: string, network: string, isValid: (lease: Lease
     const isDead = lease === undefined ? isAbandoned(found) : !isValid(lease);
     if (isDead && removeLease(found) && lease !== undefined) removed.push(lease);
   }
-  removeDrafts(folder, emptyGrace);
+  removeDrafts(folder, ({ stats }) => isOld(stats));
   return removed;
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../digest/sha256.ts';
 import {
   linkSync,
   mkdirSync,
@@ -117,12 +117,17 @@ export function fileNames(folder: string): string[] {
   return attempt(`read ${quote(folder)}`, () => ifThere(() => readdirSync(folder)) ?? []);
 }
 
-/** Removes what killed processes left more than `age` milliseconds ago: leases that got no name, or lost it. */
-export function removeDrafts(folder: string, age: number): void {
+/** Removes what killed processes left: leases that got no name, or lost it. */
+export function removeDrafts(folder: string, isLeft: (draft: FoundLease) => boolean): void {
   for (const name of fileNames(folder)) {
     const found = name.startsWith('.drawbridge-') ? look(`${folder}/${name}`, name) : undefined;
-    if (found !== undefined && found.stats.ctimeMs < Date.now() - age) unlinkIfThere(found.file);
+    if (found !== undefined && isLeft(found)) unlinkIfThere(found.file);
   }
+}
+
+/** Whether nobody can be about to finish the file. */
+export function isOld({ ctimeMs }: Stats): boolean {
+  return ctimeMs < Date.now() - emptyGrace;
 }
 
 /**
@@ -131,8 +136,8 @@ export function removeDrafts(folder: string, age: number): void {
  * first moved out of the way and looked at again; the lease of somebody else gets its name back.
  */
 export function removeLease(found: FoundLease): boolean {
-  const { file, address } = found;
-  const aside = `${dirname(file)}/.drawbridge-${hash(`${address}\0${process.pid}`)}`;
+  const { file, address, content } = found;
+  const aside = asideFile(dirname(file), address, content);
   return attempt(`remove ${quote(file)}`, () => {
     const moved = ifThere(() => {
       renameSync(file, aside);
@@ -144,6 +149,16 @@ export function removeLease(found: FoundLease): boolean {
     unlinkIfThere(aside);
     return same;
   });
+}
+
+/** Removes what a process left that was killed while it gave back this attachment's lease on an address. */
+export function removeAside(folder: string, address: string, who: AttachmentId): void {
+  unlinkIfThere(asideFile(folder, address, leaseContent(who)));
+}
+
+/** The name is the lease's, so that whoever gives it back after a killed process finds what that one left. */
+function asideFile(folder: string, address: string, content: string): string {
+  return `${folder}/.drawbridge-${hash(`${address}\0${content}`)}`;
 }
 
 /** The number of an inode is soon given to another file, so it does not suffice. */
@@ -181,7 +196,7 @@ export function isHeldBy(holder: Leaseholder | undefined, { containerId, ifname 
 }
 
 /** Milliseconds. The reference makes the file first and writes it then, so an empty one may be a lease in the making. */
-export const emptyGrace = 10_000;
+const emptyGrace = 10_000;
 
 /** Whether the file is no lease and will not become one. */
 export function isAbandoned({ holder, stats }: FoundLease): boolean {
@@ -207,7 +222,7 @@ function draftFile(folder: string, { network, containerId, ifname }: AttachmentI
 }
 
 function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return sha256(text).slice(0, 16);
 }
 
 function linked(from: string, to: string): boolean {
