@@ -26,9 +26,10 @@ const kept = [
   /^\+ file \/var\/lib\/drawbridge\/boot\/[0-9a-f]{16}\.json$/,
 ];
 
-/** Objects of the host that belong to attachments: none after the last DEL. */
-export function attachmentsLeft(host: Host): Promise<string[]> {
-  return host.leftovers({ allow: kept });
+/** Objects of the host that belong to attachments: none after the last DEL. Of a table that is left its name suffices. */
+export async function attachmentsLeft(host: Host): Promise<string[]> {
+  const lines = await host.leftovers({ allow: kept });
+  return lines.filter((line) => !/^\+ nft table \S+ \S+: /u.test(line) || !lines.includes(line.split(': ', 1)[0] ?? ''));
 }
 
 /** Locks that are held, or that somebody left. */
