@@ -71,6 +71,23 @@ export const commands: readonly Command[] = [
     load: async () => import('./clean.ts'),
   },
   {
+    name: 'doctor',
+    summary: 'Find what keeps containers from working, and the command that mends it',
+    about: [
+      'Looks at programs, kernel, forwarding, bridges, interfaces, rules, routing gates, other firewalls, overlapping networks, the table of connections, free addresses, records, policy files, the agent, name resolution, the clock, and leftovers. Says what was found, why it matters, and the command that mends it.',
+      'With a SYMPTOM, in the words of the error that was seen, the likeliest causes come first. Exit status 1 when a problem is left.',
+    ],
+    operands: [{ name: 'SYMPTOM...', about: 'What was seen: "no route to host", "dns", "timeout"', required: false }],
+    options: [{ flag: '--fix', about: 'Mend what can be mended without harm, after saying so' }, json],
+    examples: [
+      { line: 'drawbridge doctor', about: 'look at everything' },
+      { line: 'drawbridge doctor "no route to host"', about: 'start from what a container says' },
+      { line: 'drawbridge doctor --fix', about: 'after another program flushed all rules' },
+    ],
+    needsRoot: true,
+    load: async () => import('./doctor.ts'),
+  },
+  {
     name: 'policy check',
     summary: 'Find what is wrong with policy files, by line and column',
     about: [
@@ -184,10 +201,20 @@ export const commands: readonly Command[] = [
       'It answers at /run/drawbridge/agent.sock and writes its log, one JSON object a line, to stderr.',
     ],
     options: [
-      { flag: '--clean', about: 'Remove attachments whose container is gone without a DEL; else they are only reported' },
-      { flag: '--grace SECONDS', about: 'How long such an attachment has to be dead before it is removed; 60 unless given' },
+      {
+        flag: '--clean',
+        about: 'Remove attachments whose container is gone without a DEL; else they are only reported',
+      },
+      {
+        flag: '--grace SECONDS',
+        about: 'How long such an attachment has to be dead before it is removed; 60 unless given',
+      },
       { flag: '--metrics-address ADDRESS:PORT', about: 'Serve metrics for Prometheus there too, at /metrics' },
-      { flag: '--log-level LEVEL', about: 'The least that is logged', values: ['debug', 'info', 'warn', 'error', 'silent'] },
+      {
+        flag: '--log-level LEVEL',
+        about: 'The least that is logged',
+        values: ['debug', 'info', 'warn', 'error', 'silent'],
+      },
     ],
     examples: [
       { line: 'drawbridge agent --clean', about: 'as the systemd unit runs it' },

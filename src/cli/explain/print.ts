@@ -69,10 +69,11 @@ function openWords(seconds: number | undefined): string {
 }
 
 function printRemedy(remedy: string, { out, paint }: Terminal): void {
-  const [first = '', ...more] = remedy.split('\n');
-  out(`  ${paint.faint('mend it'.padEnd(column - 2))}${first}`);
+  const title = paint.faint('mend it'.padEnd(column - 2));
+  if (!remedy.includes('\n')) return out(`  ${title}${remedy}`);
   // A command of several lines is to be pasted, so nothing stands before it.
-  for (const line of more) out(line);
+  out(`  ${title}`.trimEnd());
+  out(remedy);
 }
 
 function printTrace({ steps, outcome }: Trace, { out, paint }: Terminal): void {

@@ -77,7 +77,7 @@ async function missingRules(records: readonly AttachmentRecord[]): Promise<Map<s
       const [first, ...more] = await findMissing(record);
       if (first !== undefined)
         missing.set(record.key, [
-          `its rules are not in force: ${first}${more.length === 0 ? ' is missing' : ` and ${more.length} more are missing`}`,
+          `its rules are not in force, missing: ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`,
         ]);
     }
   } catch (error) {

@@ -1,0 +1,137 @@
+import { CniError } from '../cni/errors.ts';
+import type { Invocation } from './command.ts';
+import type { Check, CheckName, Trouble } from './doctor/check.ts';
+import { hostChecks } from './doctor/host.ts';
+import { addressChecks } from './doctor/addresses.ts';
+import { networkChecks } from './doctor/network.ts';
+import { policyChecks } from './doctor/policies.ts';
+import { likelyChecks } from './doctor/symptoms.ts';
+import { surveyAttachments, type Survey } from './survey/attachments.ts';
+import { count } from './survey/words.ts';
+import { printJson, wrap, type Terminal } from './terminal.ts';
+
+interface Diagnosis extends Trouble {
+  readonly check: CheckName;
+  readonly fixed: boolean;
+}
+
+const checks: readonly Check[] = [
+  ...hostChecks.slice(0, 2),
+  ...networkChecks,
+  ...addressChecks,
+  ...hostChecks.slice(2),
+  ...policyChecks,
+];
+const severities = ['problem', 'warning', 'notice'] as const;
+
+/** Looks at everything that keeps containers from working. Exit status 1 when a problem is left. */
+export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
+  const symptom = operands.join(' ');
+  const survey = await surveyAttachments();
+  const found = (await Promise.all(checks.map(async (check) => diagnose(check, survey)))).flat();
+  const sorted = inOrder(found, symptom);
+  const diagnoses = options['fix'] === true ? await fixAll(sorted, terminal) : sorted;
+  if (options['json'] === true) printJson(terminal, diagnoses.map(asJson));
+  else print(diagnoses, symptom, terminal);
+  return diagnoses.some(({ severity, fixed }) => severity === 'problem' && !fixed) ? 1 : 0;
+}
+
+/** A check that fails is a finding: it tells that something is badly wrong where it looked. */
+async function diagnose({ name, run: look, about }: Check, survey: Survey): Promise<Diagnosis[]> {
+  try {
+    return (await look(survey)).map((trouble) => ({ check: name, fixed: false, ...trouble }));
+  } catch (error) {
+    const why = error instanceof CniError ? error.message : String(error);
+    return [
+      {
+        check: name,
+        fixed: false,
+        severity: 'warning',
+        found: `${about} could not be looked at: ${why}`,
+        why: 'what is wrong there stays unknown',
+        remedy:
+          (error instanceof CniError ? error.details : undefined) ??
+          'mend what the other findings name, and look again',
+      },
+    ];
+  }
+}
+
+function inOrder(found: readonly Diagnosis[], symptom: string): Diagnosis[] {
+  const likely = likelyChecks(symptom);
+  const rank = ({ check, severity }: Diagnosis): number => {
+    const place = likely.indexOf(check);
+    return (
+      (place === -1 || severity === 'notice' ? 100 : place) + severities.indexOf(severity) * (place === -1 ? 10 : 0.1)
+    );
+  };
+  return found.toSorted((one, other) => rank(one) - rank(other));
+}
+
+/** Says what it does before it does it. */
+async function fixAll(found: readonly Diagnosis[], { note, paint }: Terminal): Promise<Diagnosis[]> {
+  const done: Diagnosis[] = [];
+  for (const diagnosis of found) {
+    if (diagnosis.fix === undefined) {
+      done.push(diagnosis);
+      continue;
+    }
+    note(`${paint.strong('Mending')} ${diagnosis.check}: ${diagnosis.remedy.split('\n', 1)[0]}`);
+    try {
+      await diagnosis.fix();
+      done.push({ ...diagnosis, fixed: true });
+    } catch (error) {
+      note(`${paint.bad('!')} ${error instanceof Error ? error.message : String(error)}`);
+      done.push(diagnosis);
+    }
+  }
+  return done;
+}
+
+/** As conf/schema/doctor.json has it. */
+function asJson({ check, severity, found, why, remedy, fix, fixed }: Diagnosis): object {
+  return { check, severity, found, why, remedy, fixable: fix !== undefined, fixed };
+}
+
+/** A command of several lines is to be pasted, so it stands at the edge. */
+function printRemedy(remedy: string, { out, paint }: Terminal): void {
+  const indent = remedy.includes('\n') ? '' : '  ';
+  for (const line of remedy.split('\n')) out(`${indent}${paint.link(line)}`);
+}
+
+function print(diagnoses: readonly Diagnosis[], symptom: string, terminal: Terminal): void {
+  const { out, paint, width } = terminal;
+  const likely = likelyChecks(symptom);
+  if (symptom !== '')
+    out(
+      likely.length === 0
+        ? `Nothing is known of "${symptom}" in particular; everything was looked at.\n`
+        : `${paint.strong(`"${symptom}"`)}: the likeliest causes come first.\n`,
+    );
+  const marks = { problem: paint.bad('PROBLEM'), warning: paint.warn('WARNING'), notice: paint.faint('NOTICE ') };
+  for (const { check, severity, found, why, remedy, fixed } of diagnoses) {
+    const mark = fixed ? paint.good('MENDED ') : marks[severity];
+    out(`${mark}  ${paint.strong(check)}`);
+    const fact = (text: string): void => out(`  ${wrap(text, width - 2, '  ')}`);
+    fact(found);
+    fact(paint.faint(`${why}.`));
+    if (!fixed) printRemedy(remedy.trim(), terminal);
+    out('');
+  }
+  const troubled = new Set(diagnoses.map(({ check }) => check));
+  const fine = checks.filter(({ name }) => !troubled.has(name));
+  out(wrap(`${paint.good('In order')}: ${fine.map(({ about }) => about).join(', ')}.`, width));
+  const open = diagnoses.filter(({ severity, fixed }) => severity === 'problem' && !fixed);
+  const fixable = open.filter(({ fix }) => fix !== undefined).length;
+  if (open.length > 0)
+    out(
+      `${paint.bad(count(open.length, 'problem'))}${fixable === 0 ? '' : `; "drawbridge doctor --fix" mends ${fixable === open.length ? (fixable === 1 ? 'it' : 'them') : fixable}`}`,
+    );
+  else if (symptom !== '')
+    out(
+      wrap(
+        'No problem of the host explains it: ask "drawbridge explain CONTAINER DESTINATION" whether the policy does.',
+        width,
+      ),
+    );
+}

@@ -1,0 +1,86 @@
+import { Fields } from '../../cni/fields.ts';
+import { intervalOf, overlaps } from '../../egress/interval.ts';
+import { showJson } from '../../host/ip.ts';
+import { list as listLeases } from '../../ipam/ledger.ts';
+import { defaultDataDir, parseIpam } from '../../ipam/ranges.ts';
+import type { Survey } from '../survey/attachments.ts';
+import type { Check, Trouble } from './check.ts';
+
+/** Checks of the addresses that containers have. */
+export const addressChecks: readonly Check[] = [
+  { name: 'overlaps', about: 'networks that overlap', run: checkOverlaps },
+  { name: 'leases', about: 'free addresses', run: checkPools },
+];
+
+/** A VPN or a LAN with the addresses of containers takes their packets away, or the other way round. */
+async function checkOverlaps({ attachments }: Survey): Promise<Trouble[]> {
+  const routes = ((await showJson(['route', 'show', 'table', 'all'])) ?? []) as {
+    dst?: string;
+    dev?: string;
+    type?: string;
+  }[];
+  const foreign = routes.filter(
+    ({ dst = '', type }) =>
+      (type === undefined || type === 'unicast') && /^[\d.]+(\/\d+)?$/.test(dst) && !dst.startsWith('127.'),
+  );
+  const networks = new Map(
+    attachments.flatMap(({ record: { link } }) =>
+      (link?.addresses ?? [])
+        .filter(({ address }) => !address.includes(':'))
+        .map(
+          ({ address }) =>
+            [address.replace(/^.*\//, '') + link?.bridge, { address, bridge: link?.bridge ?? '' }] as const,
+        ),
+    ),
+  );
+  return [...networks.values()].flatMap(({ address, bridge }) =>
+    foreign
+      .filter(({ dst = '', dev = '' }) => dev !== bridge && overlaps(intervalOf(networkOf(address)), intervalOf(dst)))
+      .map(({ dst, dev }): Trouble => ({
+        severity: 'warning',
+        found: `the containers' network ${networkOf(address)} on "${bridge}" overlaps ${dst} on "${dev}"`,
+        why: 'packets for one of them go to the other',
+        remedy: `change "subnet" of the network to one that ip route does not show`,
+      })),
+  );
+}
+
+function networkOf(address: string): string {
+  const [ip = '', length = '32'] = address.split('/');
+  const bits = Number(length);
+  const value = ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const base = Math.floor(value / 2 ** (32 - bits)) * 2 ** (32 - bits);
+  return `${[24, 16, 8, 0].map((shift) => Math.floor(base / 2 ** shift) % 256).join('.')}/${bits}`;
+}
+
+/** Share of a range set from which on it is nearly full. */
+const nearlyFull = 0.9;
+
+function checkPools({ attachments }: Survey): Trouble[] {
+  const networks = new Map(
+    attachments.flatMap(({ record: { network, link } }) =>
+      link?.ipam.type === 'host-local' ? [[network, link] as const] : [],
+    ),
+  );
+  return [...networks].flatMap(([network, { conf, ipam }]): Trouble[] => {
+    try {
+      const dataDir = ipam.dataDir ?? defaultDataDir;
+      const leases = listLeases(dataDir, network);
+      return parseIpam(new Fields(conf['ipam'], 'ipam')).sets.flatMap((set): Trouble[] => {
+        const used = leases.filter(({ address }) => address.includes(':') === (set.family === 6)).length;
+        if (Number(set.size) * nearlyFull > used) return [];
+        const isFull = BigInt(used) >= set.size;
+        return [
+          {
+            severity: isFull ? 'problem' : 'warning',
+            found: `${used} of ${set.size} addresses of ${set.text} are leased (network "${network}")`,
+            why: isFull ? 'no container can be added to the network' : 'soon no container can be added to the network',
+            remedy: 'drawbridge clean   # gives back what dead containers hold; then a larger "subnet"',
+          },
+        ];
+      });
+    } catch {
+      return [];
+    }
+  });
+}

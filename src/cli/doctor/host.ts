@@ -1,0 +1,231 @@
+import { statfsSync, statSync } from 'node:fs';
+import { CniError } from '../../cni/errors.ts';
+import { enableForwarding, hasIpv6 } from '../../host/sysctl.ts';
+import { tryTransaction } from '../../host/nft.ts';
+import { showJson } from '../../host/ip.ts';
+import { runDir, stateDir } from '../../host/paths.ts';
+import { findProgram, run } from '../../host/run.ts';
+import type { Survey } from '../survey/attachments.ts';
+import { addressesOf } from '../survey/words.ts';
+import type { Check, Trouble } from './check.ts';
+import { readTrimmed } from './read.ts';
+
+/** Checks of the host itself. */
+export const hostChecks: readonly Check[] = [
+  { name: 'programs', about: 'programs that are needed', run: checkPrograms },
+  { name: 'kernel', about: 'nftables in the kernel', run: checkKernel },
+  { name: 'forwarding', about: 'forwarding', run: checkForwarding },
+  { name: 'routes', about: 'default routes', run: checkRoutes },
+  { name: 'bridge-netfilter', about: 'br_netfilter', run: checkBridgeNetfilter },
+  { name: 'ipv6', about: 'IPv6', run: checkIpv6 },
+  { name: 'conntrack', about: 'the table of connections', run: checkConntrack },
+  { name: 'clock', about: 'the clock', run: checkClock },
+  { name: 'disk', about: 'room on file systems', run: checkDisk },
+];
+
+const programs: readonly {
+  readonly name: string;
+  readonly of: string;
+  readonly severity: Trouble['severity'];
+  readonly why: string;
+}[] = [
+  { name: 'ip', of: 'iproute2', severity: 'problem', why: 'interfaces are made with it: no container can be added' },
+  { name: 'nft', of: 'nftables', severity: 'problem', why: 'every rule is written with it: no container can be added' },
+  {
+    name: 'nsenter',
+    of: 'util-linux',
+    severity: 'problem',
+    why: 'it enters the namespaces of containers: none can be added',
+  },
+  {
+    name: 'conntrack',
+    of: 'conntrack',
+    severity: 'warning',
+    why: 'without it old UDP flows go on to containers that are gone, and a tightened policy costs a judgement per packet',
+  },
+];
+
+/** Oldest nft that reads our rules: "typeof" of sets with raw payloads. */
+const oldestNft = '1.0.2';
+
+async function checkPrograms(): Promise<Trouble[]> {
+  const missing = programs
+    .filter(({ name }) => findProgram(name) === undefined)
+    .map(({ name, of, severity, why }): Trouble => ({
+      severity,
+      found: `"${name}" is not installed`,
+      why,
+      remedy: `apt-get install ${of}   # or the package of your distribution with "${name}"`,
+    }));
+  if (findProgram('nft') === undefined) return missing;
+  const { stdout } = await run('nft', ['--version']);
+  const version = /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? oldestNft;
+  if (compareVersions(version, oldestNft) >= 0) return missing;
+  return [
+    ...missing,
+    {
+      severity: 'problem',
+      found: `nft is of version ${version}`,
+      why: `rules are written for ${oldestNft} or later: this one does not read them`,
+      remedy: 'apt-get install nftables   # of a release with a newer one',
+    },
+  ];
+}
+
+function compareVersions(one: string, other: string): number {
+  return one.localeCompare(other, 'en', { numeric: true });
+}
+
+async function checkKernel(): Promise<Trouble[]> {
+  if (findProgram('nft') === undefined) return [];
+  try {
+    await tryTransaction('add table inet drawbridge\nadd table bridge drawbridge\n');
+    return [];
+  } catch (error) {
+    const { message, details } = error instanceof CniError ? error : { message: String(error), details: undefined };
+    return [
+      {
+        severity: 'problem',
+        found: message,
+        why: 'rules cannot be written: no container can be added',
+        remedy: details ?? 'modprobe nf_tables',
+      },
+    ];
+  }
+}
+
+function checkForwarding({ attachments }: Survey): Trouble[] {
+  const addresses = attachments.flatMap(({ record }) => addressesOf(record));
+  return ([4, 6] as const).flatMap((family): Trouble[] => {
+    const name = family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding';
+    const isNeeded = addresses.some((address) => address.includes(':') === (family === 6));
+    if (!isNeeded || readTrimmed(`/proc/sys/${name.replaceAll('.', '/')}`) !== '0') return [];
+    return [
+      {
+        severity: 'problem',
+        found: `${name} is 0`,
+        why: `containers reach nothing beyond the host over IPv${family}; to them it looks like "no route to host" or silence`,
+        remedy: `sysctl -w ${name}=1`,
+        fix: async () => enableForwarding([family]),
+      },
+    ];
+  });
+}
+
+async function checkRoutes({ attachments }: Survey): Promise<Trouble[]> {
+  if (attachments.length === 0) return [];
+  const routes = ((await showJson(['-4', 'route', 'show', 'default'])) ?? []) as unknown[];
+  if (routes.length > 0) return [];
+  return [
+    {
+      severity: 'warning',
+      found: 'the host has no default route of IPv4',
+      why: 'what is not on a network of the host is unreachable for it and for its containers',
+      remedy: 'ip route add default via GATEWAY',
+    },
+  ];
+}
+
+/** Not changed by us: others rely on it either way (moby#48492). */
+function checkBridgeNetfilter(): Trouble[] {
+  const on = ['iptables', 'ip6tables'].filter(
+    (name) => readTrimmed(`/proc/sys/net/bridge/bridge-nf-call-${name}`) === '1',
+  );
+  if (on.length === 0) return [];
+  return [
+    {
+      severity: 'notice',
+      found: `br_netfilter hands bridged packets to ${on.join(' and ')}`,
+      why: 'what containers on one bridge send to each other passes the FORWARD rules of other firewalls too; our own rules hold with and without it',
+      remedy: 'nothing, unless another firewall drops such packets: see "firewalls"',
+    },
+  ];
+}
+
+function checkIpv6({ attachments }: Survey): Trouble[] {
+  if (!hasIpv6()) {
+    const wanting = attachments.filter(({ record }) => JSON.stringify(record.link?.conf['ipam'] ?? '').includes('::'));
+    return wanting.length === 0
+      ? []
+      : [
+          {
+            severity: 'problem',
+            found: 'the kernel has no IPv6, and networks ask for it',
+            why: 'containers of those networks cannot be added again',
+            remedy: 'take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"',
+          },
+        ];
+  }
+  if (readTrimmed('/proc/sys/net/ipv6/conf/all/disable_ipv6') !== '1') return [];
+  return [
+    {
+      severity: 'warning',
+      found: 'net.ipv6.conf.all.disable_ipv6 is 1',
+      why: 'bridges get no IPv6 address, so containers with one reach nothing over it',
+      remedy: 'sysctl -w net.ipv6.conf.all.disable_ipv6=0',
+    },
+  ];
+}
+
+function checkConntrack(): Trouble[] {
+  const count = Number(readTrimmed('/proc/sys/net/netfilter/nf_conntrack_count'));
+  const max = Number(readTrimmed('/proc/sys/net/netfilter/nf_conntrack_max'));
+  if (!(max > 0) || count < max * 0.8) return [];
+  return [
+    {
+      severity: count >= max * 0.95 ? 'problem' : 'warning',
+      found: `the kernel follows ${count} connections of at most ${max}`,
+      why: 'when the table is full, new connections are dropped without a word: failures come and go',
+      remedy: `sysctl -w net.netfilter.nf_conntrack_max=${max * 2}`,
+    },
+  ];
+}
+
+/** Milliseconds by which clocks of one host may differ. */
+const tolerance = 60_000;
+
+/** What was made in the future tells that the clock was set back. */
+function checkClock({ attachments }: Survey): Trouble[] {
+  const now = Date.now();
+  const newest = Math.max(
+    0,
+    ...attachments.map(({ record }) => Date.parse(record.createdAt) || 0),
+    statSync(process.execPath, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  );
+  if (newest <= now + tolerance) return [];
+  return [
+    {
+      severity: 'warning',
+      found: `it is ${new Date(now).toISOString()} by the clock, and something was made at ${new Date(newest).toISOString()}`,
+      why: 'the times until addresses of names close are counted by it, and certificates fail to verify',
+      remedy: 'timedatectl set-ntp true',
+    },
+  ];
+}
+
+/** Bytes; a record is a few thousand. */
+const little = 1024 * 1024;
+
+function checkDisk(): Trouble[] {
+  return [runDir, stateDir].flatMap((folder): Trouble[] => {
+    for (const path of [folder, folder.replace(/\/[^/]*$/, '')]) {
+      try {
+        const { bavail, bsize, files, ffree } = statfsSync(path);
+        const isFull = bavail * bsize < little || (files > 0 && ffree === 0);
+        return isFull
+          ? [
+              {
+                severity: 'problem',
+                found: `the file system of "${folder}" is full`,
+                why: 'a record cannot be written, so no container can be added',
+                remedy: `df -h ${path}; df -i ${path}`,
+              },
+            ]
+          : [];
+      } catch {
+        continue;
+      }
+    }
+    return [];
+  });
+}

@@ -1,0 +1,238 @@
+import { existsSync } from 'node:fs';
+import { gateMark } from '../../egress/layout.ts';
+import { gateSysctl, planGate } from '../../egress/gate.ts';
+import { inspectForeignFirewalls, openForeignFirewalls } from '../../host/firewall/foreign.ts';
+import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
+import { findProgram } from '../../host/run.ts';
+import { hasIpv6, writeSysctls } from '../../host/sysctl.ts';
+import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
+import { rememberedElements } from '../../plugins/egress-policy/names.ts';
+import { rebuild } from '../../records/commit.ts';
+import type { Survey } from '../survey/attachments.ts';
+import { bridgeOf, count, shortId } from '../survey/words.ts';
+import type { Check, Trouble } from './check.ts';
+import { readTrimmed } from './read.ts';
+
+/** Checks of what we made: links, rules, and what others put in their way. */
+export const networkChecks: readonly Check[] = [
+  { name: 'bridges', about: 'bridges and their addresses', run: checkBridges },
+  { name: 'links', about: 'interfaces of containers', run: checkLinks },
+  { name: 'rules', about: 'rules in force', run: checkRules },
+  { name: 'gates', about: 'routing gates', run: checkGates },
+  { name: 'firewalls', about: 'other firewalls', run: checkForeign },
+];
+
+async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
+  const links = attachments.filter(({ isAlive }) => isAlive).flatMap(({ record }) => record.link ?? []);
+  const troubles = await Promise.all(
+    [...Map.groupBy(links, ({ bridge }) => bridge)].map(async ([bridge, own]): Promise<Trouble[]> => {
+      if (!existsSync(`/sys/class/net/${bridge}`))
+        return [
+          {
+            severity: 'problem',
+            found: `the bridge "${bridge}" is gone`,
+            why: `${count(own.length, 'container')} ${own.length === 1 ? 'is' : 'are'} cut off from everything`,
+            remedy: 'restart those containers: the next ADD makes the bridge',
+          },
+        ];
+      const isDown = (Number(readTrimmed(`/sys/class/net/${bridge}/flags`)) & 1) === 0;
+      const gateways = hasGateway(own)
+        ? [
+            ...new Set(
+              own.flatMap(({ addresses }) =>
+                addresses.flatMap(({ address, gateway }) =>
+                  gateway === undefined ? [] : [`${gateway}/${address.split('/')[1]}`],
+                ),
+              ),
+            ),
+          ]
+        : [];
+      const addresses = gateways.map(
+        (gateway) => `address replace ${gateway} dev ${bridge}${gateway.includes(':') ? ' nodad' : ''}`,
+      );
+      if (isDown)
+        return [
+          {
+            severity: 'problem',
+            found: `the bridge "${bridge}" is down`,
+            why: 'nothing passes it',
+            remedy: `ip link set ${bridge} up`,
+            // The kernel takes IPv6 addresses off an interface that goes down.
+            fix: async () => applyBatch([`link set dev ${bridge} up`, ...addresses]),
+          },
+        ];
+      const present = await addressesOn();
+      return gateways
+        .filter((gateway) => !present.has(gateway.split('/', 1)[0] ?? ''))
+        .map((gateway): Trouble => ({
+          severity: 'problem',
+          found: `the gateway address ${gateway} is missing on the host`,
+          why: `containers on "${bridge}" send to it everything that is not on their bridge`,
+          remedy: `ip address add ${gateway} dev ${bridge}`,
+          fix: async () => applyBatch(addresses.filter((line) => line.startsWith(`address replace ${gateway} `))),
+        }));
+    }),
+  );
+  return troubles.flat();
+}
+
+function hasGateway(links: readonly { readonly conf: Readonly<Record<string, unknown>> }[]): boolean {
+  return links.some(({ conf }) => conf['isGateway'] === true || conf['isDefaultGateway'] === true);
+}
+
+async function addressesOn(): Promise<Set<string>> {
+  const shown = ((await showJson(['address', 'show'])) ?? []) as { addr_info?: { local?: string }[] }[];
+  return new Set(shown.flatMap(({ addr_info: list = [] }) => list.map(({ local = '' }) => local)));
+}
+
+function checkLinks({ attachments }: Survey): Trouble[] {
+  return attachments
+    .filter(({ isAlive }) => isAlive)
+    .flatMap(({ record: { link, containerId, state } }): Trouble[] => {
+      if (link === undefined || state !== 'ready') return [];
+      const { hostInterface: port, bridge } = link;
+      const why = `container ${shortId(containerId)} is cut off`;
+      const folder = `/sys/class/net/${port}`;
+      if (!existsSync(`${folder}/master`))
+        return [
+          {
+            severity: 'problem',
+            found: `"${port}" is on no bridge`,
+            why,
+            remedy: `ip link set ${port} master ${bridge}`,
+            fix: async () => applyBatch([`link set dev ${port} master ${bridge}`]),
+          },
+        ];
+      const isDown = (Number(readTrimmed(`${folder}/flags`)) & 1) === 0;
+      return isDown
+        ? [
+            {
+              severity: 'problem',
+              found: `"${port}" is down`,
+              why,
+              remedy: `ip link set ${port} up`,
+              fix: async () => applyBatch([`link set dev ${port} up`]),
+            },
+          ]
+        : [];
+    });
+}
+
+/** How the survey, which has compared them already, begins. */
+const lackingRules = 'its rules are not in force, missing: ';
+
+function checkRules({ attachments }: Survey): Trouble[] {
+  const lacking = attachments.filter(({ stale }) => stale.some((why) => why.startsWith(lackingRules)));
+  const [first] = lacking;
+  if (first === undefined) return [];
+  const why = first.stale.find((one) => one.startsWith(lackingRules)) ?? '';
+  return [
+    {
+      severity: 'problem',
+      found: `rules of ${count(lacking.length, 'container')} are not as their records say; missing for ${shortId(first.record.containerId)}: ${why.slice(lackingRules.length)}`,
+      why: 'published ports, masquerading and policies of those containers do not hold; another program may have flushed the rules',
+      remedy: 'drawbridge doctor --fix   # writes all rules anew from the records',
+      fix: async () => void (await rebuild({ timed: rememberedElements })),
+    },
+  ];
+}
+
+async function checkGates({ attachments }: Survey): Promise<Trouble[]> {
+  const interfaces = [
+    ...new Set(
+      attachments.filter(({ isAlive }) => isAlive).flatMap(({ record }) => record.egress?.ingressInterface ?? []),
+    ),
+  ];
+  if (interfaces.length === 0) return [];
+  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
+  const troubles = await Promise.all(
+    families.map(async (family) => {
+      const rules = ((await showJson([family, 'rule', 'show'])) ?? []) as {
+        iif?: string;
+        fwmask?: string;
+        action?: string;
+      }[];
+      const gated = new Set(
+        rules
+          .filter(({ action, fwmask }) => action === 'prohibit' && Number(fwmask) === gateMark)
+          .map(({ iif }) => iif),
+      );
+      return interfaces
+        .filter((name) => !gated.has(name))
+        .map((name): Trouble => ({
+          severity: 'warning',
+          found: `the routing rule that shuts "${name}" without our tables is missing (IPv${family.slice(1)})`,
+          why: 'if another program flushes all rules, containers there reach everything until they are repaired',
+          remedy: `ip ${family} ${planGate(name)[0]}`,
+          fix: async () => {
+            writeSysctls([gateSysctl]);
+            await applyBatch(planGate(name), { family }).catch((error: unknown) => {
+              if (!(error instanceof BatchError && error.reason === 'exists')) throw error;
+            });
+          },
+        }));
+    }),
+  );
+  const marks = readTrimmed(`/proc/sys/net/${gateSysctl.file}`);
+  const sysctl: Trouble[] =
+    marks === '0'
+      ? [
+          {
+            severity: 'warning',
+            found: `net.ipv4.conf.all.src_valid_mark is 0`,
+            why: 'with rp_filter on, what is sent to containers with a policy is dropped',
+            remedy: 'sysctl -w net.ipv4.conf.all.src_valid_mark=1',
+            fix: async () => writeSysctls([gateSysctl]),
+          },
+        ]
+      : [];
+  return [...troubles.flat(), ...sysctl];
+}
+
+async function checkForeign({ attachments }: Survey): Promise<Trouble[]> {
+  if (findProgram('nft') === undefined) return [];
+  const bridges = Map.groupBy(
+    attachments.filter(({ isAlive }) => isAlive),
+    ({ record }) => bridgeOf(record),
+  );
+  const troubles: Trouble[] = [];
+  for (const [bridge, own] of bridges) {
+    if (bridge === undefined) continue;
+    const policies = own.flatMap(({ record }) => record.egress?.policy ?? []);
+    const wishes = policies.length === 0 ? [{}] : policies.map(firewallOptions);
+    const options = Object.assign({}, ...wishes) as NonNullable<Parameters<typeof openForeignFirewalls>[1]>;
+    const findings = await inspectForeignFirewalls(bridge, options);
+    const closed = findings.filter(({ state }) => state !== 'open');
+    troubles.push(
+      ...closed.map(({ firewall, blocker, state, remedy }): Trouble => ({
+        severity: 'problem',
+        found: `${firewall} drops traffic of "${bridge}": ${blocker}`,
+        why:
+          state === 'closed'
+            ? 'our accepts are gone, or something was put before them: containers see "no route to host", or silence'
+            : 'it is not ours to change: containers see "no route to host", or silence',
+        remedy,
+        ...(state === 'closed'
+          ? { fix: async () => void (await openForeignFirewalls(bridge, { ...options, again: true })) }
+          : {}),
+      })),
+    );
+  }
+  return [...troubles, ...managers(attachments.length > 0)];
+}
+
+/** Programs that write firewall rules of their own, and what is known of living with them. */
+function managers(isUsed: boolean): Trouble[] {
+  if (!isUsed) return [];
+  const ufw = /^ENABLED=yes/im.test(readTrimmed('/etc/ufw/ufw.conf') ?? '');
+  return ufw
+    ? [
+        {
+          severity: 'notice',
+          found: 'ufw is enabled',
+          why: 'each "ufw reload" puts its rules before ours',
+          remedy: 'drawbridge doctor --fix   # after a reload; the agent does it by itself',
+        },
+      ]
+    : [];
+}

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { policiesFolder } from '../../egress/load-policy.ts';
+import { resolveNames } from '../../egress/names-resolve.ts';
+import { describeBroken } from '../../records/in-force.ts';
+import { findAll } from '../clean.ts';
+import { readKnown } from '../clean/records.ts';
+import { findProblems } from '../policy/problems.ts';
+import type { Survey } from '../survey/attachments.ts';
+import { count } from '../survey/words.ts';
+import type { Check, Trouble } from './check.ts';
+import { listFolder, readTrimmed } from './read.ts';
+
+/** Checks of policies and names, and of what is left over. */
+export const policyChecks: readonly Check[] = [
+  { name: 'records', about: 'records', run: checkRecords },
+  { name: 'policies', about: 'policy files', run: checkFiles },
+  { name: 'agent', about: 'the agent', run: checkAgent },
+  { name: 'dns', about: 'name resolution', run: checkDns },
+  { name: 'leftovers', about: 'leftovers', run: checkLeftovers },
+];
+
+function checkRecords({ broken }: Survey): Trouble[] {
+  return broken.map((record) => ({
+    severity: 'problem',
+    found: describeBroken(record),
+    why: 'its container is without published ports, masquerading and policy rules after the next repair',
+    remedy: 'remove that container, then run "drawbridge clean"',
+  }));
+}
+
+function checkFiles(): Trouble[] {
+  return listFolder(policiesFolder)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name): Trouble[] => {
+      const file = `${policiesFolder}/${name}`;
+      const [first] = findProblems(readFileSync(file, 'utf8')).filter(({ severity }) => severity === 'error');
+      if (first === undefined) return [];
+      return [
+        {
+          severity: 'problem',
+          found: `${file}:${first.line}:${first.column}: ${first.message}`,
+          why: 'no container can be added under this policy; those that run keep the last valid one',
+          remedy: `drawbridge policy check ${file}`,
+        },
+      ];
+    });
+}
+
+/** The agent is told by its process: a socket may be left of one that was killed. */
+function checkAgent({ attachments }: Survey): Trouble[] {
+  const names = attachments.flatMap(({ record }) => record.egress?.policy.names ?? []);
+  if (names.length === 0 || isAgentRunning()) return [];
+  const wildcards = names.filter(({ name }) => name.startsWith('*.'));
+  return [
+    {
+      severity: wildcards.length === 0 ? 'warning' : 'problem',
+      found: 'the agent is not running',
+      why:
+        wildcards.length === 0
+          ? 'addresses of names are not renewed: when those of a name change, containers lose it'
+          : `patterns such as "${wildcards[0]?.name}" open nothing without it, and addresses of names are not renewed`,
+      remedy: 'systemctl enable --now drawbridge-agent   # or, now and then, "drawbridge refresh"',
+    },
+  ];
+}
+
+function isAgentRunning(): boolean {
+  return listFolder('/proc').some(
+    (pid) => /^\d+$/.test(pid) && /(?:^|\/)drawbridge\0agent\0/.test(`${readTrimmed(`/proc/${pid}/cmdline`) ?? ''}\0`),
+  );
+}
+
+/** Milliseconds. */
+const patience = 2000;
+
+/** Asks for the names that policies have; without any there is nothing of ours that needs an answer. */
+async function checkDns({ attachments }: Survey): Promise<Trouble[]> {
+  const policies = attachments.flatMap(({ record }) => record.egress?.policy ?? []);
+  const asked = new Map(
+    policies.flatMap(({ names, dns }) =>
+      names
+        .filter(({ name }) => !name.startsWith('*.'))
+        .slice(0, 1)
+        .map(({ name }) => [dns.upstream.join(' '), { name, servers: dns.upstream }] as const),
+    ),
+  );
+  const troubles = await Promise.all(
+    [...asked.values()].map(async ({ name, servers }): Promise<Trouble[]> => {
+      const [resolution] = await resolveNames([name], { servers, deadline: patience });
+      if (resolution === undefined || resolution.answers.length > 0 || resolution.failures.length < 2) return [];
+      const who = servers.length === 0 ? "the host's resolvers (/etc/resolv.conf)" : servers.join(', ');
+      return [
+        {
+          severity: 'problem',
+          found: `"${name}" does not resolve at ${who}: ${resolution.failures[0]?.why ?? 'no answer'}`,
+          why: 'names of policies open only their last good addresses, and containers cannot resolve at the gateway either',
+          remedy:
+            servers.length === 0
+              ? 'cat /etc/resolv.conf; resolvectl status'
+              : 'check "dns": { "upstream": … } of the policy',
+        },
+      ];
+    }),
+  );
+  return troubles.flat();
+}
+
+async function checkLeftovers(): Promise<Trouble[]> {
+  const { findings } = await findAll(readKnown(), true);
+  const removable = findings.filter(({ remove }) => remove !== undefined);
+  if (removable.length === 0) return [];
+  return [
+    {
+      severity: 'notice',
+      found: `${count(removable.length, 'thing')} of containers that are gone ${removable.length === 1 ? 'is' : 'are'} left: ${[...new Set(removable.map(({ kind }) => kind))].join(', ')}`,
+      why: 'they hold addresses and ports, and are in the way when one looks for what is wrong',
+      remedy: 'drawbridge clean',
+      fix: async () => {
+        for (const { remove } of removable) await remove?.();
+      },
+    },
+  ];
+}
