@@ -20,6 +20,6 @@ test('sha256() is that of node:crypto for long texts', () => {
 });
 
 test('sha256() is that of node:crypto for any text', () => {
-  const same = fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => sha256(text) === expected(text));
-  fc.assert(same);
+  const same = fc.property(fc.string({ unit: 'grapheme', maxLength: 100 }), (text) => sha256(text) === expected(text));
+  fc.assert(same, { numRuns: 50 });
 });
