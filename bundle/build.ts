@@ -10,7 +10,16 @@
  */
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { layoutMark } from '../src/nft/layout.ts';
 
@@ -23,7 +32,7 @@ mkdirSync(bin, { recursive: true });
 const draft = mkdtempSync(join(out, 'build-'));
 try {
   await bundle(join(draft, 'main.cjs'));
-  compile(join(draft, 'main.cjs'), join(draft, 'drawbridge'));
+  compile(draft);
   symlinkSync('drawbridge', join(draft, 'egress-policy'));
   renameSync(join(draft, 'main.cjs'), join(out, 'main.cjs'));
   renameSync(join(draft, 'drawbridge'), join(bin, 'drawbridge'));
@@ -49,16 +58,24 @@ async function bundle(outfile: string): Promise<void> {
     // Error classes are told apart by name in what users read.
     keepNames: true,
     define: { DRAWBRIDGE_VERSION: JSON.stringify(version), DRAWBRIDGE_LAYOUT: JSON.stringify(layoutMark) },
+    // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
+    alias: { 'graceful-fs': 'node:fs' },
     logLevel: 'warning',
   });
 }
 
-function compile(bundled: string, outfile: string): void {
+/**
+ * The executable holds the path of the folder that it was made in, which a release therefore chooses: the same
+ * wherever the repository is (release.ts).
+ */
+function compile(draft: string): void {
+  const folder = process.env['DRAWBRIDGE_COMPILE_IN'] ?? draft;
+  if (folder !== draft) copyFileSync(join(draft, 'main.cjs'), join(folder, 'main.cjs'));
   execFileSync(
     join(root, 'node_modules/.bin/bun'),
     [
       'build',
-      bundled,
+      join(folder, 'main.cjs'),
       '--compile',
       // Halves the time before the first line of ours runs.
       '--bytecode',
@@ -66,9 +83,11 @@ function compile(bundled: string, outfile: string): void {
       // Without these, the executable reads and obeys files of its working directory.
       '--no-compile-autoload-dotenv',
       '--no-compile-autoload-bunfig',
-      `--outfile=${outfile}`,
+      `--outfile=${join(folder, 'drawbridge')}`,
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'], cwd: draft },
+    { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder },
   );
+  const outfile = join(draft, 'drawbridge');
+  if (folder !== draft) copyFileSync(join(folder, 'drawbridge'), outfile);
   chmodSync(outfile, 0o755);
 }

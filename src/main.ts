@@ -1,6 +1,5 @@
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { serve, type Plugin } from './cni/serve.ts';
 import { isOwnNetns } from './host/netns.ts';
 import { dropIns } from './plugins/drop-in/plugins.ts';
@@ -33,10 +32,26 @@ async function main(): Promise<void> {
   }
   const status = await serve(makePlugin(), {
     env: process.env,
-    readStdin: () => text(process.stdin),
+    readStdin: readInput,
     stdout: (output) => void writeSync(1, output),
     stderr: (output) => void writeSync(2, output),
     ownNetns: isOwnNetns,
   });
   process.exit(status);
+}
+
+/**
+ * Reads stdin to its end. As a stream it would take 5 ms to load; but VERSION answers also those who leave it open, and
+ * a stdin that does not block can only be read so.
+ */
+async function readInput(): Promise<string> {
+  if (process.env['CNI_COMMAND'] !== 'VERSION') {
+    try {
+      return readFileSync(0, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  }
+  const { text } = await import('node:stream/consumers');
+  return text(process.stdin);
 }

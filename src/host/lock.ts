@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
@@ -76,10 +76,14 @@ async function acquire(file: string, { name, holder, deadline }: Waiter): Promis
   }
 }
 
+/** What proper-lockfile needs of a file system: its own choice, graceful-fs, patches all of it, which takes time. */
+const fileSystem = { mkdirSync, rmdirSync, statSync, utimesSync };
+
 /** Undefined when somebody else has the lock. */
 async function tryLock(file: string): Promise<(() => Promise<void>) | undefined> {
   try {
-    return await lockfile.lock(file, { realpath: false, stale, retries: 0, onCompromised: () => {} });
+    const release = lockfile.lockSync(file, { realpath: false, stale, onCompromised: () => {}, fs: fileSystem });
+    return async () => release();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ELOCKED') return undefined;

@@ -93,8 +93,8 @@ function searchFolders(): string[] {
 }
 
 /**
- * A run as a plugin is short and waited for, and execa takes 4 ms of CPU time for each child and 16 ms to load
- * (ARCHITECTURE.md); the command line and the agent start their programs with it.
+ * A plugin has one thing to do and is waited for: it starts its children the cheapest way. execa takes 4 ms of CPU time
+ * for each and as much again to load (ARCHITECTURE.md); the command line and the agent start theirs with it.
  */
 async function start(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
   return isPluginRun() ? spawnProgram(file, args, options) : startWithExeca(file, args, options);
