@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { tar, type TarEntry } from './tar.ts';
+import { tar, type TarEntry } from '../../bundle/tar.ts';
 
 /** Name of the image. Nobody asks a registry for it: every client is told not to pull. */
 export const imageName = 'drawbridge.test/busybox:1';

@@ -1,4 +1,7 @@
-/** Writes a tar archive (POSIX ustar): what images of containers consist of. */
+/**
+ * Writes a tar archive (POSIX ustar): releases, and the images of containers in tests. Everything is root's and of
+ * the first second of 1970, so that the same entries give the same bytes.
+ */
 
 export type TarEntry =
   | { readonly name: string; readonly data: Buffer | string; readonly mode?: number }
@@ -15,7 +18,7 @@ export function tar(entries: readonly TarEntry[]): Buffer {
 function header(entry: TarEntry): Buffer {
   const block = Buffer.alloc(512);
   const size = 'data' in entry ? Buffer.from(entry.data).length : 0;
-  const mode = 'mode' in entry && entry.mode !== undefined ? entry.mode : 'folder' in entry ? 0o755 : 0o644;
+  const mode = 'mode' in entry && entry.mode !== undefined ? entry.mode : 'data' in entry ? 0o644 : 'link' in entry ? 0o777 : 0o755;
   block.write(entry.name, 0, 100);
   octal(block, mode, 100, 8);
   octal(block, 0, 108, 8);
