@@ -1,3 +1,4 @@
+import { findPlugin } from '../../cni/delegate.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result, ResultDns } from '../../cni/result.ts';
 import { chooseMtu } from '../../host/bridge.ts';
@@ -30,6 +31,8 @@ import { warn, warnOfListeners } from '../warnings.ts';
  */
 export async function add(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<Result> {
   const conf = parseInterfaceConf(request, defaults);
+  // Before there is anything that only this plugin could undo.
+  if (conf.ipam.kind === 'delegated') findPlugin({ type: conf.ipam.type, path: request.path });
   const policy = await preparePolicy(request, conf);
   const begun = await begin(request, conf);
   try {
@@ -41,7 +44,10 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const { bridgeMac } = await createPair(plans.bridge, plans.pair, conflictingAddresses);
     const inForce = putInForce(ready, policy);
     // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
-    await Promise.all([configureContainer(plans.pair, { after: ready.link.policed === true ? inForce : undefined }), inForce]);
+    await Promise.all([
+      configureContainer(plans.pair, { after: ready.link.policed === true ? inForce : undefined }),
+      inForce,
+    ]);
     return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
   } catch (error) {
     await undo(request, begun, error);

@@ -1,6 +1,14 @@
 import { describe, expect, test, type Host, type Json } from '../../helpers/host.ts';
 import { pluginFolder } from '../../helpers/executable.ts';
-import { addressesIn, addressesOn, attachmentsLeft, expectFailure, interfaceConf, succeeded } from './network.ts';
+import {
+  addressesIn,
+  addressesOn,
+  attachmentsLeft,
+  expectFailure,
+  hostInterfaceIn,
+  interfaceConf,
+  succeeded,
+} from './network.ts';
 
 const log = '/run/fake.log';
 const path = `${pluginFolder}:/run/plugins:/usr/lib/cni`;
@@ -107,11 +115,18 @@ describe('a delegated "ipam"', () => {
     expect(await attachmentsLeft(host)).toEqual([]);
   });
 
-  test('that fails on DEL is named, and everything else is removed', async ({ host }) => {
+  test('that fails on DEL is named, the rest is removed, and the record stays for the DEL that is repeated', async ({
+    host,
+  }) => {
     await fake(host, { ADD: prints(given), DEL: fails(5, 'disk full') });
     const container = await host.container();
-    succeeded(await host.cni('ADD', conf(), { container, path }));
+    const veth = hostInterfaceIn(succeeded(await host.cni('ADD', conf(), { container, path })));
     expectFailure(await host.cni('DEL', conf(), { container, path, netns: '' }), 5, /"fake".*DEL.*disk full/);
+    expect((await host.exec(['ip', 'link', 'show', veth])).code).not.toBe(0);
+    expect(await host.run(['nft', 'list', 'ruleset'])).not.toContain('10.6.0.9');
+    await fake(host, {});
+    succeeded(await host.cni('DEL', conf(), { container, path, netns: '' }));
+    expect((await calls(host)).filter((line) => line.startsWith('DEL'))).toHaveLength(2);
     expect(await attachmentsLeft(host)).toEqual([]);
   });
 
@@ -129,7 +144,7 @@ describe('a delegated "ipam"', () => {
       const container = await host.container();
       const outcome = await host.cni('ADD', conf({ ipam: { type } }), { container, path });
       expectFailure(outcome, 7, new RegExp(JSON.stringify(type).replaceAll('.', String.raw`\.`)));
-      expect(await attachmentsLeft(host)).toEqual([]);
+      expect(await host.leftovers()).toEqual([]);
     },
   );
 
