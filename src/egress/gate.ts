@@ -34,6 +34,11 @@ export function planPortIsolation(port: string, isolated: boolean): string[] {
   return [`link set dev ${port} type bridge_slave isolated ${isolated ? 'on' : 'off'}`];
 }
 
+/** Words for `ip rule show` that find the gate. */
+export function gateSelector(bridge: string): string[] {
+  return ['pref', String(gatePreference), 'iif', bridge];
+}
+
 function gate(bridge: string): string {
   return `pref ${gatePreference} iif ${bridge} fwmark 0x0/0x${gateMark.toString(16)} prohibit`;
 }

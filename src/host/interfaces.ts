@@ -223,3 +223,12 @@ interface ShownRoute {
   metric?: number;
   metrics?: object[];
 }
+
+/** Whether a bridge keeps a port from its other isolated ports; undefined when it is no port of a bridge. */
+export function isPortIsolated(name: string): boolean | undefined {
+  try {
+    return readFileSync(`/sys/class/net/${name}/brport/isolated`, 'utf8').trim() === '1';
+  } catch {
+    return undefined;
+  }
+}

@@ -50,7 +50,7 @@ async function attempt(args: readonly string[], input: string): Promise<Outcome>
 }
 
 /**
- * nft never calls setlocale, so its texts are English everywhere. One word of another kind (a syntax error)
+ * nft never calls setlocale, so its texts are English everywhere; of intervals it looks for the elements itself. One word of another kind (a syntax error)
  * among them and the transaction would fail again after a rebuild.
  */
 function isStale({ exitCode, stderr }: CommandError): boolean {
@@ -58,7 +58,9 @@ function isStale({ exitCode, stderr }: CommandError): boolean {
   return (
     exitCode !== undefined &&
     errors.length > 0 &&
-    errors.every((text) => /No such file or directory|File exists|Device or resource busy/.test(text))
+    errors.every((text) =>
+      /No such file or directory|element does not exist|File exists|Device or resource busy/.test(text),
+    )
   );
 }
 

@@ -79,7 +79,7 @@ export function comparisonTexts(
         elements.filter(({ value }) => value !== undefined),
       ),
     ]),
-    keys: lines([...assertions(groups), ...bulk('delete', elements)]),
+    keys: lines([...assertions(groups), ...bulk('delete', elements), ...groups.flatMap(listed)]),
   };
 }
 
@@ -95,6 +95,11 @@ function assertions(groups: readonly RuleGroup[]): string[] {
     ...tableNames.map((table) => `add element ${table} ${layoutMark} { ${markElement} }`),
     ...groups.map(({ id }) => `add element inet drawbridge ${groupMark(id)} { ${markElement} }`),
   ];
+}
+
+/** Deletes what the sets of a group list; that fails where one of them is not there. */
+function listed({ add }: RuleGroup): string[] {
+  return add.filter((line) => line.startsWith('add element ')).map((line) => line.replace('add', 'delete'));
 }
 
 /** One command per set. */

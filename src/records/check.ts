@@ -23,7 +23,8 @@ export async function findMissing(record: AttachmentRecord): Promise<string[]> {
   if (!(await isInForce([], [])))
     return ['the tables "inet drawbridge" and "bridge drawbridge", or they are of another version'];
   const missing: string[] = [];
-  for (const group of groups) if (!(await isInForce([], [group]))) missing.push(`the chains of policy "${group.id}"`);
+  for (const group of groups)
+    if (!(await isInForce([], [group]))) missing.push(`the chains of policy "${group.id}", or what its sets list`);
   for (const element of own) if (!(await isInForce([element], []))) missing.push(describe(element));
   return missing;
 }

@@ -8,9 +8,9 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { warn } from '../warnings.ts';
-import { enforce, type PolicedRecord } from './enforce.ts';
+import { closeGate, enforce, type PolicedRecord } from './enforce.ts';
 import { findInterface } from './interface.ts';
-import { namesElements } from './names.ts';
+import { namesElements, rememberedElements } from './names.ts';
 import { choosePolicy, egressRecord } from './policy.ts';
 
 /**
@@ -33,12 +33,18 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   try {
     await enforce(record, namesElements(egress, names));
   } catch (error) {
-    await commit(previous === undefined ? { drop: record.key } : { put: previous }).catch((undoing: unknown) =>
+    await undo(record, previous).catch((undoing: unknown) =>
       warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
     );
     throw error;
   }
   return { passThrough: request.config.fields.raw('prevResult') };
+}
+
+/** Makes things as they were before a policy failed to come in force. */
+async function undo({ key, egress }: PolicedRecord, previous: AttachmentRecord | undefined): Promise<void> {
+  await commit(previous === undefined ? { drop: key } : { put: previous }, { timed: rememberedElements });
+  if (previous?.egress === undefined && previous?.link?.policed !== true) await closeGate(egress.ingressInterface, key);
 }
 
 /** From now on the interface that we made ourselves reaches nothing whenever its policy is not in force. */

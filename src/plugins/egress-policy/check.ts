@@ -5,6 +5,7 @@ import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { checkFirewalls } from '../firewalls.ts';
+import { findUnguarded } from './enforce.ts';
 import { findInterface } from './interface.ts';
 
 /**
@@ -22,15 +23,17 @@ export async function check(request: AttachmentRequest): Promise<void> {
     );
   }
   const { egress } = record;
-  const [found, missing, firewalls] = await Promise.all([
+  const [found, missing, unguarded, firewalls] = await Promise.all([
     findInterface(request, record.link),
     findMissing(record),
+    findUnguarded({ ...record, egress }),
     checkFirewalls(egress.ingressInterface),
   ]);
   const unpoliced = found.addresses.filter((address) => !egress.addresses.includes(address));
   const differences = [
     ...unpoliced.map((address) => `the address ${address} of the container has no policy`),
     ...missing.map((what) => `missing in nftables: ${what}`),
+    ...unguarded,
     ...firewalls,
   ];
   const [first] = differences;

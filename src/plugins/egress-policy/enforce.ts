@@ -1,8 +1,9 @@
 import { forgetFlowsOf } from '../../host/conntrack.ts';
-import { applyBatch, BatchError } from '../../host/ip.ts';
+import { isPortIsolated } from '../../host/interfaces.ts';
+import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
 import { hasIpv6, writeSysctls, writeSysctlsIn } from '../../host/sysctl.ts';
 import { policedUse } from '../../egress/elements.ts';
-import { gateSysctl, planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
+import { gateSelector, gateSysctl, planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 import { commit } from '../../records/commit.ts';
@@ -34,16 +35,18 @@ export async function enforce(
   const timed = async (other: AttachmentRecord): Promise<readonly Element[]> =>
     other.key === record.key ? names : rememberedElements(other);
   const inForce = commit({ put: record }, { timed });
-  const [{ warnings }, flowWarnings] = await Promise.all([
-    inForce,
+  const steps = await Promise.allSettled([
+    inForce.then(({ warnings }) => warnings.forEach(warn)),
     // A flow that began before the rules did has to be forgotten after they hold.
-    (isFresh ? Promise.resolve() : inForce).then(async () => forgetFlowsOf(egress.addresses)),
+    (isFresh ? Promise.resolve() : inForce).then(async () => (await forgetFlowsOf(egress.addresses)).forEach(warn)),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     isGated(egress.ingressInterface, record.key) ? undefined : openGate(egress.ingressInterface),
     isFresh ? undefined : isolatePort(egress),
     egress.policy.ipv6 === 'disable' ? disableIpv6(record) : undefined,
   ]);
-  [...warnings, ...flowWarnings].forEach(warn);
+  // Only now: who undoes this is not to find a step still under way.
+  const failed = steps.find((step) => step.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Brings in line with a changed policy what is not a rule of ours: the port, IPv6 inside, foreign firewalls. */
@@ -77,6 +80,21 @@ export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Par
 export async function closeGate(ingressInterface: string, key: string): Promise<void> {
   if (isGated(ingressInterface, key)) return;
   await gate(planUngate(ingressInterface), 'missing');
+}
+
+/** Sentences about what of {@link enforce} beside the rules is not there; empty when all is. */
+export async function findUnguarded({ egress: { ingressInterface, port, policy } }: PolicedRecord): Promise<string[]> {
+  const families = hasIpv6() ? ([4, 6] as const) : ([4] as const);
+  const gates = await Promise.all(
+    families.map(async (family) => {
+      const rules = (await showJson([`-${family}`, 'rule', 'show', ...gateSelector(ingressInterface)])) as unknown[];
+      return rules.length > 0
+        ? []
+        : [`there is no IPv${family} routing rule that stops "${ingressInterface}" without our tables`];
+    }),
+  );
+  const isOpen = port !== undefined && isolatesPort(policy) && isPortIsolated(port) === false;
+  return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
 }
 
 /** Whether another container is policed behind the interface: whoever came first made the gate. */

@@ -2,7 +2,17 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test, type Host, type Json } from '../../helpers/host.ts';
 import { startDns } from '../../helpers/dns.ts';
 import { expectFailure } from '../drawbridge/network.ts';
-import { addContainer, chain, makeWorld, oneProcess, policyConf, reaches, ways, world, writePolicy } from './network.ts';
+import {
+  addContainer,
+  chain,
+  makeWorld,
+  oneProcess,
+  policyConf,
+  reaches,
+  ways,
+  world,
+  writePolicy,
+} from './network.ts';
 
 const driver = fileURLToPath(new URL('refresh-driver.ts', import.meta.url));
 
@@ -50,11 +60,18 @@ async function waitFor(what: () => Promise<boolean>, milliseconds = 4000): Promi
   return false;
 }
 
-async function hold(host: Host, where: { netns: string }, address: string): Promise<{ says(word: string): Promise<boolean>; lines(): Promise<number> }> {
+async function hold(
+  host: Host,
+  where: { netns: string },
+  address: string,
+): Promise<{ says(word: string): Promise<boolean>; lines(): Promise<number> }> {
   const daemon = await host.spawn(['/usr/bin/python3', '-u', '-c', talker, address], { where });
   const text = async (): Promise<string> => host.run(['cat', daemon.log]);
   expect(await waitFor(async () => (await text()).includes('alive'))).toBe(true);
-  return { says: async (word) => waitFor(async () => (await text()).includes(word), 2500), lines: async () => (await text()).split('\n').length };
+  return {
+    says: async (word) => waitFor(async () => (await text()).includes(word), 2500),
+    lines: async () => (await text()).split('\n').length,
+  };
 }
 
 describe.for(Object.entries(ways))('in %s', ([, conflist]) => {
@@ -67,7 +84,11 @@ describe.for(Object.entries(ways))('in %s', ([, conflist]) => {
 
   test.for([
     ['CNI_ARGS', { args: 'EGRESS_POLICY=wide' }, undefined],
-    ['an annotation of the pod', { runtimeConfig: { 'io.kubernetes.cri.pod-annotations': { 'drawbridge/egress-policy': 'wide' } } }, undefined],
+    [
+      'an annotation of the pod',
+      { runtimeConfig: { 'io.kubernetes.cri.pod-annotations': { 'drawbridge/egress-policy': 'wide' } } },
+      undefined,
+    ],
     ['a label', {}, { cni: { labels: [{ key: 'drawbridge/egress-policy', value: 'wide' }] } }],
   ] as const)('a container chooses a selectable policy by %s', async ([, options, args], { host }) => {
     await makeWorld(host);
@@ -75,23 +96,42 @@ describe.for(Object.entries(ways))('in %s', ([, conflist]) => {
     const list = conflist({ preset: 'none', selectable: ['wide'] });
     const plugins = args === undefined ? list.plugins : list.plugins.map((plugin) => ({ ...plugin, args }));
     const container = await addContainer(host, { ...list, plugins }, options);
-    expect(await reaches(host, container, ['public4', 'private4'])).toEqual({ public4: 'outside', private4: 'outside' });
+    expect(await reaches(host, container, ['public4', 'private4'])).toEqual({
+      public4: 'outside',
+      private4: 'outside',
+    });
   });
 
   test.for([
-    ['a policy that is not selectable', { selectable: ['wide'] }, { args: 'EGRESS_POLICY=root' }, /it is not selectable/],
+    [
+      'a policy that is not selectable',
+      { selectable: ['wide'] },
+      { args: 'EGRESS_POLICY=root' },
+      /it is not selectable/,
+    ],
     ['any policy where none is selectable', {}, { args: 'EGRESS_POLICY=wide' }, /it is not selectable/],
     ['a path', { selectable: ['wide'] }, { args: 'EGRESS_POLICY=../../tmp/wide' }, /it is not selectable/],
-    ['two policies at once', { selectable: ['wide', 'narrow'] }, { args: 'EGRESS_POLICY=wide', runtimeConfig: { 'io.kubernetes.cri.pod-annotations': { 'drawbridge/egress-policy': 'narrow' } } }, /asks for "wide", the annotation .* for "narrow"/],
+    [
+      'two policies at once',
+      { selectable: ['wide', 'narrow'] },
+      {
+        args: 'EGRESS_POLICY=wide',
+        runtimeConfig: { 'io.kubernetes.cri.pod-annotations': { 'drawbridge/egress-policy': 'narrow' } },
+      },
+      /asks for "wide", the annotation .* for "narrow"/,
+    ],
     ['an empty name', { selectable: ['wide'] }, { args: 'EGRESS_POLICY=' }, /it is not selectable/],
-  ] as const)('a container that asks for %s is refused, and nothing of it stays', async ([, policy, options, text], { host }) => {
-    await writePolicy(host, 'wide', { mode: 'open' });
-    const list = conflist({ ...policy });
-    const container = await host.container();
-    expectFailure(await host.addChain(list, { container, ...options }), 7, text);
-    await host.delChain(list, { container });
-    expect(await host.leftovers({ allow: [/link br0$/, /drawbridge\/(bridges|boot)/] })).toEqual([]);
-  });
+  ] as const)(
+    'a container that asks for %s is refused, and nothing of it stays',
+    async ([, policy, options, text], { host }) => {
+      await writePolicy(host, 'wide', { mode: 'open' });
+      const list = conflist({ ...policy });
+      const container = await host.container();
+      expectFailure(await host.addChain(list, { container, ...options }), 7, text);
+      await host.delChain(list, { container });
+      expect(await host.leftovers({ allow: [/link br0$/, /drawbridge\/(bridges|boot)/] })).toEqual([]);
+    },
+  );
 
   test('a policy that is missing makes ADD and STATUS fail', async ({ host }) => {
     await writePolicy(host, 'web', {});
@@ -119,7 +159,11 @@ describe('a file that is not valid', () => {
     await writePolicy(host, 'web', text);
     const container = await host.container();
     await host.sh('ip link add veth7 type veth peer name eth0 netns c1');
-    const prevResult = { cniVersion: '1.1.0', interfaces: [{ name: 'eth0', sandbox: container.netns }], ips: [{ address: '10.1.0.2/24', interface: 0 }] };
+    const prevResult = {
+      cniVersion: '1.1.0',
+      interfaces: [{ name: 'eth0', sandbox: container.netns }],
+      ips: [{ address: '10.1.0.2/24', interface: 0 }],
+    };
     const answer = await host.cni('ADD', policyConf({ policy: 'web' }, prevResult), { container });
     expectFailure(answer, 7, message);
     expect(answer.error?.['msg']).toContain('Cannot use policy "web" (/etc/drawbridge/policies/web.json)');
@@ -148,7 +192,11 @@ describe('STATUS', () => {
     await files(host);
     await addContainer(host, chain({ policy: 'web' }));
     await writePolicy(host, 'web', '{ "mode": "oppen" }');
-    expectFailure(await host.cni('STATUS', conf), 51, /Cannot use policy "web".*1 running container is still under the policy as it was before/);
+    expectFailure(
+      await host.cni('STATUS', conf),
+      51,
+      /Cannot use policy "web".*1 running container is still under the policy as it was before/,
+    );
   });
 
   test('fails with 50 without nft', async ({ host }) => {
@@ -161,7 +209,11 @@ describe('STATUS', () => {
     const list = oneProcess({ policy: 'web' });
     await addContainer(host, list);
     await writePolicy(host, 'web', '{');
-    expectFailure(await host.cni('STATUS', { ...list.plugins[0], cniVersion: '1.1.0', name: 'net' }), 51, 'Cannot use policy "web"');
+    expectFailure(
+      await host.cni('STATUS', { ...list.plugins[0], cniVersion: '1.1.0', name: 'net' }),
+      51,
+      'Cannot use policy "web"',
+    );
   });
 });
 
@@ -171,33 +223,48 @@ describe('refresh()', () => {
     await writePolicy(host, 'web', { allow: [world.public4] });
     await writePolicy(host, 'fixed', { allow: [world.public4] });
     const list = chain({ policy: 'web' });
-    const [first, second] = [await addContainer(host, list), await addContainer(host, oneProcess({ policy: 'web' }, { name: 'net2', bridge: 'br1', ipam: { type: 'host-local', subnet: '10.2.0.0/24' } }))];
+    const [first, second] = [
+      await addContainer(host, list),
+      await addContainer(
+        host,
+        oneProcess(
+          { policy: 'web' },
+          { name: 'net2', bridge: 'br1', ipam: { type: 'host-local', subnet: '10.2.0.0/24' } },
+        ),
+      ),
+    ];
     const other = await addContainer(host, chain({ policy: 'fixed' }));
     await writePolicy(host, 'web', { allow: [world.other4] });
     const report = await refresh(host);
     expect(report.changed.map(({ containerId }) => containerId).toSorted()).toEqual([first.name, second.name]);
     expect(report.problems).toEqual([]);
-    for (const one of [first, second]) expect(await reaches(host, one, ['public4', 'other4'])).toEqual({ public4: 'refused', other4: 'outside' });
+    for (const one of [first, second])
+      expect(await reaches(host, one, ['public4', 'other4'])).toEqual({ public4: 'refused', other4: 'outside' });
     expect(await reaches(host, other, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
     expect((await host.checkChain(list, { container: first })).error).toBeUndefined();
     expect((await refresh(host)).changed).toEqual([]);
   });
 
-  test.for(['public4', 'public6'] as const)('lets a connection go on that stays allowed, and ends at once one that is denied: %s', async (kept, { host }) => {
-    const outside = await makeWorld(host);
-    await host.spawn(['/usr/bin/python3', '-u', '-c', echo], { where: outside });
-    const ended = kept === 'public4' ? 'other4' : 'other6';
-    await writePolicy(host, 'web', { allow: [world[kept], world[ended]] });
-    const container = await addContainer(host, chain({ policy: 'web' }));
-    expect(await waitFor(async () => (await host.fetch(outside, '127.0.0.1', 7000, { timeout: 20 })) === 'timeout')).toBe(true);
-    const [staying, going] = [await hold(host, container, world[kept]), await hold(host, container, world[ended])];
-    await writePolicy(host, 'web', { allow: [world[kept]] });
-    const report = await refresh(host);
-    expect(report.changed).toHaveLength(1);
-    expect(await going.says('ended')).toBe(true);
-    const before = await staying.lines();
-    expect(await waitFor(async () => (await staying.lines()) > before + 2)).toBe(true);
-  });
+  test.for(['public4', 'public6'] as const)(
+    'lets a connection go on that stays allowed, and ends at once one that is denied: %s',
+    async (kept, { host }) => {
+      const outside = await makeWorld(host);
+      await host.spawn(['/usr/bin/python3', '-u', '-c', echo], { where: outside });
+      const ended = kept === 'public4' ? 'other4' : 'other6';
+      await writePolicy(host, 'web', { allow: [world[kept], world[ended]] });
+      const container = await addContainer(host, chain({ policy: 'web' }));
+      expect(
+        await waitFor(async () => (await host.fetch(outside, '127.0.0.1', 7000, { timeout: 20 })) === 'timeout'),
+      ).toBe(true);
+      const [staying, going] = [await hold(host, container, world[kept]), await hold(host, container, world[ended])];
+      await writePolicy(host, 'web', { allow: [world[kept]] });
+      const report = await refresh(host);
+      expect(report.changed).toHaveLength(1);
+      expect(await going.says('ended')).toBe(true);
+      const before = await staying.lines();
+      expect(await waitFor(async () => (await staying.lines()) > before + 2)).toBe(true);
+    },
+  );
 
   test('keeps the policy as it was while its file is not valid, and says so', async ({ host }) => {
     await makeWorld(host);
@@ -206,7 +273,9 @@ describe('refresh()', () => {
     await writePolicy(host, 'web', `{ "allow": ["${world.other4}" }`);
     const report = await refresh(host);
     expect(report.changed).toEqual([]);
-    expect(report.problems).toEqual([expect.stringMatching(/Cannot use policy "web".*line 1, column \d+: .*; the policy as it was stays in force/)]);
+    expect(report.problems).toEqual([
+      expect.stringMatching(/Cannot use policy "web".*line 1, column \d+: .*; the policy as it was stays in force/),
+    ]);
     expect(await reaches(host, container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
     await host.sh('rm /etc/drawbridge/policies/web.json');
     expect((await refresh(host)).problems).toEqual([expect.stringContaining('Cannot find policy "web"')]);
@@ -216,14 +285,18 @@ describe('refresh()', () => {
   test('opens new addresses of a name, and keeps the old', async ({ host }) => {
     await makeWorld(host);
     const server = await startDns(host, { 'api.example.org': { A: [world.public4] } });
-    const container = await addContainer(host, chain({ allow: ['api.example.org'], dns: { upstream: [server.upstream] } }));
+    const container = await addContainer(
+      host,
+      chain({ allow: ['api.example.org'], dns: { upstream: [server.upstream] } }),
+    );
     await server.say({ 'api.example.org': { A: [world.other4] } });
     await refresh(host, true);
     expect(await reaches(host, container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'outside' });
   });
 
   test('opens and closes the port of the bridge with the isolation of the policy', async ({ host }) => {
-    const isolated = async (): Promise<string> => host.sh(`for p in /sys/class/net/br0/brif/*; do cat $p/isolated; done`);
+    const isolated = async (): Promise<string> =>
+      host.sh(`for p in /sys/class/net/br0/brif/*; do cat $p/isolated; done`);
     await writePolicy(host, 'web', {});
     await addContainer(host, chain({ policy: 'web' }));
     expect(await isolated()).toBe('1\n');
@@ -238,7 +311,9 @@ describe('refresh()', () => {
     const container = await addContainer(host, chain({ policy: 'web' }));
     const records = await host.sh('cat /run/drawbridge/attachments/*');
     await writePolicy(host, 'web', { allow: [world.other4] });
-    await host.sh('printf "#!/bin/sh\\necho broken >&2; exit 1\\n" > /usr/local/sbin/nft; chmod +x /usr/local/sbin/nft');
+    await host.sh(
+      'printf "#!/bin/sh\\necho broken >&2; exit 1\\n" > /usr/local/sbin/nft; chmod +x /usr/local/sbin/nft',
+    );
     expect((await host.exec([process.execPath, driver])).code).not.toBe(0);
     await host.sh('rm /usr/local/sbin/nft');
     expect(await host.sh('cat /run/drawbridge/attachments/*')).toBe(records);
@@ -246,7 +321,9 @@ describe('refresh()', () => {
   });
 });
 
-test('a policy file is judged as text of the host: what a container says does not reach the rules', async ({ host }) => {
+test('a policy file is judged as text of the host: what a container says does not reach the rules', async ({
+  host,
+}) => {
   const list = chain({ selectable: ['wide'] });
   const container = await host.container();
   const answer = await host.addChain(list, { container, args: 'EGRESS_POLICY=wide" ; flush ruleset' as string });

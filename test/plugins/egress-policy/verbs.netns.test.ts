@@ -1,6 +1,21 @@
 import { describe, expect, test, type Conflist, type Host, type Json } from '../../helpers/host.ts';
 import { expectFailure, succeeded } from '../drawbridge/network.ts';
-import { addContainer, addressOf, chain, elementsOf, makeWorld, oneProcess, policyConf, reaches, referenceChain, referencePlugins, restricted, runChain, ways, world } from './network.ts';
+import {
+  addContainer,
+  addressOf,
+  chain,
+  elementsOf,
+  makeWorld,
+  oneProcess,
+  policyConf,
+  reaches,
+  referenceChain,
+  referencePlugins,
+  restricted,
+  runChain,
+  ways,
+  world,
+} from './network.ts';
 
 const kept = [/link br0$/, /file \/run\/drawbridge\/(bridges|listings)\//, /\/boot\//];
 
@@ -21,7 +36,16 @@ describe.for(Object.entries(ways))('in %s, DEL', ([, conflist]) => {
     const list = conflist();
     const container = await addContainer(host, list);
     await before(host);
-    const broken = title.includes('valid') ? { ...list, plugins: list.plugins.map((plugin) => (plugin['type'] === 'egress-policy' ? { ...plugin, mode: 'oppen' } : { ...plugin, ...(plugin['egress'] === undefined ? {} : { egress: { mode: 'oppen' } }) })) } : list;
+    const broken = title.includes('valid')
+      ? {
+          ...list,
+          plugins: list.plugins.map((plugin) =>
+            plugin['type'] === 'egress-policy'
+              ? { ...plugin, mode: 'oppen' }
+              : { ...plugin, ...(plugin['egress'] === undefined ? {} : { egress: { mode: 'oppen' } }) },
+          ),
+        }
+      : list;
     const removed = await host.delChain(broken, { containerId: container.name, netns: container.netns, ...options });
     expect(removed.error).toBeUndefined();
     expect(await host.leftovers({ allow: kept })).toEqual([]);
@@ -48,40 +72,95 @@ describe.for(Object.entries(ways))('in %s, DEL', ([, conflist]) => {
     const container = await addContainer(host, list);
     await host.sh('rm /run/drawbridge/attachments/*');
     succeeded(await host.delChain(list, { container }));
-    expect(await host.leftovers({ allow: [...kept, /nft table/, /ip rule 90:/, /file \/run\/drawbridge\//] })).toEqual([]);
+    expect(await host.leftovers({ allow: [...kept, /nft table/, /ip rule 90:/, /file \/run\/drawbridge\//] })).toEqual(
+      [],
+    );
   });
 });
 
-test.skipIf(referencePlugins() === undefined)('DEL of the policy alone shuts the container in until its interface goes', async ({ host }) => {
-  await makeWorld(host);
-  const list = referenceChain('bridge', { mode: 'open' });
-  const container = await host.container();
-  const result = succeeded(await runChain(host, 'ADD', list, { container }));
-  await host.fetch(container, world.public6, 80, { timeout: 4000 });
-  succeeded(await host.cni('DEL', policyConf({ mode: 'open' }, result), { container }));
-  const answers = await reaches(host, container, ['public4', 'public6', 'private4']);
-  expect(Object.values(answers)).not.toContain('outside');
-});
+test.skipIf(referencePlugins() === undefined)(
+  'DEL of the policy alone shuts the container in until its interface goes',
+  async ({ host }) => {
+    await makeWorld(host);
+    const list = referenceChain('bridge', { mode: 'open' });
+    const container = await host.container();
+    const result = succeeded(await runChain(host, 'ADD', list, { container }));
+    await host.fetch(container, world.public6, 80, { timeout: 4000 });
+    succeeded(await host.cni('DEL', policyConf({ mode: 'open' }, result), { container }));
+    const answers = await reaches(host, container, ['public4', 'public6', 'private4']);
+    expect(Object.values(answers)).not.toContain('outside');
+  },
+);
 
 describe('CHECK of the policy', () => {
   type Wreck = (host: Host, address: string) => Promise<unknown>;
   const wrecks: readonly [string, Wreck, RegExp][] = [
-    ['an element', async (host, address) => host.run(['nft', `delete element inet drawbridge egress4 { "br0" . ${address} }`]), /element \{ "br0" \. 10\.1\.0\.2 : goto policy_.* \} of "egress4" in table "inet drawbridge"/],
-    ['an element that is another verdict', async (host, address) => host.sh(`nft 'delete element inet drawbridge egress4 { "br0" . ${address} }; add element inet drawbridge egress4 { "br0" . ${address} : accept }'`), /of "egress4"/],
-    ['a set that was emptied', async (host) => host.run(['nft', 'flush set bridge drawbridge guard4']), /of "guard4" in table "bridge drawbridge"/],
-    ['a set of the policy that was emptied', async (host) => host.sh(`nft flush set inet drawbridge $(nft list sets inet | grep -o 'policy_[0-9a-f]*_allow4[a-z0-9_]*' | head -1)`), /policy/],
-    ['a chain that was flushed', async (host) => host.run(['nft', 'flush chain inet drawbridge egress_out']), /chain "egress_out" in table "inet drawbridge"/],
-    ['a chain of the policy that was flushed', async (host) => host.sh(`nft flush chain inet drawbridge $(nft list chains inet | grep -o 'policy_[0-9a-f]*' | head -1)`), /chain "policy_/],
-    ['a rule that was put first', async (host) => host.run(['nft', 'insert rule inet drawbridge egress_forward accept']), /chain "egress_forward"/],
+    [
+      'an element',
+      async (host, address) => host.run(['nft', `delete element inet drawbridge egress4 { "br0" . ${address} }`]),
+      /element \{ "br0" \. 10\.1\.0\.2 : goto policy_.* \} of "egress4" in table "inet drawbridge"/,
+    ],
+    [
+      'an element that is another verdict',
+      async (host, address) =>
+        host.sh(
+          `nft 'delete element inet drawbridge egress4 { "br0" . ${address} }; add element inet drawbridge egress4 { "br0" . ${address} : accept }'`,
+        ),
+      /of "egress4"/,
+    ],
+    [
+      'a set that was emptied',
+      async (host) => host.run(['nft', 'flush set bridge drawbridge guard4']),
+      /of "guard4" in table "bridge drawbridge"/,
+    ],
+    [
+      'a set of the policy that was emptied',
+      async (host) =>
+        host.sh(
+          `nft flush set inet drawbridge $(nft list sets inet | grep -o 'policy_[0-9a-f]*_allow4[a-z0-9_]*' | head -1)`,
+        ),
+      /policy/,
+    ],
+    [
+      'a chain that was flushed',
+      async (host) => host.run(['nft', 'flush chain inet drawbridge egress_out']),
+      /chain "egress_out" in table "inet drawbridge"/,
+    ],
+    [
+      'a chain of the policy that was flushed',
+      async (host) =>
+        host.sh(`nft flush chain inet drawbridge $(nft list chains inet | grep -o 'policy_[0-9a-f]*' | head -1)`),
+      /chain "policy_/,
+    ],
+    [
+      'a rule that was put first',
+      async (host) => host.run(['nft', 'insert rule inet drawbridge egress_forward accept']),
+      /chain "egress_forward"/,
+    ],
     ['a table', async (host) => host.run(['nft', 'delete table bridge drawbridge']), /table/],
-    ['everything', async (host) => host.run(['nft', 'flush ruleset']), /tables "inet drawbridge" and "bridge drawbridge"/],
+    [
+      'everything',
+      async (host) => host.run(['nft', 'flush ruleset']),
+      /tables "inet drawbridge" and "bridge drawbridge"/,
+    ],
   ];
   test.for(wrecks)('names %s', async ([, wreck, text], { host }) => {
     const list = chain({ allow: ['203.0.113.0/24:443', world.public4] });
     const container = await addContainer(host, list);
     await wreck(host, addressOf(container.result, 4));
-    const checked = await host.cni('CHECK', policyConf({ allow: ['203.0.113.0/24:443', world.public4] }, container.result), { container });
+    const checked = await host.cni(
+      'CHECK',
+      policyConf({ allow: ['203.0.113.0/24:443', world.public4] }, container.result),
+      { container },
+    );
     expect(checked.error).toMatchObject({ code: 104, msg: expect.stringMatching(text) });
+  });
+
+  test('names a port that is no longer isolated', async ({ host }) => {
+    const container = await addContainer(host, chain());
+    await host.sh('for p in /sys/class/net/br0/brif/*; do echo 0 > $p/isolated; done');
+    const checked = await host.cni('CHECK', policyConf({}, container.result), { container });
+    expectFailure(checked, 104, /the bridge does not isolate the port "veth/);
   });
 
   test('names a gate that is gone', async ({ host }) => {
@@ -102,7 +181,11 @@ describe('CHECK of the policy', () => {
   test('of a container without a record fails with 3', async ({ host }) => {
     const container = await addContainer(host, chain());
     await host.sh('rm /run/drawbridge/attachments/*');
-    expectFailure(await host.cni('CHECK', policyConf({}, container.result), { container }), 3, /^Cannot check the policy of .*there is no record of it$/);
+    expectFailure(
+      await host.cni('CHECK', policyConf({}, container.result), { container }),
+      3,
+      /^Cannot check the policy of .*there is no record of it$/,
+    );
   });
 });
 
@@ -111,7 +194,9 @@ describe('GC', () => {
     await makeWorld(host);
     const list = chain();
     const [first, second] = [await addContainer(host, list), await addContainer(host, list)];
-    succeeded(await host.gcChain({ ...list, plugins: list.plugins.slice(1) }, [{ containerID: second.name, ifname: 'eth0' }]));
+    succeeded(
+      await host.gcChain({ ...list, plugins: list.plugins.slice(1) }, [{ containerID: second.name, ifname: 'eth0' }]),
+    );
     expect(await elementsOf(host, 'guard4', 'bridge drawbridge')).toHaveLength(1);
     expect(Object.values(await reaches(host, first, ['public4', 'private4']))).not.toContain('outside');
     expect(await reaches(host, second)).toEqual(restricted);
@@ -130,7 +215,9 @@ describe('GC', () => {
     const [first, second] = [await addContainer(host, list), await addContainer(host, list)];
     await first.remove();
     succeeded(await host.gcChain(list, undefined));
-    expect(await elementsOf(host, 'guard4', 'bridge drawbridge')).toEqual([expect.stringContaining(addressOf(second.result, 4))]);
+    expect(await elementsOf(host, 'guard4', 'bridge drawbridge')).toEqual([
+      expect.stringContaining(addressOf(second.result, 4)),
+    ]);
   });
 
   test.skipIf(referencePlugins() === undefined)('takes those of a foreign interface plugin too', async ({ host }) => {
@@ -147,7 +234,8 @@ describe.for(Object.entries(ways))('in %s, an ADD whose rules cannot be committe
   const failures = {
     'nft fails': 'echo "Error: broken" >&2; exit 1',
     'nft is killed': 'kill -9 $$',
-    'nft refuses rules of policies': 'input=$(cat); case "$input" in *policy_*) echo "Error: broken" >&2; exit 1;; esac; printf "%s\\n" "$input" | exec /usr/sbin/nft "$@"',
+    'nft refuses rules of policies':
+      'input=$(cat); case "$input" in *policy_*) echo "Error: broken" >&2; exit 1;; esac; printf "%s\\n" "$input" | exec /usr/sbin/nft "$@"',
   };
   test.for(Object.entries(failures))('because %s fails, and leaves nothing after DEL', async ([, script], { host }) => {
     await makeWorld(host);
@@ -182,7 +270,10 @@ test('an ADD of the policy that fails gives the interface no way out', async ({ 
   await makeWorld(host);
   const list: Conflist = chain({ mode: 'open' });
   await host.sh('mkdir -p /etc/cni/net.d; cat > /etc/cni/net.d/10-net.conflist', { input: JSON.stringify(list) });
-  await wrapNft(host, 'input=$(cat); case "$input" in *policy_*) echo "Error: broken" >&2; exit 1;; esac; printf "%s\\n" "$input" | exec /usr/sbin/nft "$@"');
+  await wrapNft(
+    host,
+    'input=$(cat); case "$input" in *policy_*) echo "Error: broken" >&2; exit 1;; esac; printf "%s\\n" "$input" | exec /usr/sbin/nft "$@"',
+  );
   const container = await host.container();
   expect((await host.addChain(list, { container, env: wrapped })).code).toBe(1);
   expect(Object.values(await reaches(host, container, ['public4', 'public6']))).not.toContain('outside');
@@ -193,8 +284,13 @@ test('an ADD whose nft hangs ends in its time', { timeout: 60_000 }, async ({ ho
   await host.sh('ip link add veth7 type veth peer name eth0 netns c1; ip link set veth7 up');
   await host.takeBaseline();
   await wrapNft(host, 'exec sleep 600');
-  const prevResult = { cniVersion: '1.1.0', interfaces: [{ name: 'eth0', sandbox: container.netns }], ips: [{ address: '10.1.0.2/24', interface: 0 }] };
+  const prevResult = {
+    cniVersion: '1.1.0',
+    interfaces: [{ name: 'eth0', sandbox: container.netns }],
+    ips: [{ address: '10.1.0.2/24', interface: 0 }],
+  };
   const added = await host.cni('ADD', policyConf({}, prevResult), { container, env: wrapped, timeout: 55_000 });
+  await host.sh('rm /usr/local/sbin/nft');
   expectFailure(added, 100, 'it did not end within 20000 ms');
   expect(await host.leftovers({ allow: kept })).toEqual([]);
 });
@@ -210,7 +306,17 @@ test('an ADD that is repeated puts the policy in force anew', async ({ host }) =
 test('one process reads the same policy as a chain', async ({ host }) => {
   await makeWorld(host);
   const answers = [];
-  for (const list of [chain({ preset: 'none', allowPrivate: [world.private4] }), oneProcess({ preset: 'none', allowPrivate: [world.private4] })]) answers.push(await reaches(host, await addContainer(host, list)));
-  expect(answers[0]).toEqual({ public4: 'refused', public6: 'refused', private4: 'outside', private6: 'refused', metadata: 'refused' });
+  for (const list of [
+    chain({ allow: [world.other4], allowPrivate: [world.private4] }),
+    oneProcess({ allow: [world.other4], allowPrivate: [world.private4] }),
+  ])
+    answers.push(await reaches(host, await addContainer(host, list)));
+  expect(answers[0]).toEqual({
+    public4: 'refused',
+    public6: 'refused',
+    private4: 'outside',
+    private6: 'refused',
+    metadata: 'refused',
+  });
   expect(answers[1]).toEqual(answers[0]);
 });
