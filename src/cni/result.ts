@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { ipVersion } from './ip-version.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
 import { resultFamily, supportedVersions } from './versions.ts';
@@ -251,7 +251,7 @@ export function readDns(fields: Fields): ResultDns {
 function requiredPrefix(fields: Fields, key: string): string {
   const prefix = fields.string(key) ?? '';
   const [host = '', length = '', ...rest] = prefix.split('/');
-  const longest = isIPv4(host) ? 32 : isAddress(host) ? 128 : -1;
+  const longest = ipVersion(host) === 4 ? 32 : isAddress(host) ? 128 : -1;
   if (rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > longest)
     throw fields.invalid(key, 'an address with prefix length');
   return prefix;
@@ -265,7 +265,7 @@ function address(fields: Fields, key: string): string | undefined {
 
 /** node:net takes "fe80::1%eth0" for an address too; Go, and so a result, does not. */
 function isAddress(value: string): boolean {
-  return isIPv4(value) || (isIPv6(value) && !value.includes('%'));
+  return ipVersion(value) !== 0 && !value.includes('%');
 }
 
 function text(fields: Fields, key: string): string | undefined {

@@ -1,5 +1,5 @@
 import { isFresh, learn, openAddresses, type KnownName, type OpenAddress } from './names-lifetimes.ts';
-import { resolveNames, type Resolution } from './names-resolve.ts';
+import type { Resolution, resolveNames } from './names-resolve.ts';
 import { namesFolder, recallName, rememberName } from './names-store.ts';
 import type { Policy } from './policy.ts';
 
@@ -43,7 +43,7 @@ export async function openNames(
     const known = recalled.get(name);
     return force || known === undefined || !isFresh(known, now, policy.refreshIntervalMinutes);
   });
-  const resolved = await resolveNames(asked, { servers, ...(deadline === undefined ? {} : { deadline }) });
+  const resolved = await resolve(asked, { servers, ...(deadline === undefined ? {} : { deadline }) });
   const resolutions = new Map(resolved.map((resolution) => [resolution.name, resolution]));
   return Promise.all(names.map(async (name) => openName(name, recalled.get(name), resolutions.get(name))));
 
@@ -82,6 +82,12 @@ export async function openNames(
       ];
     }
   }
+}
+
+/** Most policies have no name to ask for, and a resolver takes its time to load. */
+async function resolve(...asked: Parameters<typeof resolveNames>): Promise<Resolution[]> {
+  if (asked[0].length === 0) return [];
+  return (await import('./names-resolve.ts')).resolveNames(...asked);
 }
 
 function failureOf(name: string, resolution: Resolution | undefined, open: number): string[] {

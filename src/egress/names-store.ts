@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256 } from '../digest/sha256.ts';
 import { parseAddressValue } from './interval.ts';
 import type { KnownName, SeenAddress } from './names-lifetimes.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
@@ -37,7 +37,7 @@ export async function recallName(
 /** Remembers a name. Throws when the folder cannot be written. */
 export async function rememberName(known: KnownName, servers: readonly string[], folder = namesFolder): Promise<void> {
   const file = join(folder, fileOf(known.name, servers));
-  const beside = `${file}.${randomBytes(6).toString('hex')}`;
+  const beside = `${file}.${crypto.randomUUID().slice(0, 12)}`;
   await mkdir(folder, { recursive: true, mode: 0o755 });
   try {
     await writeFile(beside, `${JSON.stringify({ version: 1, ...known })}\n`, { mode: 0o644, flag: 'wx' });
@@ -54,7 +54,7 @@ function fileOf(name: string, servers: readonly string[]): string {
 }
 
 function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return sha256(text).slice(0, 16);
 }
 
 /** Takes nothing on trust that would end up in a rule: an address is read again, and judged by the lists of today. */

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { CommandError, findProgram, run } from './run.ts';
 
 /** A published UDP port, by the address and port that a client sends to. */
@@ -38,7 +37,7 @@ export function forgetUdpFlows(ports: readonly UdpDestination[]): Promise<string
 export function forgetFlowsOf(addresses: readonly string[]): Promise<string[]> {
   return deleteAll(
     addresses.flatMap((address) => {
-      const family = familyOf(isIP(address) === 6 ? 6 : 4);
+      const family = familyOf(address.includes(':') ? 6 : 4);
       const trace = ` src=${asListed(address)} `;
       return [
         { filter: [...family, '--orig-src', address], trace },
@@ -60,7 +59,7 @@ function familyOf(family: 4 | 6): string[] {
 
 /** An IPv6 address with all its digits, as the kernel lists it. */
 function asListed(address: string): string {
-  if (isIP(address) !== 6) return address;
+  if (!address.includes(':')) return address;
   const [head = '', tail] = address.split('::');
   const [before, after] = [head, tail ?? ''].map((part) => part.split(':').filter((group) => group !== ''));
   const zeros = Array<string>(8 - (before?.length ?? 0) - (after?.length ?? 0)).fill('0');

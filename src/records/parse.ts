@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { ipVersion } from '../cni/ip-version.ts';
 import { policyId } from '../egress/policy-id.ts';
 import type { Policy } from '../egress/policy.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
@@ -45,7 +45,7 @@ function readLink(value: unknown): void {
 function readAddressRecord(value: unknown): void {
   const { address, gateway } = object(value, 'an address') as Partial<Record<keyof AddressRecord, unknown>>;
   const [ip, length, ...rest] = typeof address === 'string' ? address.split('/') : [];
-  if (ip === undefined || isIP(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
+  if (ip === undefined || ipVersion(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
     throw wrong('address', address);
   if (gateway !== undefined) ipText(gateway, 'gateway');
 }
@@ -129,7 +129,7 @@ function matching(from: Record<string, unknown>, key: string, pattern: RegExp): 
 }
 
 function ipText(value: unknown, key: string): void {
-  if (typeof value !== 'string' || isIP(value) === 0 || value.includes('%')) throw wrong(key, value);
+  if (typeof value !== 'string' || ipVersion(value) === 0 || value.includes('%')) throw wrong(key, value);
 }
 
 function isWhole(value: unknown, min: number, max: number): boolean {
