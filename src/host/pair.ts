@@ -48,6 +48,18 @@ export async function createPair(
   return { bridgeMac: mac };
 }
 
+/** Makes a bridge what the plan says, for a pair that is there already. Returns its MAC. */
+export async function updateBridge(
+  bridge: BridgeSteps,
+  findConflicts: FindConflicts,
+  folder = runDir,
+): Promise<{ bridgeMac: string }> {
+  const { mac } = await prepareBridge(bridge, findConflicts, folder);
+  enableForwarding(bridge.forwarding);
+  await applyBatch(bridge.keep);
+  return { bridgeMac: mac };
+}
+
 /**
  * Gives the container's end its addresses and routes and brings it up; returns when they can be used: duplicate
  * address detection has passed where it was asked for, and the bridge forwards. It gets nothing, and so sends

@@ -3,7 +3,7 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result, ResultDns } from '../../cni/result.ts';
 import { chooseMtu } from '../../host/bridge.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
-import { configureContainer, createPair } from '../../host/pair.ts';
+import { configureContainer, createPair, updateBridge } from '../../host/pair.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses, type CompleteAddresses } from '../../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
@@ -36,12 +36,16 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
   const policy = await preparePolicy(request, conf);
   const begun = await begin(request, conf);
   try {
+    const early = speaksThroughInterface(conf.ipam) ? await makeEarly(begun, conf, policy) : undefined;
     const given = await reserveAddresses(request, conf.ipam);
     const addresses = completeAddresses(given, conf.link);
-    const mac = conf.mac ?? macFor(begun, addresses);
-    const plans = await planLinks(begun, conf, { addresses, mac, policy });
+    const mac = conf.mac ?? early?.mac ?? macFor(begun, addresses);
+    const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
     const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy });
-    const { bridgeMac } = await createPair(plans.bridge, plans.pair, conflictingAddresses);
+    const { bridgeMac } =
+      early === undefined
+        ? await createPair(plans.bridge, plans.pair, conflictingAddresses)
+        : await updateBridge(plans.bridge, conflictingAddresses);
     const inForce = putInForce(ready, policy);
     // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
     await Promise.all([
@@ -53,6 +57,24 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     await undo(request, begun, error);
     throw error;
   }
+}
+
+/** The one plugin that asks for an address by way of the interface that it is for: it has to be there before. */
+function speaksThroughInterface(ipam: InterfaceConf['ipam']): boolean {
+  return ipam.kind === 'delegated' && ipam.type === 'dhcp';
+}
+
+/** Makes the pair, without addresses; its MAC cannot be made of one. */
+async function makeEarly(
+  begun: LinkedRecord,
+  conf: InterfaceConf,
+  policy: PreparedPolicy | undefined,
+): Promise<{ mac: string }> {
+  const mac = begun.link.mac;
+  const addresses = { ips: [], routes: [], kernelRoutes: [], gateways: [] };
+  const plans = await planLinks(begun, conf, { addresses, mac, policy });
+  await createPair(plans.bridge, plans.pair, conflictingAddresses);
+  return { mac };
 }
 
 /** A record that has its link. */
@@ -113,12 +135,14 @@ interface Wish {
   readonly addresses: CompleteAddresses;
   readonly mac: string;
   readonly policy: PreparedPolicy | undefined;
+  /** Tells the neighbours the MAC, because it does not follow from the address. */
+  readonly announces?: boolean;
 }
 
 async function planLinks(
   { netns, ifname, link }: LinkedRecord,
   { link: conf, mac: askedMac }: InterfaceConf,
-  { addresses: { ips, kernelRoutes, gateways }, mac, policy }: Wish,
+  { addresses: { ips, kernelRoutes, gateways }, mac, policy, announces = false }: Wish,
 ): Promise<LinkPlans> {
   const mtu = conf.mtu === 0 ? await chooseMtu(conf.bridge) : conf.mtu;
   const common = {
@@ -142,7 +166,7 @@ async function planLinks(
       netns,
       ifname,
       mac,
-      announces: askedMac !== undefined,
+      announces: announces || askedMac !== undefined,
       hairpinMode: conf.hairpinMode,
       portIsolation: conf.portIsolation || (policy !== undefined && isolatesPort(policy.chosen.policy)),
       enabledad: conf.enabledad,
