@@ -70,7 +70,17 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     onQuery: (report) => {
       queries += 1;
       metrics.query(report);
-      log.debug({ source: report.source, name: report.name, type: report.type, verdict: report.verdict, why: report.why, ms: Math.round(report.took) }, 'query');
+      log.debug(
+        {
+          source: report.source,
+          name: report.name,
+          type: report.type,
+          verdict: report.verdict,
+          why: report.why,
+          ms: Math.round(report.took),
+        },
+        'query',
+      );
     },
     onRefresh: (report) => {
       metrics.refreshed(report);
@@ -97,7 +107,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     report: (report) => {
       history.add(report);
       metrics.repair(report);
-      if (report.problem === undefined) log.warn({ concern: report.concern, repaired: report.repaired, ms: Math.round(report.took) }, 'repaired');
+      if (report.problem === undefined)
+        log.warn({ concern: report.concern, repaired: report.repaired, ms: Math.round(report.took) }, 'repaired');
       else log.error({ concern: report.concern, err: report.problem }, 'cannot repair');
     },
     well: (concern) => history.well(concern),
@@ -114,7 +125,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ...options,
     report: ({ what, attachment, error }) => {
       if (what === 'failed') log.error({ attachment, err: error }, 'cannot remove a dead attachment');
-      else log.warn({ attachment }, what === 'found' ? 'an attachment has no container any more' : 'a dead attachment was removed');
+      else
+        log.warn(
+          { attachment },
+          what === 'found' ? 'an attachment has no container any more' : 'a dead attachment was removed',
+        );
     },
   });
   const metrics = new Metrics(metricsSource({ version: options.version, state, names, policies, sweep }));
@@ -151,13 +166,21 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       dead: sweep.dead,
       repairs: history.count,
       lastRepairs: history.last,
-      problems: [...history.problems, ...names.problems, ...policies.invalid.values(), ...state.broken.map(({ file, why }) => `Cannot read the record "${file}": ${why}`)],
+      problems: [
+        ...history.problems,
+        ...names.problems,
+        ...policies.invalid.values(),
+        ...state.broken.map(({ file, why }) => `Cannot read the record "${file}": ${why}`),
+      ],
     }),
     names: () => namesStatus(names.open, wantedNames(), lastReports),
     refresh: async () => {
       await applyPolicies();
       const reports = await names.refreshAll();
-      return { names: reports.length, problems: [...policies.invalid.values(), ...reports.flatMap(({ problems }) => problems)] };
+      return {
+        names: reports.length,
+        problems: [...policies.invalid.values(), ...reports.flatMap(({ problems }) => problems)],
+      };
     },
     repair: () => repairer.lookNow(),
     metrics: () => metrics.text(),
@@ -169,8 +192,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
 
   const monitors = [
-    startMonitor('nft', ['monitor'], { onLine: (line) => repairer.notice(concernsOf(line)), onGap: () => repairer.notice(['tables', 'timed', 'chains', 'firewalls']) }),
-    startMonitor('ip', ['monitor', 'link', 'address', 'rule', 'netconf'], { onLine: () => repairer.notice(['links']), onGap: () => repairer.notice(['links']) }),
+    startMonitor('nft', ['monitor'], {
+      onLine: (line) => repairer.notice(concernsOf(line)),
+      onGap: () => repairer.notice(['tables', 'timed', 'chains', 'firewalls']),
+    }),
+    startMonitor('ip', ['monitor', 'link', 'address', 'rule', 'netconf'], {
+      onLine: () => repairer.notice(['links']),
+      onGap: () => repairer.notice(['links']),
+    }),
     watchFolder(`${runDir}/attachments`, 0o700, () => void follow()),
     watchFolder(policiesFolder, 0o755, () => void applyPolicies()),
   ];
@@ -190,12 +219,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   log.info({ attachments: state.records.length, names: wantedNames().size, dns: names.addresses }, 'agent is ready');
 
   const manager = serviceManager();
-  const summary = (): string => `${state.records.length} attachments, ${wantedNames().size} names, ${history.count} repairs`;
+  const summary = (): string =>
+    `${state.records.length} attachments, ${wantedNames().size} names, ${history.count} repairs`;
   await manager.ready(summary());
   const timers = [
     setInterval(() => void names.tick(), tick),
     setInterval(() => void lookSlowly(), slowly),
-    ...(manager.watchdogSeconds === undefined ? [] : [setInterval(() => void (repairer.isStuck ? undefined : manager.alive(summary())), (manager.watchdogSeconds * 1000) / 3)]),
+    ...(manager.watchdogSeconds === undefined
+      ? []
+      : [
+          setInterval(
+            () => void (repairer.isStuck ? undefined : manager.alive(summary())),
+            (manager.watchdogSeconds * 1000) / 3,
+          ),
+        ]),
   ];
   closing.defer(() => timers.forEach((timer) => clearInterval(timer)));
   await new Promise<void>((resolve) => {

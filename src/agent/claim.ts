@@ -14,7 +14,11 @@ export const socketPath = `${runDir}/agent.sock`;
 export async function claimHost(path = socketPath): Promise<Server> {
   return withLock('agent', 'start of the agent', async () => {
     if (await answers(path)) {
-      throw new CniError(codes.tryAgainLater, `Cannot start the agent: another one answers at "${path}"`, 'One agent serves a host; "drawbridge doctor" shows it');
+      throw new CniError(
+        codes.tryAgainLater,
+        `Cannot start the agent: another one answers at "${path}"`,
+        'One agent serves a host; "drawbridge doctor" shows it',
+      );
     }
     mkdirSync(runDir, { recursive: true, mode: 0o700 });
     rmSync(path, { force: true });
@@ -27,7 +31,9 @@ export async function claimHost(path = socketPath): Promise<Server> {
         server.listen(path, resolve);
       });
     } catch (error) {
-      throw new CniError(codes.ioFailure, `Cannot listen at "${path}": ${(error as Error).message}`, undefined, { cause: error });
+      throw new CniError(codes.ioFailure, `Cannot listen at "${path}": ${(error as Error).message}`, undefined, {
+        cause: error,
+      });
     } finally {
       process.umask(mask);
     }

@@ -26,6 +26,7 @@ export class ForcedDns {
   readonly #options: ForcedDnsOptions;
   #records: readonly PolicedRecord[] = [];
   readonly #problems = new Map<string, string>();
+  #lasting = lasting;
 
   constructor(options: ForcedDnsOptions) {
     this.#options = options;
@@ -33,6 +34,7 @@ export class ForcedDns {
 
   /** Takes queries at the gateways of these records' containers, and no longer at others. Never throws. */
   async follow(records: readonly AttachmentRecord[]): Promise<void> {
+    if (this.#lasting !== lasting) return;
     this.#records = records.filter(isForced);
     const { proxy } = this.#options;
     const wanted = namesWork(this.#records, []).gateways;
@@ -43,18 +45,20 @@ export class ForcedDns {
   }
 
   /** Elements as they are to be put now. A family is left alone while nobody takes its queries. */
-  elements(seconds = lasting): Element[] {
+  elements(): Element[] {
     const { addresses } = this.#options.proxy;
     return this.#records.flatMap((record) => {
       const served = new Set(record.egress.gateways.filter((gateway) => addresses.includes(gateway)).map(familyOf));
       const { forced } = namesWork([record], []);
-      return forced.filter(({ set }) => served.has(set.endsWith('6') ? 6 : 4)).map((element) => ({ ...element, timeout: seconds }));
+      return forced
+        .filter(({ set }) => served.has(set.endsWith('6') ? 6 : 4))
+        .map((element) => ({ ...element, timeout: this.#lasting }));
     });
   }
 
   /** Never throws: when it fails, it is the tables that are missing, and they are being put back. */
-  async renew(seconds = lasting): Promise<void> {
-    await this.#options.put(this.elements(seconds)).catch(() => {});
+  async renew(): Promise<void> {
+    await this.#options.put(this.elements()).catch(() => {});
   }
 
   /** Why queries are not taken, by address. */
@@ -64,7 +68,8 @@ export class ForcedDns {
 
   /** Lets the redirections run out now. */
   async stop(): Promise<void> {
-    await this.renew(1);
+    this.#lasting = 1;
+    await this.renew();
   }
 
   async #listen(address: string): Promise<void> {
@@ -83,7 +88,13 @@ function isForced(record: AttachmentRecord): record is PolicedRecord {
   if (record.state !== 'ready' || record.egress === undefined) return false;
   const { mode, names, hostAccess, hostPorts } = record.egress.policy;
   if (mode !== 'allowlist' || names.length === 0 || hostAccess === 'none') return false;
-  return hostAccess === 'all' || hostPorts.some(({ protocol, ports }) => (protocol === 'any' || protocol === 'udp') && (ports === undefined || (ports.from <= 53 && ports.to >= 53)));
+  return (
+    hostAccess === 'all' ||
+    hostPorts.some(
+      ({ protocol, ports }) =>
+        (protocol === 'any' || protocol === 'udp') && (ports === undefined || (ports.from <= 53 && ports.to >= 53)),
+    )
+  );
 }
 
 function familyOf(address: string): 4 | 6 {

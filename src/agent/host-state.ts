@@ -84,7 +84,9 @@ function listFiles(): Map<string, string> {
   return new Map(
     names.flatMap((name) => {
       const stats = statSync(`${folder}/${name}`, { throwIfNoEntry: false });
-      return stats === undefined ? [] : [[name.slice(0, -'.json'.length), `${stats.ino} ${stats.mtimeMs} ${stats.size}`] as const];
+      return stats === undefined
+        ? []
+        : [[name.slice(0, -'.json'.length), `${stats.ino} ${stats.mtimeMs} ${stats.size}`] as const];
     }),
   );
 }

@@ -10,7 +10,7 @@ import { openedElement } from './names/opened-element.ts';
 import type { RefreshedPolicy } from './names/plan.ts';
 
 /*
- * /var/lib/drawbridge/learnt.json   0600, written whole and renamed, a few seconds after a change
+ * /var/lib/drawbridge/learnt.json   0600, written whole and renamed, a second after a change
  *   { "version": 1, "opened": [{ "policyId", "name", "address", "ends": milliseconds since 1970 }] }
  *
  * What containers' own queries opened beside what names/ holds: names under a wildcard, which nobody else asks for. An agent that
@@ -33,15 +33,29 @@ export function learntOf(elements: readonly Element[], policies: readonly Refres
   return policies.flatMap(({ policyId, names }) => {
     const wildcards = names.filter(({ name }) => name.startsWith('*.'));
     if (wildcards.length === 0) return [];
-    const sets = new Set(wildcards.flatMap((rule) => ([4, 6] as const).map((family) => namesSet(policyId, family, rule))));
-    const found = elements.filter(({ set, comment, timeout }) => timeout !== undefined && sets.has(set) && comment !== undefined && rulesFor(wildcards, comment).length > 0);
-    const learnt = found.map(({ key, comment = '', timeout = 0 }) => ({ policyId, name: comment, address: key, ends: now + timeout * 1000 }));
+    const sets = new Set(
+      wildcards.flatMap((rule) => ([4, 6] as const).map((family) => namesSet(policyId, family, rule))),
+    );
+    const found = elements.filter(
+      ({ set, comment, timeout }) =>
+        timeout !== undefined && sets.has(set) && comment !== undefined && rulesFor(wildcards, comment).length > 0,
+    );
+    const learnt = found.map(({ key, comment = '', timeout = 0 }) => ({
+      policyId,
+      name: comment,
+      address: key,
+      ends: now + timeout * 1000,
+    }));
     return [...new Map(learnt.map((one) => [`${one.name} ${one.address}`, one])).values()];
   });
 }
 
 /** Elements for what was learnt, as the policies are now; what no policy lists any more opens nothing. */
-export function elementsOfLearnt(learnt: readonly Learnt[], policies: readonly RefreshedPolicy[], now: number): Element[] {
+export function elementsOfLearnt(
+  learnt: readonly Learnt[],
+  policies: readonly RefreshedPolicy[],
+  now: number,
+): Element[] {
   return learnt.flatMap(({ policyId, name, address, ends }) => {
     const policy = policies.find((one) => one.policyId === policyId);
     if (policy === undefined || ends <= now) return [];
@@ -68,5 +82,7 @@ export function rememberLearnt(opened: readonly Learnt[], file = learntFile): vo
 function isLearnt(raw: unknown): raw is Learnt {
   const { policyId, name, address, ends } = (raw ?? {}) as Record<string, unknown>;
   if (typeof policyId !== 'string' || typeof name !== 'string' || typeof ends !== 'number') return false;
-  return typeof address === 'string' && parseAddressValue(address) !== undefined && reservedRangeOf(address) === undefined;
+  return (
+    typeof address === 'string' && parseAddressValue(address) !== undefined && reservedRangeOf(address) === undefined
+  );
 }

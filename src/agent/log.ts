@@ -12,6 +12,11 @@ export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
  * a file to load, which the executable does not have.
  */
 export function openLog(level: LogLevel): Log {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label: string) => ({ level: label }) } };
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
   return pino(options, pino.destination({ dest: 2, sync: true }));
 }

@@ -31,7 +31,7 @@ export class NamesService {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #recalled: readonly Learnt[] = [];
-  #isNews = false;
+  #remembering: NodeJS.Timeout | undefined;
 
   constructor({ state, repair, onQuery, onRefresh }: NamesServiceOptions) {
     this.#state = state;
@@ -43,7 +43,7 @@ export class NamesService {
       open,
       report: (report) => {
         noteReport(this.#refresh, state.work, report);
-        this.#isNews ||= report.addresses.length > 0;
+        if (report.addresses.length > 0) this.#rememberSoon();
         onQuery(report);
       },
     });
@@ -82,14 +82,17 @@ export class NamesService {
 
   /** As {@link timed}, with what containers learnt under policies that are about to be replaced, as far as the new ones list it too. */
   carriedOver(records: readonly AttachmentRecord[]): Element[] {
-    const { refreshed } = namesWork(records, []);
     const now = Date.now();
     const before = learntOf(this.#opener.elements(), this.#state.work.refreshed, now);
     const next = new Map(this.#state.records.map(({ key, egress }) => [key, egress?.policyId]));
-    const moves = records.flatMap(({ key, egress }) => (egress === undefined ? [] : [{ from: next.get(key), to: egress.policyId }]));
-    const moved = moves.flatMap(({ from, to }) => (from === to ? [] : before.filter(({ policyId }) => policyId === from).map((one) => ({ ...one, policyId: to }))));
+    const moves = records.flatMap(({ key, egress }) =>
+      egress === undefined ? [] : [{ from: next.get(key), to: egress.policyId }],
+    );
+    const moved = moves.flatMap(({ from, to }) =>
+      from === to ? [] : before.filter(({ policyId }) => policyId === from).map((one) => ({ ...one, policyId: to })),
+    );
     this.#recalled = [...this.#recalled, ...moved];
-    return [...this.timed(records)];
+    return this.timed(records);
   }
 
   /** Puts everything again that was open: somebody wrote the tables anew, or this agent has just begun. */
@@ -103,12 +106,9 @@ export class NamesService {
     await this.#forced.renew();
   }
 
-  /** Keeps the redirections alive, tries again where no queries could be taken, and writes down what was learnt. */
+  /** Keeps the redirections alive, and tries again where no queries could be taken. */
   async tick(): Promise<void> {
     await (this.problems.length > 0 ? this.#forced.follow(this.#state.records) : this.#forced.renew());
-    if (!this.#isNews) return;
-    this.#isNews = false;
-    this.#rememberLearnt();
   }
 
   /** Asks for every name now. */
@@ -133,9 +133,17 @@ export class NamesService {
   async stop(): Promise<void> {
     await this.#forced.stop();
     this.#stop.abort();
+    clearTimeout(this.#remembering);
     this.#rememberLearnt();
     await Promise.all([this.#running, this.#proxy.close()]);
     this.#session.close();
+  }
+
+  #rememberSoon(): void {
+    this.#remembering ??= setTimeout(() => {
+      this.#remembering = undefined;
+      this.#rememberLearnt();
+    }, 1000);
   }
 
   #rememberLearnt(): void {
@@ -147,7 +155,8 @@ export class NamesService {
   }
 
   async #put(elements: readonly Element[]): Promise<void> {
-    if (elements.length > 0) await this.#session.commit(changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements }));
+    if (elements.length > 0)
+      await this.#session.commit(changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements }));
   }
 }
 

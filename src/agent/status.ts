@@ -13,13 +13,21 @@ export interface AgentStatus {
   readonly attachments: number;
   readonly names: number;
   readonly openAddresses: number;
-  readonly dns: { readonly addresses: readonly string[]; readonly queries: number; readonly problems: readonly string[] };
+  readonly dns: {
+    readonly addresses: readonly string[];
+    readonly queries: number;
+    readonly problems: readonly string[];
+  };
   /** Policies whose file cannot be used; what they said before is in force. */
   readonly invalidPolicies: readonly { readonly policy: string; readonly why: string }[];
   readonly dead: readonly DeadAttachment[];
   readonly repairs: number;
   /** The last ones, newest first. */
-  readonly lastRepairs: readonly { readonly at: string; readonly what: readonly string[]; readonly milliseconds: number }[];
+  readonly lastRepairs: readonly {
+    readonly at: string;
+    readonly what: readonly string[];
+    readonly milliseconds: number;
+  }[];
   /** What is wrong now, in sentences. */
   readonly problems: readonly string[];
 }
@@ -32,11 +40,21 @@ export interface NameStatus {
 }
 
 /** Every name with what it has open, those without an address too. */
-export function namesStatus(open: readonly Element[], names: Iterable<string>, reports: ReadonlyMap<string, RefreshReport>): NameStatus[] {
+export function namesStatus(
+  open: readonly Element[],
+  names: Iterable<string>,
+  reports: ReadonlyMap<string, RefreshReport>,
+): NameStatus[] {
   const byName = Map.groupBy(open, ({ comment }) => comment ?? '');
   return [...new Set([...names, ...byName.keys()])].toSorted().map((name) => {
-    const addresses = (byName.get(name) ?? []).map(({ key, timeout }) => (timeout === undefined ? { address: key } : { address: key, seconds: timeout }));
-    return { name, addresses: [...new Map(addresses.map((one) => [one.address, one])).values()], problems: reports.get(name)?.problems ?? [] };
+    const addresses = (byName.get(name) ?? []).map(({ key, timeout }) =>
+      timeout === undefined ? { address: key } : { address: key, seconds: timeout },
+    );
+    return {
+      name,
+      addresses: [...new Map(addresses.map((one) => [one.address, one])).values()],
+      problems: reports.get(name)?.problems ?? [],
+    };
   });
 }
 
@@ -49,9 +67,12 @@ export class RepairHistory {
   add({ concern, repaired, problem, took }: RepairReport): void {
     if (problem === undefined) {
       this.#count += 1;
-      this.#last = [{ at: new Date().toISOString(), what: repaired, milliseconds: Math.round(took) }, ...this.#last].slice(0, 20);
+      this.#last = [
+        { at: new Date().toISOString(), what: repaired, milliseconds: Math.round(took) },
+        ...this.#last,
+      ].slice(0, 20);
       this.#failures.delete(concern);
-    } else this.#failures.set(concern, problem instanceof Error ? problem.message : String(problem));
+    } else this.#failures.set(concern, problem instanceof Error ? problem.message : JSON.stringify(problem));
   }
 
   /** The last look at it found everything in place. */

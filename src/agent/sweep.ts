@@ -43,8 +43,11 @@ export class Sweep {
       const known = readKnown();
       const findings = findRecords({ ...known, broken: [] });
       const before = this.#dead;
-      this.#dead = new Map(findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding, now)]));
-      for (const [id, dead] of this.#dead) if (!before.has(id)) this.#options.report({ what: 'found', attachment: dead });
+      this.#dead = new Map(
+        findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding, now)]),
+      );
+      for (const [id, dead] of this.#dead)
+        if (!before.has(id)) this.#options.report({ what: 'found', attachment: dead });
       if (this.#options.clean) for (const finding of findings) await this.#remove(finding, now);
     } catch {
       // The records cannot be listed: the next look says whether that lasts.
@@ -73,5 +76,11 @@ function idOf({ network, name }: Finding): string {
 }
 
 function attachment({ name, network, containerId, why }: Finding, since: number): DeadAttachment {
-  return { name, why, since, ...(network === undefined ? {} : { network }), ...(containerId === undefined ? {} : { containerId }) };
+  return {
+    name,
+    why,
+    since,
+    ...(network === undefined ? {} : { network }),
+    ...(containerId === undefined ? {} : { containerId }),
+  };
 }

@@ -14,7 +14,9 @@ export interface LeaseUse {
 
 /** Lease use of the networks that have containers, by the conf of one of them. Never throws. */
 export function leaseUse(records: readonly AttachmentRecord[]): LeaseUse[] {
-  const networks = new Map(records.flatMap(({ network, link }) => (link?.ipam.type === 'host-local' ? [[network, link] as const] : [])));
+  const networks = new Map(
+    records.flatMap(({ network, link }) => (link?.ipam.type === 'host-local' ? [[network, link] as const] : [])),
+  );
   return [...networks].flatMap(([network, { conf, ipam }]) => {
     try {
       const fields = new Fields(conf).object('ipam');

@@ -13,44 +13,115 @@ export interface MetricsSource {
   readonly openAddresses: () => number;
   readonly invalidPolicies: () => readonly string[];
   /** Packets that were denied, by attachment. */
-  readonly denials: () => Promise<readonly { labels: { network: string; container: string; ifname: string }; packets: number }[]>;
+  readonly denials: () => Promise<
+    readonly { labels: { network: string; container: string; ifname: string }; packets: number }[]
+  >;
   readonly leases: () => readonly LeaseUse[];
 }
 
 /** Everything that the agent counts, in the text that Prometheus reads. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #queries = new Counter({ name: 'drawbridge_dns_queries_total', help: 'Queries of containers, by what became of them', labelNames: ['verdict', 'from'], registers: [this.#registry] });
-  readonly #querySeconds = new Histogram({ name: 'drawbridge_dns_query_seconds', help: 'From a query to its answer', buckets, registers: [this.#registry] });
-  readonly #openSeconds = new Histogram({ name: 'drawbridge_name_open_seconds', help: 'What opening the addresses of an answer took of that', buckets, registers: [this.#registry] });
-  readonly #stripped = new Counter({ name: 'drawbridge_dns_stripped_addresses_total', help: 'Addresses that were taken out of answers: no name opens them', registers: [this.#registry] });
-  readonly #refreshes = new Counter({ name: 'drawbridge_name_refreshes_total', help: 'Attempts at names that were asked for again', labelNames: ['outcome'], registers: [this.#registry] });
-  readonly #repairs = new Counter({ name: 'drawbridge_repairs_total', help: 'Things that were lost and put back', labelNames: ['concern', 'outcome'], registers: [this.#registry] });
-  readonly #repairSeconds = new Histogram({ name: 'drawbridge_repair_seconds', help: 'From noticing a loss to having put it back', labelNames: ['concern'], buckets, registers: [this.#registry] });
-  readonly #policyChanges = new Counter({ name: 'drawbridge_policy_changes_total', help: 'Attachments that came under a changed policy', registers: [this.#registry] });
+  readonly #queries = new Counter({
+    name: 'drawbridge_dns_queries_total',
+    help: 'Queries of containers, by what became of them',
+    labelNames: ['verdict', 'from'],
+    registers: [this.#registry],
+  });
+  readonly #querySeconds = new Histogram({
+    name: 'drawbridge_dns_query_seconds',
+    help: 'From a query to its answer',
+    buckets,
+    registers: [this.#registry],
+  });
+  readonly #openSeconds = new Histogram({
+    name: 'drawbridge_name_open_seconds',
+    help: 'What opening the addresses of an answer took of that',
+    buckets,
+    registers: [this.#registry],
+  });
+  readonly #stripped = new Counter({
+    name: 'drawbridge_dns_stripped_addresses_total',
+    help: 'Addresses that were taken out of answers: no name opens them',
+    registers: [this.#registry],
+  });
+  readonly #refreshes = new Counter({
+    name: 'drawbridge_name_refreshes_total',
+    help: 'Attempts at names that were asked for again',
+    labelNames: ['outcome'],
+    registers: [this.#registry],
+  });
+  readonly #repairs = new Counter({
+    name: 'drawbridge_repairs_total',
+    help: 'Things that were lost and put back',
+    labelNames: ['concern', 'outcome'],
+    registers: [this.#registry],
+  });
+  readonly #repairSeconds = new Histogram({
+    name: 'drawbridge_repair_seconds',
+    help: 'From noticing a loss to having put it back',
+    labelNames: ['concern'],
+    buckets,
+    registers: [this.#registry],
+  });
+  readonly #policyChanges = new Counter({
+    name: 'drawbridge_policy_changes_total',
+    help: 'Attachments that came under a changed policy',
+    registers: [this.#registry],
+  });
 
   constructor(source: MetricsSource) {
     const registers = [this.#registry];
-    gauge('drawbridge_agent_info', 'The agent, and its version', ['version'], (add) => add({ version: source.version }, 1));
-    gauge('drawbridge_attachments', 'Attachments by state: dead ones have no container any more, broken ones a record that cannot be read', ['state'], (add) => {
-      for (const [state, count] of Object.entries(source.attachments())) add({ state }, count);
-    });
+    gauge('drawbridge_agent_info', 'The agent, and its version', ['version'], (add) =>
+      add({ version: source.version }, 1),
+    );
+    gauge(
+      'drawbridge_attachments',
+      'Attachments by state: dead ones have no container any more, broken ones a record that cannot be read',
+      ['state'],
+      (add) => {
+        for (const [state, count] of Object.entries(source.attachments())) add({ state }, count);
+      },
+    );
     gauge('drawbridge_names', 'Names that are kept open', [], (add) => add({}, source.names()));
-    gauge('drawbridge_name_addresses', 'Addresses that names have open, each protocol and port counted', [], (add) => add({}, source.openAddresses()));
-    gauge('drawbridge_policy_invalid', 'Policies whose file cannot be used; what they said before is in force', ['policy'], (add) => {
-      for (const policy of source.invalidPolicies()) add({ policy }, 1);
-    });
-    gauge('drawbridge_denied_packets', 'Packets of an attachment that its policy denied, since the tables were written', ['network', 'container', 'ifname'], async (add) => {
-      for (const { labels, packets } of await source.denials()) add(labels, packets);
-    });
+    gauge('drawbridge_name_addresses', 'Addresses that names have open, each protocol and port counted', [], (add) =>
+      add({}, source.openAddresses()),
+    );
+    gauge(
+      'drawbridge_policy_invalid',
+      'Policies whose file cannot be used; what they said before is in force',
+      ['policy'],
+      (add) => {
+        for (const policy of source.invalidPolicies()) add({ policy }, 1);
+      },
+    );
+    gauge(
+      'drawbridge_denied_packets',
+      'Packets of an attachment that its policy denied, since the tables were written',
+      ['network', 'container', 'ifname'],
+      async (add) => {
+        for (const { labels, packets } of await source.denials()) add(labels, packets);
+      },
+    );
     const leaseLabels = ['network', 'subnet'];
-    gauge('drawbridge_leases', 'Addresses that are leased', leaseLabels, (add) => source.leases().forEach(({ network, subnet, used }) => add({ network, subnet }, used)));
-    gauge('drawbridge_leases_limit', 'Addresses that can be leased', leaseLabels, (add) => source.leases().forEach(({ network, subnet, size }) => add({ network, subnet }, size)));
+    gauge('drawbridge_leases', 'Addresses that are leased', leaseLabels, (add) =>
+      source.leases().forEach(({ network, subnet, used }) => add({ network, subnet }, used)),
+    );
+    gauge('drawbridge_leases_limit', 'Addresses that can be leased', leaseLabels, (add) =>
+      source.leases().forEach(({ network, subnet, size }) => add({ network, subnet }, size)),
+    );
     gauge('process_resident_memory_bytes', 'Memory of the agent', [], (add) => add({}, process.memoryUsage().rss));
     gauge('process_cpu_seconds_total', 'Processor time of the agent', [], (add) => add({}, processorSeconds()));
-    gauge('process_start_time_seconds', 'When the agent began, in seconds since 1970', [], (add) => add({}, Date.now() / 1000 - process.uptime()));
+    gauge('process_start_time_seconds', 'When the agent began, in seconds since 1970', [], (add) =>
+      add({}, Date.now() / 1000 - process.uptime()),
+    );
 
-    function gauge(name: string, help: string, labelNames: readonly string[], read: (add: (labels: Record<string, string>, value: number) => void) => void | Promise<void>): void {
+    function gauge(
+      name: string,
+      help: string,
+      labelNames: readonly string[],
+      read: (add: (labels: Record<string, string>, value: number) => void) => void | Promise<void>,
+    ): void {
       new Gauge({
         name,
         help,
@@ -76,7 +147,10 @@ export class Metrics {
   }
 
   repair({ concern, repaired, problem, took }: RepairReport): void {
-    this.#repairs.inc({ concern, outcome: problem === undefined ? 'repaired' : 'failed' }, Math.max(1, repaired.length));
+    this.#repairs.inc(
+      { concern, outcome: problem === undefined ? 'repaired' : 'failed' },
+      Math.max(1, repaired.length),
+    );
     if (problem === undefined) this.#repairSeconds.observe({ concern }, took / 1000);
   }
 

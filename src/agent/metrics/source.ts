@@ -29,7 +29,10 @@ export function metricsSource({
     denials: async () => {
       const policed = state.records.filter(({ egress }) => egress !== undefined);
       const counts = await readDenials(policed);
-      return policed.map(({ key, network, containerId, ifname }) => ({ labels: { network, container: containerId, ifname }, packets: counts.get(key) ?? 0 }));
+      return policed.map(({ key, network, containerId, ifname }) => ({
+        labels: { network, container: containerId, ifname },
+        packets: counts.get(key) ?? 0,
+      }));
     },
     leases: () => leaseUse(state.records),
   };

@@ -18,8 +18,15 @@ export async function repairFirewalls(records: readonly AttachmentRecord[]): Pro
     const warnings = await openForeignFirewalls(bridge, { ...options, again: true });
     problems.push(...warnings.map(({ message, remedy }) => `${message}; ${remedy}`));
     const left = (await inspectForeignFirewalls(bridge, options)).filter(({ state }) => state === 'closed');
-    const opened = closed.filter(({ firewall, blocker }) => !left.some((one) => one.firewall === firewall && one.blocker === blocker));
-    repaired.push(...opened.map(({ firewall, blocker }) => `${firewall} dropped the traffic of "${bridge}" by ${blocker}; our accepts are first again`));
+    const opened = closed.filter(
+      ({ firewall, blocker }) => !left.some((one) => one.firewall === firewall && one.blocker === blocker),
+    );
+    repaired.push(
+      ...opened.map(
+        ({ firewall, blocker }) =>
+          `${firewall} dropped the traffic of "${bridge}" by ${blocker}; our accepts are first again`,
+      ),
+    );
     problems.push(...left.map(({ firewall, blocker }) => `${firewall} drops the traffic of "${bridge}" by ${blocker}`));
   }
   return { repaired, problems };

@@ -3,7 +3,7 @@ import { basename } from 'node:path/posix';
 import { Fields } from '../../cni/fields.ts';
 import { prepareBridge } from '../../host/bridge.ts';
 import { readInterface } from '../../host/interfaces.ts';
-import { applyBatch } from '../../host/ip.ts';
+import { applyBatch, BatchError } from '../../host/ip.ts';
 import { enableForwarding, hasIpv6, writeSysctls } from '../../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
@@ -24,8 +24,18 @@ export async function repairLinks(records: readonly AttachmentRecord[]): Promise
   const present = records.filter((record) => existsSync(`/sys/class/net/${portOf(record)}`));
   const repaired: string[] = [];
   for (const plan of bridgePlans(present.filter(isLinked))) repaired.push(...(await repairBridge(plan)));
-  for (const record of present) repaired.push(...(await repairPort(record)));
+  for (const record of present) repaired.push(...(await unlessGone(repairPort(record))));
   return repaired;
+}
+
+/** A DEL takes interfaces away at any moment. */
+async function unlessGone(repair: Promise<string[]>): Promise<string[]> {
+  try {
+    return await repair;
+  } catch (error) {
+    if (error instanceof BatchError && error.reason === 'missing') return [];
+    throw error;
+  }
 }
 
 /** One plan for each bridge and VLAN that has containers: what differs between their confs adds up in `keep`. */
@@ -74,7 +84,8 @@ async function repairPort(record: AttachmentRecord): Promise<string[]> {
     ...(lost ? [`link set dev ${port} master ${bridge}`] : []),
     ...(flags.length > 0 ? [`link set dev ${port} type bridge_slave ${flags.join(' ')}`] : []),
   ]);
-  if (lost && record.link !== undefined && conf !== undefined) await applyBatch(vlanLines(record.link, conf), { program: 'bridge' });
+  if (lost && record.link !== undefined && conf !== undefined)
+    await applyBatch(vlanLines(record.link, conf), { program: 'bridge' });
   if (lost) return [`"${port}" was no port of "${bridge}" any more`];
   return [open ? `"${port}" was no longer isolated from its siblings` : `Hairpin mode of "${port}" was off`];
 }

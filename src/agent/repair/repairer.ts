@@ -20,112 +20,118 @@ export interface RepairReport {
 }
 
 /** Milliseconds: a transaction is told line by line, and programs run in rows. */
-const together = 20;
+const together = 10;
 
 /** Milliseconds between looks: other firewalls are listed whole, and some programs rewrite them every second. */
-const leastPause: Readonly<Record<Concern, number>> = { tables: 100, timed: 100, chains: 500, links: 100, firewalls: 700 };
+const leastPause: Readonly<Record<Concern, number>> = { tables: 50, timed: 50, chains: 200, links: 50, firewalls: 300 };
 
-/** Milliseconds; where somebody undoes what is put back, again and again, each look waits twice as long as the one before. */
+/** Where somebody undoes what is put back, again and again, each look past this many waits twice as long as the one before. */
+const patience = 3;
+/** Milliseconds. */
 const longestBackOff = 30_000;
 
 /** Milliseconds: every program that a look runs has a deadline of half a minute at most. */
 const stuckAfter = 120_000;
 
-/** In this order: rules first, since without them all is shut by the gate. */
-const order: readonly Concern[] = ['tables', 'timed', 'links', 'firewalls', 'chains'];
+/** One concern. Times are those of performance.now(). */
+class Watch {
+  /** When the first change was noticed that has not been looked at. */
+  noticed: number | undefined;
+  lookedAt = -Infinity;
+  beganAt = 0;
+  /** Looks in a row that had something to put back, or failed. */
+  inARow = 0;
+  timer: NodeJS.Timeout | undefined;
+  working: Promise<void> | undefined;
+}
 
 /**
- * Decides when to look: soon after something changed, once for many changes, never two at a time. What a repair
- * changes is seen as a change too; the look that it leads to finds everything in place, and that is the end of it.
+ * Decides when to look: soon after something changed, once for many changes, never twice at a time at one thing. What a
+ * repair changes is seen as a change too; the look that it leads to finds everything in place, and that is the end of it.
  */
 export class Repairer {
   readonly #options: RepairerOptions;
-  /** When the first change was noticed that has not been looked at. */
-  readonly #noticed = new Map<Concern, number>();
-  readonly #lookedAt = new Map<Concern, number>();
-  readonly #inARow = new Map<Concern, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #working: Promise<void> | undefined;
+  readonly #watches: ReadonlyMap<Concern, Watch>;
   #isStopped = false;
-  #beganAt = 0;
 
   constructor(options: RepairerOptions) {
     this.#options = options;
+    this.#watches = new Map((Object.keys(options.repairs) as Concern[]).map((concern) => [concern, new Watch()]));
   }
 
   /** Something changed: looks soon. */
   notice(concerns: readonly Concern[]): void {
-    if (this.#isStopped || concerns.length === 0) return;
-    const now = performance.now();
-    for (const concern of concerns) if (!this.#noticed.has(concern)) this.#noticed.set(concern, now);
-    this.#plan();
+    for (const concern of concerns) {
+      const watch = this.#watchOf(concern);
+      watch.noticed ??= performance.now();
+      this.#plan(concern, watch);
+    }
   }
 
-  /** Looks at everything now; settles when that is done. */
+  /** Looks at everything now, whatever was tried in vain before; settles when that is done. */
   async lookNow(): Promise<void> {
-    await this.#working;
-    const now = performance.now();
-    for (const concern of order) this.#noticed.set(concern, now);
-    this.#lookedAt.clear();
-    await this.#begin();
+    await Promise.all(
+      [...this.#watches].map(async ([concern, watch]) => {
+        await watch.working;
+        watch.noticed ??= performance.now();
+        await this.#begin(concern, watch);
+      }),
+    );
   }
 
   /** A look that began long ago has not ended: the watchdog is to know. */
   get isStuck(): boolean {
-    return this.#working !== undefined && performance.now() - this.#beganAt > stuckAfter;
+    return [...this.#watches.values()].some(
+      ({ working, beganAt }) => working !== undefined && performance.now() - beganAt > stuckAfter,
+    );
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#working;
+    for (const { timer } of this.#watches.values()) clearTimeout(timer);
+    await Promise.all([...this.#watches.values()].map(async ({ working }) => working));
   }
 
-  #plan(): void {
-    if (this.#working !== undefined || this.#isStopped) return;
-    const now = performance.now();
-    const due = [...this.#noticed.keys()].map((concern) => this.#dueAt(concern));
-    if (due.length === 0) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#begin(), Math.max(0, Math.min(...due) - now));
+  #plan(concern: Concern, watch: Watch): void {
+    if (watch.working !== undefined || watch.noticed === undefined || this.#isStopped) return;
+    const pause = Math.min(leastPause[concern] * 2 ** Math.max(0, watch.inARow - patience), longestBackOff);
+    const dueAt = Math.max(watch.noticed + together, watch.lookedAt + pause);
+    clearTimeout(watch.timer);
+    watch.timer = setTimeout(() => void this.#begin(concern, watch), Math.max(0, dueAt - performance.now()));
   }
 
-  #dueAt(concern: Concern): number {
-    const noticed = this.#noticed.get(concern) ?? 0;
-    const backOff = Math.min(2 ** (this.#inARow.get(concern) ?? 0), longestBackOff / leastPause[concern]);
-    return Math.max(noticed + together, (this.#lookedAt.get(concern) ?? -Infinity) + leastPause[concern] * backOff);
-  }
-
-  async #begin(): Promise<void> {
-    if (this.#working === undefined) this.#beganAt = performance.now();
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-      this.#plan();
+  async #begin(concern: Concern, watch: Watch): Promise<void> {
+    if (this.#isStopped) return;
+    clearTimeout(watch.timer);
+    watch.working ??= this.#look(concern, watch).finally(() => {
+      watch.working = undefined;
+      this.#plan(concern, watch);
     });
-    await this.#working;
+    await watch.working;
   }
 
-  async #work(): Promise<void> {
-    for (const concern of order) {
-      const noticed = this.#noticed.get(concern);
-      if (noticed === undefined || this.#dueAt(concern) > performance.now() + 1) continue;
-      this.#noticed.delete(concern);
-      await this.#look(concern, noticed);
-    }
-  }
-
-  async #look(concern: Concern, noticed: number): Promise<void> {
+  async #look(concern: Concern, watch: Watch): Promise<void> {
     const { repairs, report, well } = this.#options;
+    const noticed = watch.noticed ?? performance.now();
+    watch.noticed = undefined;
+    watch.beganAt = performance.now();
+    const took = (): number => performance.now() - noticed;
     try {
       const repaired = await repairs[concern]();
-      this.#inARow.set(concern, repaired.length === 0 ? 0 : (this.#inARow.get(concern) ?? 0) + 1);
-      if (repaired.length > 0) report({ concern, repaired, took: performance.now() - noticed });
+      watch.inARow = repaired.length === 0 ? 0 : watch.inARow + 1;
+      if (repaired.length > 0) report({ concern, repaired, took: took() });
       else well?.(concern);
     } catch (problem) {
-      this.#inARow.set(concern, (this.#inARow.get(concern) ?? 0) + 1);
-      this.#noticed.set(concern, performance.now());
-      report({ concern, repaired: [], problem, took: performance.now() - noticed });
+      watch.inARow += 1;
+      watch.noticed = performance.now();
+      report({ concern, repaired: [], problem, took: took() });
     }
-    this.#lookedAt.set(concern, performance.now());
+    watch.lookedAt = performance.now();
+  }
+
+  #watchOf(concern: Concern): Watch {
+    const watch = this.#watches.get(concern);
+    if (watch === undefined) throw new RangeError(`Nobody looks after "${concern}"`);
+    return watch;
   }
 }

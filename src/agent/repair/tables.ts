@@ -38,7 +38,9 @@ export async function repairChains(keep: KeepTimed): Promise<string[]> {
     const changed = await changedChains();
     if (changed.length === 0) return [];
     await rebuild(keep);
-    return [`Somebody changed ${changed.slice(0, 3).join(', ')}${changed.length > 3 ? ` and ${changed.length - 3} more` : ''}; our tables were written anew`];
+    return [
+      `Somebody changed ${changed.slice(0, 3).join(', ')}${changed.length > 3 ? ` and ${changed.length - 3} more` : ''}; our tables were written anew`,
+    ];
   });
 }
 

@@ -64,13 +64,17 @@ async function answer(line: string, methods: Readonly<Record<string, Method>>): 
   try {
     const request = JSON.parse(line) as { id?: unknown; method?: unknown; params?: unknown } | null;
     id = request?.id ?? null;
-    const name = String(request?.method ?? '');
+    const name = typeof request?.method === 'string' ? request.method : '';
     const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
-    if (method === undefined) throw new RangeError(`There is no method ${JSON.stringify(name)}: there are ${Object.keys(methods).join(', ')}`);
+    if (method === undefined)
+      throw new RangeError(`There is no method ${JSON.stringify(name)}: there are ${Object.keys(methods).join(', ')}`);
     const params = typeof request?.params === 'object' && request.params !== null ? request.params : {};
     return { id, result: (await method(params as Record<string, unknown>)) ?? {} };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { id, error: error instanceof CniError ? { code: error.code, message, details: error.details ?? '' } : { message } };
+    return {
+      id,
+      error: error instanceof CniError ? { code: error.code, message, details: error.details ?? '' } : { message },
+    };
   }
 }

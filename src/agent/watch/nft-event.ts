@@ -13,7 +13,8 @@ export function concernsOf(line: string): readonly Concern[] {
   if (/\blost\b/.test(line)) return ['tables', 'timed', 'chains', 'firewalls'];
   const [verb = '', kind = '', family = '', table = '', set = ''] = line.split(' ', 5);
   if (!verbs.has(verb)) return [];
-  if (table !== 'drawbridge' || (family !== 'inet' && family !== 'bridge')) return kind === 'element' ? [] : ['firewalls'];
+  if (table !== 'drawbridge' || (family !== 'inet' && family !== 'bridge'))
+    return kind === 'element' ? [] : ['firewalls'];
   const isRemoval = verb === 'delete' || verb === 'destroy';
   switch (kind) {
     case 'table':
