@@ -161,6 +161,42 @@ export const commands: readonly Command[] = [
     load: async () => import('./presets.ts'),
   },
   {
+    name: 'watch',
+    summary: 'Show denials as they happen',
+    about: [
+      'One line for each destination, at most twice a second: the container, where it wanted to go, the name of the address where an answer named it, and the rule. With --json one object on each line.',
+    ],
+    options: [
+      { flag: '--container CONTAINER', about: 'Only of this one', completes: 'containers' },
+      { flag: '--for SECONDS', about: 'End by itself after this time' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge watch', about: 'until Ctrl-C' },
+      {
+        line: 'drawbridge watch --container ci-runner --json --for 60',
+        about: 'a minute of one container, for a program',
+      },
+    ],
+    needsRoot: true,
+    load: async () => import('./watch.ts'),
+  },
+  {
+    name: 'learn',
+    summary: 'Turn what a container did into the smallest policy that allows it',
+    about: [
+      'Takes what the policy of a container denied in the last ten minutes, or would have denied under "audit", and prints a policy that allows it: names where an answer named an address, ports and protocols as they were used. Says what it could not name, and what no policy opens.',
+    ],
+    operands: [container],
+    options: [{ flag: '--for SECONDS', about: 'Go on collecting for this time' }, json],
+    examples: [
+      { line: 'drawbridge learn ci-runner > /etc/drawbridge/policies/ci.json', about: 'after one build under audit' },
+      { line: 'drawbridge learn ci-runner --for 600', about: 'while a long build runs' },
+    ],
+    needsRoot: true,
+    load: async () => import('./learn.ts'),
+  },
+  {
     name: 'refresh',
     summary: 'Read policy files and resolve names again, now',
     about: [

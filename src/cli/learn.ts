@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CniError, codes } from '../cni/errors.ts';
+import { policyNotices } from '../egress/describe.ts';
+import { parsePolicy } from '../egress/parse.ts';
+import type { Policy } from '../egress/policy.ts';
+import { judge } from '../egress/judge.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import { listRecords } from '../records/store.ts';
+import { valueOf, type Invocation } from './command.ts';
+import { learnPolicy, type Learnt, type Wanted } from './learn/entries.ts';
+import { readDenied, type Denied } from './survey/denials.ts';
+import { findAttachments } from './survey/find.ts';
+import { readKnownNames } from './survey/known-names.ts';
+import { surroundingsOf } from './survey/surroundings.ts';
+import { addressesOf, count, shortId } from './survey/words.ts';
+import { printJson, wrap, type Terminal } from './terminal.ts';
+import { secondsOf } from './watch.ts';
+
+/** Milliseconds between two looks; the kernel forgets a denial after ten minutes. */
+const pause = 1000;
+
+/** Turns what a container was denied, or would have been under audit, into the smallest policy that allows it. */
+export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const {
+    operands: [asked = ''],
+    options,
+  } = invocation;
+  const { records } = listRecords();
+  const record = findAttachments(asked, records).find(({ egress }) => egress !== undefined);
+  const policy = record?.egress?.policy;
+  if (record === undefined || policy === undefined)
+    throw new CniError(
+      codes.unknownContainer,
+      `Cannot learn from container "${asked}": it has no policy`,
+      'Give its network an "egress-policy" with "mode": "allowlist", "preset": "none" and "audit": true',
+    );
+  if (!policy.audit)
+    terminal.note(
+      `${terminal.paint.warn('!')} ${wrap('"audit" is off: what was denied is seen, but not what the container would have done after that. With "audit": true it runs on.', terminal.width - 2, '  ')}`,
+    );
+  const time = valueOf(invocation, 'for');
+  const denied = await collect(record, time === undefined ? 0 : secondsOf(time));
+  const learnt = learnPolicy(policy, wantedOf(denied, { record, records, policy }));
+  const next = { ...learnt, notices: policyNotices(parsePolicy(learnt.policy, '')) };
+  if (options['json'] === true) printJson(terminal, { ...next, destinations: denied.length });
+  else print(record, denied.length, next, terminal);
+  return 0;
+}
+
+/** What the kernel remembers of the last ten minutes, and what comes in the time that is given. */
+async function collect(record: AttachmentRecord, seconds: number): Promise<Denied[]> {
+  const own = new Set(addressesOf(record));
+  const found = new Map<string, Denied>();
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    for (const one of await readDenied())
+      if (own.has(one.source)) found.set(`${one.destination} ${one.protocol} ${one.port ?? ''}`, one);
+    const left = end - Date.now();
+    if (left <= 0) return [...found.values()];
+    await sleep(Math.min(pause, left));
+  }
+}
+
+function wantedOf(
+  denied: readonly Denied[],
+  { record, records, policy }: { record: AttachmentRecord; records: readonly AttachmentRecord[]; policy: Policy },
+): Wanted[] {
+  const names = readKnownNames();
+  const surroundings = surroundingsOf(record, records);
+  return denied.flatMap(({ destination, protocol, port }) => {
+    const own = { destination, protocol, ...(port === undefined ? {} : { port }), names: names.get(destination) ?? [] };
+    const verdict = judge(
+      { ...policy, audit: false },
+      { address: destination, protocol, ...(port === undefined ? {} : { port }), names: [] },
+      surroundings,
+    );
+    return verdict.verdict === 'allow' ? [] : [{ ...own, verdict }];
+  });
+}
+
+function print(
+  { containerId }: AttachmentRecord,
+  destinations: number,
+  { policy, unnamed, refused, notices }: Learnt & { readonly notices: readonly string[] },
+  { out, note, paint, width }: Terminal,
+): void {
+  note(
+    paint.faint(
+      `# from ${count(destinations, 'destination')} that ${shortId(containerId)} asked for; save it as /etc/drawbridge/policies/NAME.json`,
+    ),
+  );
+  out(JSON.stringify(policy, null, 2));
+  const tell = (text: string): void => note(`${paint.warn('!')} ${wrap(text, width - 2, '  ')}`);
+  if (unnamed.length > 0)
+    tell(
+      `No answer named ${unnamed.join(', ')}: ${unnamed.length === 1 ? 'it stands' : 'they stand'} there as ${unnamed.length === 1 ? 'an address' : 'addresses'}, which may belong to somebody else tomorrow.`,
+    );
+  for (const { destination, why } of refused) tell(`${destination} stays closed: ${why}.`);
+  for (const notice of notices) tell(notice);
+}

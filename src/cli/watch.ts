@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AttachmentRecord } from '../records/record.ts';
+import { listRecords } from '../records/store.ts';
+import { UsageError, valueOf, type Invocation } from './command.ts';
+import { verdictOf } from './explain/verdict.ts';
+import { readDenied, type Denied } from './survey/denials.ts';
+import { findAttachments } from './survey/find.ts';
+import { readKnownNames } from './survey/known-names.ts';
+import { surroundingsOf } from './survey/surroundings.ts';
+import { addressesOf, shortId } from './survey/words.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Milliseconds between two looks: a person sees it at once, and nft costs little. */
+const pause = 500;
+
+/** Shows denials as they happen, until it is interrupted or the time is over. */
+export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const { options } = invocation;
+  const asked = valueOf(invocation, 'container');
+  const end = Date.now() + secondsOf(valueOf(invocation, 'for')) * 1000;
+  if (asked !== undefined) findAttachments(asked, listRecords().records);
+  let before = countsOf(await readDenied());
+  if (options['json'] !== true) terminal.note(terminal.paint.faint('Watching; Ctrl-C ends it.'));
+  while (Date.now() < end) {
+    await sleep(Math.min(pause, Math.max(0, end - Date.now())));
+    const denied = await readDenied();
+    const { records } = listRecords();
+    const names = readKnownNames();
+    for (const one of denied) {
+      const packets = one.packets - Math.min(before.get(keyOf(one)) ?? 0, one.packets);
+      const record =
+        packets === 0 ? undefined : records.find((candidate) => addressesOf(candidate).includes(one.source));
+      if (packets === 0 || (asked !== undefined && (record === undefined || !isAsked(asked, record)))) continue;
+      show(eventOf({ ...one, packets }, record, { records, names }), options['json'] === true, terminal);
+    }
+    before = countsOf(denied);
+  }
+  return 0;
+}
+
+/** Infinity without a text. Throws {@link UsageError} for what is no number of seconds. */
+export function secondsOf(text: string | undefined): number {
+  if (text === undefined) return Infinity;
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds > 0) return seconds;
+  throw new UsageError(`Cannot wait for "${text}" seconds: a number above 0 is expected`);
+}
+
+/** As conf/schema/watch.json has it: one on each line. */
+interface Event {
+  readonly time: string;
+  readonly containerId: string | null;
+  readonly network: string | null;
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: string;
+  readonly port: number | null;
+  readonly names: readonly string[];
+  readonly packets: number;
+  readonly rule: string | null;
+  readonly reason: string | null;
+  readonly audited: boolean;
+}
+
+function eventOf(
+  { source, destination, protocol, port, packets }: Denied,
+  record: AttachmentRecord | undefined,
+  { records, names }: { records: readonly AttachmentRecord[]; names: ReadonlyMap<string, string[]> },
+): Event {
+  const asked = {
+    host: destination,
+    isName: false,
+    protocol: protocol as 'tcp',
+    ...(port === undefined ? {} : { port }),
+  };
+  const verdict =
+    record === undefined
+      ? undefined
+      : verdictOf(destination, asked, { record, surroundings: surroundingsOf(record, records), open: [] });
+  return {
+    time: new Date().toISOString(),
+    containerId: record?.containerId ?? null,
+    network: record?.network ?? null,
+    source,
+    destination,
+    protocol,
+    port: port ?? null,
+    names: names.get(destination) ?? [],
+    packets,
+    rule: verdict?.rule ?? null,
+    reason: verdict?.reason ?? null,
+    audited: record?.egress?.policy.audit ?? false,
+  };
+}
+
+function show(event: Event, isJson: boolean, { out, paint }: Terminal): void {
+  if (isJson) return out(JSON.stringify(event));
+  const { time, containerId, source, destination, protocol, port, names, packets, rule, audited } = event;
+  const host = destination.includes(':') ? `[${destination}]` : destination;
+  const where = `${host}${port === null ? '' : `:${port}`}/${protocol}`;
+  const known = names.length === 0 ? '' : ` ${paint.link(`(${names.join(', ')})`)}`;
+  const times = packets === 1 ? '' : ` x${packets}`;
+  out(
+    `${paint.faint(time.slice(11, 19))}  ${paint.strong(shortId(containerId ?? source))}  ${where}${known}${times}  ${audited ? paint.warn('would be denied') : paint.bad('denied')}${rule === null ? '' : ` by ${rule}`}`,
+  );
+}
+
+function countsOf(denied: readonly Denied[]): Map<string, number> {
+  return new Map(denied.map((one) => [keyOf(one), one.packets]));
+}
+
+function keyOf({ source, destination, protocol, port }: Denied): string {
+  return `${source} ${destination} ${protocol} ${port ?? ''}`;
+}
+
+function isAsked(asked: string, record: AttachmentRecord): boolean {
+  try {
+    return findAttachments(asked, [record]).length > 0;
+  } catch {
+    return false;
+  }
+}
