@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,6 +11,18 @@ import { makeMachine, until, type Machine } from './machine.ts';
 
 /** Where Debian's containernetworking-plugins puts the reference. */
 const reference = '/usr/lib/cni';
+
+function cnitoolName(): string {
+  const [, name = 'cnitool', version = ''] = /(cnitool)-(.+)$/.exec(cnitool().path) ?? [];
+  return `${name} ${version}`;
+}
+
+/** Debian's build does not tell its plugins which version they are. */
+function debianVersion(): string {
+  return execFileSync('dpkg-query', ['--show', '--showformat=${Version}', 'containernetworking-plugins'], {
+    encoding: 'utf8',
+  });
+}
 
 const ipam = { type: 'host-local', ranges: [[{ subnet: '10.71.0.0/24' }], [{ subnet: 'fd00:71::/64' }]] };
 const drawbridge = {

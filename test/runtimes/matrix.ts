@@ -24,7 +24,7 @@ function resultOf(test: TestCase): string {
   const { state, errors = [] } = test.result();
   if (state === 'passed') return 'works';
   if (state === 'skipped') return 'not run: the client is not available here';
-  return `fails: ${errors[0]?.message.split('\n', 1)[0] ?? state}`;
+  return `fails: ${errors[0]?.message.split('\n', 1)[0]?.replaceAll(`${process.cwd()}/`, '') ?? state}`;
 }
 
 function row(cells: readonly string[]): string {

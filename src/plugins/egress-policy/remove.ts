@@ -23,7 +23,12 @@ export async function removePolicy(record: PolicedRecord): Promise<void> {
   }
   if (netnsExists(record.netns)) await takeDown(egress.port ?? egress.ingressInterface);
   const release = async (): Promise<void> => closeGate(egress.ingressInterface, record.key);
-  const { warnings } = await commit({ drop: record.key }, { timed: rememberedElements, release });
+  // What the drop-ins for portmap and firewall put there is theirs to take away.
+  const isShared = rest.published !== undefined || rest.walls !== undefined;
+  const { warnings } = isShared
+    ? await commit({ put: rest }, { timed: rememberedElements })
+    : await commit({ drop: record.key }, { timed: rememberedElements, release });
   warnings.forEach(warn);
+  if (isShared) return release();
   await closeFirewalls(egress.ingressInterface, record.key);
 }

@@ -14,7 +14,13 @@ const path = folder;
 const programs = (type: string) => ({ path, program: `${folder}/${type}` });
 
 /** host.addChain() takes programs from our own folder; here the names are those of the links. */
-async function chain(host: Host, verb: 'ADD' | 'DEL' | 'CHECK', conflist: ReturnType<typeof referenceList>, options: Record<string, unknown>, last?: unknown) {
+async function chain(
+  host: Host,
+  verb: 'ADD' | 'DEL' | 'CHECK',
+  conflist: ReturnType<typeof referenceList>,
+  options: Record<string, unknown>,
+  last?: unknown,
+) {
   let previous = last;
   const plugins = verb === 'DEL' ? conflist.plugins.toReversed() : conflist.plugins;
   for (const plugin of plugins) {
@@ -55,7 +61,10 @@ describe('the drop-ins in a list that was written for the reference', () => {
     await prepare(host);
     const add = async (bridge: string, subnet: string, ingressPolicy: string) => {
       const container = await host.container();
-      const list = referenceList({ bridge: { bridge, ipam: { type: 'host-local', ranges: [[{ subnet }]] } }, firewall: { ingressPolicy } }, `net-${bridge}`);
+      const list = referenceList(
+        { bridge: { bridge, ipam: { type: 'host-local', ranges: [[{ subnet }]] } }, firewall: { ingressPolicy } },
+        `net-${bridge}`,
+      );
       const result = await chain(host, 'ADD', list, { container });
       await host.serve(container, { port: 80, reply: 'in' });
       return { container, address: result.ips[0]!.address.split('/')[0]!, list };
@@ -79,13 +88,22 @@ describe('the drop-ins in a list that was written for the reference', () => {
   test('tuning changes the interface, tells it in the result and restores it', async ({ host }) => {
     await prepare(host);
     const c1 = await host.container();
-    const tuning = { mac: '02:11:22:33:44:55', mtu: 1400, txQLen: 500, allmulti: true, promisc: true, sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net/core/somaxconn': '500' } };
+    const tuning = {
+      mac: '02:11:22:33:44:55',
+      mtu: 1400,
+      txQLen: 500,
+      allmulti: true,
+      promisc: true,
+      sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net/core/somaxconn': '500' },
+    };
     const list = referenceList({ tuning });
     const result = await chain(host, 'ADD', list, { container: c1 });
     expect(result.interfaces.at(-1)).toMatchObject({ mac: tuning.mac, mtu: 1400 });
     const shown = await c1.exec(['ip', 'link', 'show', 'eth0']);
     expect(shown.stdout).toMatch(/ALLMULTI,PROMISC.* mtu 1400 .*qlen 500[^]*02:11:22:33:44:55/);
-    expect((await c1.exec(['cat', '/proc/sys/net/ipv4/conf/eth0/arp_filter', '/proc/sys/net/core/somaxconn'])).stdout).toBe('1\n500\n');
+    expect(
+      (await c1.exec(['cat', '/proc/sys/net/ipv4/conf/eth0/arp_filter', '/proc/sys/net/core/somaxconn'])).stdout,
+    ).toBe('1\n500\n');
     expect(await host.fetch(c1, '8.8.8.8', 80)).toBe('hello 192.0.2.1');
     await chain(host, 'CHECK', list, { container: c1 }, result);
     const conf = { ...list.plugins[3], cniVersion: '1.0.0', name: list.name };
@@ -100,7 +118,10 @@ describe('the drop-ins in a list that was written for the reference', () => {
     await host.sh('mkdir -p /etc/cni/tuning; echo "^net.ipv4.conf.IFNAME.[a-z_]*$" > /etc/cni/tuning/allowlist.conf');
     const container = await host.container();
     const conf = { type: 'tuning', name: 'n', cniVersion: '1.0.0', prevResult: { cniVersion: '1.0.0' } };
-    const add = async (sysctl: unknown) => (await host.cni('ADD', { ...conf, sysctl }, { ...programs('tuning'), container, ifname: 'lo' })).error?.['msg'] as string | undefined;
+    const add = async (sysctl: unknown) =>
+      (await host.cni('ADD', { ...conf, sysctl }, { ...programs('tuning'), container, ifname: 'lo' })).error?.[
+        'msg'
+      ] as string | undefined;
     expect(await add({ 'net.ipv4.conf.IFNAME.arp_filter': '1' })).toBeUndefined();
     expect(await add({ 'net.core.somaxconn': '5' })).toBe('Sysctl "net.core.somaxconn" is not allowed on this host');
     expect(await add({ 'kernel.panic': '5' })).toMatch(/^Invalid "sysctl"/);
@@ -115,7 +136,10 @@ describe('the drop-ins in a list that was written for the reference', () => {
       cniVersion: '1.0.0',
       name: 'lone',
       plugins: [
-        { type: 'ptp', ipam: { type: 'host-local', ranges: [[{ subnet: '10.44.0.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] } },
+        {
+          type: 'ptp',
+          ipam: { type: 'host-local', ranges: [[{ subnet: '10.44.0.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] },
+        },
         { type: 'portmap', capabilities: { portMappings: true } },
         { type: 'firewall', backend: 'iptables' },
       ],
@@ -130,13 +154,37 @@ describe('the drop-ins in a list that was written for the reference', () => {
     expect(await host.leftovers({ allow: kept })).toEqual([]);
   });
 
+  test('the end of a policy keeps the published ports of a foreign interface until their own DEL', async ({ host }) => {
+    await prepare(host);
+    await host.sh(`cp /usr/lib/cni/ptp ${folder}/ptp`);
+    const c1 = await host.container();
+    const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] };
+    const ptp = {
+      type: 'ptp',
+      ipam: { type: 'host-local', ranges: [[{ subnet: '10.45.0.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] },
+    };
+    const plugins = [ptp, { type: 'portmap', capabilities: { portMappings: true } }, { type: 'egress-policy' }];
+    const list = { cniVersion: '1.0.0', name: 'lone', plugins };
+    const result = await chain(host, 'ADD', list, { container: c1, runtimeConfig });
+    await chain(host, 'CHECK', list, { container: c1, runtimeConfig }, result);
+    const published = async () => (await host.sh('nft list map inet drawbridge published4')).includes('10.45.0.2 . 80');
+    const egress = { type: 'egress-policy', cniVersion: '1.0.0', name: 'lone' };
+    await host.cni('DEL', egress, { ...programs('egress-policy'), container: c1 });
+    expect(await published()).toBe(true);
+    await chain(host, 'DEL', list, { container: c1 }, result);
+    expect(await host.leftovers({ allow: kept })).toEqual([]);
+  });
+
   test('loopback brings lo up, and down on DEL', async ({ host }) => {
     await prepare(host);
     await host.sh('ip netns add bare');
     const conf = { type: 'loopback', name: 'lo', cniVersion: '0.4.0' };
     const options = { ...programs('loopback'), containerId: 'c', netns: '/run/netns/bare', ifname: 'lo' };
     const { result } = await host.cni('ADD', conf, options);
-    expect(result).toMatchObject({ interfaces: [{ name: 'lo' }], ips: [{ version: '4', address: '127.0.0.1/8', interface: 0 }, { version: '6' }] });
+    expect(result).toMatchObject({
+      interfaces: [{ name: 'lo' }],
+      ips: [{ version: '4', address: '127.0.0.1/8', interface: 0 }, { version: '6' }],
+    });
     expect((await host.cni('CHECK', { ...conf, prevResult: result }, options)).code).toBe(0);
     await host.cni('DEL', conf, options);
     expect((await host.cni('CHECK', { ...conf, prevResult: result }, options)).error).toMatchObject({ code: 103 });
@@ -145,9 +193,17 @@ describe('the drop-ins in a list that was written for the reference', () => {
 
 describe('the drop-ins', () => {
   test.for<[string, Record<string, unknown>, string]>([
-    ['portmap', { conditionsV4: ['!', '-d', '10.0.0.0/8'] }, 'Cannot use "conditionsV4": ["!","-d","10.0.0.0/8"] is not supported'],
+    [
+      'portmap',
+      { conditionsV4: ['!', '-d', '10.0.0.0/8'] },
+      'Cannot use "conditionsV4": ["!","-d","10.0.0.0/8"] is not supported',
+    ],
     ['portmap', { backend: 'iptables' }, 'Cannot use "backend": "iptables" is not supported'],
-    ['portmap', { externalSetMarkChain: 'KUBE-MARK-MASQ' }, 'Cannot use "externalSetMarkChain": "KUBE-MARK-MASQ" is not supported'],
+    [
+      'portmap',
+      { externalSetMarkChain: 'KUBE-MARK-MASQ' },
+      'Cannot use "externalSetMarkChain": "KUBE-MARK-MASQ" is not supported',
+    ],
     ['portmap', { markMasqBit: 14 }, 'Cannot use "markMasqBit": 14 is not supported'],
     ['portmap', { masqAll: true }, 'Cannot use "masqAll": true is not supported'],
     ['firewall', { ingressPolicy: 'closed' }, 'Cannot use "ingressPolicy": "closed" is not supported'],

@@ -8,7 +8,9 @@ export const names = ['bridge', 'host-local', 'portmap', 'firewall', 'tuning', '
 
 /** Links our executable into the host's /opt/cni/bin, under our own names and those of the reference. */
 export async function installDropIns(host: Host, into = folder): Promise<void> {
-  const links = ['drawbridge', 'egress-policy', ...names].map((name) => `ln -sf ${join(pluginFolder, 'drawbridge')} ${into}/${name}`);
+  const links = ['drawbridge', 'egress-policy', ...names].map(
+    (name) => `ln -sf ${join(pluginFolder, 'drawbridge')} ${into}/${name}`,
+  );
   await host.sh(`mkdir -p ${into}\n${links.join('\n')}`);
 }
 
@@ -20,10 +22,20 @@ export const ranges = { ranges: [[{ subnet: '10.22.0.0/16' }], [{ subnet: 'fd00:
 /** The list that most hosts of the reference have, with plugins of `changes` added to by their place. */
 export function referenceList(changes: Record<string, Json> = {}, name = 'dropin'): Conflist {
   const plugins: Json[] = [
-    { type: 'bridge', isDefaultGateway: true, ipMasq: true, hairpinMode: true, ipam: { type: 'host-local', ...ranges } },
+    {
+      type: 'bridge',
+      isDefaultGateway: true,
+      ipMasq: true,
+      hairpinMode: true,
+      ipam: { type: 'host-local', ...ranges },
+    },
     { type: 'portmap', capabilities: { portMappings: true } },
     { type: 'firewall' },
     { type: 'tuning' },
   ];
-  return { cniVersion: '1.0.0', name, plugins: plugins.map((plugin) => ({ ...plugin, ...changes[plugin['type'] as string] })) };
+  return {
+    cniVersion: '1.0.0',
+    name,
+    plugins: plugins.map((plugin) => ({ ...plugin, ...changes[plugin['type'] as string] })),
+  };
 }
