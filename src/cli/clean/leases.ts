@@ -43,7 +43,7 @@ export async function findLeftLeases({ records, dead }: Known): Promise<Finding[
 }
 
 /** Folders that our address management has used: the stamps that tell a reboot name them. */
-function leaseFolders(records: readonly AttachmentRecord[]): string[] {
+export function leaseFolders(records: readonly AttachmentRecord[]): string[] {
   const recorded = records.flatMap(({ link, network }) =>
     link?.ipam.dataDir === undefined ? [] : [`${link.ipam.dataDir}/${network}`],
   );

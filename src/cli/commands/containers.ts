@@ -1,0 +1,102 @@
+import type { Command } from '../command.ts';
+import { container, json } from './options.ts';
+
+/** Commands about containers. */
+export const containersCommands: readonly Command[] = [
+  {
+    name: 'list',
+    summary: 'Show every attachment: addresses, ports, policy, denials',
+    about: [
+      'One line for each interface of a container that drawbridge made or polices. A "!" marks what is not as its record says; the reason stands below the table.',
+      'DENIED counts packets that the policy refused since it came in force.',
+    ],
+    options: [{ flag: '--wide', about: 'Show everything on one line, however long' }, json],
+    examples: [
+      { line: 'drawbridge list', about: 'what is attached, and how it is doing' },
+      {
+        line: `drawbridge list --json | jq -r '.[] | select(.denied > 0).containerId'`,
+        about: 'containers that were denied something',
+      },
+    ],
+    needsRoot: true,
+    load: async () => import('../list.ts'),
+  },
+  {
+    name: 'explain',
+    summary: 'Say whether a container reaches a destination, and why',
+    about: [
+      'Answers as the rules in the kernel do: by which rule of which policy, in which file and line; which addresses a name has now and until when they are open; and what else on this host would stop the packet, such as a foreign firewall, forwarding that is off, or a missing route.',
+      'The destination is HOST[:PORT[/PROTOCOL]]: a name, an address, or a URL as pasted; 443/tcp unless it says otherwise. Exit status 0: it is reached; 1: it is not.',
+    ],
+    operands: [
+      container,
+      { name: 'DESTINATION', about: 'HOST[:PORT[/PROTOCOL]], protocol tcp, udp, sctp or icmp', required: true },
+    ],
+    options: [{ flag: '--trace', about: 'Send one packet from the container and show every rule that it meets' }, json],
+    examples: [
+      { line: 'drawbridge explain web0 api.github.com', about: 'may web0 connect to it?' },
+      { line: 'drawbridge explain web0 10.0.0.5:5432 --trace', about: 'follow a packet to a database' },
+      { line: "drawbridge explain web0 '[2001:db8::1]:53/udp'", about: 'an IPv6 address, and UDP' },
+    ],
+    needsRoot: true,
+    load: async () => import('../explain.ts'),
+  },
+  {
+    name: 'watch',
+    summary: 'Show denials as they happen',
+    about: [
+      'One line for each destination, at most twice a second: the container, where it wanted to go, the name of the address where an answer named it, and the rule. With --json one object on each line.',
+    ],
+    options: [
+      { flag: '--container CONTAINER', about: 'Only of this one', completes: 'containers' },
+      { flag: '--for SECONDS', about: 'End by itself after this time' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge watch', about: 'until Ctrl-C' },
+      {
+        line: 'drawbridge watch --container ci-runner --json --for 60',
+        about: 'a minute of one container, for a program',
+      },
+    ],
+    needsRoot: true,
+    load: async () => import('../watch.ts'),
+  },
+  {
+    name: 'learn',
+    summary: 'Turn what a container did into the smallest policy that allows it',
+    about: [
+      'Takes what the policy of a container denied in the last ten minutes, or would have denied under "audit", and prints a policy that allows it: names where an answer named an address, ports and protocols as they were used. Says what it could not name, and what no policy opens.',
+    ],
+    operands: [container],
+    options: [{ flag: '--for SECONDS', about: 'Go on collecting for this time' }, json],
+    examples: [
+      { line: 'drawbridge learn ci-runner > /etc/drawbridge/policies/ci.json', about: 'after one build under audit' },
+      { line: 'drawbridge learn ci-runner --for 600', about: 'while a long build runs' },
+    ],
+    needsRoot: true,
+    load: async () => import('../learn.ts'),
+  },
+  {
+    name: 'port add',
+    summary: 'Publish a port for a container that runs',
+    about: ['The port stays published through repairs and refreshes, and goes with the container.'],
+    operands: [container, { name: 'PORT', about: '[ADDRESS:]HOSTPORT[:CONTAINERPORT][/PROTOCOL]', required: true }],
+    options: [json],
+    examples: [
+      { line: 'drawbridge port add web0 8080:80', about: 'port 8080 of every address of the host' },
+      { line: 'drawbridge port add web0 127.0.0.1:5353:53/udp', about: 'of one address, and UDP' },
+    ],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../port.ts')).add }),
+  },
+  {
+    name: 'port remove',
+    summary: 'Take a published port back',
+    operands: [container, { name: 'PORT', about: '[ADDRESS:]HOSTPORT[/PROTOCOL]', required: true }],
+    options: [json],
+    examples: [{ line: 'drawbridge port remove web0 8080', about: 'whoever published it' }],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../port.ts')).remove }),
+  },
+];

@@ -1,0 +1,97 @@
+import type { Command } from '../command.ts';
+import { json } from './options.ts';
+
+/** Commands about the host. */
+export const hostCommands: readonly Command[] = [
+  {
+    name: 'doctor',
+    summary: 'Find what keeps containers from working, and the command that mends it',
+    about: [
+      'Looks at programs, kernel, forwarding, bridges, interfaces, rules, routing gates, other firewalls, overlapping networks, the table of connections, free addresses, records, policy files, the agent, name resolution, the clock, and leftovers. Says what was found, why it matters, and the command that mends it.',
+      'With a SYMPTOM, in the words of the error that was seen, the likeliest causes come first. Exit status 1 when a problem is left.',
+    ],
+    operands: [{ name: 'SYMPTOM...', about: 'What was seen: "no route to host", "dns", "timeout"', required: false }],
+    options: [{ flag: '--fix', about: 'Mend what can be mended without harm, after saying so' }, json],
+    examples: [
+      { line: 'drawbridge doctor', about: 'look at everything' },
+      { line: 'drawbridge doctor "no route to host"', about: 'start from what a container says' },
+      { line: 'drawbridge doctor --fix', about: 'after another program flushed all rules' },
+    ],
+    needsRoot: true,
+    load: async () => import('../doctor.ts'),
+  },
+  {
+    name: 'clean',
+    summary: 'Remove what no living container owns',
+    about: [
+      'Finds attachments whose container is gone, interfaces without record and bridge, elements and policies in our tables that no attachment wants, routing gates, leases, accepts in other firewalls for bridges without containers, hints, notes and half-written files. What is alive, or not ours, is never touched; what may be alive is shown and left.',
+    ],
+    options: [
+      {
+        flag: '--orphans',
+        about:
+          'Only what belongs to nobody; without it also what is merely of no use any more, such as old remembered names',
+      },
+      { flag: '--dry-run', about: 'List what would be removed, and change nothing' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge clean --dry-run', about: 'see what is left over' },
+      { line: 'drawbridge clean --orphans', about: 'after a crash of the runtime' },
+    ],
+    needsRoot: true,
+    load: async () => import('../clean.ts'),
+  },
+  {
+    name: 'install',
+    summary: 'Put executable, links, network and systemd unit in place',
+    about: [
+      'Writes each file whole and renames it, so that nobody ever sees a half. A file that is there and not ours is never written over without being told to; then it is kept beside and comes back with "uninstall".',
+    ],
+    options: [
+      { flag: '--drop-in', about: 'Stand in for bridge, host-local, portmap, firewall, tuning and loopback too' },
+      {
+        flag: '--bin-dir DIR',
+        about: 'Where runtimes look for plugins; /opt/cni/bin unless given',
+        completes: 'folders',
+      },
+      {
+        flag: '--conf-dir DIR',
+        about: 'Where runtimes look for networks; /etc/cni/net.d unless given',
+        completes: 'folders',
+      },
+      { flag: '--replace', about: 'Put foreign files aside as NAME.before-drawbridge' },
+      json,
+    ],
+    examples: [
+      { line: './drawbridge install', about: 'for containerd, CRI-O, nerdctl and podman' },
+      { line: './drawbridge install --drop-in --replace', about: 'under the configurations that are there' },
+    ],
+    needsRoot: true,
+    load: async () => import('../install.ts'),
+  },
+  {
+    name: 'uninstall',
+    summary: 'Remove every rule, link, lease and file of ours, and prove it',
+    about: [
+      'Refuses while containers are attached. Looks once more when it is done and lists what is left; exit status 1 when something is.',
+    ],
+    options: [{ flag: '--force', about: 'Cut off the containers that are attached' }, json],
+    examples: [{ line: 'drawbridge uninstall', about: 'when the last container has ended' }],
+    needsRoot: true,
+    load: async () => import('../uninstall.ts'),
+  },
+  {
+    name: 'probe',
+    summary: 'Open one connection, or send one datagram, and say what became of it',
+    operands: [
+      { name: 'ADDRESS', about: 'An address', required: true },
+      { name: 'PORT', about: 'A port', required: true },
+      { name: 'PROTOCOL', about: 'tcp or udp', required: true },
+    ],
+    examples: [{ line: 'drawbridge probe 8.8.8.8 443 tcp', about: 'what explain --trace does inside a container' }],
+    needsRoot: false,
+    hidden: true,
+    load: async () => import('../probe.ts'),
+  },
+];

@@ -1,0 +1,90 @@
+import type { Command } from '../command.ts';
+import { json } from './options.ts';
+
+/** Commands about policies and names. */
+export const policiesCommands: readonly Command[] = [
+  {
+    name: 'policy check',
+    summary: 'Find what is wrong with policy files, by line and column',
+    about: [
+      'Reads files with one policy each, as in /etc/drawbridge/policies, or whole network configurations. Names the nearest key for one that is unknown, and notices what is valid but does not do what it seems to. Exit status 1 when something is wrong.',
+    ],
+    operands: [
+      {
+        name: 'FILE...',
+        about: 'A policy, or a network configuration; "-" is stdin',
+        required: true,
+        completes: 'files',
+      },
+    ],
+    options: [json],
+    examples: [
+      { line: 'drawbridge policy check /etc/drawbridge/policies/*.json', about: 'before containers come under them' },
+      { line: 'drawbridge policy check /etc/cni/net.d/10-drawbridge.conflist', about: 'the policy of a network' },
+    ],
+    needsRoot: false,
+    load: async () => import('../policy-check.ts'),
+  },
+  {
+    name: 'policy show',
+    summary: 'Show a policy with defaults, presets and addresses of names',
+    operands: [
+      {
+        name: 'NAME',
+        about: 'A name in /etc/drawbridge/policies, a file, or a container',
+        required: true,
+        completes: 'policies',
+      },
+    ],
+    options: [json],
+    examples: [
+      { line: 'drawbridge policy show work', about: 'a named policy' },
+      { line: 'drawbridge policy show web0', about: 'the policy that a container is under' },
+    ],
+    needsRoot: false,
+    load: async () => import('../policy-show.ts'),
+  },
+  {
+    name: 'policy diff',
+    summary: 'Show how two policies differ in what they do',
+    about: [
+      'Presets are unfolded and words that mean the same count as the same. Exit status 0: they do the same; 1: they differ.',
+    ],
+    operands: [
+      {
+        name: 'A',
+        about: 'A name in /etc/drawbridge/policies, a file, or a container',
+        required: true,
+        completes: 'policies',
+      },
+      { name: 'B', about: 'The same', required: true, completes: 'policies' },
+    ],
+    options: [json],
+    examples: [{ line: 'drawbridge policy diff work ./work-new.json', about: 'what a change would change' }],
+    needsRoot: false,
+    load: async () => import('../policy-diff.ts'),
+  },
+  {
+    name: 'presets',
+    summary: 'Show the lists of destinations that policies can name',
+    operands: [{ name: 'NAME', about: 'Show the entries of one', required: false }],
+    options: [json],
+    examples: [
+      { line: 'drawbridge presets', about: 'all of them, in a line each' },
+      { line: 'drawbridge presets registries', about: 'what one opens' },
+    ],
+    needsRoot: false,
+    load: async () => import('../presets.ts'),
+  },
+  {
+    name: 'refresh',
+    summary: 'Read policy files and resolve names again, now',
+    about: [
+      'Applies what changed in /etc/drawbridge/policies to the containers under it, and opens the addresses that names have now. The agent does the same by itself.',
+    ],
+    options: [{ flag: '--force', about: 'Ask also about names whose last answer has not run out' }, json],
+    examples: [{ line: 'drawbridge refresh --force', about: 'after a change in the DNS' }],
+    needsRoot: true,
+    load: async () => import('../refresh.ts'),
+  },
+];

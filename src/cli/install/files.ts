@@ -1,0 +1,93 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+/** Something to be put in place. */
+export interface Item {
+  readonly path: string;
+  readonly about: string;
+  /** Exactly one of both. */
+  readonly content?: Buffer | string;
+  readonly target?: string;
+  readonly mode: number;
+}
+
+/** Names by which the executable stands in for the reference plugins. */
+const dropIns = ['bridge', 'host-local', 'portmap', 'firewall', 'tuning', 'loopback'];
+
+/** Where links for people go: in every PATH of root. */
+const commandFolder = '/usr/local/sbin';
+const unitFolder = '/etc/systemd/system';
+
+/** Everything that `install` puts in place. */
+export function itemsFor({
+  binDir,
+  confDir,
+  isDropIn,
+}: {
+  readonly binDir: string;
+  readonly confDir: string;
+  readonly isDropIn: boolean;
+}): Item[] {
+  const link = (path: string, target: string, about: string): Item => ({ path, target, about, mode: 0o777 });
+  return [
+    { path: `${binDir}/drawbridge`, about: 'the executable', content: readFileSync(process.execPath), mode: 0o755 },
+    link(`${binDir}/egress-policy`, 'drawbridge', 'the chained policy plugin'),
+    ...(isDropIn
+      ? dropIns.map((name) => link(`${binDir}/${name}`, 'drawbridge', `stands in for the reference plugin "${name}"`))
+      : []),
+    ...(binDir === commandFolder ? [] : [link(`${commandFolder}/drawbridge`, `${binDir}/drawbridge`, 'the command')]),
+    { path: `${confDir}/10-drawbridge.conflist`, about: 'a network', content: conflist, mode: 0o644 },
+    ...(existsSync(unitFolder)
+      ? [
+          {
+            path: `${unitFolder}/drawbridge-agent.service`,
+            about: 'the unit of the agent',
+            content: unitText(binDir),
+            mode: 0o644,
+          },
+        ]
+      : []),
+  ];
+}
+
+/** The same as conf/10-drawbridge.conflist, which a test holds it to. */
+const conflist = `{
+  "cniVersion": "1.1.0",
+  "name": "drawbridge",
+  "plugins": [
+    {
+      "type": "drawbridge",
+      "bridge": "drawbridge0",
+      "isDefaultGateway": true,
+      "ipMasq": true,
+      "hairpinMode": true,
+      "ipam": {
+        "type": "host-local",
+        "ranges": [[{ "subnet": "10.88.0.0/16" }], [{ "subnet": "fd00:88::/64" }]]
+      },
+      "capabilities": { "portMappings": true, "ips": true, "mac": true, "ipRanges": true }
+    },
+    {
+      "type": "egress-policy",
+      "mode": "restricted",
+      "capabilities": { "io.kubernetes.cri.pod-annotations": true }
+    }
+  ]
+}
+`;
+
+function unitText(binDir: string): string {
+  return `[Unit]
+Description=Names, DNS and repair for container networks (drawbridge)
+Documentation=man:drawbridge(8)
+After=network-pre.target nftables.service firewalld.service ufw.service
+Before=network-online.target
+
+[Service]
+ExecStart=${binDir}/drawbridge agent
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+`;
+}

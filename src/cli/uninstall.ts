@@ -1,0 +1,185 @@
+import { existsSync, lstatSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path/posix';
+import { CniError, codes } from '../cni/errors.ts';
+import { applyBatch, showJson } from '../host/ip.ts';
+import { applyTransaction } from '../host/nft.ts';
+import { runDir, stateDir } from '../host/paths.ts';
+import { findProgram } from '../host/run.ts';
+import { removalText } from '../nft/transaction.ts';
+import { isAlive } from '../records/alive.ts';
+import { listRecords } from '../records/store.ts';
+import { findAll } from './clean.ts';
+import { leaseFolders } from './clean/leases.ts';
+import { readKnown, removeRecorded } from './clean/records.ts';
+import type { Invocation } from './command.ts';
+import { describePath, isSame, readManifest, type InstalledFile } from './install/manifest.ts';
+import { readTable } from './survey/tables.ts';
+import { count } from './survey/words.ts';
+import { printJson, wrap, type Terminal } from './terminal.ts';
+
+interface Report {
+  readonly removed: string[];
+  /** What stays on purpose, with the reason. */
+  readonly kept: string[];
+  readonly errors: string[];
+}
+
+/** Removes every rule, link, lease and file of ours, looks once more, and says what is left. Exit status 1 when something is. */
+export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
+  refuseLiving(options['force'] === true);
+  const report: Report = { removed: [], kept: [], errors: [] };
+  const attempt = async (what: string, step: () => unknown): Promise<void> => {
+    try {
+      if ((await step()) !== false) report.removed.push(what);
+    } catch (error) {
+      report.errors.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  for (const record of listRecords().records)
+    await attempt(`attachment ${record.containerId}/${record.ifname}`, async () => removeRecorded(record));
+  const folders = leaseFolders([]);
+  const bridges = bridgesOfOurs();
+  const { findings, problems } = await findAll(readKnown(), false);
+  report.errors.push(...problems);
+  for (const { kind, name, remove, why } of findings) {
+    if (remove === undefined) report.errors.push(`${kind} ${name}: ${why}`);
+    else await attempt(`${kind} ${name}`, remove);
+  }
+  for (const bridge of bridges) await attempt(`bridge ${bridge}`, async () => removeBridge(bridge, report));
+  if (findProgram('nft') !== undefined && (await readTable('inet drawbridge')) !== undefined)
+    await attempt('tables "inet drawbridge" and "bridge drawbridge"', async () => applyTransaction(removalText()));
+  for (const folder of folders) await attempt(`lease folder ${folder}`, () => removeLeaseFolder(folder, report));
+  const manifest = readManifest();
+  for (const file of manifest) await attempt(`file ${file.path}`, () => removeFile(file, report));
+  for (const folder of [runDir, stateDir]) await attempt(`folder ${folder}`, () => removeFolder(folder));
+  if (existsSync('/etc/drawbridge')) report.kept.push('/etc/drawbridge: policies are yours');
+  const left = await leftovers(manifest, report);
+  if (options['json'] === true) printJson(terminal, { ...report, left });
+  else print(report, left, terminal);
+  return left.length + report.errors.length === 0 ? 0 : 1;
+}
+
+function refuseLiving(isForced: boolean): void {
+  const living = listRecords().records.filter(isAlive);
+  if (isForced || living.length === 0) return;
+  throw new CniError(
+    codes.conflict,
+    `Cannot uninstall: ${count(living.length, 'container')} ${living.length === 1 ? 'is' : 'are'} attached (${[...new Set(living.map(({ containerId }) => containerId))].slice(0, 5).join(', ')})`,
+    'Stop them first; "--force" cuts them off',
+  );
+}
+
+/** Bridges that we made have a note. */
+function bridgesOfOurs(): string[] {
+  return list(`${runDir}/bridges`)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => name.slice(0, -'.json'.length))
+    .filter((bridge) => existsSync(`/sys/class/net/${bridge}/bridge`));
+}
+
+/** One with ports of others is theirs too. */
+async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> {
+  const ports = list(`/sys/class/net/${bridge}/brif`);
+  if (ports.length > 0) {
+    kept.push(
+      `bridge ${bridge}: ${ports.join(', ')} ${ports.length === 1 ? 'is' : 'are'} on it, which ${ports.length === 1 ? 'is' : 'are'} not ours`,
+    );
+    return false;
+  }
+  await applyBatch([`link del dev ${bridge}`]);
+  return true;
+}
+
+/** What is left in it when the leases are gone is a lock and what was given last. */
+function removeLeaseFolder(folder: string, { kept }: Report): boolean {
+  if (!existsSync(folder)) return false;
+  const files = list(folder);
+  const leases = files.filter((name) => name !== 'lock' && !name.startsWith('last_reserved_ip.'));
+  if (leases.length > 0) {
+    kept.push(`${folder}: ${count(leases.length, 'lease')} of containers that are not ours`);
+    return false;
+  }
+  rmSync(folder, { recursive: true });
+  removeIfEmpty(dirname(folder));
+  removeIfEmpty(dirname(dirname(folder)));
+  return true;
+}
+
+/** One that was changed since it was installed is somebody else's work by now. */
+function removeFile(file: InstalledFile, { kept }: Report): boolean {
+  const present = describePath(file.path);
+  if (present !== undefined && !isSame(present, file)) {
+    kept.push(`${file.path}: it was changed since it was installed`);
+    return false;
+  }
+  if (present !== undefined) rmSync(file.path);
+  if (file.kept !== undefined && lstatSync(file.kept, { throwIfNoEntry: false }) !== undefined)
+    renameSync(file.kept, file.path);
+  return present !== undefined;
+}
+
+function removeFolder(folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  rmSync(folder, { recursive: true });
+  return true;
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Others have something in it.
+  }
+}
+
+/** The proof: everything that could be ours is looked for once more. */
+async function leftovers(manifest: readonly InstalledFile[], { kept }: Report): Promise<string[]> {
+  const { findings } = await findAll(readKnown(), false);
+  const links = ((await showJson(['link', 'show'])) ?? []) as { ifname: string }[];
+  const tables =
+    findProgram('nft') === undefined
+      ? []
+      : await Promise.all(
+          (['inet drawbridge', 'bridge drawbridge'] as const).map(async (table) =>
+            (await readTable(table)) === undefined ? [] : [`table ${table}`],
+          ),
+        );
+  const files = manifest.filter(({ path }) => {
+    const present = describePath(path);
+    return present !== undefined && manifest.some((file) => file.path === path && isSame(present, file));
+  });
+  return [
+    ...findings.map(({ kind, name }) => `${kind} ${name}`),
+    ...links
+      .filter(
+        ({ ifname }) => /^drawbridge\d+$/.test(ifname) && !kept.some((text) => text.startsWith(`bridge ${ifname}:`)),
+      )
+      .map(({ ifname }) => `interface ${ifname}`),
+    ...tables.flat(),
+    ...files.map(({ path }) => `file ${path}`),
+    ...[runDir, stateDir].filter((folder) => existsSync(folder)).map((folder) => `folder ${folder}`),
+  ];
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function print({ removed, kept, errors }: Report, left: readonly string[], { out, paint, width }: Terminal): void {
+  for (const what of removed) out(`removed  ${what}`);
+  for (const what of kept) out(`${paint.warn('kept')}     ${wrap(what, width - 9, ' '.repeat(9))}`);
+  for (const what of errors) out(`${paint.bad('failed')}   ${wrap(what, width - 9, ' '.repeat(9))}`);
+  for (const what of left) out(`${paint.bad('left')}     ${what}`);
+  if (removed.length > 0) out('');
+  if (left.length > 0) return out(`${paint.bad('Something of drawbridge is left')}: see above.`);
+  out(
+    wrap(
+      'Nothing of drawbridge is left: no rule, no interface, no lease, no file. Sysctls such as net.ipv4.ip_forward stay as they are, since others may rely on them.',
+      width,
+    ),
+  );
+}
