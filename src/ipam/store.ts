@@ -168,10 +168,12 @@ function isSame(one: FoundLease, other: FoundLease): boolean {
   );
 }
 
+/** What somebody put there that is no file is no lease either; reading a pipe would never end. */
 function look(file: string, address: string): FoundLease | undefined {
   return attempt(`read ${quote(file)}`, () =>
     ifThere(() => {
       const stats = statSync(file);
+      if (!stats.isFile()) return undefined;
       const content = readFileSync(file, 'utf8');
       return { address, file, content, holder: parseLease(content), stats };
     }),
