@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { installDropIns } from '../plugins/drop-in/links.ts';
+import { leftBehind, makeContainerdMachine, netnsOf, type ContainerdMachine } from './containerd.ts';
+import { imageName } from './image.ts';
+import { pluginFolder, until } from './machine.ts';
+import { client, debian, version } from './tools.ts';
+
+const reference = '/usr/lib/cni';
+const request = { send: 'GET / HTTP/1.0\r\n\r\n' };
+/** A client that connects before the move and asks after it. */
+const heldConnection = `
+import os, socket, time
+client = socket.create_connection(('192.0.2.1', 8081))
+open('/run/held', 'w').close()
+while not os.path.exists('/run/go'): time.sleep(0.05)
+client.send(b'GET / HTTP/1.0\\r\\n\\r\\n')
+answer = client.recv(1000)
+with open('/run/said', 'wb') as file: file.write(answer)
+`;
+
+/** iptables never removes a table that it made. */
+const emptyTables = [/nft table ip6? (?:nat|filter)$/];
+const isHere = debian('containerd') !== undefined && client('nerdctl') !== undefined && existsSync(reference);
+
+describe.skipIf(!isHere)(
+  `nerdctl ${version('nerdctl')} on a host that moves between the reference and drawbridge`,
+  () => {
+    let machine: ContainerdMachine;
+    const nerdctl = async (...args: string[]) => (await machine.run(['nerdctl', ...args])).trim();
+    const run = async (name: string, port: number) =>
+      nerdctl(
+        'run',
+        '-d',
+        '--pull=never',
+        '--name',
+        name,
+        '-p',
+        `${port}:80`,
+        imageName,
+        '/bin/httpd',
+        '-f',
+        '-h',
+        '/www',
+      );
+    const served = async (port: number) =>
+      until(
+        `port ${port} answers`,
+        async () => (await machine.host.fetch(machine.outside, '192.0.2.1', port, request)).includes('inside'),
+        5,
+      );
+    const address = async (name: string) => nerdctl('inspect', '--format', '{{.NetworkSettings.IPAddress}}', name);
+    const fromInside = async (name: string, where: string) =>
+      machine.host.fetch(netnsOf(await nerdctl('inspect', '--format', '{{.State.Pid}}', name)), where, 80, request);
+
+    /** The names in the plugin folder are replaced one by one, each in one step: an ADD meets either plugin, never none. */
+    const install = async (whose: 'reference' | 'drawbridge') => {
+      if (whose === 'drawbridge') return installDropIns(machine.host, pluginFolder);
+      await machine.sh(`for name in bridge host-local portmap firewall tuning loopback; do
+      cp ${reference}/$name ${pluginFolder}/.$name; mv ${pluginFolder}/.$name ${pluginFolder}/$name; done`);
+    };
+
+    const inHost = (file: string) => `/proc/${machine.host.pid}/root${file}`;
+
+    beforeAll(async () => {
+      machine = await makeContainerdMachine();
+    });
+    afterAll(async () => machine?.[Symbol.asyncDispose]());
+
+    test('to drawbridge: containers that run keep addresses, ports and connections, new ones get others; all can be removed, and the old rules', async () => {
+      await install('reference');
+      await run('old', 8081);
+      await served(8081);
+      const before = await address('old');
+
+      await install('drawbridge');
+      await run('new', 8082);
+      await served(8081);
+      await served(8082);
+      expect(await address('old')).toBe(before);
+      expect(await address('new')).not.toBe(before);
+      expect(await fromInside('old', '8.8.8.8')).toBe('hello 192.0.2.1');
+      expect(await fromInside('new', '8.8.8.8')).toBe('hello 192.0.2.1');
+      expect(await fromInside('new', before)).toContain('inside');
+      await machine.sh('touch /run/go');
+      await until('the connection ends', async () => !(await held.running()), 5);
+      expect(readFileSync(inHost('/run/said'), 'utf8')).toContain('200 OK');
+      await nerdctl('rm', '-f', 'old');
+      await nerdctl('rm', '-f', 'new');
+      // Of its own, the reference would have removed these; now they go with the last container that it made.
+      await machine.sh(
+        `for family in iptables ip6tables; do $family-save | grep -vE '(^:| -j )CNI-|^-A CNI-' | $family-restore; done`,
+      );
+      expect(await machine.sh('iptables-save; ip6tables-save')).not.toContain('CNI-');
+      expect(await leftBehind(machine, emptyTables)).toEqual([]);
+    });
+
+    test('and back to the reference; `drawbridge clean --orphans` removes what drawbridge made', async () => {
+      await run('new', 8082);
+      await served(8082);
+      await install('reference');
+      await run('old', 8081);
+      await served(8081);
+      await served(8082);
+      await nerdctl('rm', '-f', 'new', 'old');
+      expect(JSON.parse(await machine.run(['/opt/cni/bin/drawbridge', 'clean', '--orphans', '--json']))).toMatchObject([
+        { removed: true },
+      ]);
+      expect(await leftBehind(machine, emptyTables)).toEqual([]);
+    });
+  },
+);
