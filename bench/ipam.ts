@@ -1,6 +1,6 @@
 /**
  * What one address costs: ours and the reference's host-local, in an empty /16 and in one with 60,000 leases.
- * Run it as root: `node bench/ipam.ts`. It makes mounts of its own for /run and /var/lib, and leases in a temporary folder.
+ * Run it as root: `node bench/ipam.ts [--json]`. It makes mounts of its own for /run and /var/lib, and leases in a temporary folder.
  *
  * Ours is the work alone, in a process that is running already; the reference can only be called as a process, and what
  * starting that costs shows in the empty network. "marker lost" is our worst case: the file that says which address was
@@ -15,7 +15,8 @@ import { formatAddress, networkPlus, parsePrefix } from '../src/ipam/address.ts'
 import { release, reserve } from '../src/ipam/leases.ts';
 import { parseIpam } from '../src/ipam/ranges.ts';
 
-const hostLocal = ['/opt/cni/bin/host-local', '/usr/lib/cni/host-local'].find((file) => existsSync(file));
+const built = join(import.meta.dirname, '../test/.cache/bin/reference-v1.9.1/host-local');
+const hostLocal = [built, '/opt/cni/bin/host-local', '/usr/lib/cni/host-local'].find((file) => existsSync(file));
 const subnet = '10.88.0.0/16';
 const rounds = 40;
 const network = 'bench';
@@ -28,10 +29,11 @@ interface Row {
 }
 
 const [mode] = process.argv.slice(2);
-if (mode === undefined) enterOwnMounts();
-else console.table(await measureAll());
+if (mode === 'inside') console.table(await measureAll());
+else if (mode === 'inside-json') console.log(JSON.stringify(await measureAll()));
+else enterOwnMounts(mode === '--json' ? 'inside-json' : 'inside');
 
-function enterOwnMounts(): void {
+function enterOwnMounts(next: string): void {
   const mounts = 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && exec "$@"';
   const args = [
     '-m',
@@ -43,7 +45,7 @@ function enterOwnMounts(): void {
     'sh',
     process.execPath,
     import.meta.filename,
-    'inside',
+    next,
   ];
   process.exitCode = spawnSync('unshare', args, { stdio: 'inherit' }).status ?? 1;
 }

@@ -20,7 +20,7 @@ export interface Standing {
 export async function stand(side: Side, { resident = true }: { resident?: boolean } = {}): Promise<Standing> {
   const host = await makeHost();
   await host.outside();
-  await host.sh('mkdir -p /run/netavark');
+  await occupy(host);
   const driver = startDriver(host);
   if (resident) await driver.run(side.jobs(await host.container('resident'), 0).add);
   return {
@@ -32,6 +32,17 @@ export async function stand(side: Side, { resident = true }: { resident?: boolea
       await host.dispose();
     },
   };
+}
+
+/** What a host has that is in use: somebody listens, connections are remembered; and the folder that netavark is told. */
+async function occupy(host: Host): Promise<void> {
+  await host.sh('mkdir -p /run/netavark');
+  await host.serve(host, { port: 22 });
+  const flow = (number: number): string =>
+    `-I -p udp -s 192.0.2.2 -d 192.0.2.1 --sport ${20_000 + number} --dport 53 --timeout 3600\n`;
+  await host.run(['conntrack', '-R', '-'], {
+    input: Array.from({ length: 100 }, (_, number) => flow(number)).join(''),
+  });
 }
 
 const warmUp = 2;

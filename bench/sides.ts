@@ -1,4 +1,4 @@
-import type { Container, Host } from '../test/helpers/private-host.ts';
+import type { Container } from '../test/helpers/private-host.ts';
 import { pluginFolder } from '../test/helpers/executable.ts';
 import type { Job } from './driver.ts';
 
@@ -105,11 +105,6 @@ export function netavark(command: readonly string[]): Side {
       del: () => job('teardown', container, place),
     }),
   };
-}
-
-/** What netavark expects its caller to have made. */
-export async function prepareNetavark(host: Host): Promise<void> {
-  await host.sh('mkdir -p /run/netavark');
 }
 
 function suffix({ port = true, ipv6 = false }: ChainOptions): string {

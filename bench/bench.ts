@@ -1,0 +1,65 @@
+/**
+ * What drawbridge costs, beside its peers, measured in the same minutes in private hosts of their own.
+ *
+ *   npm run bench                          the whole table, less than 15 minutes
+ *   node bench/bench.ts --quick            fewer rounds and containers
+ *   node bench/bench.ts --only add,del     some rows; --list names them
+ *
+ * Prints the table and writes bench/out/bench.json and bench/out/bench.svg. Read the ratios: the machine's noise is in
+ * both sides.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chainRows, fullRows, manyRows, measureChains, measureFull, measureMany } from './chains.ts';
+import { leaseRows, measureLeases } from './leases.ts';
+import { machine } from './machine.ts';
+import { measurePackets, measurePorts, packetRows, portRows } from './packets.ts';
+import { plot } from './plot.ts';
+import type { Row } from './row.ts';
+import { tableText } from './table.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+  },
+});
+
+/** Groups of rows that are measured together. */
+const groups: readonly {
+  ids: readonly string[];
+  measure: (ids: readonly string[], quick: boolean) => Promise<Row[]>;
+}[] = [
+  { ids: chainRows, measure: (ids, quick) => measureChains(ids, quick ? 8 : 40) },
+  { ids: manyRows, measure: (_, quick) => measureMany(quick ? 40 : 200, quick ? 1 : 2) },
+  { ids: fullRows, measure: (_, quick) => measureFull(quick ? 100 : 1000, quick ? 8 : 30) },
+  { ids: leaseRows, measure: measureLeases },
+  { ids: packetRows, measure: (_, quick) => measurePackets(quick ? 50 : 1000, quick ? 500 : 5000, quick ? 3 : 9) },
+  { ids: portRows, measure: (_, quick) => measurePorts(quick ? 100 : 1000, quick ? 3 : 9) },
+];
+
+if (options.list) {
+  console.log(groups.flatMap(({ ids }) => ids).join('\n'));
+} else {
+  const asked = options.only?.split(',') ?? groups.flatMap(({ ids }) => ids);
+  const rows: Row[] = [];
+  const begin = performance.now();
+  for (const { ids, measure } of groups) {
+    const wanted = ids.filter((id) => asked.includes(id));
+    if (wanted.length === 0) continue;
+    console.error(`bench: ${wanted.join(', ')}`);
+    rows.push(...(await measure(wanted, options.quick)));
+  }
+  const about = machine();
+  const minutes = (performance.now() - begin) / 60_000;
+  console.log(`\n${tableText(rows)}\n\n${about}; ${minutes.toFixed(1)} min`);
+  const out = join(import.meta.dirname, 'out');
+  mkdirSync(out, { recursive: true });
+  writeFileSync(
+    join(out, 'bench.json'),
+    `${JSON.stringify({ machine: about, minutes, quick: options.quick, rows }, null, 2)}\n`,
+  );
+  writeFileSync(join(out, 'bench.svg'), plot(rows, about));
+}
