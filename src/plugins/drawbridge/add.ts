@@ -16,7 +16,7 @@ import { readSoundRecord } from '../../records/store.ts';
 import { reserveAddresses } from './addresses.ts';
 import { beginRecord, refuseStanding } from '../attachment.ts';
 import { parseInterfaceConf, type InterfaceConf, type InterfaceDefaults } from './conf.ts';
-import { enforce, isolatesPort } from '../egress-policy/enforce.ts';
+import { disableIpv6, enforce, isolatesPort } from '../egress-policy/enforce.ts';
 import { namesElements, rememberedElements } from '../egress-policy/names.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
 import { openFirewalls } from '../firewalls.ts';
@@ -52,6 +52,7 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
       configureContainer(plans.pair, { after: ready.link.policed === true ? inForce : undefined }),
       inForce,
     ]);
+    if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
     return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
   } catch (error) {
     await undo(request, begun, error);

@@ -71,6 +71,7 @@ async function linkDifferences(
     ({ name, sandbox }) => name === id.ifname && sandbox !== undefined && sandbox !== '',
   );
   const mac = told?.mac ?? link.mac;
+  const isOn = (address: string): boolean => egress?.policy.ipv6 !== 'disable' || !address.includes(':');
   const toldHost = findInterface(prevResult, ({ name }) => name === hostInterface);
   const bridgeMac = findInterface(prevResult, ({ name }) => name === bridge)?.mac;
   return findDifferences(
@@ -86,8 +87,8 @@ async function linkDifferences(
       ...(toldHost?.mac === undefined ? {} : { hostMac: toldHost.mac }),
       hostMtu: toldHost?.mtu ?? link.mtu,
       ...(bridgeMac === undefined ? {} : { bridgeMac }),
-      addresses: link.addresses.map(({ address }) => address),
-      routes: prevResult?.routes ?? [],
+      addresses: link.addresses.map(({ address }) => address).filter(isOn),
+      routes: (prevResult?.routes ?? []).filter(({ dst }) => isOn(dst)),
       gateways,
       hairpinMode: conf.hairpinMode,
       portIsolation: conf.portIsolation || (egress !== undefined && isolatesPort(egress.policy)),

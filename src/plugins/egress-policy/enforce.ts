@@ -42,11 +42,20 @@ export async function enforce(
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     isGated(egress.ingressInterface, record.key) ? undefined : openGate(egress.ingressInterface),
     isFresh ? undefined : isolatePort(egress),
-    egress.policy.ipv6 === 'disable' ? disableIpv6(record) : undefined,
+    // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
+    egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
   ]);
   // Only now: who undoes this is not to find a step still under way.
   const failed = steps.find((step) => step.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+/** Turns IPv6 off in a container, on what it has and on what it gets. */
+export async function disableIpv6(netns: string): Promise<void> {
+  await writeSysctlsIn(
+    netns,
+    ['all', 'default'].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '1' })),
+  );
 }
 
 /** Brings in line with a changed policy what is not a rule of ours: the port, IPv6 inside, foreign firewalls. */
@@ -56,7 +65,7 @@ export async function alignWithPolicy(record: PolicedRecord): Promise<void> {
   const isIsolated = isolatesPort(policy) || record.link?.conf['portIsolation'] === true;
   await Promise.all([
     port === undefined ? undefined : applyBatch(planPortIsolation(port, isIsolated)),
-    policy.ipv6 === 'disable' ? disableIpv6(record) : undefined,
+    policy.ipv6 === 'disable' ? disableIpv6(record.netns) : undefined,
     openFirewalls(ingressInterface, firewallOptions(policy)),
   ]);
 }
@@ -122,11 +131,4 @@ async function gate(lines: readonly string[], harmless: 'exists' | 'missing'): P
 
 async function isolatePort({ port, policy }: EgressRecord): Promise<void> {
   if (port !== undefined && isolatesPort(policy)) await applyBatch(planPortIsolation(port, true));
-}
-
-async function disableIpv6({ netns }: PolicedRecord): Promise<void> {
-  await writeSysctlsIn(
-    netns,
-    ['all', 'default'].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '1' })),
-  );
 }
