@@ -43,6 +43,36 @@ export const hostCommands: readonly Command[] = [
     load: async () => import('../clean.ts'),
   },
   {
+    name: 'agent',
+    summary: 'Keep names right, put rules back, apply policies as they change',
+    about: [
+      'The resident process of a host whose policies allow by name; conf/drawbridge-agent.service runs it. A host without it keeps working: what needs no name stays enforced, and addresses of names run out.',
+      'It answers at /run/drawbridge/agent.sock and writes its log, one JSON object a line, to stderr.',
+    ],
+    options: [
+      {
+        flag: '--clean',
+        about: 'Remove attachments whose container is gone without a DEL; else they are only reported',
+      },
+      {
+        flag: '--grace SECONDS',
+        about: 'How long such an attachment has to be dead before it is removed; 60 unless given',
+      },
+      { flag: '--metrics-address ADDRESS:PORT', about: 'Serve metrics for Prometheus there too, at /metrics' },
+      {
+        flag: '--log-level LEVEL',
+        about: 'The least that is logged',
+        values: ['debug', 'info', 'warn', 'error', 'silent'],
+      },
+    ],
+    examples: [
+      { line: 'drawbridge agent --clean', about: 'as the systemd unit runs it' },
+      { line: 'drawbridge agent --metrics-address 127.0.0.1:9440', about: 'with metrics on loopback' },
+    ],
+    needsRoot: true,
+    load: async () => import('../agent.ts'),
+  },
+  {
     name: 'install',
     summary: 'Put executable, links, network and systemd unit in place',
     about: [

@@ -83,7 +83,10 @@ After=network-pre.target nftables.service firewalld.service ufw.service
 Before=network-online.target
 
 [Service]
-ExecStart=${binDir}/drawbridge agent
+Type=notify
+NotifyAccess=all
+ExecStart=${binDir}/drawbridge agent --clean
+WatchdogSec=60
 Restart=always
 RestartSec=1
 
