@@ -27,6 +27,7 @@ export class ForcedDns {
   #records: readonly PolicedRecord[] = [];
   readonly #problems = new Map<string, string>();
   #lasting = lasting;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: ForcedDnsOptions) {
     this.#options = options;
@@ -58,7 +59,9 @@ export class ForcedDns {
 
   /** Never throws: when it fails, it is the tables that are missing, and they are being put back. */
   async renew(): Promise<void> {
-    await this.#options.put(this.elements()).catch(() => {});
+    // One after the other: the last word at the end is to be ours.
+    this.#last = this.#last.then(async () => this.#options.put(this.elements()).catch(() => {}));
+    await this.#last;
   }
 
   /** Why queries are not taken, by address. */

@@ -1,3 +1,4 @@
+import { applyTransaction } from '../host/nft.ts';
 import { NftSession } from '../host/nft-session.ts';
 import type { Element } from '../nft/element.ts';
 import { changeText } from '../nft/transaction.ts';
@@ -57,7 +58,7 @@ export class NamesService {
 
   /** Begins to refresh and to answer, with what is recalled opened first. */
   async start(): Promise<void> {
-    await this.reopen();
+    await this.reopen().catch(() => {});
     this.#running = this.#refresh.run(this.#stop.signal);
     await this.follow();
   }
@@ -98,11 +99,13 @@ export class NamesService {
   /** Puts everything again that was open: somebody wrote the tables anew, or this agent has just begun. */
   async reopen(): Promise<void> {
     const { refreshed } = this.#state.work;
-    const recalled = elementsOfLearnt(this.#recalled, refreshed, Date.now());
-    this.#recalled = [];
+    const recalled = this.#recalled;
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
     const open = this.#opener.elements().filter(({ set }) => policies.has(policyOfSet(set)));
-    if (open.length + recalled.length > 0) await this.#opener.open([...open, ...recalled]).catch(() => {});
+    const all = [...open, ...elementsOfLearnt(recalled, refreshed, Date.now())];
+    if (all.length > 0) await this.#opener.open(all);
+    // The opener knows them now.
+    this.#recalled = this.#recalled.filter((one) => !recalled.includes(one));
     await this.#forced.renew();
   }
 
@@ -155,8 +158,10 @@ export class NamesService {
   }
 
   async #put(elements: readonly Element[]): Promise<void> {
-    if (elements.length > 0)
-      await this.#session.commit(changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements }));
+    if (elements.length === 0) return;
+    const text = changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
+    // A service manager that stops us may have stopped the session first.
+    await this.#session.commit(text).catch(async () => applyTransaction(text));
   }
 }
 

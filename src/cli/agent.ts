@@ -5,7 +5,8 @@ import { UsageError, valueOf, type Invocation } from './command.ts';
 /** Runs the agent until SIGTERM or SIGINT. */
 export async function run(invocation: Invocation): Promise<number> {
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  // Not once(): with no listener left, what proper-lockfile listens with would end the process before its work is done.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
   const metricsAddress = valueOf(invocation, 'metrics-address');
   await runAgent({
     version: invocation.version,

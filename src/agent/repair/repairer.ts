@@ -68,15 +68,16 @@ export class Repairer {
     }
   }
 
-  /** Looks at everything now, whatever was tried in vain before; settles when that is done. */
+  /** Looks at everything now, at the tables first, whatever was tried in vain before; settles when that is done. */
   async lookNow(): Promise<void> {
-    await Promise.all(
-      [...this.#watches].map(async ([concern, watch]) => {
-        await watch.working;
-        watch.noticed ??= performance.now();
-        await this.#begin(concern, watch);
-      }),
-    );
+    const lookAt = async ([concern, watch]: [Concern, Watch]): Promise<void> => {
+      await watch.working;
+      watch.noticed ??= performance.now();
+      await this.#begin(concern, watch);
+    };
+    const watches = [...this.#watches];
+    for (const one of watches.filter(([concern]) => concern === 'tables')) await lookAt(one);
+    await Promise.all(watches.filter(([concern]) => concern !== 'tables').map(lookAt));
   }
 
   /** A look that began long ago has not ended: the watchdog is to know. */

@@ -98,7 +98,7 @@ describe('the agent', () => {
     await add();
     await until(forced);
     expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'dnsforce4'])).toMatch(/timeout 30s expires/);
-    await agent.stop();
+    expect(await agent.stop()).toEqual({ code: 0 });
     await until(async () => !(await forced()), 2000);
   });
 
