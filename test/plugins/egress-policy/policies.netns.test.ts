@@ -235,8 +235,13 @@ describe('refresh()', () => {
     ];
     const other = await addContainer(host, chain({ policy: 'fixed' }));
     await writePolicy(host, 'web', { allow: [world.other4] });
+    await host.sh('cat > /usr/local/sbin/nft; chmod +x /usr/local/sbin/nft', {
+      input: '#!/bin/sh\necho "$*" >> /run/nft.log\nexec /usr/sbin/nft "$@"\n',
+    });
     const report = await refresh(host);
     expect(report.changed.map(({ containerId }) => containerId).toSorted()).toEqual([first.name, second.name]);
+    expect((await host.run(['cat', '/run/nft.log'])).match(/^-f -$/gmu)).toHaveLength(1);
+    await host.sh('rm /usr/local/sbin/nft');
     expect(report.problems).toEqual([]);
     for (const one of [first, second])
       expect(await reaches(host, one, ['public4', 'other4'])).toEqual({ public4: 'refused', other4: 'outside' });
