@@ -6,6 +6,8 @@ export type Json = Record<string, any>;
 
 export interface Conflist {
   cniVersion: string;
+  /** The newest of these is used, as by the libcni that knows it. */
+  cniVersions?: readonly string[];
   name: string;
   plugins: readonly Json[];
 }
@@ -133,7 +135,7 @@ export abstract class Runtime {
 }
 
 function pluginConf(
-  { cniVersion, name }: Conflist,
+  { cniVersion, cniVersions = [], name }: Conflist,
   plugin: Json,
   { runtimeConfig = {} }: ChainOptions,
   prevResult: Json | undefined,
@@ -142,7 +144,7 @@ function pluginConf(
   const granted = Object.entries(runtimeConfig).filter(([capability]) => capabilities[capability] === true);
   return {
     ...plugin,
-    cniVersion,
+    cniVersion: cniVersions.at(-1) ?? cniVersion,
     name,
     ...(granted.length === 0 ? {} : { runtimeConfig: Object.fromEntries(granted) }),
     ...(prevResult === undefined ? {} : { prevResult }),

@@ -51,7 +51,8 @@ export function itemsFor({
 
 /** The same as conf/10-drawbridge.conflist, which a test holds it to. */
 const conflist = `{
-  "cniVersion": "1.1.0",
+  "cniVersion": "1.0.0",
+  "cniVersions": ["1.0.0", "1.1.0"],
   "name": "drawbridge",
   "plugins": [
     {
