@@ -72,19 +72,16 @@ export async function writeNetwork(machine: Machine, file: string, conflist: Con
   await machine.run(['tee', `/etc/cni/net.d/${file}`], { input: JSON.stringify(conflist) });
 }
 
-/**
- * A list of conf/, as the libcni of Debian's containerd and podman takes it: they know no version after 1.0.0.
- */
+/** A list of conf/ as it is shipped: the libcni of Debian's containerd and podman knows no version after 1.0.0. */
 export function shipped(name: string, change: (plugins: Json[]) => void = () => {}): Conflist {
-  const conflist = JSON.parse(readFileSync(new URL(`../../conf/${name}`, import.meta.url), 'utf8')) as Conflist & {
-    plugins: Json[];
-  };
+  const text = readFileSync(new URL(`../../conf/${name}`, import.meta.url), 'utf8');
+  const conflist = JSON.parse(text) as Conflist & { plugins: Json[] };
   change(conflist.plugins);
-  return { ...conflist, cniVersion: '1.0.0' };
+  return conflist;
 }
 
 /** What stays by design: the bridges, what we know of them, and when leases were last used. */
-export const kept = [
+const kept = [
   /\/run\/drawbridge\/bridges\//,
   /link (?:drawbridge0|cni0|nerdctl0|br-[0-9a-f]{12}|cni-podman\d)$/,
   /\/var\/lib\/drawbridge\/boot\//,

@@ -66,7 +66,7 @@ export async function makeMachine(packages: readonly string[]): Promise<Machine>
   }
 }
 
-export const environment = {
+const environment = {
   PATH: '/run/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   LC_ALL: 'C',
   HOME: '/root',

@@ -72,6 +72,8 @@ describe.skipIf(!isHere)(
       await run('old', 8081);
       await served(8081);
       const before = await address('old');
+      const held = await machine.host.spawn(['python3', '-c', heldConnection], { where: machine.outside });
+      await until('the connection stands', async () => existsSync(inHost('/run/held')), 5);
 
       await install('drawbridge');
       await run('new', 8082);

@@ -4,7 +4,7 @@ import type { Conflist, Host, Json } from '../../helpers/host.ts';
 
 export const folder = '/opt/cni/bin';
 
-export const names = ['bridge', 'host-local', 'portmap', 'firewall', 'tuning', 'loopback'];
+const names = ['bridge', 'host-local', 'portmap', 'firewall', 'tuning', 'loopback'];
 
 /** Links our executable into the host's /opt/cni/bin, under our own names and those of the reference. */
 export async function installDropIns(host: Host, into = folder): Promise<void> {
@@ -17,7 +17,7 @@ export async function installDropIns(host: Host, into = folder): Promise<void> {
 /** What the interface plugin keeps by design when its last container is gone. */
 export const kept = [/bridges\//, /link (?:cni0|br\d|nerdctl0|cni-podman\d)/, /boot\//];
 
-export const ranges = { ranges: [[{ subnet: '10.22.0.0/16' }], [{ subnet: 'fd00:22::/64' }]] };
+const ranges = { ranges: [[{ subnet: '10.22.0.0/16' }], [{ subnet: 'fd00:22::/64' }]] };
 
 /** The list that most hosts of the reference have, with plugins of `changes` added to by their place. */
 export function referenceList(changes: Record<string, Json> = {}, name = 'dropin'): Conflist {
