@@ -30,7 +30,7 @@ export function oneProcess(policy: Json = {}, changes: Json = {}): Conflist {
 /** Both ways to have a policy. */
 export const ways = { 'a chain': chain, 'one process': oneProcess };
 
-export function policyPlugin(policy: Json = {}): Json {
+function policyPlugin(policy: Json = {}): Json {
   return { type: 'egress-policy', ...policy, capabilities: { 'io.kubernetes.cri.pod-annotations': true } };
 }
 
