@@ -68,18 +68,15 @@ export function addressHolders(record: AttachmentRecord, run: string = runDir): 
 
 /**
  * Whether an attachment other than the one with this key claims a shared name: `sharedByOthers('bridge-drawbridge0', key)`
- * is false for the bridge's last container. Looks at one sound claim at most, and removes stale ones; a record that
- * cannot be read may claim it.
+ * is false for the bridge's last container. Looks at one sound claim at most; a record that cannot be read may claim
+ * it. Stale hints stay: without the lock they cannot be told from those whose record is being written.
  */
 export function sharedByOthers(name: string, key: string, run: string = runDir): boolean {
   return users(sharedFolder(name, run)).some((user) => user !== key && isUser(name, user, run));
 }
 
-/** Removes the hint when it is stale. */
 function isUser(name: string, user: string, run: string): boolean {
-  const isSound = isBehind(user, run, (record) => sharedOf(desired(record)).includes(name));
-  if (!isSound) removeUser(sharedFolder(name, run), user);
-  return isSound;
+  return isBehind(user, run, (record) => sharedOf(desired(record)).includes(name));
 }
 
 /** Removes the hints that nobody stands behind: those of processes that were killed before the record came, or after it went. */
@@ -91,7 +88,7 @@ export function sweepHints(run: string = runDir): void {
   }
   for (const folder of users(`${run}/shared`)) {
     const name = decodeURIComponent(folder);
-    for (const user of users(`${run}/shared/${folder}`)) isUser(name, user, run);
+    for (const user of users(`${run}/shared/${folder}`)) if (!isUser(name, user, run)) removeUser(sharedFolder(name, run), user);
   }
 }
 

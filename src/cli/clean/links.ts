@@ -4,6 +4,7 @@ import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
 import { removePair } from '../../host/pair.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
+import { forgetGate } from '../../records/gates.ts';
 import { listRecords } from '../../records/store.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { Finding, Known } from './finding.ts';
@@ -64,6 +65,7 @@ async function gatesOf(family: '-4' | '-6', records: readonly AttachmentRecord[]
       why: `no container with a policy is behind "${iif}"`,
       remove: async () => {
         if (policedInterfaces(listRecords().records).has(iif)) return false;
+        forgetGate(iif);
         await applyBatch(planUngate(iif), { family }).catch((error: unknown) => {
           if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
         });

@@ -7,6 +7,7 @@ import { gateSelector, gateSysctl, planGate, planPortIsolation, planUngate } fro
 import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 import { commit } from '../../records/commit.ts';
+import { forgetGate, isGateNoted, noteGate } from '../../records/gates.ts';
 import { sharedByOthers } from '../../records/hints.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { openFirewalls } from '../firewalls.ts';
@@ -40,7 +41,7 @@ export async function enforce(
     // A flow that began before the rules did has to be forgotten after they hold.
     (isFresh ? Promise.resolve() : inForce).then(async () => (await forgetFlowsOf(egress.addresses)).forEach(warn)),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
-    isGated(egress.ingressInterface, record.key) ? undefined : openGate(egress.ingressInterface),
+    keepGated(egress.ingressInterface, inForce),
     isFresh ? undefined : isolatePort(egress),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
     egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
@@ -85,9 +86,10 @@ export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Par
   return { hostPorts: hostAccess === 'all' ? [{ protocol: 'any' }] : hostPorts, ingress };
 }
 
-/** Takes the gate out with the last policed container behind an interface. */
+/** Takes the gate out with the last policed container behind an interface. To be called under the lock of the tables. */
 export async function closeGate(ingressInterface: string, key: string): Promise<void> {
-  if (isGated(ingressInterface, key)) return;
+  if (isNeeded(ingressInterface, key)) return;
+  forgetGate(ingressInterface);
   await gate(planUngate(ingressInterface), 'missing');
 }
 
@@ -106,14 +108,25 @@ export async function findUnguarded({ egress: { ingressInterface, port, policy }
   return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
 }
 
-/** Whether another container is policed behind the interface: whoever came first made the gate. */
-function isGated(ingressInterface: string, key: string): boolean {
+/** Whether another container is policed behind the interface. */
+function isNeeded(ingressInterface: string, key: string): boolean {
   return sharedByOthers(policedUse(ingressInterface), key);
+}
+
+/**
+ * The last one behind the interface takes the gate along unless it sees us, and it sees us when our rules are in force:
+ * so we look again then.
+ */
+async function keepGated(ingressInterface: string, inForce: Promise<unknown>): Promise<void> {
+  if (!isGateNoted(ingressInterface)) await openGate(ingressInterface);
+  await inForce;
+  if (!isGateNoted(ingressInterface)) await openGate(ingressInterface);
 }
 
 async function openGate(ingressInterface: string): Promise<void> {
   writeSysctls([gateSysctl]);
   await gate(planGate(ingressInterface), 'exists');
+  noteGate(ingressInterface);
 }
 
 async function gate(lines: readonly string[], harmless: 'exists' | 'missing'): Promise<void> {
