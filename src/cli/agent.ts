@@ -2,7 +2,7 @@ import { runAgent } from '../agent/agent.ts';
 import { logLevels, type LogLevel } from '../agent/log.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 
-/** Runs the agent until SIGTERM or SIGINT. */
+/** Runs the agent until SIGTERM or SIGINT; SIGHUP makes it look at everything. */
 export async function run(invocation: Invocation): Promise<number> {
   const stop = new AbortController();
   // Not once(): with no listener left, what proper-lockfile listens with would end the process before its work is done.
@@ -14,6 +14,7 @@ export async function run(invocation: Invocation): Promise<number> {
     graceSeconds: parseSeconds(valueOf(invocation, 'grace') ?? '60'),
     logLevel: logLevels.find((level) => level === valueOf(invocation, 'log-level')) ?? ('info' satisfies LogLevel),
     signal: stop.signal,
+    onReload: (reload) => process.on('SIGHUP', reload),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
   });
   return 0;

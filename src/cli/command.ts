@@ -27,6 +27,8 @@ export interface Operand {
   readonly name: string;
   readonly about: string;
   readonly required: boolean;
+  /** The only values that it takes. */
+  readonly values?: readonly string[];
   /** What a shell offers in its place. */
   readonly completes?: 'containers' | 'policies' | 'files';
 }

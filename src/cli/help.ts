@@ -23,7 +23,7 @@ export function overview({ paint, width }: Pick<Terminal, 'paint' | 'width'>): s
     ),
     '',
     wrap(
-      'Each takes --json, and --help for its options and examples. Exit status: 0 yes, 1 no or failed, 2 not understood.',
+      'Those that answer a question take --json; all take --help, which shows options and examples. Exit status: 0 yes, 1 no or failed, 2 not understood.',
       room,
     ),
   ].join('\n');

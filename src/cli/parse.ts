@@ -1,4 +1,4 @@
-import { Command as Parser, CommanderError, Option as ParserOption } from 'commander';
+import { Argument, Command as Parser, CommanderError, Option as ParserOption } from 'commander';
 import { optionName, UsageError, type Command, type Invocation } from './command.ts';
 
 /** Reads the words after a command's name. Throws {@link UsageError} for what the command does not take. */
@@ -13,7 +13,10 @@ export function parseWords(command: Command, words: readonly string[]): Omit<Inv
     if (option.values !== undefined) rule.choices([...option.values]);
     parser.addOption(rule);
   }
-  for (const { name, required } of command.operands ?? []) parser.argument(required ? `<${name}>` : `[${name}]`);
+  for (const { name, about, required, values } of command.operands ?? []) {
+    const rule = new Argument(required ? `<${name}>` : `[${name}]`, about);
+    parser.addArgument(values === undefined ? rule : rule.choices([...values]));
+  }
   try {
     parser.parse([...words], { from: 'user' });
   } catch (error) {

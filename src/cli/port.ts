@@ -41,7 +41,7 @@ async function change(
   for (const warning of [...warnings, ...(await forgetUdpFlows(udp))])
     terminal.note(`${terminal.paint.warn('!')} ${warning}`);
   if (verb === 'add') {
-    for (const { protocol, port, process: owner } of findListeners([mapping]))
+    for (const { protocol, port, process: owner } of await findListeners([mapping]))
       terminal.note(
         `${terminal.paint.warn('!')} ${owner ?? 'a process'} listens on port ${port}/${protocol} of the host; its traffic now goes to the container`,
       );

@@ -43,6 +43,21 @@ export const hostCommands: readonly Command[] = [
     load: async () => import('../clean.ts'),
   },
   {
+    name: 'graph',
+    summary: 'Draw networks, containers, ports and policies as a picture',
+    options: [
+      { flag: '--format FORMAT', about: 'svg unless given', values: ['svg', 'dot', 'mermaid', 'text'] },
+      { flag: '--output FILE', about: 'Write there instead of stdout', completes: 'files' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge graph --output host.svg', about: 'for a browser' },
+      { line: 'drawbridge graph --format text', about: 'for a terminal' },
+    ],
+    needsRoot: true,
+    load: async () => import('../graph.ts'),
+  },
+  {
     name: 'agent',
     summary: 'Keep names right, put rules back, apply policies as they change',
     about: [
@@ -110,6 +125,37 @@ export const hostCommands: readonly Command[] = [
     examples: [{ line: 'drawbridge uninstall', about: 'when the last container has ended' }],
     needsRoot: true,
     load: async () => import('../uninstall.ts'),
+  },
+  {
+    name: 'completion',
+    summary: 'Print what makes a shell complete these commands',
+    operands: [{ name: 'SHELL', about: 'bash, zsh or fish', required: true, values: ['bash', 'zsh', 'fish'] }],
+    examples: [
+      { line: 'eval "$(drawbridge completion bash)"', about: 'in ~/.bashrc' },
+      { line: 'drawbridge completion fish > ~/.config/fish/completions/drawbridge.fish', about: 'once' },
+    ],
+    needsRoot: false,
+    load: async () => import('../completion.ts'),
+  },
+  {
+    name: 'man',
+    summary: 'Print a man page',
+    operands: [{ name: 'COMMAND...', about: 'Of this command; of the program without', required: false }],
+    examples: [
+      { line: 'drawbridge man explain | man -l -', about: 'read one' },
+      { line: 'drawbridge man > /usr/local/share/man/man8/drawbridge.8', about: 'keep one' },
+    ],
+    needsRoot: false,
+    load: async () => import('../man.ts'),
+  },
+  {
+    name: 'complete',
+    summary: 'Print the words that a shell may offer',
+    operands: [{ name: 'KIND', about: 'containers or policies', required: true, values: ['containers', 'policies'] }],
+    examples: [{ line: 'drawbridge complete containers', about: 'what completion calls' }],
+    needsRoot: false,
+    hidden: true,
+    load: async () => ({ run: (await import('../completion.ts')).offer }),
   },
   {
     name: 'probe',

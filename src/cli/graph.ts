@@ -1,0 +1,37 @@
+import { writeFileSync } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+import { valueOf, type Invocation } from './command.ts';
+import { readPicture } from './graph/model.ts';
+import { drawSvg } from './graph/svg.ts';
+import { drawDot, drawMermaid, drawText } from './graph/text.ts';
+import { printJson, type Terminal } from './terminal.ts';
+
+const drawings = { svg: drawSvg, dot: drawDot, mermaid: drawMermaid, text: drawText } as const;
+
+/** The host's networks, containers, ports and policies as a picture. */
+export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const picture = await readPicture();
+  if (invocation.options['json'] === true) {
+    printJson(terminal, picture);
+    return 0;
+  }
+  const format = (valueOf(invocation, 'format') ?? 'svg') as keyof typeof drawings;
+  const drawn = drawings[format](picture);
+  const file = valueOf(invocation, 'output');
+  if (file === undefined) terminal.out(drawn);
+  else save(file, `${drawn}\n`);
+  return 0;
+}
+
+function save(file: string, drawn: string): void {
+  try {
+    writeFileSync(file, drawn);
+  } catch (cause) {
+    throw new CniError(
+      codes.ioFailure,
+      `Cannot write "${file}": ${(cause as Error).message}`,
+      'Name a file in a folder that is there and can be written',
+      { cause },
+    );
+  }
+}

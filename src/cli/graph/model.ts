@@ -1,0 +1,69 @@
+import { hostname, networkInterfaces } from 'node:os';
+import { readDenials } from '../survey/denials.ts';
+import { surveyAttachments } from '../survey/attachments.ts';
+import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf, shortId } from '../survey/words.ts';
+
+/** What the picture shows. */
+export interface Picture {
+  readonly host: { readonly name: string; readonly addresses: readonly string[] };
+  readonly networks: readonly Network[];
+}
+
+export interface Network {
+  readonly name: string;
+  readonly bridge: string;
+  readonly gateways: readonly string[];
+  readonly containers: readonly Card[];
+}
+
+export interface Card {
+  readonly name: string;
+  readonly ifname: string;
+  readonly addresses: readonly string[];
+  readonly ports: readonly string[];
+  /** "none" without a policy. */
+  readonly mode: 'open' | 'restricted' | 'allowlist' | 'none';
+  readonly policy: string;
+  readonly denied: number;
+  readonly isStale: boolean;
+}
+
+/** Reads the networks of the host with their containers. */
+export async function readPicture(): Promise<Picture> {
+  const { attachments } = await surveyAttachments();
+  const denials = await readDenials(attachments.map(({ record }) => record));
+  const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${bridgeOf(record) ?? ''}`);
+  const networks = [...groups.values()].map((own): Network => {
+    const records = own.map(({ record }) => record);
+    return {
+      name: records[0]?.network ?? '',
+      bridge: (records[0] && bridgeOf(records[0])) ?? '',
+      gateways: [
+        ...new Set(
+          records.flatMap(
+            ({ link, egress }) => egress?.gateways ?? link?.addresses.flatMap(({ gateway }) => gateway ?? []) ?? [],
+          ),
+        ),
+      ],
+      containers: own.map(({ record, stale }) => ({
+        name: shortId(record.containerId),
+        ifname: record.ifname,
+        addresses: addressesOf(record),
+        ports: portsOf(record).map(mappingWords),
+        mode: record.egress?.policy.mode ?? 'none',
+        policy: record.egress === undefined ? 'no policy' : policyWords(record.egress),
+        denied: denials.get(record.key) ?? 0,
+        isStale: stale.length > 0,
+      })),
+    };
+  });
+  const bridges = new Set(networks.map(({ bridge }) => bridge));
+  const addresses = Object.entries(networkInterfaces())
+    .filter(([name]) => !bridges.has(name))
+    .flatMap(([, list]) =>
+      (list ?? [])
+        .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
+        .map(({ address }) => address),
+    );
+  return { host: { name: hostname(), addresses: [...new Set(addresses)].slice(0, 4) }, networks };
+}
