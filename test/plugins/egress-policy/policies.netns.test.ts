@@ -250,9 +250,14 @@ describe('refresh()', () => {
     expect((await refresh(host)).changed).toEqual([]);
   });
 
-  test.for(['public4', 'public6'] as const)(
-    'lets a connection go on that stays allowed, and ends at once one that is denied: %s',
-    async (kept, { host }) => {
+  test.for([
+    ['public4', 'with conntrack'],
+    ['public6', 'with conntrack'],
+    ['public4', 'without conntrack'],
+  ] as const)(
+    'lets a connection go on that stays allowed, and ends at once one that is denied: %s, %s',
+    async ([kept, conntrack], { host }) => {
+      if (conntrack === 'without conntrack') await host.sh('mount --bind /dev/null /usr/sbin/conntrack');
       const outside = await makeWorld(host);
       await host.spawn(['/usr/bin/python3', '-u', '-c', echo], { where: outside });
       const ended = kept === 'public4' ? 'other4' : 'other6';
