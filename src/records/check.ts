@@ -4,7 +4,7 @@ import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { comparisonTexts } from '../nft/transaction.ts';
 import { findChangedChains } from './chains.ts';
-import { addressHolders } from './hints.ts';
+import { rivalsOf } from './hints.ts';
 import type { AttachmentRecord } from './record.ts';
 
 /**
@@ -16,7 +16,7 @@ import type { AttachmentRecord } from './record.ts';
 export async function findMissing(record: AttachmentRecord): Promise<string[]> {
   const claim = desired(record);
   const { elements, groups } = claim;
-  const owners = resolve([...addressHolders(record).map(desired), claim]);
+  const owners = resolve([...rivalsOf(record).map(desired), claim]);
   const own = elements.filter((element) => owners.get(elementId(element)) === element);
   const [isThere, changed] = await Promise.all([isInForce(own, groups), findChangedChains(record)]);
   if (isThere) return changed;

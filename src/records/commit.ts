@@ -70,10 +70,15 @@ async function drop(key: string, { timed, release }: CommitOptions): Promise<Com
   return committed;
 }
 
-/** Throws code 102 when a living container publishes a port of the host that the record publishes. */
+/**
+ * Throws code 102 when another living container publishes a port of the host that the record publishes. One with
+ * several networks is given the same ports on each of them by podman and nerdctl: the newest attachment has them.
+ */
 function refuseHeldPorts(record: AttachmentRecord): void {
   for (const mapping of portsOf(record)) {
-    const holder = portHolders(record, mapping).find(isAlive);
+    const holder = portHolders(record, mapping).find(
+      (other) => other.containerId !== record.containerId && isAlive(other),
+    );
     if (holder === undefined) continue;
     throw new CniError(
       codes.conflict,

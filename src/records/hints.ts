@@ -58,6 +58,16 @@ export function portHolders(record: AttachmentRecord, mapping: PortMapping, run:
   );
 }
 
+/**
+ * Other attachments that may claim the same elements: those with one of the record's addresses, and those that
+ * publish one of its ports, as the other attachments of a container with several networks do.
+ */
+export function rivalsOf(record: AttachmentRecord, run: string = runDir): AttachmentRecord[] {
+  const byPort = portsOf(record).flatMap((mapping) => portHolders(record, mapping, run));
+  const found = [...addressHolders(record, run), ...byPort];
+  return [...new Map(found.map((other) => [other.key, other])).values()];
+}
+
 /** Other attachments with one of the record's addresses. */
 export function addressHolders(record: AttachmentRecord, run: string = runDir): AttachmentRecord[] {
   const found = addressesOf(record).flatMap((address) =>
@@ -81,14 +91,18 @@ function isUser(name: string, user: string, run: string): boolean {
 
 /** Removes the hints that nobody stands behind: those of processes that were killed before the record came, or after it went. */
 export function sweepHints(run: string = runDir): void {
-  for (const file of ['ports', 'addresses'].flatMap((kind) => users(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`))) {
+  for (const file of ['ports', 'addresses'].flatMap((kind) =>
+    users(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`),
+  )) {
     const keys = readKeys(file);
-    for (const key of keys) if (!isBehind(key, run, (record) => listFiles(record, run).includes(file))) removeKey(file, key);
+    for (const key of keys)
+      if (!isBehind(key, run, (record) => listFiles(record, run).includes(file))) removeKey(file, key);
     if (keys.length === 0) rmSync(file, { force: true });
   }
   for (const folder of users(`${run}/shared`)) {
     const name = decodeURIComponent(folder);
-    for (const user of users(`${run}/shared/${folder}`)) if (!isUser(name, user, run)) removeUser(sharedFolder(name, run), user);
+    for (const user of users(`${run}/shared/${folder}`))
+      if (!isUser(name, user, run)) removeUser(sharedFolder(name, run), user);
   }
 }
 

@@ -5,7 +5,7 @@ import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
 import { forgetListings } from './chains.ts';
-import { addressHolders, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
+import { rivalsOf, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord } from './store.ts';
 
@@ -95,7 +95,7 @@ async function planChange({ previous, next, timed }: Turn): Promise<Change> {
   const change = transition({
     previous: previous && desired(previous),
     next: next && desired(next),
-    rivals: rivalsOf(own).map(desired),
+    rivals: rivalsOfAll(own).map(desired),
     isShared: (name) => sharedByOthers(name, own[0]?.key ?? ''),
   });
   const isReady = next?.state === 'ready';
@@ -105,7 +105,7 @@ async function planChange({ previous, next, timed }: Turn): Promise<Change> {
   };
 }
 
-function rivalsOf(records: readonly AttachmentRecord[]): AttachmentRecord[] {
-  const rivals = records.flatMap((record) => addressHolders(record));
+function rivalsOfAll(records: readonly AttachmentRecord[]): AttachmentRecord[] {
+  const rivals = records.flatMap((record) => rivalsOf(record));
   return [...new Map(rivals.map((rival) => [rival.key, rival])).values()];
 }

@@ -158,12 +158,13 @@ describe.skipIf(root === undefined || client('nerdctl') === undefined)(
       expect(await leftBehind(machine)).toEqual([]);
     });
 
-    test('two networks of one container, `run --net n1 --net n2`; the bridges are apart', async () => {
+    test('two networks of one container, `run --net n1 --net n2 -p`; the bridges are apart', async () => {
       await nerdctl('network', 'create', '--subnet', '10.63.0.0/24', 'n1');
       await nerdctl('network', 'create', '--subnet', '10.64.0.0/24', 'n2');
-      await run('both', ['--net', 'n1', '--net', 'n2']);
+      await run('both', ['--net', 'n1', '--net', 'n2', '-p', '8081:80']);
       await run('one', ['--net', 'n1']);
       await run('two', ['--net', 'n2']);
+      await served(8081);
       const shown = await inside('both');
       expect(shown).toMatch(/inet 10\.63\.0\.2\/24 .*eth0/);
       expect(shown).toMatch(/inet 10\.64\.0\.2\/24 .*eth1/);

@@ -112,7 +112,7 @@ END
       expect(await leftBehind(machine)).toEqual([]);
     });
 
-    test('`network disconnect` and `network connect` of a running container', async () => {
+    test('`network disconnect` and `network connect` of a running container with a published port', async () => {
       await podman('network', 'create', '--subnet', '10.93.0.0/24', 'n1');
       await run('c1');
       await podman('network', 'connect', 'n1', 'c1');
