@@ -50,7 +50,7 @@ const noLines = Object.fromEntries(
 );
 
 /** Colour codes take no room. */
-export function visibleLength(text: string): number {
+function visibleLength(text: string): number {
   return text.replaceAll(/\x1b\[\d*m/g, '').length;
 }
 

@@ -57,7 +57,7 @@ export function wrap(text: string, width: number, indent = ''): string {
   return [...lines, line].join('\n');
 }
 
-export function makePaint(isColoured: boolean): Paint {
+function makePaint(isColoured: boolean): Paint {
   const colours = pc.createColors(isColoured);
   return {
     good: colours.green,

@@ -1,0 +1,76 @@
+import { commands } from '../../src/cli/commands.ts';
+import { attach, drawbridge, shipped } from './cli.ts';
+import { describe, expect, test } from '../helpers/host.ts';
+import { executable } from '../helpers/executable.ts';
+
+/** Words that each command needs; those that go on until they are stopped, or change the host's files, are left out. */
+const words: Readonly<Record<string, readonly string[]>> = {
+  list: [],
+  explain: ['web0', '8.8.8.8'],
+  doctor: [],
+  clean: [],
+  'policy check': ['/nowhere.json'],
+  'policy show': ['nosuch'],
+  'policy diff': ['one', 'other'],
+  presets: [],
+  watch: ['--for', '0.2'],
+  learn: ['web0'],
+  refresh: [],
+  'port add': ['web0', '8080:80'],
+  'port remove': ['web0', '8080'],
+  graph: [],
+  uninstall: [],
+};
+const able = commands.filter(({ name }) => name in words);
+
+describe('every command', () => {
+  test('is tried here, or known not to be', () => {
+    expect(
+      commands
+        .map(({ name }) => name)
+        .filter((name) => !(name in words))
+        .toSorted(),
+    ).toEqual(['agent', 'complete', 'completion', 'install', 'man', 'probe']);
+  });
+
+  test('says that root is needed, with status 1, where it is', async ({ host }) => {
+    for (const { name } of able.filter(({ needsRoot }) => needsRoot)) {
+      const { code, stdout, stderr } = await host.exec([
+        'setpriv',
+        '--reuid',
+        '65534',
+        '--clear-groups',
+        executable,
+        ...name.split(' '),
+        ...(words[name] ?? []),
+      ]);
+      expect({ name, code, stdout, stderr }).toEqual({
+        name,
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining(`Cannot run "drawbridge ${name}": root is needed`),
+      });
+    }
+  });
+
+  test('answers in sentences on a host where nothing is installed, not even nft', async ({ host }) => {
+    await host.sh('mkdir -p /run/none; mount --bind /run/none /usr/sbin');
+    for (const { name } of able) {
+      const { code, stderr } = await drawbridge(host, [...name.split(' '), ...(words[name] ?? [])]);
+      expect({ name, isKnown: code === 0 || code === 1 }).toEqual({ name, isKnown: true });
+      expect(stderr).not.toMatch(/^\s+at /m);
+      expect(stderr).not.toMatch(/TypeError|undefined/);
+    }
+  });
+
+  test('survives a record that cannot be read', async ({ host }) => {
+    await host.outside();
+    await attach(host, shipped('10-drawbridge'), 'web0');
+    await host.sh('echo "{" > /run/drawbridge/attachments/0123456789abcdef.json');
+    for (const { name } of able.filter((command) => !['uninstall', 'clean'].includes(command.name))) {
+      const { code, stderr } = await drawbridge(host, [...name.split(' '), ...(words[name] ?? [])]);
+      expect({ name, isKnown: code === 0 || code === 1 }).toEqual({ name, isKnown: true });
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
+  });
+});
