@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 
 /** A socket of a process of the host that a published port takes the traffic from. */
 export interface Listener {
@@ -15,15 +16,22 @@ export interface Listener {
  *
  * Reads /proc/net only; processes are looked through only when a socket was found, since that takes
  * time with every process of the host. SCTP has no list there.
+ *
+ * The kernel walks through the table of all connections of the machine for it, some milliseconds for each list; threads
+ * read them, so that other work goes on meanwhile.
  */
-export function findListeners(ports: readonly { protocol: string; hostPort: number }[]): Listener[] {
+export async function findListeners(ports: readonly { protocol: string; hostPort: number }[]): Promise<Listener[]> {
   const wanted = new Set(ports.map(({ protocol, hostPort }) => `${protocol} ${hostPort}`));
-  const listeners = tables.flatMap(({ protocol, file, state }) => {
-    if (!ports.some((port) => port.protocol === protocol)) return [];
-    return readSockets(file, state).flatMap(({ port, inode }) =>
-      wanted.has(`${protocol} ${port}`) ? [{ protocol, port, inode }] : [],
-    );
-  });
+  const asked = tables.filter(({ protocol }) => ports.some((port) => port.protocol === protocol));
+  const found = await Promise.all(
+    asked.map(async ({ protocol, file, state }) => {
+      const sockets = await readSockets(file, state);
+      return sockets.flatMap(({ port, inode }) =>
+        wanted.has(`${protocol} ${port}`) ? [{ protocol, port, inode }] : [],
+      );
+    }),
+  );
+  const listeners = found.flat();
   return listeners.length === 0 ? [] : nameProcesses(listeners);
 }
 
@@ -36,8 +44,9 @@ const tables = [
 ] as const;
 
 /** Lines of "sl local_address rem_address st …", ports in hexadecimal, the inode in the tenth column. */
-function readSockets(file: string, state: string): { port: number; inode: string }[] {
-  return readLines(file).flatMap((line) => {
+async function readSockets(file: string, state: string): Promise<{ port: number; inode: string }[]> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => {
     const columns = line.trim().split(/\s+/);
     const port = columns[1]?.split(':')[1];
     const inode = columns[9];

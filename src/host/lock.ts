@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { CniError, codes } from '../cni/errors.ts';
 import { runDir } from './paths.ts';
+import { phase } from './trace.ts';
 
 /*
  * /run/drawbridge/locks/<name>.lock     directory: who made it holds the lock; its mtime is renewed while held
@@ -28,7 +29,8 @@ interface Holder {
  */
 const stale = 3_000;
 
-const defaultDeadline = 8_000;
+/** Far above what a crowd costs one that is unlucky, and below what runtimes wait for a plugin. */
+const defaultDeadline = 30_000;
 
 /**
  * Runs `fn` while holding the lock `name` (a file name). `holder` says what for: "ADD web0 eth0".
@@ -46,9 +48,9 @@ export async function withLock<T>(
   { deadline = defaultDeadline }: LockOptions = {},
 ): Promise<T> {
   const file = `${runDir}/locks/${name}`;
-  const release = await acquire(file, { name, holder, deadline });
+  const release = await phase(`wait for lock ${name}`, () => acquire(file, { name, holder, deadline }));
   try {
-    return await fn();
+    return await phase(`hold lock ${name}`, fn);
   } finally {
     removeHolder(file);
     // Lost to somebody who found it stale: then it is no longer ours to release.
@@ -72,7 +74,7 @@ async function acquire(file: string, { name, holder, deadline }: Waiter): Promis
     }
     const waited = performance.now() - begin;
     if (waited >= deadline) throw lockedError({ name, holder, deadline }, readHolder(file));
-    await sleep(Math.min(waitBefore(attempt), deadline - waited));
+    await sleep(Math.min(waitBefore(attempt, waited), deadline - waited));
   }
 }
 
@@ -106,9 +108,13 @@ function unlockable(file: string, cause: unknown): CniError {
   return new CniError(codes.ioFailure, `Cannot lock "${file}": ${(cause as Error).message}`, undefined, { cause });
 }
 
-/** Milliseconds: short at first, since the lock is held for one or two, with chance in it so that waiters spread. */
-function waitBefore(attempt: number): number {
-  return Math.min(2 * 1.3 ** attempt, 50) * (0.5 + Math.random());
+/**
+ * Milliseconds: short at first, since the lock is held for one or two, with chance in it so that waiters spread; and
+ * short again for who has waited long, so that nobody in a crowd waits for ever.
+ */
+function waitBefore(attempt: number, waited: number): number {
+  const pause = waited > 1000 ? 3 : Math.min(2 * 1.3 ** attempt, 50);
+  return pause * (0.5 + Math.random());
 }
 
 function writeHolder(file: string, holder: Holder): void {

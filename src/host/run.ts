@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { spawnProgram, type Ended, type SpawnOptions } from './spawn.ts';
+import { spawnProgram, startProgram, type Ended, type SpawnOptions } from './spawn.ts';
 import { begin } from './trace.ts';
 
 /** Where programs are looked for after PATH: a runtime may start a plugin with an empty one. */
@@ -72,6 +72,19 @@ export async function run(program: string, args: readonly string[], options: Run
       exitCode: done.exitCode,
     });
   return { stdout: done.stdout, stderr: done.stderr };
+}
+
+/**
+ * Runs a program that waits for the kernel more than it works, side by side with what {@link run} runs meanwhile. Says
+ * whether it succeeded; why not, only run() can tell.
+ */
+export async function succeeds(program: string, args: readonly string[]): Promise<boolean> {
+  const file = findProgram(program);
+  if (file === undefined) return false;
+  const end = begin(program, { command: [program, ...args].join(' ') });
+  const isDone = await startProgram(file, args, { deadline: defaultDeadline, env: { ...process.env, LC_ALL: 'C' } });
+  end();
+  return isDone;
 }
 
 /** Full path of a program, from PATH and then the usual folders; undefined when it is in none of them. */

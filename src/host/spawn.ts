@@ -1,6 +1,6 @@
 // run.ts is the seam that everybody uses; this is one of the two ways behind it.
 // oxlint-disable-next-line no-restricted-imports
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 
 /** How a program ended. */
 export interface Ended {
@@ -40,4 +40,20 @@ export function spawnProgram(file: string, args: readonly string[], { input, env
     exitCode: status ?? undefined,
     signal: signal ?? undefined,
   };
+}
+
+/**
+ * Starts a program without input whose output nobody reads, and says whether it succeeded. It runs while this process
+ * goes on, also while that waits for another program.
+ */
+export function startProgram(
+  file: string,
+  args: readonly string[],
+  { env, deadline }: Omit<SpawnOptions, 'input'>,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { env, stdio: 'ignore', timeout: deadline, killSignal: 'SIGKILL' });
+    child.on('error', () => resolve(false));
+    child.on('exit', (status) => resolve(status === 0));
+  });
 }

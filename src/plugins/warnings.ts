@@ -10,8 +10,8 @@ export function warn(text: string): void {
  * Names the processes of the host that listen on a port to be published, which then no longer get its traffic.
  * No reason to refuse: nerdctl reserves the ports that it publishes with sockets of its own.
  */
-export function warnOfListeners(ports: readonly PortMapping[]): void {
-  for (const { protocol, port, process: owner } of findListeners(ports)) {
+export async function warnOfListeners(ports: readonly PortMapping[]): Promise<void> {
+  for (const { protocol, port, process: owner } of await findListeners(ports)) {
     warn(
       `port ${port}/${protocol} of the host is published, and ${owner ?? 'a process'} listens on it; its traffic now goes to the container`,
     );

@@ -5,6 +5,7 @@ import { chooseMtu } from '../../host/bridge.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { configureContainer, createPair, updateBridge } from '../../host/pair.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
+import { phase } from '../../host/trace.ts';
 import { completeAddresses, conflictingAddresses, type CompleteAddresses } from '../../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
@@ -35,24 +36,26 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
   if (conf.ipam.kind === 'delegated') findPlugin({ type: conf.ipam.type, path: request.path });
   const policy = await preparePolicy(request, conf);
   const begun = await begin(request, conf);
+  const warned = warnOfListeners(conf.ports);
   try {
     const early = speaksThroughInterface(conf.ipam) ? await makeEarly(begun, conf, policy) : undefined;
-    const given = await reserveAddresses(request, conf.ipam);
+    const given = await phase('reserve addresses', () => reserveAddresses(request, conf.ipam));
     const addresses = completeAddresses(given, conf.link);
     const mac = conf.mac ?? early?.mac ?? macFor(begun, addresses);
     const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
     const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy });
     const { bridgeMac } =
       early === undefined
-        ? await createPair(plans.bridge, plans.pair, conflictingAddresses)
+        ? await phase('make links', () => createPair(plans.bridge, plans.pair, conflictingAddresses))
         : await updateBridge(plans.bridge, conflictingAddresses);
-    const inForce = putInForce(ready, policy);
+    const inForce = phase('put rules in force', () => putInForce(ready, policy));
     // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
     await Promise.all([
       configureContainer(plans.pair, { after: ready.link.policed === true ? inForce : undefined }),
       inForce,
     ]);
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
+    await warned;
     return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
   } catch (error) {
     await undo(request, begun, error);
@@ -115,7 +118,6 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
     await removeAttachment(request, previous);
   }
   await commit({ put: record }, { refuse: (found) => refuseStanding(found, record) });
-  warnOfListeners(conf.ports);
   return record;
 }
 

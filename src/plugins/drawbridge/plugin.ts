@@ -1,4 +1,5 @@
 import { aboutLine, type Plugin } from '../../cni/serve.ts';
+import { phase } from '../../host/trace.ts';
 import type { InterfaceDefaults } from './conf.ts';
 
 /**
@@ -9,11 +10,11 @@ export function interfacePlugin(name: string, version: string, defaults: Interfa
     name,
     about: aboutLine(name, version),
     verbs: {
-      add: async (request) => (await import('./add.ts')).add(request, defaults),
-      del: async (request) => (await import('./del.ts')).del(request),
-      check: async (request) => (await import('./check.ts')).check(request, defaults),
-      gc: async (request) => (await import('./gc.ts')).gc(request),
-      status: async (request) => (await import('./status.ts')).status(request, defaults),
+      add: async (request) => (await phase('load', () => import('./add.ts'))).add(request, defaults),
+      del: async (request) => (await phase('load', () => import('./del.ts'))).del(request),
+      check: async (request) => (await phase('load', () => import('./check.ts'))).check(request, defaults),
+      gc: async (request) => (await phase('load', () => import('./gc.ts'))).gc(request),
+      status: async (request) => (await phase('load', () => import('./status.ts'))).status(request, defaults),
     },
   };
 }

@@ -1,4 +1,5 @@
 import { aboutLine, type Plugin } from '../../cni/serve.ts';
+import { phase } from '../../host/trace.ts';
 
 /** The chained policy plugin. Each verb is loaded when it is asked for. */
 export function policyPlugin(version: string): Plugin {
@@ -6,11 +7,11 @@ export function policyPlugin(version: string): Plugin {
     name: 'egress-policy',
     about: aboutLine('egress-policy', version),
     verbs: {
-      add: async (request) => (await import('./add.ts')).add(request),
-      del: async (request) => (await import('./del.ts')).del(request),
-      check: async (request) => (await import('./check.ts')).check(request),
-      gc: async (request) => (await import('./gc.ts')).gc(request),
-      status: async (request) => (await import('./status.ts')).status(request),
+      add: async (request) => (await phase('load', () => import('./add.ts'))).add(request),
+      del: async (request) => (await phase('load', () => import('./del.ts'))).del(request),
+      check: async (request) => (await phase('load', () => import('./check.ts'))).check(request),
+      gc: async (request) => (await phase('load', () => import('./gc.ts'))).gc(request),
+      status: async (request) => (await phase('load', () => import('./status.ts'))).status(request),
     },
   };
 }

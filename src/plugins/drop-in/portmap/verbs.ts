@@ -22,7 +22,7 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   requirePrevResult('portmap', request);
   if (ports.length === 0) return passThrough(request);
   const { ingressInterface, addresses } = await findInterface(request, currentRecord(request)?.link, seeker);
-  warnOfListeners(ports);
+  await warnOfListeners(ports);
   if (snat) writeSysctls([{ file: `ipv4/conf/${ingressInterface}/route_localnet`, value: '1' }]);
   await putSection(request, 'published', { ingressInterface, addresses, ports, snat });
   await forgetFlows(ports);
