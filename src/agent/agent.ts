@@ -15,7 +15,7 @@ import { repairFirewalls } from './repair/firewalls.ts';
 import { repairGates } from './repair/gates.ts';
 import { repairLinks } from './repair/links.ts';
 import { Repairer } from './repair/repairer.ts';
-import { repairChains, repairTables } from './repair/tables.ts';
+import { repairChains, repairTables, type TablesSource } from './repair/tables.ts';
 import { serveProtocol } from './socket/protocol.ts';
 import { namesStatus, RepairHistory, type AgentStatus } from './status.ts';
 import { Sweep } from './sweep.ts';
@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly logLevel: LogLevel;
   /** Ends the agent. */
   readonly signal: AbortSignal;
+  /** Calls back when everything is to be looked at now: SIGHUP. */
+  readonly onReload?: (reload: () => void) => void;
 }
 
 /** Milliseconds between looks at what nobody tells of: sysctls, iptables-legacy, records that are dead. */
@@ -63,10 +65,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const lastReports = new Map<string, RefreshReport>();
   let queries = 0;
   const state = new HostState();
-  const keep: Parameters<typeof repairTables>[0] = (records) => names.timed(records);
+  const tables: TablesSource = {
+    records: () => {
+      state.load();
+      return state.records;
+    },
+    timed: (records) => names.timed(records),
+  };
   const names = new NamesService({
     state,
-    repair: async () => void (await repairTables(keep)),
+    repair: async () => void (await repairTables(tables)),
     onQuery: (report) => {
       queries += 1;
       metrics.query(report);
@@ -91,12 +99,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   const repairer = new Repairer({
     repairs: {
-      tables: () => repairTables(keep),
+      tables: () => repairTables(tables),
       timed: async () => {
         await names.reopen();
         return [];
       },
-      chains: () => repairChains(keep),
+      chains: () => repairChains(tables),
       links: async () => [...(await repairGates(state.records)), ...(await repairLinks(state.records))],
       firewalls: async () => {
         const { repaired, problems } = await repairFirewalls(state.records);
@@ -212,12 +220,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   state.load();
   await state.loadServers([]);
   await names.recall();
-  await repairer.lookNow();
+  await repairer.lookNow(['tables', 'links', 'firewalls']);
   await names.start();
   await applyPolicies();
   await sweep.run();
   log.info({ attachments: state.records.length, names: wantedNames().size, dns: names.addresses }, 'agent is ready');
 
+  options.onReload?.(() => {
+    log.info('agent looks at everything');
+    void applyPolicies().then(async () => repairer.lookNow());
+  });
   const manager = serviceManager();
   const summary = (): string =>
     `${state.records.length} attachments, ${wantedNames().size} names, ${history.count} repairs`;

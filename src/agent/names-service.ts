@@ -11,6 +11,7 @@ import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type Learnt }
 import { namesWork } from './names/from-records.ts';
 import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
+import { policyOfSet } from './policy-of-set.ts';
 import { NamesRefresh, type RefreshReport } from './names/refresh.ts';
 
 export interface NamesServiceOptions {
@@ -163,9 +164,4 @@ export class NamesService {
     // A service manager that stops us may have stopped the session first.
     await this.#session.commit(text).catch(async () => applyTransaction(text));
   }
-}
-
-/** Sets of names are named "policy_<id>_names4_tcp_443" (egress/compile.ts). */
-function policyOfSet(set: string): string {
-  return /^policy_(.+)_names[46]/.exec(set)?.[1] ?? '';
 }

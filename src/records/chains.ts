@@ -10,6 +10,7 @@ import { rmSync } from 'node:fs';
 import { run } from '../host/run.ts';
 import { runDir } from '../host/paths.ts';
 import { desired } from '../nft/desired.ts';
+import type { RuleGroup } from '../nft/group.ts';
 import { rebuildText } from '../nft/transaction.ts';
 import type { AttachmentRecord } from './record.ts';
 import { readText, writeWhole } from './store.ts';
@@ -22,7 +23,12 @@ const operatorsChain = 'deny_log';
  * somebody removed, added or replaced one. Throws code 100 when nft cannot be run.
  */
 export async function findChangedChains(record: AttachmentRecord): Promise<string[]> {
-  const text = rebuildText({ groups: desired(record).groups, elements: [] });
+  return findChangedChainsOf(desired(record).groups);
+}
+
+/** As {@link findChangedChains}, for any number of policies at the price of one. */
+export async function findChangedChainsOf(groups: readonly RuleGroup[]): Promise<string[]> {
+  const text = rebuildText({ groups, elements: [] });
   const file = `${runDir}/listings/${sha256(text).slice(0, 16)}.txt`;
   const [found, remembered] = await Promise.all([listOurs(), readText(file) ?? listCopy(text)]);
   const changed = differing(chainsOf(remembered), found);

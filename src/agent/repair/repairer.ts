@@ -68,16 +68,17 @@ export class Repairer {
     }
   }
 
-  /** Looks at everything now, at the tables first, whatever was tried in vain before; settles when that is done. */
-  async lookNow(): Promise<void> {
-    const lookAt = async ([concern, watch]: [Concern, Watch]): Promise<void> => {
+  /**
+   * Looks at these now, one after the other, whatever was tried in vain before; settles when that is done. Without a list:
+   * at everything.
+   */
+  async lookNow(concerns: readonly Concern[] = [...this.#watches.keys()]): Promise<void> {
+    for (const concern of concerns) {
+      const watch = this.#watchOf(concern);
       await watch.working;
       watch.noticed ??= performance.now();
       await this.#begin(concern, watch);
-    };
-    const watches = [...this.#watches];
-    for (const one of watches.filter(([concern]) => concern === 'tables')) await lookAt(one);
-    await Promise.all(watches.filter(([concern]) => concern !== 'tables').map(lookAt));
+    }
   }
 
   /** A look that began long ago has not ended: the watchdog is to know. */

@@ -53,8 +53,14 @@ export async function refresh({ force = false, resolve = true, also }: RefreshOp
   const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
   const elementsOf = (record: AttachmentRecord): readonly Element[] =>
     isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
-  const timed = async (record: AttachmentRecord): Promise<readonly Element[]> =>
-    resolve ? elementsOf(record) : rememberedElements(record);
+  const remembered = new Map<string, Promise<readonly Element[]>>();
+  const timed = async (record: AttachmentRecord): Promise<readonly Element[]> => {
+    if (resolve || !isPoliced(record)) return elementsOf(record);
+    const { policyId: id } = record.egress;
+    const known = remembered.get(id) ?? rememberedElements(record);
+    remembered.set(id, known);
+    return known;
+  };
   const all = [...names.values()].flat();
   const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)], invalid };
   if (changed.length === 0) {

@@ -26,6 +26,7 @@ export async function startAgent(
   host: Host,
   args: readonly string[] = [],
   env: Record<string, string> = {},
+  deadline = 8000,
 ): Promise<Agent> {
   const daemon: Daemon = await host.spawn([executable, 'agent', ...args], {
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...env },
@@ -35,7 +36,7 @@ export async function startAgent(
     if ((await log()).some(({ msg }) => msg === 'agent is ready')) return true;
     if (!(await daemon.running())) throw new Error(`The agent ended: ${await host.run(['cat', daemon.log])}`);
     return false;
-  });
+  }, deadline);
   return {
     pid: daemon.pid,
     log,
