@@ -49,7 +49,7 @@ export async function follow(host: Host, container: Container, followUp: FollowU
 
 /** Files that were not finished, hints without a record, notes on who had a lock: nobody minds them, and the next GC takes them. */
 function isHarmless(line: string): boolean {
-  return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\w+\/\.)/u.test(line);
+  return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\w+\/\.|\w+\/\w+\.json\.\d+$)/u.test(line);
 }
 
 /** The kernel takes the links of a namespace away a little later than the namespace. */

@@ -25,12 +25,9 @@ export async function removeAttachment(request: Request, attachment: AttachmentR
   if ('netns' in attachment && link?.policed === true && netnsExists(attachment.netns)) await takeDown(link.hostInterface).catch(() => undefined);
   // A program of somebody else's, which may take its time: not while we hold a lock.
   const delegated = isDelegated(request, attachment) ? await attempt([() => releaseAddresses(request, attachment)]) : undefined;
-  const pair = removePair(link?.hostInterface ?? hostInterfaceOf(key));
   const flows = link?.ports.filter(({ protocol }) => protocol === 'udp') ?? [];
   const release = async (): Promise<void> => {
     const errors = await attempt([
-      () => pair,
-      async () => (await forgetUdpFlows(flows)).forEach(warn),
       // Opened when the record is ready, not before: an ADD that nft failed can be undone without nft.
       () => (link === undefined || state === 'adding' ? undefined : closeFirewalls(link.bridge, key)),
       () => (link?.policed === true ? closeGate(link.bridge, key) : undefined),
@@ -39,7 +36,10 @@ export async function removeAttachment(request: Request, attachment: AttachmentR
     errors.push(...(delegated ?? []));
     if (errors.length > 0) throw new ReleaseError(errors);
   };
-  const [errors] = await Promise.all([dropRecord(key, release), pair.catch(() => undefined)]);
+  // Links and flows are found without the record, so nobody waits for them with the lock in hand.
+  const pair = attempt([() => removePair(link?.hostInterface ?? hostInterfaceOf(key))]);
+  const errors = await dropRecord(key, release);
+  errors.push(...(await pair), ...(await attempt([async () => (await forgetUdpFlows(flows)).forEach(warn)])));
   return errors;
 }
 

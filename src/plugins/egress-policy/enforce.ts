@@ -6,6 +6,7 @@ import { policedUse } from '../../egress/elements.ts';
 import { gateSelector, gateSysctl, planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
+import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
 import { forgetGate, isGateNoted, noteGate } from '../../records/gates.ts';
 import { sharedByOthers } from '../../records/hints.ts';
@@ -64,11 +65,15 @@ export async function alignWithPolicy(record: PolicedRecord): Promise<void> {
   const { ingressInterface, port, policy } = record.egress;
   // The interface plugin has a key of its own for it, which no policy takes back.
   const isIsolated = isolatesPort(policy) || record.link?.conf['portIsolation'] === true;
-  await Promise.all([
+  const steps = Promise.all([
     port === undefined ? undefined : applyBatch(planPortIsolation(port, isIsolated)),
     policy.ipv6 === 'disable' ? disableIpv6(record.netns) : undefined,
     openFirewalls(ingressInterface, firewallOptions(policy)),
   ]);
+  await steps.catch((error: unknown) => {
+    // A container that left meanwhile takes its interface along.
+    if (isAlive(record)) throw error;
+  });
 }
 
 /** Whether the port of a container is kept from the other isolated ports by the bridge itself, rules or no rules. */
