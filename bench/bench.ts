@@ -50,12 +50,23 @@ if (options.list) {
     const wanted = ids.filter((id) => asked.includes(id));
     if (wanted.length === 0) continue;
     console.error(`bench: ${wanted.join(', ')}`);
-    rows.push(...(await measure(wanted, options.quick)));
+    try {
+      rows.push(...(await measure(wanted, options.quick)));
+    } catch (error) {
+      process.exitCode = 1;
+      console.error(
+        `bench: cannot measure ${wanted.join(', ')}: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+    write(rows, (performance.now() - begin) / 60_000);
   }
-  const about = machine();
-  const minutes = (performance.now() - begin) / 60_000;
-  console.log(`\n${tableText(rows)}\n\n${about}; ${minutes.toFixed(1)} min`);
+  console.log(`\n${tableText(rows)}\n\n${machine()}; ${((performance.now() - begin) / 60_000).toFixed(1)} min`);
+}
+
+/** After each group, so that what was measured is there whatever comes next. */
+function write(rows: readonly Row[], minutes: number): void {
   const out = join(import.meta.dirname, 'out');
+  const about = machine();
   mkdirSync(out, { recursive: true });
   writeFileSync(
     join(out, 'bench.json'),
