@@ -1,10 +1,11 @@
+import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { PassThrough } from '../../cni/serve.ts';
 import { parsePluginConf } from '../../egress/conf.ts';
 import { openNames } from '../../egress/names-open.ts';
 import { commit } from '../../records/commit.ts';
-import { attachmentKey } from '../../records/key.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
+import { attachmentKey, describeAttachment } from '../../records/key.ts';
+import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { warn } from '../warnings.ts';
@@ -22,6 +23,7 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const chosen = await choosePolicy(parsePluginConf(request.config.raw), request);
   const previous = currentRecord(request);
   const egress = egressRecord(await findInterface(request, previous?.link), chosen);
+  refuseSecondPolicy(previous, egress);
   const names = await openNames(chosen.policy);
   names.flatMap(({ problems }) => problems).forEach(warn);
   const record: PolicedRecord = {
@@ -39,6 +41,26 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
     throw error;
   }
   return { passThrough: request.config.fields.raw('prevResult') };
+}
+
+/**
+ * Of two policies for one interface the last would silently take the place of the first, wider or not. What names
+ * another end on the host is what a lost DEL left.
+ */
+function refuseSecondPolicy(previous: AttachmentRecord | undefined, { ingressInterface, port }: EgressRecord): void {
+  const standing = previous?.egress;
+  if (
+    previous === undefined ||
+    standing === undefined ||
+    standing.ingressInterface !== ingressInterface ||
+    standing.port !== port
+  )
+    return;
+  throw new CniError(
+    codes.conflict,
+    `Cannot put a policy in force for ${describeAttachment(previous)}: it has one already`,
+    'One policy holds for an attachment: keep one "egress-policy" in the list, or "egress" in "drawbridge"; send a DEL before the next ADD',
+  );
 }
 
 /** Makes things as they were before a policy failed to come in force. */

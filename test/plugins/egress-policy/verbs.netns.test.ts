@@ -295,14 +295,6 @@ test('an ADD whose nft hangs ends in its time', { timeout: 60_000 }, async ({ ho
   expect(await host.leftovers({ allow: kept })).toEqual([]);
 });
 
-test('an ADD that is repeated puts the policy in force anew', async ({ host }) => {
-  await makeWorld(host);
-  const container = await addContainer(host, chain({ mode: 'open' }));
-  succeeded(await host.cni('ADD', policyConf({ preset: 'none' }, container.result), { container }));
-  expect(await reaches(host, container, ['public4', 'private4'])).toEqual({ public4: 'refused', private4: 'refused' });
-  succeeded(await host.cni('CHECK', policyConf({ preset: 'none' }, container.result), { container }));
-});
-
 test('one process reads the same policy as a chain', async ({ host }) => {
   await makeWorld(host);
   const answers = [];
