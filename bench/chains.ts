@@ -186,7 +186,10 @@ function makeSides(): Record<string, () => Side | undefined> {
     },
     debian: () => {
       const folder = debianPlugins();
-      return folder === undefined ? undefined : referenceIptables(folder, { name: "Debian's reference, iptables" });
+      // The CHECK of its portmap, 1.1.1, asks for IPv6 rules that its ADD does not make.
+      return folder === undefined
+        ? undefined
+        : { ...referenceIptables(folder, { name: "Debian's reference, iptables" }), hasCheck: false };
     },
   };
 }
