@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { unitText } from './unit.ts';
 
 /** Something to be put in place. */
 export interface Item {
@@ -50,7 +51,7 @@ export function itemsFor({
 }
 
 /** The same as conf/10-drawbridge.conflist, which a test holds it to. */
-const conflist = `{
+export const conflist = `{
   "cniVersion": "1.0.0",
   "cniVersions": ["1.0.0", "1.1.0"],
   "name": "drawbridge",
@@ -75,23 +76,3 @@ const conflist = `{
   ]
 }
 `;
-
-function unitText(binDir: string): string {
-  return `[Unit]
-Description=Names, DNS and repair for container networks (drawbridge)
-Documentation=man:drawbridge(8)
-After=network-pre.target nftables.service firewalld.service ufw.service
-Before=network-online.target
-
-[Service]
-Type=notify
-NotifyAccess=all
-ExecStart=${binDir}/drawbridge agent --clean
-WatchdogSec=60
-Restart=always
-RestartSec=1
-
-[Install]
-WantedBy=multi-user.target
-`;
-}
