@@ -94,8 +94,12 @@ export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Par
 /** Takes the gate out with the last policed container behind an interface. To be called under the lock of the tables. */
 export async function closeGate(ingressInterface: string, key: string): Promise<void> {
   if (isNeeded(ingressInterface, key)) return;
+  const isNoted = isGateNoted(ingressInterface);
   forgetGate(ingressInterface);
-  await gate(planUngate(ingressInterface), 'missing');
+  await gate(planUngate(ingressInterface), 'missing').catch((error: unknown) => {
+    // Without a note there is one at most if somebody was killed who made it: nothing that an ADD without rights has to undo.
+    if (isNoted) throw error;
+  });
 }
 
 /** Sentences about what of {@link enforce} beside the rules is not there; empty when all is. */
