@@ -12,8 +12,8 @@ export interface Side {
 export interface Jobs {
   readonly add: Job;
   /** `result` is what ADD answered. */
-  check(result: unknown): Job;
-  del(result: unknown): Job;
+  readonly check: (result: unknown) => Job;
+  readonly del: (result: unknown) => Job;
 }
 
 export interface ChainOptions {
