@@ -6,10 +6,10 @@ export const folder = '/opt/cni/bin';
 
 const names = ['bridge', 'host-local', 'portmap', 'firewall', 'tuning', 'loopback'];
 
-/** Links our executable into the host's /opt/cni/bin, under our own names and those of the reference. */
+/** Links our executable into the host's /opt/cni/bin, under our own names and those of the reference, each in one step. */
 export async function installDropIns(host: Host, into = folder): Promise<void> {
   const links = ['drawbridge', 'egress-policy', ...names].map(
-    (name) => `ln -sf ${join(pluginFolder, 'drawbridge')} ${into}/${name}`,
+    (name) => `ln -s ${join(pluginFolder, 'drawbridge')} ${into}/.${name}; mv -fT ${into}/.${name} ${into}/${name}`,
   );
   await host.sh(`mkdir -p ${into}\n${links.join('\n')}`);
 }
