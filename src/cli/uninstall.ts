@@ -13,6 +13,7 @@ import { leaseFolders } from './clean/leases.ts';
 import { readKnown, removeRecorded } from './clean/records.ts';
 import type { Invocation } from './command.ts';
 import { describePath, isSame, readManifest, type InstalledFile } from './install/manifest.ts';
+import { isAgentRunning } from './survey/agent.ts';
 import { readTable } from './survey/tables.ts';
 import { count } from './survey/words.ts';
 import { printJson, wrap, type Terminal } from './terminal.ts';
@@ -26,6 +27,7 @@ interface Report {
 
 /** Removes every rule, link, lease and file of ours, looks once more, and says what is left. Exit status 1 when something is. */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
+  refuseRunning(options['force'] === true);
   refuseLiving(options['force'] === true);
   const report: Report = { removed: [], kept: [], errors: [] };
   const attempt = async (what: string, step: () => unknown): Promise<void> => {
@@ -57,6 +59,16 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   if (options['json'] === true) printJson(terminal, { ...report, left });
   else print(report, left, terminal);
   return left.length + report.errors.length === 0 ? 0 : 1;
+}
+
+/** It would put back what is removed. */
+function refuseRunning(isForced: boolean): void {
+  if (isForced || !isAgentRunning()) return;
+  throw new CniError(
+    codes.conflict,
+    'Cannot uninstall: the agent is running',
+    'Stop it first: systemctl disable --now drawbridge-agent',
+  );
 }
 
 function refuseLiving(isForced: boolean): void {

@@ -84,6 +84,15 @@ describe('drawbridge uninstall', () => {
     expect(await host.run(['iptables-nft', '-S'])).not.toContain('drawbridge');
   });
 
+  test('refuses while the agent runs, which would put things back', async ({ host }) => {
+    const { executable } = await import('../helpers/executable.ts');
+    await host.outside();
+    await attach(host, shipped('10-drawbridge'), 'web0');
+    const agent = await host.spawn([executable, 'agent']);
+    await expect.poll(async () => (await drawbridge(host, ['uninstall'])).stderr).toContain('the agent is running');
+    await agent.stop();
+  });
+
   test('cuts off what is attached when it is forced, and proves that nothing is left', async ({ host }) => {
     await host.outside();
     await attach(host, shipped('10-drawbridge'), 'web0');

@@ -5,10 +5,11 @@ import { describeBroken } from '../../records/in-force.ts';
 import { findAll } from '../clean.ts';
 import { readKnown } from '../clean/records.ts';
 import { findProblems } from '../policy/problems.ts';
+import { isAgentRunning } from '../survey/agent.ts';
 import type { Survey } from '../survey/attachments.ts';
 import { count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
-import { listFolder, readTrimmed } from './read.ts';
+import { listFolder } from './read.ts';
 
 /** Checks of policies and names, and of what is left over. */
 export const policyChecks: readonly Check[] = [
@@ -46,7 +47,6 @@ function checkFiles(): Trouble[] {
     });
 }
 
-/** The agent is told by its process: a socket may be left of one that was killed. */
 function checkAgent({ attachments }: Survey): Trouble[] {
   const names = attachments.flatMap(({ record }) => record.egress?.policy.names ?? []);
   if (names.length === 0 || isAgentRunning()) return [];
@@ -62,12 +62,6 @@ function checkAgent({ attachments }: Survey): Trouble[] {
       remedy: 'systemctl enable --now drawbridge-agent   # or, now and then, "drawbridge refresh"',
     },
   ];
-}
-
-function isAgentRunning(): boolean {
-  return listFolder('/proc').some(
-    (pid) => /^\d+$/.test(pid) && /(?:^|\/)drawbridge\0agent\0/.test(`${readTrimmed(`/proc/${pid}/cmdline`) ?? ''}\0`),
-  );
 }
 
 /** Milliseconds. */
