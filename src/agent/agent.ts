@@ -39,6 +39,8 @@ export interface AgentOptions {
 
 /** Milliseconds between looks at what nobody tells of: sysctls, iptables-legacy, records that are dead. */
 const slowly = 30_000;
+/** Of those looks, every so many is at the rules too: they are watched, and comparing all of them costs a full host most. */
+const thorough = 10;
 /** Milliseconds; redirections last three times as long. */
 const tick = 10_000;
 
@@ -64,6 +66,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const history = new RepairHistory();
   const lastReports = new Map<string, RefreshReport>();
   let queries = 0;
+  let looks = 0;
   const state = new HostState();
   const tables: TablesSource = {
     records: () => {
@@ -156,7 +159,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const lookSlowly = async (): Promise<void> => {
     await state.loadServers(names.addresses);
     if (state.load()) await names.follow();
-    repairer.notice(['tables', 'chains', 'links', 'firewalls']);
+    looks += 1;
+    repairer.notice(looks % thorough === 0 ? ['links', 'firewalls', 'tables', 'chains'] : ['links', 'firewalls']);
     await sweep.run();
   };
 
