@@ -1,9 +1,7 @@
-import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { describe, expect, test } from '../helpers/host.ts';
 import { close, foreignRules, inspect, makeNetwork, open } from './network.ts';
-import { provide, unpack } from './packages.ts';
+import { firewalld, startFirewalld, startUfw, ufw } from './managers.ts';
 
-const ufw = unpack('ufw');
-const firewalld = unpack('firewalld');
 const passing = { out: ['outside', 'outside'], dns: ['dns', 'dns'], published: ['container', 'container'] };
 
 describe.skipIf(ufw === undefined)('openForeignFirewalls() with ufw', () => {
@@ -74,29 +72,3 @@ describe.skipIf(firewalld === undefined)('openForeignFirewalls() with firewalld'
     expect(await host.run(['firewall-cmd', '--get-zone-of-interface=br0'])).toBe('work\n');
   });
 });
-
-async function startUfw(host: Host): Promise<void> {
-  await provide(host, ufw!);
-  await host.sh(`
-    cd /usr/share/ufw; cp ufw.conf before.rules before6.rules after.rules after6.rules /etc/ufw/ 2>/dev/null || true
-    cp iptables/*.rules /etc/ufw/; cp before.init after.init ufw.conf /etc/ufw/; cp -n user*.rules iptables/user*.rules /etc/ufw/ || true
-    ufw --force enable; ufw reload`);
-}
-
-/** Its own bus and daemon, in the host's namespaces. */
-async function startFirewalld(host: Host): Promise<void> {
-  await provide(host, firewalld!);
-  await host.sh(`mkdir -p /run/dbus; cat > /run/bus.conf <<'END'
-    <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-    <busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
-    <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow send_type="signal"/>
-      <allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
-      <allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/></policy></busconfig>
-END`);
-  await host.spawn(['dbus-daemon', '--config-file=/run/bus.conf', '--nofork', '--nopidfile']);
-  await host.sh('until [ -S /run/dbus/system_bus_socket ]; do sleep 0.02; done');
-  const daemon = await host.spawn(['/usr/sbin/firewalld', '--nofork', '--nopid']);
-  await host.sh(`until firewall-cmd --state >/dev/null 2>&1; do sleep 0.1; done`).catch(async () => {
-    throw new Error(`firewalld does not start: ${await host.run(['cat', daemon.log])}`);
-  });
-}

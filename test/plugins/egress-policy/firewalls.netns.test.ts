@@ -1,4 +1,5 @@
 import { describe, expect, test, type Host } from '../../helpers/host.ts';
+import { firewalld, startFirewalld, startUfw, ufw } from '../../firewall/managers.ts';
 import { succeeded } from '../drawbridge/network.ts';
 import {
   addContainer,
@@ -112,4 +113,16 @@ test('an early accept of somebody else opens nothing', async ({ host }) => {
   const container = await addContainer(host, chain(policy));
   expect(await reaches(host, container, keys)).toEqual(judged);
   expect(await host.fetch(container, '10.1.0.1', 22)).toBe('refused');
+});
+
+describe.each([
+  ['ufw', ufw, startUfw],
+  ['firewalld', firewalld, startFirewalld],
+] as const)('a policy behind real %s', (_, unpacked, start) => {
+  test.skipIf(unpacked === undefined)('lets pass what it allows and refuses the rest', async ({ host }) => {
+    await makeWorld(host);
+    await start(host);
+    const container = await addContainer(host, chain(policy));
+    expect(await reaches(host, container, keys)).toEqual(judged);
+  });
 });
