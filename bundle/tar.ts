@@ -18,7 +18,14 @@ export function tar(entries: readonly TarEntry[]): Buffer {
 function header(entry: TarEntry): Buffer {
   const block = Buffer.alloc(512);
   const size = 'data' in entry ? Buffer.from(entry.data).length : 0;
-  const mode = 'mode' in entry && entry.mode !== undefined ? entry.mode : 'data' in entry ? 0o644 : 'link' in entry ? 0o777 : 0o755;
+  const mode =
+    'mode' in entry && entry.mode !== undefined
+      ? entry.mode
+      : 'data' in entry
+        ? 0o644
+        : 'link' in entry
+          ? 0o777
+          : 0o755;
   block.write(entry.name, 0, 100);
   octal(block, mode, 100, 8);
   octal(block, 0, 108, 8);
