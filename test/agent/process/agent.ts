@@ -64,12 +64,6 @@ function parseLog(text: string): LogLine[] {
   return text.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as LogLine] : []));
 }
 
-/** Prints what the agent says that it repaired, and in what time. */
-export async function printRepairs(agent: Agent): Promise<void> {
-  for (const { msg, concern, ms, repaired } of await agent.log())
-    if (msg === 'repaired') console.log(`agent: ${concern} ${ms} ms: ${repaired?.join('; ')}`);
-}
-
 /** Milliseconds until something is so. */
 export async function until(isSo: () => Promise<boolean>, deadline = 8000): Promise<number> {
   const started = performance.now();
