@@ -11,7 +11,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { addressHolders, portHolders, removeHints, sharedByOthers, writeHints } from '../../src/records/hints.ts';
+import {
+  addressHolders,
+  portHolders,
+  removeHints,
+  sharedByOthers,
+  sweepHints,
+  writeHints,
+} from '../../src/records/hints.ts';
 import { attachmentKey, hostInterfaceOf } from '../../src/records/key.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import {
@@ -179,10 +186,11 @@ describe('hints', () => {
     expect(sharedByOthers('bridge-drawbridge0', one.key, run)).toBe(true);
   });
 
-  test('that are stale are ignored, and removed', () => {
+  test('that are stale are ignored, and swept away', () => {
     write(one, two);
     rmSync(join(run, 'attachments', `${two.key}.json`));
     expect(sharedByOthers('bridge-drawbridge0', one.key, run)).toBe(false);
+    sweepHints(run);
     expect(readdirSync(join(run, 'shared/bridge-drawbridge0'))).toEqual([one.key]);
     rmSync(join(run, 'attachments', `${one.key}.json`));
     expect(portHolders(two, two.link!.ports[0]!, run)).toEqual([]);
