@@ -13,7 +13,8 @@ const unfinishedAge = 60_000;
  */
 export async function sweep(): Promise<void> {
   await withLock('tables', 'sweep', () => {
-    for (const folder of ['attachments', 'ports', 'addresses', 'bridges', 'firewall', 'listings']) removeUnfinished(`${runDir}/${folder}`);
+    for (const folder of ['attachments', 'ports', 'addresses', 'bridges', 'firewall', 'listings'])
+      removeUnfinished(`${runDir}/${folder}`);
     removeUnfinished(`${stateDir}/boot`);
     sweepHints();
   });

@@ -2,12 +2,19 @@
 import type { Container, Host, Server } from '../helpers/host.ts';
 import { attachmentsLeft, conflist, forbidden, locksLeft, options, outcome, reboot } from './network.ts';
 
-export const followUps = ['retry', 'DEL', 'DEL without namespace', 'GC with an empty list', 'GC without a list', 'reboot'] as const;
+export const followUps = [
+  'retry',
+  'DEL',
+  'DEL without namespace',
+  'GC with an empty list',
+  'GC without a list',
+  'reboot',
+] as const;
 
 export type FollowUp = (typeof followUps)[number];
 
 /** Milliseconds in which an ADD has to begin and end, whatever was killed before it. */
-export const atOnce = 5_000;
+const atOnce = 5_000;
 
 /** Does what is asked for with a container whose plugin was killed; returns what went wrong. */
 export async function follow(host: Host, container: Container, followUp: FollowUp, verb: string): Promise<string[]> {
@@ -15,7 +22,8 @@ export async function follow(host: Host, container: Container, followUp: FollowU
     result.code === 0 ? [] : [`${what}: ${outcome(result)}`];
   switch (followUp) {
     case 'retry': {
-      if (verb !== 'ADD') return expectSuccess('DEL', await host.delChain(conflist, { ...options(container), result: null }));
+      if (verb !== 'ADD')
+        return expectSuccess('DEL', await host.delChain(conflist, { ...options(container), result: null }));
       let again = await host.addChain(conflist, options(container));
       if (again.error?.['code'] === 102) {
         // The interface plugin had done its work: an interface is added once.
@@ -33,7 +41,10 @@ export async function follow(host: Host, container: Container, followUp: FollowU
       return expectSuccess('DEL', await host.delChain(conflist, { ...options(container), result: null }));
     case 'DEL without namespace':
       await container.remove();
-      return expectSuccess('DEL', await host.delChain(conflist, { containerId: container.name, netns: '', result: null }));
+      return expectSuccess(
+        'DEL',
+        await host.delChain(conflist, { containerId: container.name, netns: '', result: null }),
+      );
     case 'GC with an empty list':
       await container.remove();
       return expectSuccess('GC', await host.gcChain(conflist, []));
@@ -49,7 +60,9 @@ export async function follow(host: Host, container: Container, followUp: FollowU
 
 /** Files that were not finished, hints without a record, notes on who had a lock: nobody minds them, and the next GC takes them. */
 function isHarmless(line: string): boolean {
-  return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\w+\/\.|\w+\/\w+\.json\.\d+$)/u.test(line);
+  return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\w+\/\.|\w+\/\w+\.json\.\d+$)/u.test(
+    line,
+  );
 }
 
 /** The kernel takes the links of a namespace away a little later than the namespace. */
@@ -60,7 +73,10 @@ async function linksGone(host: Host): Promise<void> {
 /** A new container is connected at once, is as it should be and goes without a trace; after that nothing at all is left. */
 export async function inspect(host: Host, followUp: FollowUp): Promise<{ problems: string[]; ms: number }> {
   // A lease of the moment before a reboot is freed by the first ADD after it.
-  const before = followUp === 'reboot' ? [] : (await attachmentsLeft(host)).filter((line) => !isHarmless(line)).map((line) => `left: ${line}`);
+  const before =
+    followUp === 'reboot'
+      ? []
+      : (await attachmentsLeft(host)).filter((line) => !isHarmless(line)).map((line) => `left: ${line}`);
   const container = await host.container();
   const begin = performance.now();
   const added = await host.addChain(conflist, options(container));

@@ -23,7 +23,20 @@ export type Fault = 'kill-before' | 'kill-while' | 'kill-after' | 'fail' | 'half
 
 const folder = '/opt/faults/programs';
 const usualPath = '/usr/sbin:/usr/bin:/sbin:/bin';
-const programs = ['ip', 'bridge', 'nft', 'nsenter', 'tee', 'conntrack', 'unshare', 'iptables', 'ip6tables', 'iptables-save', 'ip6tables-save', 'firewall-cmd'];
+const programs = [
+  'ip',
+  'bridge',
+  'nft',
+  'nsenter',
+  'tee',
+  'conntrack',
+  'unshare',
+  'iptables',
+  'ip6tables',
+  'iptables-save',
+  'ip6tables-save',
+  'firewall-cmd',
+];
 
 const standIn = `#!/bin/sh
 program=\${0##*/}
@@ -61,7 +74,11 @@ export async function installStandIns(host: Host): Promise<void> {
 let runs = 0;
 
 /** Environment in which call number `at` of a plugin goes wrong; -1 for none. */
-export async function brokenAt(host: Host, at: number, how: Fault | ''): Promise<{ env: Record<string, string>; calls: () => Promise<string[]> }> {
+export async function brokenAt(
+  host: Host,
+  at: number,
+  how: Fault | '',
+): Promise<{ env: Record<string, string>; calls: () => Promise<string[]> }> {
   const calls = `/opt/faults/calls-${++runs}`;
   await host.sh(`mkdir -p ${calls}`);
   return {

@@ -8,66 +8,84 @@ const patience = 60_000;
 
 /** An error object of the specification that says something. */
 function isProper({ code, error }: CniResult): boolean {
-  return code === 1 && typeof error?.['code'] === 'number' && error['code'] > 0 && typeof error['msg'] === 'string' && error['msg'] !== '';
+  return (
+    code === 1 &&
+    typeof error?.['code'] === 'number' &&
+    error['code'] > 0 &&
+    typeof error['msg'] === 'string' &&
+    error['msg'] !== ''
+  );
 }
 
 /** After the cause is gone: nothing is left, and a new container is connected, checked and removed. */
 async function recover(host: Host, container: Container): Promise<string[]> {
   const problems: string[] = [];
-  const expectSuccess = (what: string, result: CniResult): void => void (result.code === 0 || problems.push(`${what}: ${outcome(result)}`));
+  const expectSuccess = (what: string, result: CniResult): void =>
+    void (result.code === 0 || problems.push(`${what}: ${outcome(result)}`));
   expectSuccess('DEL', await host.delChain(conflist, { ...options(container), result: null }));
-  problems.push(...(await attachmentsLeft(host)).filter((line) => !/\/(?:locks|listings|ports|addresses|shared|names)\//u.test(line)));
+  problems.push(
+    ...(await attachmentsLeft(host)).filter(
+      (line) => !/\/(?:locks|listings|ports|addresses|shared|names)\//u.test(line),
+    ),
+  );
   const next = await host.container();
   expectSuccess('ADD', await host.addChain(conflist, options(next)));
   expectSuccess('CHECK', await host.checkChain(conflist, options(next)));
   expectSuccess('DEL', await host.delChain(conflist, options(next)));
   await next.remove();
-  problems.push(...(await attachmentsLeft(host)).filter((line) => !/\/(?:listings|ports|addresses|shared|names)\//u.test(line)), ...(await locksLeft(host)));
+  problems.push(
+    ...(await attachmentsLeft(host)).filter((line) => !/\/(?:listings|ports|addresses|shared|names)\//u.test(line)),
+    ...(await locksLeft(host)),
+  );
   return problems;
 }
 
 describe('when a program goes wrong at any step', () => {
   const faults: readonly Fault[] = ['fail', 'half', 'killed', 'warn'];
 
-  test.for(['ADD', 'CHECK', 'DEL', 'GC'] as const)('of %s the error is proper and nothing is left', { timeout: isLong ? 1_200_000 : 240_000 }, async (verb) => {
-    await using host = await makeHost();
-    await prepare(host);
-    await installStandIns(host);
-    await host.takeBaseline();
-    const call = async (env: Record<string, string>, container: Container): Promise<CniResult> => {
-      if (verb === 'ADD') return host.addChain(conflist, { ...options(container), env });
-      if (verb === 'CHECK') return host.checkChain(conflist, { ...options(container), env });
-      if (verb === 'DEL') return host.delChain(conflist, { ...options(container), env });
-      return host.gcChain(conflist, [], { env });
-    };
-    const begin = async (): Promise<Container> => {
-      const container = await host.container();
-      if (verb !== 'ADD') expect(outcome(await host.addChain(conflist, options(container)))).toBe('code 0');
-      return container;
-    };
-    const counted = await begin();
-    const { env: counting, calls } = await brokenAt(host, -1, '');
-    // Both plugins of the chain count on in the same folder.
-    expect(outcome(await call(counting, counted))).toBe('code 0');
-    const lines = await calls();
-    expect(await recover(host, counted)).toEqual([]);
-    const all = lines.flatMap((line, at) => faults.map((how) => ({ line, at, how })));
-    const tried = isLong ? all : sample(all, { ADD: 14, CHECK: 4, DEL: 8, GC: 3 }[verb], seeded(8));
-    const failures: string[] = [];
-    let refused = 0;
-    for (const { line, at, how } of tried) {
-      const container = await begin();
-      const { env } = await brokenAt(host, at, how);
-      const result = await call(env, container);
-      if (result.code !== 0) refused++;
-      if (result.code !== 0 && !isProper(result)) failures.push(`${how} "${line}": ${outcome(result)}`);
-      if (how === 'warn' && result.code !== 0) failures.push(`${how} "${line}": ${outcome(result)}`);
-      failures.push(...(await recover(host, container)).map((problem) => `${how} "${line}", afterwards: ${problem}`));
-      await container.remove();
-    }
-    console.log(`${verb}: ${lines.length} programs run, ${tried.length} faults injected, ${refused} refused`);
-    expect(failures).toEqual([]);
-  });
+  test.for(['ADD', 'CHECK', 'DEL', 'GC'] as const)(
+    'of %s the error is proper and nothing is left',
+    { timeout: isLong ? 1_200_000 : 240_000 },
+    async (verb) => {
+      await using host = await makeHost();
+      await prepare(host);
+      await installStandIns(host);
+      await host.takeBaseline();
+      const call = async (env: Record<string, string>, container: Container): Promise<CniResult> => {
+        if (verb === 'ADD') return host.addChain(conflist, { ...options(container), env });
+        if (verb === 'CHECK') return host.checkChain(conflist, { ...options(container), env });
+        if (verb === 'DEL') return host.delChain(conflist, { ...options(container), env });
+        return host.gcChain(conflist, [], { env });
+      };
+      const begin = async (): Promise<Container> => {
+        const container = await host.container();
+        if (verb !== 'ADD') expect(outcome(await host.addChain(conflist, options(container)))).toBe('code 0');
+        return container;
+      };
+      const counted = await begin();
+      const { env: counting, calls } = await brokenAt(host, -1, '');
+      // Both plugins of the chain count on in the same folder.
+      expect(outcome(await call(counting, counted))).toBe('code 0');
+      const lines = await calls();
+      expect(await recover(host, counted)).toEqual([]);
+      const all = lines.flatMap((line, at) => faults.map((how) => ({ line, at, how })));
+      const tried = isLong ? all : sample(all, { ADD: 14, CHECK: 4, DEL: 8, GC: 3 }[verb], seeded(8));
+      const failures: string[] = [];
+      let refused = 0;
+      for (const { line, at, how } of tried) {
+        const container = await begin();
+        const { env } = await brokenAt(host, at, how);
+        const result = await call(env, container);
+        if (result.code !== 0) refused++;
+        if (result.code !== 0 && !isProper(result)) failures.push(`${how} "${line}": ${outcome(result)}`);
+        if (how === 'warn' && result.code !== 0) failures.push(`${how} "${line}": ${outcome(result)}`);
+        failures.push(...(await recover(host, container)).map((problem) => `${how} "${line}", afterwards: ${problem}`));
+        await container.remove();
+      }
+      console.log(`${verb}: ${lines.length} programs run, ${tried.length} faults injected, ${refused} refused`);
+      expect(failures).toEqual([]);
+    },
+  );
 
   test('it is killed at its deadline when it hangs, and ADD fails', { timeout: 180_000 }, async ({ host }) => {
     await prepare(host);
@@ -85,26 +103,34 @@ describe('when a program goes wrong at any step', () => {
       expect(isProper(result), outcome(result)).toBe(true);
       expect(result.ms).toBeLessThan(patience);
     }
-    console.log(`${containers.length} programs hung, longest ADD ${Math.round(Math.max(...results.map(({ ms }) => ms)))} ms`);
+    console.log(
+      `${containers.length} programs hung, longest ADD ${Math.round(Math.max(...results.map(({ ms }) => ms)))} ms`,
+    );
     for (const container of containers) expect(await recover(host, container)).toEqual([]);
   });
 
-  test.for(['ip', 'nft', 'nsenter'])('"%s" is missing: the error says so, and nothing is left', async (program, { host }) => {
-    await prepare(host);
-    const container = await host.container();
-    await host.sh(`for f in /usr/sbin/${program} /usr/bin/${program}; do [ ! -e $f ] || mount --bind /dev/null $f; done`);
-    const added = await host.cni('ADD', interfaceConf, { container });
-    expect(isProper(added), outcome(added)).toBe(true);
-    expect(JSON.stringify(added.error)).toContain(program);
-    await host.sh(`for f in /usr/sbin/${program} /usr/bin/${program}; do umount $f 2>/dev/null || true; done`);
-    expect(await recover(host, container)).toEqual([]);
-  });
+  test.for(['ip', 'nft', 'nsenter'])(
+    '"%s" is missing: the error says so, and nothing is left',
+    async (program, { host }) => {
+      await prepare(host);
+      const container = await host.container();
+      await host.sh(
+        `for f in /usr/sbin/${program} /usr/bin/${program}; do [ ! -e $f ] || mount --bind /dev/null $f; done`,
+      );
+      const added = await host.cni('ADD', interfaceConf, { container });
+      expect(isProper(added), outcome(added)).toBe(true);
+      expect(JSON.stringify(added.error)).toContain(program);
+      await host.sh(`for f in /usr/sbin/${program} /usr/bin/${program}; do umount $f 2>/dev/null || true; done`);
+      expect(await recover(host, container)).toEqual([]);
+    },
+  );
 });
 
 describe('when a folder cannot be written', () => {
   const folders = ['/run/drawbridge', '/var/lib/cni', '/var/lib/drawbridge'] as const;
   const causes = {
-    full: (folder: string) => `mount -t tmpfs -o size=4k,nr_inodes=3 tmpfs ${folder}; touch ${folder}/1 ${folder}/2 2>/dev/null || true`,
+    full: (folder: string) =>
+      `mount -t tmpfs -o size=4k,nr_inodes=3 tmpfs ${folder}; touch ${folder}/1 ${folder}/2 2>/dev/null || true`,
     'read-only': (folder: string) => `mount -t tmpfs -o ro tmpfs ${folder}`,
     'a file': (folder: string) => `touch /opt/file; rmdir ${folder}; touch ${folder}`,
   };
@@ -125,7 +151,9 @@ describe('when a folder cannot be written', () => {
     }
   }
 
-  test('"/run/drawbridge" becomes full in the middle of an attachment\'s life: DEL still takes its links and rules away', async ({ host }) => {
+  test('"/run/drawbridge" becomes full in the middle of an attachment\'s life: DEL still takes its links and rules away', async ({
+    host,
+  }) => {
     await prepare(host);
     await host.sh('mkdir -p /run/drawbridge; mount -t tmpfs -o size=256k tmpfs /run/drawbridge');
     const container = await host.container();
@@ -134,7 +162,8 @@ describe('when a folder cannot be written', () => {
     expect((await host.leftovers()).some((line) => line.startsWith('+ link veth'))).toBe(true);
     const deleted = await host.delChain(conflist, options(container));
     await host.sh('rm /run/drawbridge/fill');
-    if (deleted.code !== 0) expect(outcome(await host.delChain(conflist, { ...options(container), result: null }))).toBe('code 0');
+    if (deleted.code !== 0)
+      expect(outcome(await host.delChain(conflist, { ...options(container), result: null }))).toBe('code 0');
     expect((await attachmentsLeft(host)).filter((line) => !line.includes('/shared/'))).toEqual([]);
   });
 });
@@ -145,25 +174,28 @@ describe('what somebody else did to the files', () => {
     ['empty', ': > FILE'],
     ['not JSON', 'echo hello > FILE'],
     ['of another version', `sed -i 's/"version": 1/"version": 99/' FILE`],
-    ['another one\'s', `sed -i 's/"containerId": "[^"]*"/"containerId": "somebody"/' FILE`],
+    ["another one's", `sed -i 's/"containerId": "[^"]*"/"containerId": "somebody"/' FILE`],
     ['a folder', 'rm FILE; mkdir FILE'],
     ['gone', 'rm FILE'],
-  ] as const)('to a record that is %s: DEL leaves nothing, and others are as they were', async ([, script], { host }) => {
-    await prepare(host);
-    const [spoiled, other] = [await host.container(), await host.container()];
-    expect(outcome(await host.addChain(conflist, options(spoiled)))).toBe('code 0');
-    const file = (await host.sh('ls /run/drawbridge/attachments/*.json')).trim();
-    expect(outcome(await host.addChain(conflist, { container: other }))).toBe('code 0');
-    await host.sh(script.replaceAll('FILE', file));
-    const deleted = await host.delChain(conflist, options(spoiled));
-    if (script.includes('mkdir')) await host.sh(`rmdir ${file} 2>/dev/null || true`);
-    if (deleted.code !== 0) expect(isProper(deleted), outcome(deleted)).toBe(true);
-    expect(outcome(await host.delChain(conflist, options(spoiled)))).toBe('code 0');
-    expect(outcome(await host.checkChain(conflist, { container: other }))).toBe('code 0');
-    expect(outcome(await host.delChain(conflist, { container: other }))).toBe('code 0');
-    expect(outcome(await host.gcChain(conflist, []))).toBe('code 0');
-    expect((await attachmentsLeft(host)).filter((line) => !/\/listings\//u.test(line))).toEqual([]);
-  });
+  ] as const)(
+    'to a record that is %s: DEL leaves nothing, and others are as they were',
+    async ([, script], { host }) => {
+      await prepare(host);
+      const [spoiled, other] = [await host.container(), await host.container()];
+      expect(outcome(await host.addChain(conflist, options(spoiled)))).toBe('code 0');
+      const file = (await host.sh('ls /run/drawbridge/attachments/*.json')).trim();
+      expect(outcome(await host.addChain(conflist, { container: other }))).toBe('code 0');
+      await host.sh(script.replaceAll('FILE', file));
+      const deleted = await host.delChain(conflist, options(spoiled));
+      if (script.includes('mkdir')) await host.sh(`rmdir ${file} 2>/dev/null || true`);
+      if (deleted.code !== 0) expect(isProper(deleted), outcome(deleted)).toBe(true);
+      expect(outcome(await host.delChain(conflist, options(spoiled)))).toBe('code 0');
+      expect(outcome(await host.checkChain(conflist, { container: other }))).toBe('code 0');
+      expect(outcome(await host.delChain(conflist, { container: other }))).toBe('code 0');
+      expect(outcome(await host.gcChain(conflist, []))).toBe('code 0');
+      expect((await attachmentsLeft(host)).filter((line) => !/\/listings\//u.test(line))).toEqual([]);
+    },
+  );
 
   test('to the leases: foreign files stay, empty ones do not use up the pool (plugins#498)', async ({ host }) => {
     await prepare(host);
@@ -174,7 +206,9 @@ describe('what somebody else did to the files', () => {
     const container = await host.container();
     expect(outcome(await host.cni('ADD', small, { container }))).toBe('code 0');
     expect(outcome(await host.cni('DEL', small, { container, netns: '' }))).toBe('code 0');
-    expect(await host.sh('ls -d /var/lib/cni/networks/drawbridge/README /var/lib/cni/networks/drawbridge/10.9.0.99 | wc -l')).toBe('2\n');
+    expect(
+      await host.sh('ls -d /var/lib/cni/networks/drawbridge/README /var/lib/cni/networks/drawbridge/10.9.0.99 | wc -l'),
+    ).toBe('2\n');
   });
 
   test('to the network: a bridge of the name that is no bridge is refused and left alone', async ({ host }) => {
@@ -188,7 +222,7 @@ describe('what somebody else did to the files', () => {
     expect((await attachmentsLeft(host)).filter((line) => !line.includes('/locks/'))).toEqual([]);
   });
 
-  test('to the addresses: a requested one that somebody has is refused, with the holder\'s name', async ({ host }) => {
+  test("to the addresses: a requested one that somebody has is refused, with the holder's name", async ({ host }) => {
     await prepare(host);
     const [one, two] = [await host.container(), await host.container()];
     const conf = { ...interfaceConf, runtimeConfig: { ips: ['10.88.0.77'] } };
@@ -206,11 +240,42 @@ describe('what somebody else did to the files', () => {
     for (let at = 0; at < (isLong ? 14 : 6); at++) {
       const container = await host.container();
       const { env } = await brokenAt(host, -1, '');
-      const vanish = host.sh(`n=0; until [ -e ${env['FAULT_CALLS']}/${at} ] || [ $n -gt 400 ]; do n=$((n + 1)); sleep 0.01; done; umount -l ${container.netns}; rm -f ${container.netns}`);
+      const vanish = host.sh(
+        `n=0; until [ -e ${env['FAULT_CALLS']}/${at} ] || [ $n -gt 400 ]; do n=$((n + 1)); sleep 0.01; done; umount -l ${container.netns}; rm -f ${container.netns}`,
+      );
       const added = await host.cni('ADD', interfaceConf, { container, env });
       await vanish;
       if (added.code !== 0) expect(isProper(added), outcome(added)).toBe(true);
       expect(await recover(host, container)).toEqual([]);
     }
+  });
+});
+
+describe('when a runtime calls one plugin of the chain only', () => {
+  test('a DEL of the interface plugin alone removes the policy too: the error of another plugin strands nothing', async ({
+    host,
+  }) => {
+    await prepare(host);
+    const container = await host.container();
+    const added = await host.addChain(conflist, options(container));
+    expect(outcome(added)).toBe('code 0');
+    expect(
+      outcome(await host.cni('DEL', { ...interfaceConf, prevResult: added.result }, { container, netns: '' })),
+    ).toBe('code 0');
+    expect(await attachmentsLeft(host)).toEqual([]);
+  });
+
+  test('a DEL of the policy plugin alone lets nothing out and is made whole by the next DEL', async ({ host }) => {
+    const outside = await prepare(host);
+    const server = await host.serve(outside, { proto: 'udp', address: '10.99.0.1' });
+    const container = await host.container();
+    expect(outcome(await host.addChain(conflist, options(container)))).toBe('code 0');
+    expect(outcome(await host.delChain({ ...conflist, plugins: conflist.plugins.slice(1) }, options(container)))).toBe(
+      'code 0',
+    );
+    await host.fetch(container, '10.99.0.1', server.port, { proto: 'udp', timeout: 200 });
+    expect(await server.peers()).toEqual([]);
+    expect(outcome(await host.delChain(conflist, { ...options(container), result: null }))).toBe('code 0');
+    expect(await attachmentsLeft(host)).toEqual([]);
   });
 });

@@ -32,7 +32,12 @@ let tried = 0;
 let accepted = 0;
 
 /** Feeds inputs to a reader: each is accepted, or refused with an error of the kind that the reader's callers expect. */
-function feed<T>(count: number, make: (random: () => number) => T, read: (input: T) => void, isRefusal: (error: unknown) => boolean): void {
+function feed<T>(
+  count: number,
+  make: (random: () => number) => T,
+  read: (input: T) => void,
+  isRefusal: (error: unknown) => boolean,
+): void {
   const random = seeded(8);
   for (let number = 0; number < count * more; number++) {
     const input = make(random);
@@ -41,7 +46,8 @@ function feed<T>(count: number, make: (random: () => number) => T, read: (input:
       read(input);
       accepted++;
     } catch (error) {
-      if (!isRefusal(error)) throw new Error(`input ${number}: ${show(input)}: ${String((error as Error).stack)}`, { cause: error });
+      if (!isRefusal(error))
+        throw new Error(`input ${number}: ${show(input)}: ${String((error as Error).stack)}`, { cause: error });
     }
     const ms = performance.now() - begin;
     if (ms > longest) throw new Error(`input ${number} took ${ms} ms: ${show(input)}`);
@@ -59,27 +65,56 @@ function show(input: unknown): string {
   return (JSON.stringify(input) ?? String(input)).slice(0, 600);
 }
 
-const isCniError = (error: unknown): boolean => error instanceof CniError && Number.isInteger(error.code) && error.message !== '';
+const isCniError = (error: unknown): boolean =>
+  error instanceof CniError && Number.isInteger(error.code) && error.message !== '';
 
-const egress = { mode: 'allowlist', preset: ['dev'], allow: ['github.com:443', '203.0.113.0/24:5432/tcp', '*.example.org'], allowPrivate: ['10.1.2.3:53/udp'], deny: ['8.8.4.4'], hostPorts: ['53/udp'], dns: { upstream: ['9.9.9.9'] }, selectable: ['web'] };
+const egress = {
+  mode: 'allowlist',
+  preset: ['dev'],
+  allow: ['github.com:443', '203.0.113.0/24:5432/tcp', '*.example.org'],
+  allowPrivate: ['10.1.2.3:53/udp'],
+  deny: ['8.8.4.4'],
+  hostPorts: ['53/udp'],
+  dns: { upstream: ['9.9.9.9'] },
+  selectable: ['web'],
+};
 
 const conf = {
   ...conflist.plugins[0],
   cniVersion: '1.1.0',
   name: 'net',
   egress,
-  runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIP: '192.0.2.1' }], ips: ['10.88.0.7'], mac: '02:00:00:00:00:01', ipRanges: [[{ subnet: '10.5.0.0/24' }]] },
+  runtimeConfig: {
+    portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIP: '192.0.2.1' }],
+    ips: ['10.88.0.7'],
+    mac: '02:00:00:00:00:01',
+    ipRanges: [[{ subnet: '10.5.0.0/24' }]],
+  },
   args: { cni: { ips: ['10.88.0.9'] } },
-  prevResult: { cniVersion: '1.1.0', interfaces: [{ name: 'eth0', mac: '02:00:00:00:00:02', sandbox: '/run/netns/c1' }], ips: [{ address: '10.88.0.2/16', gateway: '10.88.0.1', interface: 0 }], routes: [{ dst: '0.0.0.0/0', gw: '10.88.0.1' }], dns: { nameservers: ['9.9.9.9'] } },
+  prevResult: {
+    cniVersion: '1.1.0',
+    interfaces: [{ name: 'eth0', mac: '02:00:00:00:00:02', sandbox: '/run/netns/c1' }],
+    ips: [{ address: '10.88.0.2/16', gateway: '10.88.0.1', interface: 0 }],
+    routes: [{ dst: '0.0.0.0/0', gw: '10.88.0.1' }],
+    dns: { nameservers: ['9.9.9.9'] },
+  },
   'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'eth0' }],
 };
 
-const environment = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_NETNS: '/run/netns/c1', CNI_IFNAME: 'eth0', CNI_PATH: '/opt/cni/bin', CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAME=x;IP=10.88.0.3' };
+const environment = {
+  CNI_COMMAND: 'ADD',
+  CNI_CONTAINERID: 'c1',
+  CNI_NETNS: '/run/netns/c1',
+  CNI_IFNAME: 'eth0',
+  CNI_PATH: '/opt/cni/bin',
+  CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAME=x;IP=10.88.0.3',
+};
 
 /** Text that goes into a transaction cannot end what it stands in. */
 function expectPlain(text: string): void {
   const outsideQuotes = text.replaceAll(/"[^"\n]*"/gu, '');
-  if (/[\n;{}#$`\\]/u.test(outsideQuotes) || (text.match(/"/gu)?.length ?? 0) % 2 !== 0) throw new Error(`reaches nft as a command: ${JSON.stringify(text)}`);
+  if (/[\n;{}#$`\\]/u.test(outsideQuotes) || (text.match(/"/gu)?.length ?? 0) % 2 !== 0)
+    throw new Error(`reaches nft as a command: ${JSON.stringify(text)}`);
 }
 
 describe('hostile input is refused with an error of ours, or is data', () => {
@@ -107,7 +142,12 @@ describe('hostile input is refused with an error of ours, or is data', () => {
   });
 
   test('policies', { timeout: 120_000 }, () => {
-    const bodies = [egress, { mode: 'restricted' }, { mode: 'open', isolation: 'bridge' }, { mode: 'restricted', allowPrivate: ['10.0.0.0/8', '[fd00::1]:443'], hostAccess: 'none' }];
+    const bodies = [
+      egress,
+      { mode: 'restricted' },
+      { mode: 'open', isolation: 'bridge' },
+      { mode: 'restricted', allowPrivate: ['10.0.0.0/8', '[fd00::1]:443'], hostAccess: 'none' },
+    ];
     feed(
       14_000,
       (random) => ({ body: pick(bodies, random), text: spoilText(pick(bodies, random), random) }),
@@ -117,12 +157,28 @@ describe('hostile input is refused with an error of ours, or is data', () => {
       },
       isCniError,
     );
-    feed(6_000, (random) => spoil({ type: 'egress-policy', cniVersion: '1.1.0', name: 'net', ...egress, args: {} }, random), (raw) => void parsePluginConf(raw), isCniError);
+    feed(
+      6_000,
+      (random) => spoil({ type: 'egress-policy', cniVersion: '1.1.0', name: 'net', ...egress, args: {} }, random),
+      (raw) => void parsePluginConf(raw),
+      isCniError,
+    );
   });
 
   test('records', { timeout: 120_000 }, () => {
     const policy = parsePolicy({ mode: 'restricted' }, '');
-    const full = { ...sample({ link: { ports: [mapping(8080, 80)], policed: true } }), egress: { ingressInterface: 'drawbridge0', port: 'veth0', mac: '02:00:00:00:00:01', addresses: ['10.88.0.2'], gateways: ['10.88.0.1'], policy, policyId: policyId(policy) } };
+    const full = {
+      ...sample({ link: { ports: [mapping(8080, 80)], policed: true } }),
+      egress: {
+        ingressInterface: 'drawbridge0',
+        port: 'veth0',
+        mac: '02:00:00:00:00:01',
+        addresses: ['10.88.0.2'],
+        gateways: ['10.88.0.1'],
+        policy,
+        policyId: policyId(policy),
+      },
+    };
     feed(
       20_000,
       (random) => spoil(full, random),
@@ -138,17 +194,46 @@ describe('hostile input is refused with an error of ours, or is data', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test('files among the leases', { timeout: 120_000 }, () => {
-    const names = ['10.88.0.2', '10.88.0.3', 'fd00:88::2', 'lock', 'last_reserved_ip.0', '.drawbridge-x', '10.88.0.2.bak', '999.1.1.1', '..10', '10.88.0.02'];
-    const contents = ['c1\r\neth0', 'c1', '', '\r\n', '\0', 'c2\neth0\n', '../../x\r\neth0', `${'a'.repeat(5000)}\r\neth0`, 'ü\r\n\u202e'];
+    const names = [
+      '10.88.0.2',
+      '10.88.0.3',
+      'fd00:88::2',
+      'lock',
+      'last_reserved_ip.0',
+      '.drawbridge-x',
+      '10.88.0.2.bak',
+      '999.1.1.1',
+      '..10',
+      '10.88.0.02',
+    ];
+    const contents = [
+      'c1\r\neth0',
+      'c1',
+      '',
+      '\r\n',
+      '\0',
+      'c2\neth0\n',
+      '../../x\r\neth0',
+      `${'a'.repeat(5000)}\r\neth0`,
+      'ü\r\n\u202e',
+    ];
     const network = join(folder, 'net');
     mkdirSync(network);
     feed(
       3_000,
-      (random) => ({ name: pick(names, random) ?? '', content: pick(contents, random) ?? '', id: pick(['c1', 'c2', '..'], random) ?? '' }),
+      (random) => ({
+        name: pick(names, random) ?? '',
+        content: pick(contents, random) ?? '',
+        id: pick(['c1', 'c2', '..'], random) ?? '',
+      }),
       ({ name, content, id }) => {
         writeFileSync(join(network, name), content);
         list(folder, 'net');
-        release(folder, { network: 'net', containerId: id, ifname: 'eth0' }, id === 'c2' ? ['10.88.0.2', '../escape'] : undefined);
+        release(
+          folder,
+          { network: 'net', containerId: id, ifname: 'eth0' },
+          id === 'c2' ? ['10.88.0.2', '../escape'] : undefined,
+        );
         collect(folder, 'net', ({ containerId }) => containerId === 'c1');
       },
       isCniError,
@@ -157,15 +242,31 @@ describe('hostile input is refused with an error of ours, or is data', () => {
   });
 
   test('DNS messages', { timeout: 120_000 }, () => {
-    feed(18_000, (random) => spoiledMessage(queryBytes, random), (message) => void readQuery(message), () => false);
-    feed(18_000, (random) => spoiledMessage(answerBytes, random), (message) => void readResponse(message), (error) => error instanceof Error && !/stack/iu.test(error.message));
+    feed(
+      18_000,
+      (random) => spoiledMessage(queryBytes, random),
+      (message) => void readQuery(message),
+      () => false,
+    );
+    feed(
+      18_000,
+      (random) => spoiledMessage(answerBytes, random),
+      (message) => void readResponse(message),
+      (error) => error instanceof Error && !/stack/iu.test(error.message),
+    );
   });
 
   afterAll(() => console.log(`${tried} inputs in process, ${accepted} of them accepted`));
 });
 
-const queryBytes = Buffer.from('12340100000100000000000103617069076578616d706c65036f72670000010001000029100000000000000c000a00080102030405060708', 'hex');
-const answerBytes = Buffer.from('12348180000100030000000003617069076578616d706c65036f72670000010001c00c000500010000003c000603777777c010c02d000100010000003c0004cb007107c02d000100010000003c0004cb007108', 'hex');
+const queryBytes = Buffer.from(
+  '12340100000100000000000103617069076578616d706c65036f72670000010001000029100000000000000c000a00080102030405060708',
+  'hex',
+);
+const answerBytes = Buffer.from(
+  '12348180000100030000000003617069076578616d706c65036f72670000010001c00c000500010000003c000603777777c010c02d000100010000003c0004cb007107c02d000100010000003c0004cb007108',
+  'hex',
+);
 
 /** Cut, with bytes changed, with pointers of compressed names put in, with something behind it. */
 function spoiledMessage(message: Buffer, random: () => number): Buffer {
@@ -173,7 +274,8 @@ function spoiledMessage(message: Buffer, random: () => number): Buffer {
   const times = 1 + Math.floor(random() * 6);
   for (let time = 0; time < times; time++) {
     const place = Math.floor(random() * bytes.length);
-    if (random() < 0.3) bytes.writeUInt16BE(0xc000 | Math.floor(random() * (bytes.length + 20)), Math.min(place, bytes.length - 2));
+    if (random() < 0.3)
+      bytes.writeUInt16BE(0xc000 | Math.floor(random() * (bytes.length + 20)), Math.min(place, bytes.length - 2));
     else bytes[place] = Math.floor(random() * 256);
   }
   if (random() < 0.2) return bytes.subarray(0, Math.floor(random() * bytes.length));

@@ -25,32 +25,57 @@ async function damage(host: Host): Promise<string[]> {
 }
 
 describe('hostile input to the executable', () => {
-  test('never crashes it, never hangs it, never becomes a command and never makes a file elsewhere', { timeout: isLong ? 1_200_000 : 120_000 }, async ({ host }) => {
-    await prepare(host);
-    await layBait(host);
-    const random = seeded(8);
-    const container = await host.container();
-    const conf = { ...interfaceConf, egress: { mode: 'restricted', allow: ['203.0.113.0/24'] }, args: { cni: {} }, runtimeConfig: options(container).runtimeConfig };
-    const count = isLong ? 2000 : 120;
-    const failures: string[] = [];
-    let accepted = 0;
-    for (let number = 0; number < count; number++) {
-      const stdin = spoilText(conf, random).toWellFormed();
-      const verb = ['ADD', 'ADD', 'CHECK', 'GC', 'STATUS'][Math.floor(random() * 5)] ?? 'ADD';
-      const strange = nasty(random);
-      const env = random() < 0.3 && typeof strange === 'string' && strange.length < 1000 && !strange.includes('\0') && strange.isWellFormed() ? { [['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_ARGS', 'CNI_NETNS'][number % 4] ?? '']: strange } : {};
-      const { code, error, stdout, timedOut } = { timedOut: false, ...(await host.cni(verb, stdin, { container, env, timeout: 15_000 })) };
-      if (code === 0) accepted++;
-      if (timedOut || code < 0 || (code !== 0 && (typeof error?.['code'] !== 'number' || error['code'] <= 0 || typeof error['msg'] !== 'string'))) failures.push(`${verb} ${JSON.stringify(env)} ${stdin.slice(0, 500)}: code ${code} ${stdout.slice(0, 300)}`);
-      if (code === 0 && verb === 'ADD') {
-        await host.cni('DEL', stdin, { container, env });
-        await host.cni('DEL', conf, { container });
+  test(
+    'never crashes it, never hangs it, never becomes a command and never makes a file elsewhere',
+    { timeout: isLong ? 1_200_000 : 120_000 },
+    async ({ host }) => {
+      await prepare(host);
+      await layBait(host);
+      const random = seeded(8);
+      const container = await host.container();
+      const conf = {
+        ...interfaceConf,
+        egress: { mode: 'restricted', allow: ['203.0.113.0/24'] },
+        args: { cni: {} },
+        runtimeConfig: options(container).runtimeConfig,
+      };
+      const count = isLong ? 2000 : 120;
+      const failures: string[] = [];
+      let accepted = 0;
+      for (let number = 0; number < count; number++) {
+        const stdin = spoilText(conf, random).toWellFormed();
+        const verb = ['ADD', 'ADD', 'CHECK', 'GC', 'STATUS'][Math.floor(random() * 5)] ?? 'ADD';
+        const strange = nasty(random);
+        const env =
+          random() < 0.3 &&
+          typeof strange === 'string' &&
+          strange.length < 1000 &&
+          !strange.includes('\0') &&
+          strange.isWellFormed()
+            ? { [['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_ARGS', 'CNI_NETNS'][number % 4] ?? '']: strange }
+            : {};
+        const { code, error, stdout, timedOut } = {
+          timedOut: false,
+          ...(await host.cni(verb, stdin, { container, env, timeout: 15_000 })),
+        };
+        if (code === 0) accepted++;
+        if (
+          timedOut ||
+          code < 0 ||
+          (code !== 0 &&
+            (typeof error?.['code'] !== 'number' || error['code'] <= 0 || typeof error['msg'] !== 'string'))
+        )
+          failures.push(`${verb} ${JSON.stringify(env)} ${stdin.slice(0, 500)}: code ${code} ${stdout.slice(0, 300)}`);
+        if (code === 0 && verb === 'ADD') {
+          await host.cni('DEL', stdin, { container, env });
+          await host.cni('DEL', conf, { container });
+        }
       }
-    }
-    expect(failures).toEqual([]);
-    expect(await damage(host)).toEqual([]);
-    console.log(`${count} inputs to the executable, ${accepted} of them accepted`);
-  });
+      expect(failures).toEqual([]);
+      expect(await damage(host)).toEqual([]);
+      console.log(`${count} inputs to the executable, ${accepted} of them accepted`);
+    },
+  );
 
   test.for([
     ['container id', { CNI_CONTAINERID: '../../../opt/outside/x' }, 4],
@@ -59,7 +84,11 @@ describe('hostile input to the executable', () => {
     ['interface name with quotes', { CNI_IFNAME: '"};flush' }, 4],
     ['interface name that ends a batch line', { CNI_IFNAME: 'e0\nlink del lo' }, 4],
     ['interface name that is an option', { CNI_IFNAME: '-batch' }, 0],
-    ['CNI_ARGS', { CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAME=";flush ruleset;#;K8S_POD_NAMESPACE=$(touch /opt/outside/x)' }, 0],
+    [
+      'CNI_ARGS',
+      { CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAME=";flush ruleset;#;K8S_POD_NAMESPACE=$(touch /opt/outside/x)' },
+      0,
+    ],
     ['namespace path', { CNI_NETNS: '/run/netns/c1\n; flush ruleset' }, 8],
   ] as const)('as %s is refused or is data', async ([, env, code], { host }) => {
     await prepare(host);
@@ -95,7 +124,11 @@ describe('hostile input to the executable', () => {
     await prepare(host);
     await layBait(host);
     const container = await host.container();
-    const added = await host.cni('ADD', { ...interfaceConf, ipam: { ...(interfaceConf['ipam'] as Json), dataDir: '../../opt/outside' } }, { container });
+    const added = await host.cni(
+      'ADD',
+      { ...interfaceConf, ipam: { ...(interfaceConf['ipam'] as Json), dataDir: '../../opt/outside' } },
+      { container },
+    );
     expect(added.error, outcome(added)).toBeDefined();
     expect(await damage(host)).toEqual([]);
   });
@@ -105,13 +138,23 @@ describe('hostile input to the executable', () => {
     await layBait(host);
     const [first, second] = [await host.container(), await host.container()];
     expect(outcome(await host.addChain(conflist, options(first)))).toBe('code 0');
-    const hostile = ['"; flush ruleset; #', 'x\nflush ruleset', '10.88.0.9 } ; flush ruleset ; add element inet drawbridge x {', '*', 'eth*'];
+    const hostile = [
+      '"; flush ruleset; #',
+      'x\nflush ruleset',
+      '10.88.0.9 } ; flush ruleset ; add element inet drawbridge x {',
+      '*',
+      'eth*',
+    ];
     await host.sh(
       `cd /run/drawbridge/attachments; file=$(ls); n=0
        while IFS= read -r expression; do n=$((n + 1)); jq "$expression" "$file" > "000000000000000$n.json"; done`,
       {
         input: hostile
-          .flatMap((text) => [`.key="0000000000000001" | .link.bridge=${JSON.stringify(text)}`, `.egress.addresses=[${JSON.stringify(text)}]`, `.link.ports[0].hostIp=${JSON.stringify(text)}`])
+          .flatMap((text) => [
+            `.key="0000000000000001" | .link.bridge=${JSON.stringify(text)}`,
+            `.egress.addresses=[${JSON.stringify(text)}]`,
+            `.link.ports[0].hostIp=${JSON.stringify(text)}`,
+          ])
           .slice(0, 9)
           .map((line) => `${line}\n`)
           .join(''),

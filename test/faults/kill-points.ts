@@ -33,7 +33,9 @@ export async function installKillers(host: Host): Promise<void> {
   await host.sh(
     `mkdir -p ${tracers}; cat > ${tracers}/tracer; chmod +x ${tracers}/tracer
     for name in drawbridge egress-policy; do ln -f ${tracers}/tracer ${tracers}/$name; done`,
-    { input: `#!/bin/sh\nexec strace -f -qq -o "$TRACE_FILE" -e signal=none -e "trace=$TRACE_CALLS" $TRACE_MORE "${pluginFolder}/\${0##*/}"\n` },
+    {
+      input: `#!/bin/sh\nexec strace -f -qq -o "$TRACE_FILE" -e signal=none -e "trace=$TRACE_CALLS" $TRACE_MORE "${pluginFolder}/\${0##*/}"\n`,
+    },
   );
 }
 
@@ -44,10 +46,17 @@ export interface Call {
 }
 
 /** Runs a plugin to its end, and finds out where it could have been killed. */
-export async function findPoints(host: Host, { verb, conf, options }: Call): Promise<{ result: CniResult; points: KillPoint[] }> {
+export async function findPoints(
+  host: Host,
+  { verb, conf, options }: Call,
+): Promise<{ result: CniResult; points: KillPoint[] }> {
   const { env, calls } = await brokenAt(host, -1, '');
   const trace = { TRACE_FILE: '/opt/faults/trace', TRACE_CALLS: systemCalls.join(','), TRACE_MORE: '' };
-  const result = await host.cni(verb, conf, { ...options, env: { ...env, ...trace }, program: `${tracers}/${String(conf['type'])}` });
+  const result = await host.cni(verb, conf, {
+    ...options,
+    env: { ...env, ...trace },
+    program: `${tracers}/${String(conf['type'])}`,
+  });
   const count = (await calls()).length;
   const hows = ['kill-before', 'kill-while', 'kill-after'] as const;
   return {
@@ -80,7 +89,11 @@ export async function killAt(host: Host, point: KillPoint, { verb, conf, options
     const result = await host.cni(verb, conf, { ...options, env, program: `${pluginFolder}/${type}` });
     return result.code === -9;
   }
-  const trace = { TRACE_FILE: '/dev/null', TRACE_CALLS: point.name, TRACE_MORE: `-e inject=${point.name}:signal=KILL:when=${point.n}` };
+  const trace = {
+    TRACE_FILE: '/dev/null',
+    TRACE_CALLS: point.name,
+    TRACE_MORE: `-e inject=${point.name}:signal=KILL:when=${point.n}`,
+  };
   const result = await host.cni(verb, conf, { ...options, env: { ...trace }, program: `${tracers}/${type}` });
   return result.code === -9 || result.code === 137;
 }

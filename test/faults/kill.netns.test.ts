@@ -28,33 +28,44 @@ const stages: readonly Stage[] = [
 const hosts = isLong ? 4 : 2;
 
 describe('after SIGKILL at any step', () => {
-  test.for(stages)('of a $name nothing is left, nothing is missing and a new ADD works at once', { timeout: isLong ? 3_600_000 : 300_000 }, async (stage) => {
-    const points = await pointsOf(stage);
-    const random = seeded(8);
-    const chosen = isLong ? points : sample(points, stage.sampled, random);
-    const offset = Math.floor(random() * followUps.length);
-    const jobs = chosen.map((point, index) => ({ point, followUp: followUps[(index + offset) % followUps.length] ?? 'DEL' }));
-    const total = jobs.length;
-    const failures: string[] = [];
-    let killed = 0;
-    let slowest = 0;
-    await Promise.all(
-      Array.from({ length: hosts }, async () => {
-        await using host = await makeHost();
-        const server = await equip(host);
-        for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-          const { problems, hit, ms } = await tryPoint(host, stage, { ...job, server });
-          if (hit) killed++;
-          slowest = Math.max(slowest, ms);
-          failures.push(...problems.map((problem) => `${describePoint(job.point)}, then ${job.followUp}: ${problem}`));
-          if (problems.length > 0) await clear(host);
-        }
-      }),
-    );
-    console.log(`${stage.name}: ${points.length} points, ${total} tried, ${killed} killed, slowest ADD after it ${Math.round(slowest)} ms`);
-    expect(failures).toEqual([]);
-    expect(killed).toBeGreaterThan(total / 2);
-  });
+  test.for(stages)(
+    'of a $name nothing is left, nothing is missing and a new ADD works at once',
+    { timeout: isLong ? 3_600_000 : 300_000 },
+    async (stage) => {
+      const points = await pointsOf(stage);
+      const random = seeded(8);
+      const chosen = isLong ? points : sample(points, stage.sampled, random);
+      const offset = Math.floor(random() * followUps.length);
+      const jobs = chosen.map((point, index) => ({
+        point,
+        followUp: followUps[(index + offset) % followUps.length] ?? 'DEL',
+      }));
+      const total = jobs.length;
+      const failures: string[] = [];
+      let killed = 0;
+      let slowest = 0;
+      await Promise.all(
+        Array.from({ length: hosts }, async () => {
+          await using host = await makeHost();
+          const server = await equip(host);
+          for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+            const { problems, hit, ms } = await tryPoint(host, stage, { ...job, server });
+            if (hit) killed++;
+            slowest = Math.max(slowest, ms);
+            failures.push(
+              ...problems.map((problem) => `${describePoint(job.point)}, then ${job.followUp}: ${problem}`),
+            );
+            if (problems.length > 0) await clear(host);
+          }
+        }),
+      );
+      console.log(
+        `${stage.name}: ${points.length} points, ${total} tried, ${killed} killed, slowest ADD after it ${Math.round(slowest)} ms`,
+      );
+      expect(failures).toEqual([]);
+      expect(killed).toBeGreaterThan(total / 2);
+    },
+  );
 });
 
 async function equip(host: Host): Promise<Server> {
@@ -109,7 +120,11 @@ interface Trial {
   readonly server: Server;
 }
 
-async function tryPoint(host: Host, stage: Stage, { point, followUp, server }: Trial): Promise<{ problems: string[]; hit: boolean; ms: number }> {
+async function tryPoint(
+  host: Host,
+  stage: Stage,
+  { point, followUp, server }: Trial,
+): Promise<{ problems: string[]; hit: boolean; ms: number }> {
   const container = await host.container();
   await leadUp(host, stage, container);
   const hit = await killAt(host, point, callOf(stage, container));
@@ -123,5 +138,7 @@ async function tryPoint(host: Host, stage: Stage, { point, followUp, server }: T
 /** So that what one point broke does not count against the next. */
 async function clear(host: Host): Promise<void> {
   await host.gcChain(conflist, []);
-  await host.sh('rm -rf /var/lib/cni/networks /run/drawbridge; nft flush ruleset; for l in $(ls /sys/class/net | grep ^veth); do ip link del $l; done');
+  await host.sh(
+    'rm -rf /var/lib/cni/networks /run/drawbridge; nft flush ruleset; for l in $(ls /sys/class/net | grep ^veth); do ip link del $l; done',
+  );
 }

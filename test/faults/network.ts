@@ -12,7 +12,7 @@ export const conflist = JSON.parse(
 
 export const interfaceConf: Json = { cniVersion: conflist.cniVersion, name: conflist.name, ...conflist.plugins[0] };
 
-export const ports = {
+const ports = {
   portMappings: [
     { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
     { hostPort: 5353, containerPort: 53, protocol: 'udp' },
@@ -29,7 +29,9 @@ const kept = [
 /** Objects of the host that belong to attachments: none after the last DEL. Of a table that is left its name suffices. */
 export async function attachmentsLeft(host: Host): Promise<string[]> {
   const lines = await host.leftovers({ allow: kept });
-  return lines.filter((line) => !/^\+ nft table \S+ \S+: /u.test(line) || !lines.includes(line.split(': ', 1)[0] ?? ''));
+  return lines.filter(
+    (line) => !/^\+ nft table \S+ \S+: /u.test(line) || !lines.includes(line.split(': ', 1)[0] ?? ''),
+  );
 }
 
 /** Locks that are held, or that somebody left. */
