@@ -224,6 +224,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   state.load();
   await state.loadServers([]);
   await names.recall();
+  // Containers that an earlier agent redirected are waiting for answers.
+  await names.follow();
   await repairer.lookNow(['tables', 'links', 'firewalls']);
   await names.start();
   await applyPolicies();
