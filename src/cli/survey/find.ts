@@ -33,6 +33,9 @@ function matching(asked: string, records: readonly AttachmentRecord[]): Attachme
     ({ link, egress }) => link?.hostInterface === asked || egress?.port === asked,
     ({ netns }) => netns === asked || netns.split('/').at(-1) === asked,
     ({ containerId }) => asked.length >= 2 && containerId.startsWith(asked),
+    // nerdctl calls a container "<namespace>-<id>", and shows its user the id.
+    ({ containerId }) =>
+      asked.length >= 2 && /-[0-9a-f]{64}$/.test(containerId) && containerId.slice(-64).startsWith(asked),
   ];
   for (const test of tests) {
     const found = records.filter(test);
