@@ -1,7 +1,7 @@
-import { applyTransaction } from '../host/nft.ts';
+import { applyTransaction, tryTransaction } from '../host/nft.ts';
 import { NftSession } from '../host/nft-session.ts';
 import type { Element } from '../nft/element.ts';
-import { changeText } from '../nft/transaction.ts';
+import { changeText, comparisonTexts } from '../nft/transaction.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { QueryReport } from './dns/answer-query.ts';
 import { DnsProxy } from './dns/proxy.ts';
@@ -104,7 +104,9 @@ export class NamesService {
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
     const open = this.#opener.elements().filter(({ set }) => policies.has(policyOfSet(set)));
     const all = [...open, ...elementsOfLearnt(recalled, refreshed, Date.now())];
-    if (all.length > 0) await this.#opener.open(all);
+    // Nothing to do after a repair of our own, which put them too.
+    const isThere = recalled.length === 0 && (await tryTransaction(comparisonTexts(open, []).keys)) === 'committed';
+    if (all.length > 0 && !isThere) await this.#opener.open(all);
     // The opener knows them now.
     this.#recalled = this.#recalled.filter((one) => !recalled.includes(one));
     await this.#forced.renew();

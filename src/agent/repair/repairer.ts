@@ -114,6 +114,8 @@ export class Repairer {
 
   async #look(concern: Concern, watch: Watch): Promise<void> {
     const { repairs, report, well } = this.#options;
+    // Those that are inside of the tables: while these are being put back there is nothing to compare.
+    if (concern === 'timed' || concern === 'chains') await this.#watchOf('tables').working;
     const noticed = watch.noticed ?? performance.now();
     watch.noticed = undefined;
     watch.beganAt = performance.now();
