@@ -13,7 +13,7 @@ import { startAgent, until } from '../test/agent/process/agent.ts';
 
 const [containers = 1000, policies = 50, names = 5000] = process.argv.slice(2).map(Number);
 const root = join(import.meta.dirname, '..');
-const idle = Number(process.env["IDLE"] ?? 60) * 1000;
+const idle = Number(process.env['IDLE'] ?? 60) * 1000;
 
 await using host = await makeHost();
 const outside = await host.outside();

@@ -34,7 +34,10 @@ export function firstUseSinceBoot(subject: string): BootTimes | undefined {
 export function subjectsOfEarlierBoots(): string[] {
   return listStamps().flatMap((file) => {
     try {
-      const stamp = JSON.parse(readFileSync(`${stateDir}/boot/${file}`, 'utf8')) as { subject?: unknown; bootId?: unknown };
+      const stamp = JSON.parse(readFileSync(`${stateDir}/boot/${file}`, 'utf8')) as {
+        subject?: unknown;
+        bootId?: unknown;
+      };
       return typeof stamp.subject === 'string' && stamp.bootId !== bootId() ? [stamp.subject] : [];
     } catch {
       return [];

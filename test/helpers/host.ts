@@ -33,7 +33,7 @@ import { test as base } from 'vitest';
 import { makeHost, type Host } from './private-host.ts';
 
 export * from './private-host.ts';
-export type { AttachmentOptions, ChainOptions, ChainResult, CniOptions, CniResult, Conflist, Json } from './runtime.ts';
+export type { ChainOptions, CniOptions, CniResult, Conflist, Json } from './runtime.ts';
 export { describe, expect } from 'vitest';
 
 /** vitest's `test` with a private host for each test that asks for one. */

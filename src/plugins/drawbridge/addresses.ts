@@ -53,7 +53,10 @@ export async function releaseAddresses(
 }
 
 /** Whether another program gave the addresses of an attachment. */
-export function isDelegated(request: Request, record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>): boolean {
+export function isDelegated(
+  request: Request,
+  record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>,
+): boolean {
   const { type } = ('link' in record ? record.link?.ipam : undefined) ?? ipamOf(request);
   return type !== '' && type !== 'host-local';
 }

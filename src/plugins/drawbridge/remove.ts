@@ -18,13 +18,19 @@ import { warn } from '../warnings.ts';
  * The address is given back when the rules are gone: nobody else gets it while anything here still says that it is
  * this container's. The record goes last of all, and stays when something else did.
  */
-export async function removeAttachment(request: Request, attachment: AttachmentRecord | AttachmentId): Promise<unknown[]> {
+export async function removeAttachment(
+  request: Request,
+  attachment: AttachmentRecord | AttachmentId,
+): Promise<unknown[]> {
   const key = attachmentKey(attachment);
   const { link, state } = 'link' in attachment ? attachment : {};
   // Links and rules go side by side: of a policed container that still runs, the rules must not go first.
-  if ('netns' in attachment && link?.policed === true && netnsExists(attachment.netns)) await takeDown(link.hostInterface).catch(() => undefined);
+  if ('netns' in attachment && link?.policed === true && netnsExists(attachment.netns))
+    await takeDown(link.hostInterface).catch(() => undefined);
   // A program of somebody else's, which may take its time: not while we hold a lock.
-  const delegated = isDelegated(request, attachment) ? await attempt([() => releaseAddresses(request, attachment)]) : undefined;
+  const delegated = isDelegated(request, attachment)
+    ? await attempt([() => releaseAddresses(request, attachment)])
+    : undefined;
   const flows = link?.ports.filter(({ protocol }) => protocol === 'udp') ?? [];
   const release = async (): Promise<void> => {
     const errors = await attempt([

@@ -42,7 +42,19 @@ function elementsOf(record: AttachmentRecord): Element[] {
 /** As egress-policy leaves the record of our own interface plugin: a policy belongs to it, and none is in force. */
 function withoutPolicy({ egress, ...record }: AttachmentRecord): AttachmentRecord {
   const bridge = egress?.ingressInterface ?? '';
-  const link = { bridge, hostInterface: egress?.port ?? '', mac: egress?.mac ?? '', mtu: 1500, addresses: [], masquerade: false, macspoofchk: false, ports: [], ipam: { type: '' }, conf: {}, policed: true };
+  const link = {
+    bridge,
+    hostInterface: egress?.port ?? '',
+    mac: egress?.mac ?? '',
+    mtu: 1500,
+    addresses: [],
+    masquerade: false,
+    macspoofchk: false,
+    ports: [],
+    ipam: { type: '' },
+    conf: {},
+    policed: true,
+  };
   return { ...record, link };
 }
 

@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest';
 import { compilePolicy } from '../../../src/egress/compile.ts';
-import {
-  egressElements,
-  guardElements,
-  linkLocalOf,
-  namesElement,
-} from '../../../src/egress/elements.ts';
+import { egressElements, guardElements, linkLocalOf, namesElement } from '../../../src/egress/elements.ts';
 import { planGate, planUngate } from '../../../src/egress/gate.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { deleteArguments, parseFlows } from '../../../src/egress/requalify.ts';
@@ -62,7 +57,19 @@ test('guardElements() checks the MAC alone for macspoofchk', () => {
 
 test('an attachment whose policy is still to come is policed and known at no guard', () => {
   if (bare === undefined) throw new Error('no record');
-  const link = { bridge: 'db0', hostInterface: 'veth1', mac: '02:00:00:00:00:01', mtu: 1500, addresses: [], masquerade: false, macspoofchk: true, ports: [], ipam: { type: 'host-local' }, conf: {}, policed: true };
+  const link = {
+    bridge: 'db0',
+    hostInterface: 'veth1',
+    mac: '02:00:00:00:00:01',
+    mtu: 1500,
+    addresses: [],
+    masquerade: false,
+    macspoofchk: true,
+    ports: [],
+    ipam: { type: 'host-local' },
+    conf: {},
+    policed: true,
+  };
   const sets = [egressElements, guardElements].flatMap((elements) => elements({ ...bare, link }).map(({ set }) => set));
   expect(sets).toEqual(['policed', 'policed_pairs', 'policed_ports', 'guard_ports', 'guard_isolated']);
 });

@@ -22,7 +22,7 @@ export function hostLocal(...subnets: string[]): Json {
 }
 
 /** What stays when the last container of a network is gone: the bridge, a note about it, what CHECK compares with, the stamp of the boot. */
-export const kept = [
+const kept = [
   /^\+ link br0$/,
   /^\+ file \/run\/drawbridge\/bridges\/br0\.json$/,
   /^\+ file \/run\/drawbridge\/listings\//,
