@@ -218,6 +218,8 @@ test('many processes that commit at once leave every attachment in force', async
 });
 
 test('a host without the program nft is told what to do, and one without conntrack goes on', async ({ host }) => {
+  await host.sh('iptables-legacy -A OUTPUT -m conntrack --ctstate NEW');
+  await host.fetch(host, '127.0.0.1', 53, { proto: 'udp', timeout: 100 });
   // Bind mounts hide the programs in the mount namespace of this host alone.
   await host.sh(
     'touch /run/none; mount --bind /run/none "$(command -v nft)"; mount --bind /run/none "$(command -v conntrack)"',
