@@ -101,16 +101,23 @@ export async function readRoutes(name: string, where: Where = {}): Promise<Route
   const families = hasIpv6() ? ['-4', '-6'] : ['-4'];
   const shown = await Promise.all(
     families.map(async (family) => {
-      const routes = ((await showJson(
-        [family, '-details', '-Numeric', 'route', 'show', 'table', 'all', 'dev', name],
-        where,
-      )) ?? []) as ShownRoute[];
+      const routes = ((await showJson([family, '-details', '-Numeric', 'route', 'show', 'table', 'all'], where)) ??
+        []) as ShownRoute[];
       return routes
         .filter(({ type }) => type === undefined || type === 'unicast' || type === '1')
+        .flatMap((route) => partsOf(route).filter(({ dev }) => dev === name))
         .map((route) => routeState(route, family));
     }),
   );
   return shown.flat();
+}
+
+/**
+ * Two IPv6 routes that differ in their gateways alone become one with several: default routes of a container on two
+ * networks. `ip` then knows it by no interface.
+ */
+function partsOf({ nexthops, ...route }: ShownRoute): ShownRoute[] {
+  return nexthops === undefined ? [route] : nexthops.map((hop) => ({ ...route, ...hop }));
 }
 
 /**
@@ -219,6 +226,8 @@ interface ShownRoute {
   type?: string;
   dst: string;
   gateway?: string;
+  dev?: string;
+  nexthops?: { gateway?: string; dev?: string }[];
   table?: string;
   metric?: number;
   metrics?: object[];

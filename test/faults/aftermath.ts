@@ -58,6 +58,11 @@ export async function follow(host: Host, container: Container, followUp: FollowU
   }
 }
 
+/** A lease that has no address yet: passed over by everybody, and taken away by a GC when it is older than ten seconds. */
+function isUnfinishedLease(line: string): boolean {
+  return /^\+ lease \S+\/\.drawbridge-[0-9a-f]{16}$/u.test(line);
+}
+
 /** Files that were not finished, hints without a record, notes on who had a lock: nobody minds them, and the next GC takes them. */
 function isHarmless(line: string): boolean {
   return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\w+\/\.|\w+\/\w+\.json\.\d+$)/u.test(
@@ -95,7 +100,9 @@ export async function inspect(host: Host, followUp: FollowUp): Promise<{ problem
       ...(checked.code === 0 ? [] : [`new CHECK: ${outcome(checked)}`]),
       ...(deleted.code === 0 ? [] : [`new DEL: ${outcome(deleted)}`]),
       ...(collected.code === 0 ? [] : [`last GC: ${outcome(collected)}`]),
-      ...(await attachmentsLeft(host)).map((line) => `left at the end: ${line}`),
+      ...(await attachmentsLeft(host))
+        .filter((line) => !isUnfinishedLease(line))
+        .map((line) => `left at the end: ${line}`),
       ...(await locksLeft(host)).map((line) => `lock left at the end: ${line}`),
     ],
   };

@@ -6,9 +6,12 @@ import type { ChainOptions, CniResult, Conflist, Container, Host, Json, Outside 
 export const isLong = process.env['DRAWBRIDGE_FAULTS'] === 'long';
 
 /** The chain of conf/10-drawbridge.conflist: both families, published ports, a policy. */
-export const conflist = JSON.parse(
+const shipped = JSON.parse(
   readFileSync(new URL('../../conf/10-drawbridge.conflist', import.meta.url), 'utf8'),
-) as Conflist;
+) as Conflist & { cniVersions: string[] };
+
+/** As a runtime that knows every version sends it: GC is among the verbs. */
+export const conflist: Conflist = { ...shipped, cniVersion: shipped.cniVersions.at(-1) ?? shipped.cniVersion };
 
 export const interfaceConf: Json = { cniVersion: conflist.cniVersion, name: conflist.name, ...conflist.plugins[0] };
 

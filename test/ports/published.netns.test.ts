@@ -67,10 +67,11 @@ describe('a port that is published on every address', () => {
 
   test("leaves traffic for other hosts' ports alone (GHSA-jv3w-x3r3-g6rm)", async () => {
     const { host, outside, c2 } = lab;
-    await outside.address('198.51.100.7', '2001:db8:7::7');
+    await outside.address('198.51.100.7', '2001:db8:7::7').catch(() => undefined);
     const tcp = await host.serve(outside, { port: 8080, reply: 'outside saw {peer}' });
     expect(await host.fetch(c2, '198.51.100.7', 8080)).toBe('outside saw 192.0.2.1');
-    expect(await host.fetch(c2, '2001:db8:7::7', 8080)).toBe('outside saw 2001:db8:ffff::1');
+    // The first neighbour solicitation of a fresh pair may be lost, and is repeated after a second.
+    expect(await host.fetch(c2, '2001:db8:7::7', 8080, { timeout: 2500 })).toBe('outside saw 2001:db8:ffff::1');
     expect(await host.fetch(host, '198.51.100.7', 8080)).toBe('outside saw 192.0.2.1');
     await tcp.close();
   });

@@ -45,8 +45,14 @@ export class DnsServer {
     const server = new DnsServer(script);
     await new Promise<void>((done) => void server.#udp.bind(0, '127.0.0.1', done));
     server.#port = server.#udp.address().port;
-    await new Promise<void>((done) => void server.#tcp.listen(server.#port, '127.0.0.1', done));
-    return server;
+    const isFree = await new Promise<boolean>((done) => {
+      server.#tcp.once('error', () => done(false));
+      server.#tcp.listen(server.#port, '127.0.0.1', () => done(true));
+    });
+    if (isFree) return server;
+    // Somebody else has the port for TCP.
+    server.#udp.close();
+    return DnsServer.start(script);
   }
 
   /** As `dns.upstream` has it. */

@@ -1,5 +1,5 @@
 import { describe, expect, test, type Container, type Host, type Json } from '../../helpers/host.ts';
-import { expectFailure, hostInterfaceIn, interfaceConf, succeeded } from './network.ts';
+import { expectFailure, hostInterfaceIn, hostLocal, interfaceConf, succeeded } from './network.ts';
 
 const ports = {
   runtimeConfig: {
@@ -216,4 +216,21 @@ describe('CHECK', () => {
     await check(host, attached);
     expect(await host.leftovers({ allow: [/\/listings\//] })).toEqual([]);
   });
+});
+
+test('CHECK finds the default routes of a container on two networks, which the kernel makes one of', async ({
+  host,
+}) => {
+  const container = await host.container();
+  const networks = [
+    { ifname: 'eth0', conf: interfaceConf() },
+    {
+      ifname: 'eth1',
+      conf: { ...interfaceConf({ bridge: 'br7', ipam: hostLocal('10.7.0.0/24', 'fd07::/64') }), name: 'other' },
+    },
+  ];
+  const results = [];
+  for (const { conf, ifname } of networks) results.push(succeeded(await host.cni('ADD', conf, { container, ifname })));
+  for (const [index, { conf, ifname }] of networks.entries())
+    succeeded(await host.cni('CHECK', { ...conf, prevResult: results[index] }, { container, ifname }));
 });
