@@ -3,6 +3,7 @@ import type { Invocation } from './command.ts';
 import { readDenials } from './survey/denials.ts';
 import { surveyAttachments, type Attachment } from './survey/attachments.ts';
 import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf, shortId } from './survey/words.ts';
+import { readClosedNames } from './survey/open-names.ts';
 import { printTable } from './table.ts';
 import { printJson, wrap, type Terminal } from './terminal.ts';
 
@@ -10,21 +11,30 @@ import { printJson, wrap, type Terminal } from './terminal.ts';
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
   const { attachments, broken } = await surveyAttachments();
   const denials = await readDenials(attachments.map(({ record }) => record));
+  const closed = await readClosedNames(attachments.flatMap(({ record }) => record.egress ?? []));
   for (const record of broken)
     terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}; "drawbridge clean" removes it`);
   if (options['json'] === true)
     printJson(
       terminal,
-      attachments.map((one) => describe(one, denials)),
+      attachments.map((one) => describe(one, { denials, closed })),
     );
   else if (attachments.length === 0) terminal.out('No container is attached.');
   else if (options['wide'] === true) printWide(terminal, attachments, denials);
   else printGrouped(terminal, attachments, denials);
+  if (options['json'] !== true) printClosed(terminal, attachments, closed);
   return 0;
 }
 
+/** What is known beside the records. */
+interface Known {
+  readonly denials: ReadonlyMap<string, number>;
+  /** By the policy's id. */
+  readonly closed: ReadonlyMap<string, readonly string[]>;
+}
+
 /** As conf/schema/list.json has it. */
-function describe({ record, isAlive, stale }: Attachment, denials: ReadonlyMap<string, number>): object {
+function describe({ record, isAlive, stale }: Attachment, { denials, closed }: Known): object {
   const { network, containerId, ifname, netns, link, egress, state, createdAt } = record;
   return {
     network,
@@ -44,6 +54,7 @@ function describe({ record, isAlive, stale }: Attachment, denials: ReadonlyMap<s
     policy: egress === undefined ? null : policyWords(egress),
     policyName: egress?.policyName ?? null,
     mode: egress?.policy.mode ?? null,
+    closedNames: closed.get(egress?.policyId ?? '') ?? [],
     denied: denials.get(record.key) ?? 0,
     state,
     alive: isAlive,
@@ -132,6 +143,23 @@ function printWide(terminal: Terminal, attachments: readonly Attachment[], denia
 
 function deniedWords(packets: number, { paint }: Terminal): string {
   return packets === 0 ? '0' : paint.warn(String(packets));
+}
+
+/** So many names are told one by one. */
+const mostNamed = 3;
+
+function printClosed(
+  { out, paint, width }: Terminal,
+  attachments: readonly Attachment[],
+  closed: Known['closed'],
+): void {
+  for (const { record } of attachments) {
+    const names = closed.get(record.egress?.policyId ?? '') ?? [];
+    if (names.length === 0) continue;
+    const which = names.length <= mostNamed ? names.join(', ') : 'see "closedNames" of --json';
+    const what = `${shortId(record.containerId)}: ${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
+    out(`${paint.warn('!')} ${wrap(what, width - 2, '  ')}`);
+  }
 }
 
 function printStale({ out, paint, width }: Terminal, attachments: readonly Attachment[]): void {

@@ -39,6 +39,14 @@ describe('drawbridge list', () => {
     ]);
   });
 
+  test('names what a policy names and what opens nothing', async ({ host }) => {
+    await attach(host, withPolicy({ mode: 'allowlist', allow: ['nowhere.example.org:443'] }), 'web0');
+    const { stdout } = await drawbridge(host, ['list']);
+    expect(stdout).toContain('! web0: 1 name of its policy opens nothing now: nowhere.example.org');
+    const { json } = await drawbridge(host, ['list', '--json']);
+    expect(json).toMatchObject([{ closedNames: ['nowhere.example.org'] }]);
+  });
+
   test('fits 80 columns whatever it shows', async ({ host }) => {
     const id = 'f'.repeat(64);
     const ports = Array.from({ length: 3 }, (_, index) => ({
