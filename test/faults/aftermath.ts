@@ -81,7 +81,9 @@ export async function inspect(host: Host, followUp: FollowUp): Promise<{ problem
   const before =
     followUp === 'reboot'
       ? []
-      : (await attachmentsLeft(host)).filter((line) => !isHarmless(line)).map((line) => `left: ${line}`);
+      : (await attachmentsLeft(host))
+          .filter((line) => !isHarmless(line) && !isUnfinishedLease(line))
+          .map((line) => `left: ${line}`);
   const container = await host.container();
   const begin = performance.now();
   const added = await host.addChain(conflist, options(container));
