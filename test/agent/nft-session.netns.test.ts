@@ -90,6 +90,6 @@ describe('NftSession', () => {
   test('leaves nothing in a history file', async () => {
     const mark = `m${Date.now()}`;
     await commit([`add element inet t s { 192.0.2.1 comment "${mark}" }\n`]);
-    expect(await host.sh(`cat /.nft.history /root/.nft.history 2>/dev/null | grep ${mark} || true`)).toBe('');
+    expect(await host.sh(`cat /.nft.history ~/.nft.history 2>/dev/null | grep ${mark} || true`)).toBe('');
   });
 });
