@@ -7,24 +7,11 @@ import { sha256 } from '../digest/sha256.ts';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { indexOfUpInterface, readInterface, uplinkMtu, type InterfaceState } from './interfaces.ts';
+import type { BridgePlan } from '../links/bridge.ts';
 import { applyBatch, BatchError } from './ip.ts';
 import { ownInode } from './netns.ts';
 import { runDir } from './paths.ts';
-import { writeSysctls, type SysctlValue } from './sysctl.ts';
-
-/** How to make a bridge: see `planBridge` in links/bridge.ts, which makes it. */
-export interface BridgeSteps {
-  readonly name: string;
-  readonly mtu: number;
-  readonly create: readonly string[];
-  readonly keep: readonly string[];
-  readonly gatewayInterface: string;
-  readonly gateways: readonly string[];
-  readonly forceAddress: boolean;
-  readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
-  readonly sysctls: readonly SysctlValue[];
-  readonly forwarding: readonly (4 | 6)[];
-}
+import { writeSysctls } from './sysctl.ts';
 
 /** Finds the addresses in `present` that keep those in `wanted` from being used: `conflictingAddresses` in links/addresses.ts. */
 export type FindConflicts = (
@@ -54,7 +41,7 @@ export async function chooseMtu(bridge: string, folder = runDir): Promise<number
  * excludes the gateway and `forceAddress` is false.
  */
 export async function prepareBridge(
-  steps: BridgeSteps,
+  steps: BridgePlan,
   findConflicts: FindConflicts,
   folder = runDir,
 ): Promise<{ mac: string }> {
@@ -98,7 +85,7 @@ async function makeUnlessThere(lines: readonly string[]): Promise<boolean> {
 }
 
 /** The VLANs are written also when the pair was there: whoever made it may have died before. */
-async function makeVlanGateway({ create, vlans }: NonNullable<BridgeSteps['vlanGateway']>): Promise<void> {
+async function makeVlanGateway({ create, vlans }: NonNullable<BridgePlan['vlanGateway']>): Promise<void> {
   await makeUnlessThere(create);
   try {
     await applyBatch(vlans, { program: 'bridge' });
@@ -113,7 +100,7 @@ async function makeVlanGateway({ create, vlans }: NonNullable<BridgeSteps['vlanG
 }
 
 async function makeRoomForGateways(
-  steps: BridgeSteps,
+  steps: BridgePlan,
   bridge: InterfaceState,
   findConflicts: FindConflicts,
 ): Promise<void> {

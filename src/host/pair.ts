@@ -1,27 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CniError, codes } from '../cni/errors.ts';
+import type { BridgePlan } from '../links/bridge.ts';
+import type { PairPlan } from '../links/pair.ts';
 import { readInterface } from './interfaces.ts';
 import { applyBatch, BatchError } from './ip.ts';
-import { enableForwarding, hasIpv6, writeSysctlsIn, type SysctlValue } from './sysctl.ts';
+import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
 import { succeeds } from './run.ts';
-import { prepareBridge, type BridgeSteps, type FindConflicts } from './bridge.ts';
-
-/** How to make one attachment: see `planPair` in links/pair.ts, which makes it. */
-export interface PairSteps {
-  readonly hostInterface: string;
-  readonly netns: string;
-  readonly ifname: string;
-  readonly host: readonly string[];
-  readonly vlans: readonly string[];
-  readonly sysctls: readonly SysctlValue[];
-  readonly container: readonly string[];
-  readonly announce: readonly string[];
-  readonly isUp: boolean;
-  readonly awaitsDad: boolean;
-  readonly usesIpv6: boolean;
-}
+import { prepareBridge, type FindConflicts } from './bridge.ts';
 
 /**
  * Makes the bridge if need be, and both ends of the pair; the container's end has no address yet and is down.
@@ -31,8 +18,8 @@ export interface PairSteps {
  * `ip` itself was killed.
  */
 export async function createPair(
-  bridge: BridgeSteps,
-  pair: PairSteps,
+  bridge: BridgePlan,
+  pair: PairPlan,
   findConflicts: FindConflicts,
   folder = runDir,
 ): Promise<{ bridgeMac: string }> {
@@ -51,7 +38,7 @@ export async function createPair(
 
 /** Makes a bridge what the plan says, for a pair that is there already. Returns its MAC. */
 export async function updateBridge(
-  bridge: BridgeSteps,
+  bridge: BridgePlan,
   findConflicts: FindConflicts,
   folder = runDir,
 ): Promise<{ bridgeMac: string }> {
@@ -69,7 +56,7 @@ export async function updateBridge(
  * After an error the pair is gone.
  */
 export async function configureContainer(
-  pair: PairSteps,
+  pair: PairPlan,
   { after }: { after?: Promise<unknown> | undefined } = {},
 ): Promise<void> {
   try {
@@ -86,8 +73,8 @@ export async function configureContainer(
 
 /** {@link createPair} and {@link configureContainer} in one. */
 export async function connect(
-  bridge: BridgeSteps,
-  pair: PairSteps,
+  bridge: BridgePlan,
+  pair: PairPlan,
   findConflicts: FindConflicts,
   folder = runDir,
 ): Promise<void> {
@@ -126,7 +113,7 @@ export async function removeContainerInterface(netns: string, ifname: string): P
   }
 }
 
-async function makePair(bridge: BridgeSteps, pair: PairSteps, { mayReplace }: { mayReplace: boolean }): Promise<void> {
+async function makePair(bridge: BridgePlan, pair: PairPlan, { mayReplace }: { mayReplace: boolean }): Promise<void> {
   const first = bridge.keep.length;
   let isMade = false;
   try {
@@ -144,12 +131,12 @@ async function makePair(bridge: BridgeSteps, pair: PairSteps, { mayReplace }: { 
 }
 
 /** The kernel says "exists" for either end. Only when the container has no such interface is it the host's that is in the way. */
-async function isLeftover({ netns, ifname, hostInterface }: PairSteps): Promise<boolean> {
+async function isLeftover({ netns, ifname, hostInterface }: PairPlan): Promise<boolean> {
   if ((await readInterface(ifname, { netns })) !== undefined) return false;
   return (await readInterface(hostInterface)) !== undefined;
 }
 
-function existsAlready({ ifname, netns }: PairSteps): CniError {
+function existsAlready({ ifname, netns }: PairPlan): CniError {
   return new CniError(
     codes.conflict,
     `Cannot create "${ifname}" in "${netns}": container veth name ("${ifname}") already exists`,
@@ -158,7 +145,7 @@ function existsAlready({ ifname, netns }: PairSteps): CniError {
 }
 
 /** An IPv6 address on an interface where IPv6 is off is the one failure that can be mended: it is turned on there, and on loopback. */
-async function applyContainerLines({ netns, ifname, container }: PairSteps): Promise<void> {
+async function applyContainerLines({ netns, ifname, container }: PairPlan): Promise<void> {
   try {
     await applyBatch(container, { netns });
   } catch (error) {
@@ -211,7 +198,7 @@ async function portState(port: string): Promise<string> {
 const dadDeadline = 10_000;
 const dadPause = 25;
 
-async function waitForDad({ netns, ifname }: PairSteps): Promise<void> {
+async function waitForDad({ netns, ifname }: PairPlan): Promise<void> {
   const start = performance.now();
   for (;;) {
     const addresses = (await readInterface(ifname, { netns }))?.addresses ?? [];

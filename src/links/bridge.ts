@@ -1,3 +1,4 @@
+import type { SysctlValue } from '../host/sysctl.ts';
 import { line } from './batch-line.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
 import { needsVlanFiltering, portVlanLines, vlanGatewayNames, type PortVlans } from './vlan.ts';
@@ -32,15 +33,9 @@ export interface BridgePlan {
    */
   readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
   /** Values of files below /proc/sys/net/ that a new bridge needs; what is below ipv6/ is skipped by a host without IPv6. */
-  readonly sysctls: readonly Sysctl[];
+  readonly sysctls: readonly SysctlValue[];
   /** Families that the host has to forward. */
   readonly forwarding: readonly (4 | 6)[];
-}
-
-export interface Sysctl {
-  /** Below /proc/sys/net/: "ipv4/conf/drawbridge0/route_localnet". */
-  readonly file: string;
-  readonly value: string;
 }
 
 /** Plans a bridge. Pure: the same wish gives the same text. */

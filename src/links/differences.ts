@@ -1,4 +1,5 @@
 import type { ResultRoute } from '../cni/result.ts';
+import type { AttachmentState, InterfaceState, RouteState } from '../host/interfaces.ts';
 import { formatAddress, readAddress, readPrefix } from '../ipam/address.ts';
 
 /** What ADD made, by the final result: plugins after us may have changed MAC and MTU, and then say so there. */
@@ -24,36 +25,6 @@ export interface ExpectedLinks {
   readonly disableContainerInterface: boolean;
 }
 
-/** What is there: `readAttachment` in host/interfaces.ts reads it. */
-export interface FoundLinks {
-  readonly container: FoundInterface | undefined;
-  readonly routes: readonly FoundRoute[];
-  readonly host: FoundInterface | undefined;
-  readonly bridge: FoundInterface | undefined;
-  readonly gateway: FoundInterface | undefined;
-}
-
-export interface FoundInterface {
-  readonly kind: string;
-  readonly mac: string;
-  readonly mtu: number;
-  readonly isUp: boolean;
-  readonly isPromiscuous: boolean;
-  readonly master?: string;
-  readonly hairpin: boolean;
-  readonly isolated: boolean;
-  readonly addresses: readonly { readonly address: string }[];
-}
-
-export interface FoundRoute {
-  readonly dst: string;
-  readonly gw?: string;
-  readonly table: number;
-  readonly priority: number;
-  readonly mtu?: number;
-  readonly advmss?: number;
-}
-
 /**
  * Compares an attachment with what ADD made of it. Returns a sentence for each difference, naming what is
  * expected and what is found; none when all is as it was.
@@ -61,11 +32,11 @@ export interface FoundRoute {
  * What others added is no difference: further addresses and routes belong to later plugins of the chain. A
  * default route counts as there when its family has any, as with the reference: routers are often replaced.
  */
-export function findDifferences(expected: ExpectedLinks, found: FoundLinks): string[] {
+export function findDifferences(expected: ExpectedLinks, found: AttachmentState): string[] {
   return [...inContainer(expected, found), ...onHost(expected, found), ...onBridge(expected, found)];
 }
 
-function inContainer(expected: ExpectedLinks, { container, routes }: FoundLinks): string[] {
+function inContainer(expected: ExpectedLinks, { container, routes }: AttachmentState): string[] {
   const name = `"${expected.ifname}" in "${expected.netns}"`;
   if (container === undefined) return [`The interface ${name} is missing`];
   return [
@@ -83,7 +54,7 @@ function inContainer(expected: ExpectedLinks, { container, routes }: FoundLinks)
   ];
 }
 
-function onHost(expected: ExpectedLinks, { host }: FoundLinks): string[] {
+function onHost(expected: ExpectedLinks, { host }: AttachmentState): string[] {
   const name = `"${expected.hostInterface}"`;
   if (host === undefined) return [`The host interface ${name} is missing`];
   return [
@@ -96,7 +67,7 @@ function onHost(expected: ExpectedLinks, { host }: FoundLinks): string[] {
   ];
 }
 
-function onBridge(expected: ExpectedLinks, { bridge, gateway }: FoundLinks): string[] {
+function onBridge(expected: ExpectedLinks, { bridge, gateway }: AttachmentState): string[] {
   const name = `"${expected.bridge}"`;
   if (bridge === undefined) return [`The bridge ${name} is missing`];
   return [
@@ -118,7 +89,7 @@ function onOff(flag: boolean): string {
   return flag ? 'on' : 'off';
 }
 
-function missingAddresses(name: string, expected: readonly string[], { addresses }: FoundInterface): string[] {
+function missingAddresses(name: string, expected: readonly string[], { addresses }: InterfaceState): string[] {
   const present = new Set(addresses.map(({ address }) => canonicalInterfaceAddress(address)));
   return expected
     .filter((address) => !present.has(canonicalInterfaceAddress(address)))
@@ -128,7 +99,7 @@ function missingAddresses(name: string, expected: readonly string[], { addresses
 /** Number of the table that routes are in when none is named (rtnetlink(7)). */
 const mainTable = 254;
 
-function isSameRoute(route: ResultRoute, present: FoundRoute): boolean {
+function isSameRoute(route: ResultRoute, present: RouteState): boolean {
   const dst = canonicalInterfaceAddress(route.dst);
   if (dst !== canonicalInterfaceAddress(present.dst)) return false;
   if (present.table !== (route.table || mainTable)) return false;

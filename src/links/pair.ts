@@ -1,6 +1,7 @@
 import type { ResultRoute } from '../cni/result.ts';
+import type { SysctlValue } from '../host/sysctl.ts';
 import { line } from './batch-line.ts';
-import { familyOf, type Sysctl } from './bridge.ts';
+import { familyOf } from './bridge.ts';
 import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
 import { portVlanLines, type PortVlans } from './vlan.ts';
 
@@ -39,7 +40,7 @@ export interface PairPlan {
   /** `bridge -batch` on the host. */
   readonly vlans: readonly string[];
   /** Written in the container's namespace before `announce`. */
-  readonly sysctls: readonly Sysctl[];
+  readonly sysctls: readonly SysctlValue[];
   /** `ip -batch` in the container's namespace. */
   readonly container: readonly string[];
   /**
@@ -105,7 +106,7 @@ function neighbourLines({ announces = true, addresses, bridge, mac }: PairWish):
  * The container announces its addresses, so that nobody keeps the MAC of an earlier owner; and its IPv6 addresses
  * outlive a "link down". All values are 1.
  */
-function containerSysctls({ addresses, ifname, announces = true }: PairWish): Sysctl[] {
+function containerSysctls({ addresses, ifname, announces = true }: PairWish): SysctlValue[] {
   const families = new Set(addresses.map(familyOf));
   const files = [
     ...(families.has(4) && announces ? [`ipv4/conf/${ifname}/arp_notify`] : []),

@@ -62,12 +62,17 @@ const refused: [file: string, text: string, rule: string][] = [
     ],
   ),
   ...['src/host/x.ts', 'src/host/run.ts'].flatMap((file) =>
-    ['cni/request', 'nft/element', 'records/record', 'links/pair', 'agent/x'].map((room): [string, string, string] => [
+    ['cni/request', 'nft/element', 'records/record', 'agent/x'].map((room): [string, string, string] => [
       file,
       `import type { Value } from '../${room}.ts'; export type { Value };`,
       'no-restricted-imports',
     ]),
   ),
+  ...['src/host/x.ts', 'src/host/run.ts'].map((file): [string, string, string] => [
+    file,
+    `import { planPair } from '../links/pair.ts'; void planPair;`,
+    'no-restricted-imports',
+  ]),
   ...['src/plugins/x.ts', 'src/cni/request.ts', 'src/host/x.ts', 'src/records/x.ts'].flatMap(
     (file): [string, string, string][] => [
       [file, `console.log('not the protocol');`, 'no-console'],
@@ -98,6 +103,7 @@ const refusedByType: [file: string, text: string, rule: string][] = [
 const accepted: [file: string, text: string][] = [
   ['src/host/run.ts', `import { execa } from 'execa'; void execa;`],
   ['src/host/x.ts', `import { CniError } from '../cni/errors.ts'; void CniError;`],
+  ['src/host/x.ts', `import type { PairPlan } from '../links/pair.ts'; export type { PairPlan };`],
   [
     'src/host/x.ts',
     `import { run } from './run.ts'; import { readFileSync } from 'node:fs'; void [run, readFileSync];`,

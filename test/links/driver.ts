@@ -8,11 +8,12 @@ import { chooseMtu, prepareBridge } from '../../src/host/bridge.ts';
 import { readAttachment, readInterface, readRoutes, uplinkMtu } from '../../src/host/interfaces.ts';
 import { applyBatch, runIn } from '../../src/host/ip.ts';
 import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
-import { configureContainer, connect, createPair, removePair, type PairSteps } from '../../src/host/pair.ts';
+import { configureContainer, connect, createPair, removePair } from '../../src/host/pair.ts';
 import { enableForwarding, writeSysctlsIn } from '../../src/host/sysctl.ts';
 import { conflictingAddresses } from '../../src/links/addresses.ts';
 import { findDifferences, type ExpectedLinks } from '../../src/links/differences.ts';
 import type { BridgePlan } from '../../src/links/bridge.ts';
+import type { PairPlan } from '../../src/links/pair.ts';
 
 const calls = {
   applyBatch,
@@ -27,10 +28,10 @@ const calls = {
   removePair,
   uplinkMtu,
   writeSysctlsIn,
-  connect: (bridge: BridgePlan, pair: PairSteps) => connect(bridge, pair, conflictingAddresses),
-  connectAll: (plans: { bridge: BridgePlan; pair: PairSteps }[]) =>
+  connect: (bridge: BridgePlan, pair: PairPlan) => connect(bridge, pair, conflictingAddresses),
+  connectAll: (plans: { bridge: BridgePlan; pair: PairPlan }[]) =>
     Promise.all(plans.map(({ bridge, pair }) => connect(bridge, pair, conflictingAddresses))),
-  createPair: (bridge: BridgePlan, pair: PairSteps) => createPair(bridge, pair, conflictingAddresses),
+  createPair: (bridge: BridgePlan, pair: PairPlan) => createPair(bridge, pair, conflictingAddresses),
   prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge, conflictingAddresses),
   ping: async (netns: string, address: string) => (await runIn(netns, 'ping', ['-c1', '-W1', address])).stderr === '',
   check: async (expected: ExpectedLinks) => findDifferences(expected, await readAttachment(expected)),
