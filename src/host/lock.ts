@@ -1,14 +1,16 @@
-import { mkdirSync, readFileSync, rmdirSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { CniError, codes } from '../cni/errors.ts';
+import { isHeldByDead, readHolder, removeHolder, writeHolder, type Holder } from './lock-holder.ts';
 import { runDir } from './paths.ts';
 import { phase } from './trace.ts';
 
 /*
- * /run/drawbridge/locks/<name>.lock     directory: who made it holds the lock; its mtime is renewed while held
- * /run/drawbridge/locks/<name>.holder   JSON of who holds it, for the error of those who wait in vain
+ * /run/drawbridge/locks/<name>.lock            directory: who made it holds the lock; its mtime is renewed while held
+ * /run/drawbridge/locks/<name>.holder          who holds it, see lock-holder.ts
+ * /run/drawbridge/locks/<name>.takeover.lock   the same for the moment in which one takes it from a dead holder
  */
 
 export interface LockOptions {
@@ -16,16 +18,9 @@ export interface LockOptions {
   deadline?: number;
 }
 
-/** Who has a lock: shown to those who waited for it in vain. */
-interface Holder {
-  readonly pid: number;
-  readonly what: string;
-  readonly since: string;
-}
-
 /**
- * Milliseconds after which a lock that its holder no longer renews is taken over: what a killed
- * holder costs the next one. proper-lockfile renews every half of it, and allows no less than 2000.
+ * Milliseconds after which a lock that its holder no longer renews is taken over, where nothing tells that the holder
+ * is dead. proper-lockfile renews every half of it, and allows no less than 2000.
  */
 const stale = 3_000;
 
@@ -53,8 +48,11 @@ export async function withLock<T>(
     return await phase(`hold lock ${name}`, fn);
   } finally {
     removeHolder(file);
-    // Lost to somebody who found it stale: then it is no longer ours to release.
-    await release().catch(() => undefined);
+    try {
+      release();
+    } catch {
+      // Lost to somebody who found it stale: then it is no longer ours to release.
+    }
   }
 }
 
@@ -64,12 +62,12 @@ interface Waiter {
   readonly deadline: number;
 }
 
-async function acquire(file: string, { name, holder, deadline }: Waiter): Promise<() => Promise<void>> {
+async function acquire(file: string, { name, holder, deadline }: Waiter): Promise<() => void> {
   const begin = performance.now();
   for (let attempt = 0; ; attempt++) {
-    const release = await tryLock(file);
+    const release = isHeldByDead(file) && !takeAway(file) ? undefined : tryLock(file);
     if (release !== undefined) {
-      writeHolder(file, { pid: process.pid, what: holder, since: new Date().toISOString() });
+      writeHolder(file, holder);
       return release;
     }
     const waited = performance.now() - begin;
@@ -82,16 +80,37 @@ async function acquire(file: string, { name, holder, deadline }: Waiter): Promis
 const fileSystem = { mkdirSync, rmdirSync, statSync, utimesSync };
 
 /** Undefined when somebody else has the lock. */
-async function tryLock(file: string): Promise<(() => Promise<void>) | undefined> {
+function tryLock(file: string): (() => void) | undefined {
   try {
-    const release = lockfile.lockSync(file, { realpath: false, stale, onCompromised: () => {}, fs: fileSystem });
-    return async () => release();
+    return lockfile.lockSync(file, { realpath: false, stale, onCompromised: () => {}, fs: fileSystem });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ELOCKED') return undefined;
     if (code !== 'ENOENT') throw unlockable(file, error);
     makeFolder(file);
     return tryLock(file);
+  }
+}
+
+/**
+ * Takes the lock away from a holder that is dead; false when somebody else is about to. One at a time: else the second
+ * would take it from who took it first.
+ */
+function takeAway(file: string): boolean {
+  const release = tryLock(`${file}.takeover`);
+  if (release === undefined) return false;
+  try {
+    if (!isHeldByDead(file)) return true;
+    // Not stale any more: else one who no longer finds who held it would take it over by its age.
+    const now = Date.now() / 1000;
+    utimesSync(`${file}.lock`, now, now);
+    removeHolder(file);
+    rmdirSync(`${file}.lock`);
+    return true;
+  } catch (error) {
+    throw unlockable(file, error);
+  } finally {
+    release();
   }
 }
 
@@ -117,29 +136,7 @@ function waitBefore(attempt: number, waited: number): number {
   return pause * (0.5 + Math.random());
 }
 
-function writeHolder(file: string, holder: Holder): void {
-  try {
-    writeFileSync(`${file}.holder`, JSON.stringify(holder), { mode: 0o644 });
-  } catch {
-    // It only serves the text of an error.
-  }
-}
-
-function removeHolder(file: string): void {
-  try {
-    unlinkSync(`${file}.holder`);
-  } catch {}
-}
-
-function readHolder(file: string): Partial<Holder> {
-  try {
-    return JSON.parse(readFileSync(`${file}.holder`, 'utf8')) as Partial<Holder>;
-  } catch {
-    return {};
-  }
-}
-
-function lockedError({ name, holder, deadline }: Waiter, { pid, what, since }: Partial<Holder>): CniError {
+function lockedError({ name, holder, deadline }: Waiter, { pid, what, since }: Partial<Holder> = {}): CniError {
   const owner =
     pid === undefined ? 'another process' : `process ${pid} ("${what ?? ''}") since ${since ?? 'an unknown time'}`;
   return new CniError(

@@ -43,6 +43,13 @@ const calls = {
     await withLock(name, what, () => undefined, { deadline });
     return performance.now() - begin;
   },
+  /** When the lock was had and given back, in milliseconds of the machine's own clock. */
+  spanOfLock: (name: string, hold: number) =>
+    withLock(name, 'span', async () => {
+      const from = monotonic();
+      await sleep(hold);
+      return { from, to: monotonic() };
+    }),
 };
 
 export type Calls = typeof calls;
@@ -59,6 +66,10 @@ async function hammer(ipam: Ipam, network: string, { id, rounds, witnesses }: Ha
     release(conf(ipam).dataDir, who, round % 2 === 0 ? addresses : undefined);
   }
   return twice;
+}
+
+function monotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 function beginUse(file: string): boolean {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Stage } from './stage.ts';
 import type { Actor } from './stage.ts';
@@ -35,10 +35,51 @@ describe('withLock()', () => {
     });
   });
 
-  test('takes over the lock of a killed process within the stale time', async () => {
+  test('takes the lock of a killed process at once', async () => {
     const holder = stage.actor();
     await holder.callUntilWord('holdLock', 'dead', 'ADD c1 eth0', 60_000);
     await holder.kill();
-    expect(await waiter.call('takeLock', 'dead', 'ADD c2 eth0', 8000)).toBeLessThan(4500);
+    expect(await waiter.call('takeLock', 'dead', 'ADD c2 eth0', 8000)).toBeLessThan(500);
+  });
+
+  test('takes the lock of a killed process at once when the clock was set back meanwhile', async () => {
+    const holder = stage.actor();
+    await holder.callUntilWord('holdLock', 'ahead', 'ADD c1 eth0', 60_000);
+    await holder.kill();
+    const tomorrow = Date.now() / 1000 + 86_400;
+    utimesSync(stage.inside('/run/drawbridge/locks/ahead.lock'), tomorrow, tomorrow);
+    expect(await waiter.call('takeLock', 'ahead', 'ADD c2 eth0', 8000)).toBeLessThan(500);
+  });
+
+  test.for([
+    ['does not say who it is', (path: string) => unlinkSync(path)],
+    [
+      'is of another PID namespace',
+      (path: string) => {
+        const holder = JSON.parse(readFileSync(path, 'utf8')) as object;
+        writeFileSync(path, JSON.stringify({ ...holder, namespaces: 'pid:[1] time:[1]' }));
+      },
+    ],
+  ] as const)('takes a lock over within the stale time when its holder %s', async ([, change]) => {
+    const holder = stage.actor();
+    await holder.callUntilWord('holdLock', 'unknown', 'ADD c1 eth0', 60_000);
+    await holder.kill();
+    change(stage.inside('/run/drawbridge/locks/unknown.holder'));
+    const waited = await waiter.call('takeLock', 'unknown', 'ADD c2 eth0', 8000);
+    expect(waited).toBeGreaterThan(1000);
+    expect(waited).toBeLessThan(4500);
+  });
+
+  test('gives the lock of a killed process to one at a time, however many come for it', async () => {
+    const waiters = Array.from({ length: 6 }, () => stage.actor());
+    for (const each of waiters) await each.call('list', stage.folder, 'none');
+    for (let round = 0; round < 4; round++) {
+      const holder = stage.actor();
+      await holder.callUntilWord('holdLock', 'crowd', 'ADD c1 eth0', 60_000);
+      await holder.kill();
+      const spans = await Promise.all(waiters.map(async (each) => each.call('spanOfLock', 'crowd', 15)));
+      spans.sort((one, other) => one.from - other.from);
+      spans.forEach(({ from }, index) => expect(from).toBeGreaterThanOrEqual(spans[index - 1]?.to ?? 0));
+    }
   });
 });
