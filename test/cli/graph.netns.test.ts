@@ -1,4 +1,4 @@
-import { attach, drawbridge, schemaErrors, shipped } from './cli.ts';
+import { attach, drawbridge, schemaErrors, shipped, withPolicy } from './cli.ts';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 
 async function populate(host: Host): Promise<void> {
@@ -29,19 +29,34 @@ describe('drawbridge graph', () => {
       expect(stdout).toContain(words);
   });
 
-  test('keeps boxes apart, and lines out of boxes', async ({ host }) => {
+  test('shows where each policy lets its containers go', async ({ host }) => {
+    await host.outside();
+    const policies: Record<string, object> = {
+      restricted: { allowPrivate: ['10.1.2.3:5432'] },
+      allowlist: { mode: 'allowlist', allow: ['8.8.8.8:443'], hostAccess: 'none' },
+      none: { mode: 'allowlist', preset: ['none'], isolation: 'bridge' },
+      open: { mode: 'open', hostAccess: 'all' },
+      looking: { mode: 'allowlist', preset: ['none'], audit: true },
+    };
+    for (const [name, policy] of Object.entries(policies)) await attach(host, withPolicy(policy), name);
+    const { json } = await drawbridge(host, ['graph', '--json']);
+    const reach = (json.networks[0].containers as { name: string; reach: Record<string, string> }[]).map(
+      (card) => [card.name, Object.values(card.reach).join(' ')] as const,
+    );
+    expect(Object.fromEntries(reach)).toEqual({
+      restricted: 'open listed listed closed',
+      allowlist: 'listed closed closed closed',
+      none: 'closed closed listed open',
+      open: 'open open open open',
+      looking: 'open open open open',
+    });
+    expect((await drawbridge(host, ['graph'])).stdout).toContain('in part by 1 container');
+  });
+
+  test('writes dot that Graphviz draws', async ({ host }) => {
     await populate(host);
-    const { stdout } = await drawbridge(host, ['graph']);
-    const boxes = [
-      ...stdout.matchAll(/<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)" rx="14"/g),
-    ].map(([, ...numbers]) => numbers.map(Number) as [number, number, number, number]);
-    expect(boxes).toHaveLength(3);
-    const byTop = boxes.toSorted(([, one], [, other]) => one - other);
-    for (const [index, [, y]] of byTop.entries()) {
-      const before = byTop[index - 1];
-      if (before !== undefined) expect(y).toBeGreaterThan(before[1] + before[3]);
-    }
-    expect(new Set(boxes.map(([x]) => x)).size).toBe(1);
+    const { stdout } = await drawbridge(host, ['graph', '--format', 'dot']);
+    expect(await host.run(['dot', '-Tsvg'], { input: stdout })).toContain('>web0<');
   });
 
   test('speaks dot, Mermaid, text and JSON, and writes to a file', async ({ host }) => {

@@ -1,7 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import type { Picture } from '../../src/cli/graph/model.ts';
+import type { Card, Picture } from '../../src/cli/graph/model.ts';
 import { drawSvg } from '../../src/cli/graph/svg.ts';
 import { drawDot, drawMermaid } from '../../src/cli/graph/text.ts';
+
+const plain: Card = {
+  name: 'web0',
+  ifname: 'eth0',
+  addresses: ['10.0.0.2', 'fd00::2'],
+  ports: [],
+  mode: 'restricted',
+  policy: 'restricted',
+  reach: { internet: 'open', lan: 'closed', host: 'listed', siblings: 'closed' },
+  denied: 0,
+  isStale: false,
+};
 
 const hostile: Picture = {
   host: { name: 'a<b>&"c\n', addresses: [] },
@@ -10,23 +22,110 @@ const hostile: Picture = {
       name: '</svg>',
       bridge: 'br0',
       gateways: [],
-      containers: [
-        {
-          name: '<script>"\\',
-          ifname: 'eth0',
-          addresses: ['10.0.0.2'],
-          ports: ['1->2/tcp'],
-          mode: 'open',
-          policy: 'open',
-          denied: 0,
-          isStale: true,
-        },
-      ],
+      containers: [{ ...plain, name: '<script>"\\', ports: ['1->2/tcp'], mode: 'open', policy: 'open', isStale: true }],
     },
   ],
 };
 
+/** A host with so many containers in each network, of all modes, with ports, long names and denials. */
+function hostWith(sizes: readonly number[]): Picture {
+  const modes = ['restricted', 'allowlist', 'open', 'none'] as const;
+  return {
+    host: { name: 'a-host-with-a-long-name.example.org', addresses: ['192.0.2.1', '2001:db8:ffff:1:2:3:4:5'] },
+    networks: sizes.map((size, index) => ({
+      name: `network-${index}`,
+      bridge: `bridge${index}`,
+      gateways: [`10.${index}.0.1`],
+      containers: Array.from({ length: size }, (_, place) => ({
+        ...plain,
+        name: 'x'.repeat(3 + place * 7),
+        mode: modes[(index + place) % 4] ?? 'open',
+        ports: Array.from({ length: place % 7 }, (__, port) => `192.0.2.1:${8000 + port}->80/tcp`),
+        denied: place * 1111,
+      })),
+    })),
+  };
+}
+
+type Box = readonly [x: number, y: number, width: number, height: number];
+
+function boxesOf(drawn: string, look: RegExp): Box[] {
+  return [
+    ...drawn.matchAll(/<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)" rx="\d+" class="([^"]+)"/g),
+  ]
+    .filter((match) => look.test(match[5] ?? ''))
+    .map(([, ...numbers]) => numbers.slice(0, 4).map(Number) as unknown as Box);
+}
+
+function areApart([x, y, width, height]: Box, [x2, y2, width2, height2]: Box): boolean {
+  return x + width <= x2 || x2 + width2 <= x || y + height <= y2 || y2 + height2 <= y;
+}
+
+/** Points along a path of M, C, h, v and H: enough of them that a box that is crossed has one inside. */
+function pointsOf(path: string): [number, number][] {
+  const [, x = '0', y = '0'] = /^M([\d.]+) ([\d.]+)/.exec(path) ?? [];
+  let at: [number, number] = [Number(x), Number(y)];
+  return [...path.matchAll(/C([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)/g)].flatMap(([, ...numbers]) => {
+    const [ax = 0, ay = 0, bx = 0, by = 0, cx = 0, cy = 0] = numbers.map(Number);
+    const [sx, sy] = at;
+    at = [cx, cy];
+    return Array.from({ length: 60 }, (_, step): [number, number] => {
+      const t = (step + 0.5) / 60;
+      const mix = (p: number, q: number, r: number, s: number): number =>
+        (1 - t) ** 3 * p + 3 * (1 - t) ** 2 * t * q + 3 * (1 - t) * t ** 2 * r + t ** 3 * s;
+      return [mix(sx, ax, bx, cx), mix(sy, ay, by, cy)];
+    });
+  });
+}
+
 describe('drawSvg()', () => {
+  test.for([[[]], [[1]], [[2, 1]], [[7, 5]], [[12]], [[1, 2, 3, 1, 2, 3, 1, 2, 3]], [[40]]])(
+    'keeps boxes apart, lines out of boxes and everything on the page with containers %j',
+    ([sizes]) => {
+      const drawn = drawSvg(hostWith(sizes ?? []));
+      const [, width = '', height = ''] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(drawn) ?? [];
+      const outer = boxesOf(drawn, /^(?:panel|host|place)/);
+      const cards = boxesOf(drawn, /^\w+-card$/).filter(([, , wide]) => wide > 100);
+      expect(outer).toHaveLength((sizes ?? []).length + 3);
+      expect(cards).toHaveLength((sizes ?? []).reduce((sum, size) => sum + size, 0));
+      for (const boxes of [outer, cards])
+        for (const [index, box] of boxes.entries())
+          for (const other of boxes.slice(0, index)) expect(areApart(box, other)).toBe(true);
+      for (const [x, y, wide, high] of [...outer, ...cards]) {
+        expect(x + wide).toBeLessThan(Number(width));
+        expect(y + high).toBeLessThan(Number(height));
+      }
+      const lines = [...drawn.matchAll(/<path d="(M[^"]*C[^"]*)" class="edge"/g)].map(([, path = '']) => path);
+      expect(lines).toHaveLength((sizes ?? []).length + 2);
+      for (const [x, y] of lines.flatMap(pointsOf))
+        for (const [left, top, wide, high] of outer)
+          expect(x > left + 1 && x < left + wide - 1 && y > top + 1 && y < top + high - 1).toBe(false);
+      // Letters are about so wide in any font.
+      for (const [, x, size, rest = '', words = ''] of drawn.matchAll(
+        /<text x="([\d.]+)" y="[\d.]+" font-size="([\d.]+)"([^>]*)>([^<]*)</g,
+      ))
+        if (!rest.includes('text-anchor'))
+          expect(Number(x) + words.length * Number(size) * 0.5).toBeLessThan(Number(width));
+    },
+  );
+
+  test('has the shape of a screen, however many containers there are', () => {
+    for (const sizes of [[12], [7, 5], [40], [30, 30], [1, 1, 1, 1, 1, 1, 1, 1]]) {
+      const [, width = '', height = ''] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(drawSvg(hostWith(sizes))) ?? [];
+      expect(Number(width) / Number(height)).toBeGreaterThan(0.7);
+      expect(Number(width) / Number(height)).toBeLessThan(2.6);
+    }
+  });
+
+  test('names no colour outside of its style sheet, which has light and dark', () => {
+    const [, style = '', rest = ''] = /<style>([^]*)<\/style>([^]*)/.exec(drawSvg(hostWith([3, 2]))) ?? [];
+    expect(style).toContain('@media (prefers-color-scheme:dark)');
+    expect(rest).not.toMatch(/#[0-9a-f]{6}/);
+    const known = new Set([...style.matchAll(/\.([\w-]+)[{,]/g)].map(([, name]) => name));
+    for (const [, names = ''] of rest.matchAll(/class="([^"]+)"/g))
+      for (const name of names.split(' ')) expect(known).toContain(name);
+  });
+
   test('lets no name become markup', () => {
     const drawn = drawSvg(hostile);
     expect(drawn).not.toContain('<script>');
@@ -35,12 +134,13 @@ describe('drawSvg()', () => {
   });
 
   test('shortens what does not fit its card', () => {
-    const [network] = hostile.networks;
-    const [card] = network?.containers ?? [];
-    if (network === undefined || card === undefined) throw new Error('no card');
+    const picture = hostWith([1]);
     const drawn = drawSvg({
-      ...hostile,
-      networks: [{ ...network, containers: [{ ...card, policy: 'x'.repeat(200) }] }],
+      ...picture,
+      networks: picture.networks.map((network) => ({
+        ...network,
+        containers: [{ ...plain, policy: 'x'.repeat(200) }],
+      })),
     });
     expect(drawn).toMatch(/>x{20,60}…</);
   });

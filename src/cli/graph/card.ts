@@ -1,108 +1,97 @@
 import { count } from '../survey/words.ts';
-import type { Card } from './model.ts';
-import { colours } from './text.ts';
+import type { Card, Reach } from './model.ts';
+import { rectangle, round, text, widthOf, type Box } from './shapes.ts';
 
 /** Pixels. */
-export const cardWidth = 258;
+export const cardWidth = 276;
 const lineHeight = 17;
 const head = 34;
+const foot = 33;
+const inset = 16;
 
 /** More than this are counted, not shown. */
 const mostPorts = 4;
 
 /** Height of a container's card in pixels. */
 export function sizeOfCard(card: Card): number {
-  return head + linesOf(card).length * lineHeight + 14;
+  return head + linesOf(card).length * lineHeight + 6 + foot;
 }
 
-/** A container: its name on the colour of its mode, then its addresses, ports and policy. */
-export function drawCard(
-  card: Card,
-  { x, y, height }: { readonly x: number; readonly y: number; readonly height: number },
-): string {
-  const { strong, pale } = colours[card.mode];
-  const isDashed = card.isStale ? ' stroke-dasharray="5 4"' : '';
-  const title = card.ifname === 'eth0' ? card.name : `${card.name} ${card.ifname}`;
-  const badge = card.denied === 0 ? '' : drawBadge(`${card.denied} denied`, x + cardWidth - 10, y + 8);
+/** A container: its name, its addresses, ports and policy, and what it reaches, in the colours of its mode. */
+export function drawCard(card: Card, box: Box): string {
+  const { x, y, width, height } = box;
+  const title = card.ifname === 'eth0' ? card.name : `${card.name}  ${card.ifname}`;
+  const badge = badgeOf(card);
+  const room = width - 2 * inset - (badge === undefined ? 0 : badgeWidth(badge) + 8);
   return [
-    `<g><rect x="${x}" y="${y}" width="${cardWidth}" height="${height}" rx="9" fill="${pale}" stroke="${strong}" stroke-width="1.5"${isDashed}/>`,
-    `<rect x="${x}" y="${y}" width="6" height="${height}" rx="3" fill="${strong}"/>`,
-    text(title, { x: x + 18, y: y + 23, size: 14, weight: 700, room: cardWidth - (card.denied === 0 ? 32 : 110) }),
-    badge,
-    ...linesOf(card).map(({ words, isMono, colour }, index) =>
+    `<g>${rectangle(box, 10, `class="${card.mode}-card" stroke-width="1.4"${card.isStale ? ' stroke-dasharray="6 4"' : ''}`)}`,
+    text(title, { x: x + inset, y: y + 24, size: 14.5, weight: 700, look: 'words', room }),
+    badge === undefined ? '' : drawBadge(badge, x + width - inset + 4, y + 10),
+    ...linesOf(card).map(({ words, look }, index) =>
       text(words, {
-        x: x + 18,
-        y: y + head + 10 + index * lineHeight,
+        x: x + inset,
+        y: y + head + 11 + index * lineHeight,
         size: 12,
-        isMono,
-        colour: colour ?? '#334155',
-        room: cardWidth - 30,
+        look,
+        ...(look.endsWith('-words') ? { weight: 600 } : {}),
+        room: width - 2 * inset,
       }),
     ),
+    drawReach(card, { x: x + inset, y: y + height - foot, width: width - 2 * inset }),
     '</g>',
   ].join('');
 }
 
-interface TextStyle {
-  readonly x: number;
-  readonly y: number;
-  readonly size: number;
-  readonly weight?: number;
-  readonly anchor?: 'middle' | 'end';
-  readonly colour?: string;
-  readonly isMono?: boolean;
-  /** Pixels: longer text ends with an ellipsis. */
-  readonly room?: number;
-}
-
-/** One line of text. */
-export function text(
-  words: string,
-  { x, y, size, weight, anchor, colour, isMono = false, room = Infinity }: TextStyle,
-): string {
-  const most = Math.floor(room / (size * (isMono ? 0.61 : 0.56)));
-  const shown = words.length > most ? `${words.slice(0, Math.max(1, most - 1))}…` : words;
-  const attributes = [
-    `x="${Math.round(x * 10) / 10}"`,
-    `y="${Math.round(y * 10) / 10}"`,
-    `font-size="${size}"`,
-    ...(weight === undefined ? [] : [`font-weight="${weight}"`]),
-    ...(anchor === undefined ? [] : [`text-anchor="${anchor}"`]),
-    ...(colour === undefined ? [] : [`style="fill:${colour}"`]),
-    ...(isMono ? ['class="mono"'] : []),
-  ];
-  return `<text ${attributes.join(' ')}>${escape(shown)}</text>`;
-}
-
-/** Text that is safe in XML: names of containers are anybody's words. */
-export function escape(words: string): string {
-  return words
-    .replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, '?')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
-}
-
-function linesOf({
-  addresses,
-  ports,
-  policy,
-  mode,
-  isStale,
-}: Card): { words: string; isMono: boolean; colour?: string }[] {
+function linesOf({ addresses, ports, policy, mode, isStale }: Card): { words: string; look: string }[] {
   const shown = ports.slice(0, mostPorts);
   const more = ports.length - shown.length;
   return [
-    ...addresses.map((words) => ({ words, isMono: true })),
-    ...shown.map((words) => ({ words: words.replace('->', ' → '), isMono: true, colour: '#0369a1' })),
-    ...(more > 0 ? [{ words: `and ${count(more, 'more port')}`, isMono: false, colour: '#0369a1' }] : []),
-    { words: policy, isMono: false, colour: colours[mode].strong },
-    ...(isStale ? [{ words: 'not as its record says', isMono: false, colour: '#b91c1c' }] : []),
+    ...addresses.map((words) => ({ words, look: 'mono quiet' })),
+    ...shown.map((words) => ({ words: words.replace('->', ' → '), look: 'mono port' })),
+    ...(more > 0 ? [{ words: `and ${count(more, 'more port')}`, look: 'port' }] : []),
+    { words: policy, look: `${mode}-words` },
+    ...(isStale ? [{ words: 'not as its record says', look: 'bad' }] : []),
   ];
 }
 
+/** Signs in a row below a line: where the container gets. */
+function drawReach({ reach, mode }: Card, { x, y, width }: { x: number; y: number; width: number }): string {
+  const parts = (['internet', 'lan', 'host', 'siblings'] as const).map((place) => ({
+    words: place === 'lan' ? 'LAN' : place,
+    state: reach[place],
+  }));
+  const size = 11;
+  const sign = 13;
+  const used = parts.reduce((sum, { words }) => sum + sign + widthOf(words, size), 0);
+  const between = (width - used) / (parts.length - 1);
+  let left = x;
+  const drawn = parts.map(({ words, state }) => {
+    const part = `${drawSign(state, left + 4.5, y + 17)}${text(words, { x: left + sign, y: y + 21, size, look: state === 'closed' ? 'is-closed' : 'words' })}`;
+    left += sign + widthOf(words, size) + between;
+    return part;
+  });
+  return `<path d="M${round(x)} ${round(y + 2)}h${round(width)}" class="${mode}-card" stroke-opacity="0.35"/>${drawn.join('')}`;
+}
+
+/** A full disc, a half one, or a crossed circle: shapes tell without colours too. */
+export function drawSign(state: Reach, x: number, y: number): string {
+  const at = `cx="${round(x)}" cy="${round(y)}"`;
+  if (state === 'open') return `<circle ${at} r="4.5" class="is-open"/>`;
+  const ring = `<circle ${at} r="3.9" class="line-${state}" stroke-width="1.3"/>`;
+  if (state === 'listed')
+    return `${ring}<path d="M${round(x)} ${round(y - 3.9)}a3.9 3.9 0 0 0 0 7.8z" class="is-listed"/>`;
+  return `${ring}<path d="M${round(x - 2.7)} ${round(y + 2.7)}l5.4-5.4" class="line-closed" stroke-width="1.3"/>`;
+}
+
+function badgeOf({ denied }: Card): string | undefined {
+  return denied === 0 ? undefined : `${denied} denied`;
+}
+
+function badgeWidth(words: string): number {
+  return 14 + widthOf(words, 11);
+}
+
 function drawBadge(words: string, right: number, top: number): string {
-  const width = 14 + words.length * 6.2;
-  return `<rect x="${Math.round(right - width)}" y="${top}" width="${Math.round(width)}" height="18" rx="9" fill="#b91c1c"/>${text(words, { x: right - width / 2, y: top + 13, size: 11, weight: 600, anchor: 'middle', colour: '#ffffff' })}`;
+  const width = badgeWidth(words);
+  return `${rectangle({ x: right - width, y: top, width, height: 18 }, 9, 'class="badge"')}${text(words, { x: right - width / 2, y: top + 13, size: 11, weight: 600, anchor: 'middle', look: 'onBadge' })}`;
 }

@@ -1,7 +1,12 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { readDenials } from '../survey/denials.ts';
 import { surveyAttachments } from '../survey/attachments.ts';
+import { surroundingsOf } from '../survey/surroundings.ts';
 import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf, shortId } from '../survey/words.ts';
+import { reachOf } from './reach.ts';
+
+/** Whether a container gets to all of a place, to what is listed of it, or nowhere in it. */
+export type Reach = 'open' | 'listed' | 'closed';
 
 /** What the picture shows. */
 export interface Picture {
@@ -24,6 +29,8 @@ export interface Card {
   /** "none" without a policy. */
   readonly mode: 'open' | 'restricted' | 'allowlist' | 'none';
   readonly policy: string;
+  /** Where its policy lets it go. */
+  readonly reach: Readonly<Record<'internet' | 'lan' | 'host' | 'siblings', Reach>>;
   readonly denied: number;
   readonly isStale: boolean;
 }
@@ -32,6 +39,7 @@ export interface Card {
 export async function readPicture(): Promise<Picture> {
   const { attachments } = await surveyAttachments();
   const denials = await readDenials(attachments.map(({ record }) => record));
+  const all = attachments.map(({ record }) => record);
   const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${bridgeOf(record) ?? ''}`);
   const networks = [...groups.values()].map((own): Network => {
     const records = own.map(({ record }) => record);
@@ -52,6 +60,7 @@ export async function readPicture(): Promise<Picture> {
         ports: portsOf(record).map(mappingWords),
         mode: record.egress?.policy.mode ?? 'none',
         policy: record.egress === undefined ? 'no policy' : policyWords(record.egress),
+        reach: reachOf(record, surroundingsOf(record, all)),
         denied: denials.get(record.key) ?? 0,
         isStale: stale.length > 0,
       })),

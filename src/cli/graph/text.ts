@@ -1,4 +1,6 @@
-import type { Picture } from './model.ts';
+import type { Card, Picture } from './model.ts';
+import { placesOf } from './places.ts';
+import { colours } from './theme.ts';
 
 /** The picture as a tree, for terminals and mails. */
 export function drawText({ host, networks }: Picture): string {
@@ -22,68 +24,72 @@ export function drawText({ host, networks }: Picture): string {
 }
 
 /** The picture in the language of Graphviz. */
-export function drawDot({ host, networks }: Picture): string {
+export function drawDot(picture: Picture): string {
+  const { host, networks } = picture;
   const quoted = (text: string): string =>
     `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
   const clusters = networks.flatMap(({ name, bridge, gateways, containers }, index) => [
     `  subgraph cluster_${index} {`,
-    `    label=${quoted(name)}; style="rounded,filled"; color="#cbd5e1"; fillcolor="#f8fafc";`,
+    `    label=${quoted(name)}; labeljust=l; style="rounded,filled"; color="#d3dbe6"; fillcolor="#f8fafc";`,
     `    bridge_${index} [label=${quoted([bridge, ...gateways].join('\n'))}, fillcolor="#e2e8f0"];`,
     ...containers.flatMap((card, place) => [
-      `    c_${index}_${place} [label=${quoted([card.name, ...card.addresses, ...card.ports, card.policy].join('\n'))}, fillcolor="${colours[card.mode].pale}", color="${colours[card.mode].strong}"];`,
-      `    bridge_${index} -> c_${index}_${place} [dir=none];`,
+      `    c_${index}_${place} [label=${quoted(linesOf(card).join('\n'))}, fillcolor="${colours[card.mode].pale.light}", color="${colours[card.mode].strong.light}"${card.isStale ? ', style="rounded,filled,dashed"' : ''}];`,
+      `    bridge_${index} -> c_${index}_${place};`,
     ]),
     '  }',
-    `  host -> bridge_${index} [dir=none];`,
+    `  host -> bridge_${index};`,
   ]);
   return [
     'digraph drawbridge {',
-    '  rankdir=LR; fontname="sans-serif";',
-    '  node [shape=box, style="rounded,filled", fontname="sans-serif", fontsize=11];',
-    '  internet [shape=ellipse, label="internet", fillcolor="#f1f5f9"];',
-    `  host [label=${quoted([host.name, ...host.addresses].join('\n'))}, fillcolor="#e2e8f0"];`,
-    '  internet -> host [dir=none];',
+    '  rankdir=LR; ordering=out; ranksep=0.7; fontname="Helvetica,sans-serif"; bgcolor="white";',
+    '  node [shape=box, style="rounded,filled", fontname="Helvetica,sans-serif", fontsize=11, color="#8fa0b8", fillcolor="white", margin="0.16,0.09"];',
+    '  edge [dir=none, color="#8fa0b8", penwidth=1.4];',
+    ...placesOf(picture).map(({ id, title, facts }) => `  ${id} [label=${quoted([title, ...facts].join('\n'))}];`),
+    `  host [label=${quoted([host.name, ...host.addresses].join('\n'))}, fillcolor="#16213a", color="#16213a", fontcolor="white"];`,
+    '  internet -> host;',
+    '  lan -> host;',
     ...clusters,
     '}',
   ].join('\n');
 }
 
 /** The picture in the language of Mermaid, which many forges show in documents. */
-export function drawMermaid({ host, networks }: Picture): string {
+export function drawMermaid(picture: Picture): string {
+  const { host, networks } = picture;
   const label = (lines: readonly string[]): string =>
-    `"${lines.map((line) => line.replaceAll('"', '#quot;').replaceAll('<', '#lt;').replaceAll('>', '#gt;')).join('<br/>')}"`;
+    `"${lines.map((line) => line.replaceAll('#', '#35;').replaceAll('"', '#quot;').replaceAll('<', '#lt;').replaceAll('>', '#gt;')).join('<br/>')}"`;
   const parts = networks.flatMap(({ name, bridge, gateways, containers }, index) => [
     `  subgraph n${index} [${label([name])}]`,
     `    b${index}[${label([bridge, ...gateways])}]`,
     ...containers.flatMap((card, place) => [
-      `    c${index}_${place}[${label([card.name, ...card.addresses, ...card.ports, card.policy])}]:::${card.mode}`,
+      `    c${index}_${place}[${label(linesOf(card))}]:::${card.mode}`,
       `    b${index} --- c${index}_${place}`,
     ]),
     '  end',
     `  host --- b${index}`,
   ]);
   const classes = Object.entries(colours).map(
-    ([mode, { pale, strong }]) => `  classDef ${mode} fill:${pale},stroke:${strong},color:#0f172a`,
+    ([mode, { pale, strong }]) => `  classDef ${mode} fill:${pale.light},stroke:${strong.light},color:#0f172a`,
   );
   return [
     'flowchart LR',
-    '  internet((internet))',
-    `  host[${label([host.name, ...host.addresses])}]`,
+    ...placesOf(picture).map(({ id, title, facts }) => `  ${id}([${label([title, ...facts])}])`),
+    `  host[${label([host.name, ...host.addresses])}]:::host`,
     '  internet --- host',
+    '  lan --- host',
     ...parts,
     ...classes,
+    '  classDef host fill:#16213a,stroke:#16213a,color:#ffffff',
   ].join('\n');
 }
 
-/** One colour for each mode, told apart also by those who do not see red or green, since the words stand beside. */
-export const colours: Readonly<
-  Record<
-    'open' | 'restricted' | 'allowlist' | 'none',
-    { readonly strong: string; readonly pale: string; readonly about: string }
-  >
-> = {
-  allowlist: { strong: '#7c3aed', pale: '#f3efff', about: 'allowlist: what is listed' },
-  restricted: { strong: '#0f766e', pale: '#e9f7f5', about: 'restricted: the public internet' },
-  open: { strong: '#c2410c', pale: '#fff3ea', about: 'open: everything beyond the host' },
-  none: { strong: '#64748b', pale: '#f1f5f9', about: 'no policy' },
-};
+function linesOf({ name, addresses, ports, policy, denied, isStale }: Card): string[] {
+  return [
+    name,
+    ...addresses,
+    ...ports,
+    policy,
+    ...(denied > 0 ? [`${denied} denied`] : []),
+    ...(isStale ? ['not as its record says'] : []),
+  ];
+}

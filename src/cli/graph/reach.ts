@@ -1,0 +1,32 @@
+import { judge, type Surroundings } from '../../egress/judge.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import type { Card, Reach } from './model.ts';
+
+/** Destinations that stand for a place: what all of them say, the place says. */
+const samples = {
+  internet: ['9.9.9.9', '151.101.1.1', '198.41.0.4'],
+  lan: ['10.254.253.252', '172.31.253.252', '192.168.253.252'],
+} as const;
+
+/** Where a container gets, by its policy: to all of a place, to what is listed of it, or nowhere in it. */
+export function reachOf({ egress }: AttachmentRecord, surroundings: Surroundings): Card['reach'] {
+  if (egress === undefined) return { internet: 'open', lan: 'open', host: 'open', siblings: 'open' };
+  const { policy } = egress;
+  const stateOf = (addresses: readonly string[], isListed: boolean): Reach => {
+    const open = addresses.filter((address) =>
+      [
+        { protocol: 'tcp', port: 443 },
+        { protocol: 'udp', port: 3478 },
+      ].every((service) => judge(policy, { address, ...service }, surroundings).verdict === 'allow'),
+    );
+    if (open.length === addresses.length) return 'open';
+    return open.length > 0 || isListed ? 'listed' : 'closed';
+  };
+  const host = policy.audit ? 'all' : policy.hostAccess;
+  return {
+    internet: stateOf(samples.internet, policy.mode === 'allowlist' && policy.allow.length + policy.names.length > 0),
+    lan: stateOf(samples.lan, policy.allowPrivate.length > 0),
+    host: host === 'all' ? 'open' : host === 'ports' && policy.hostPorts.length > 0 ? 'listed' : 'closed',
+    siblings: policy.isolation === 'container' && !policy.audit ? 'closed' : 'open',
+  };
+}
