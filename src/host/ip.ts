@@ -36,13 +36,13 @@ export interface Where {
 }
 
 /**
- * Carries out lines of `ip -batch` (or `bridge -batch`), which stops at the first line that fails.
+ * Carries out lines of `ip -batch` (or of `bridge` or `tc`), which stops at the first line that fails.
  *
  * Throws {@link BatchError} naming that line; nothing is taken back.
  */
 export async function applyBatch(
   lines: readonly string[],
-  { netns, program = 'ip', family }: Where & { program?: 'ip' | 'bridge'; family?: '-4' | '-6' } = {},
+  { netns, program = 'ip', family }: Where & { program?: 'ip' | 'bridge' | 'tc'; family?: '-4' | '-6' } = {},
 ): Promise<void> {
   if (lines.length === 0) return;
   try {
@@ -91,9 +91,14 @@ const causes: readonly { pattern: RegExp; reason: BatchFailure; code?: ErrorCode
       'The network namespace does not exist: the container has ended, or the path belongs to another mount namespace',
   },
   { pattern: /IPv6 is disabled/u, reason: 'ipv6-disabled', advice: 'The sysctl "disable_ipv6" is 1 on that interface' },
-  { pattern: /File exists/u, reason: 'exists', advice: 'Something has that name, address or route already' },
   {
-    pattern: /Cannot find (?:bridge )?device|does not exist|No such device|No such file or directory/u,
+    pattern: /File exists|Exclusivity flag on/u,
+    reason: 'exists',
+    advice: 'Something has that name, address or route already',
+  },
+  {
+    pattern:
+      /Cannot find (?:bridge )?device|(?:Cannot find specified|must match existing) qdisc|Cannot delete qdisc with handle of zero|does not exist|No such device|No such file or directory/u,
     reason: 'missing',
     advice: 'Another program removed the interface in the meantime',
   },

@@ -4,7 +4,7 @@ import { tryTransaction } from '../host/nft.ts';
 import { findProgram } from '../host/run.ts';
 
 /** Packages that programs come from, for the advice. */
-const packages = { ip: 'iproute2', nsenter: 'util-linux', nft: 'nftables' };
+const packages = { ip: 'iproute2', tc: 'iproute2', nsenter: 'util-linux', nft: 'nftables' };
 
 /** What STATUS throws: code 50. */
 export function notAvailable(why: string, details?: string): CniError {

@@ -20,6 +20,7 @@ export function readAttachment(value: unknown): AttachmentRecord {
   if (record['link'] !== undefined) readLink(record['link']);
   if (record['published'] !== undefined) readPublished(record['published']);
   if (record['walls'] !== undefined) readWalls(record['walls']);
+  if (record['shaped'] !== undefined) readShaped(record['shaped']);
   const egress = record['egress'] === undefined ? {} : { egress: readEgress(record['egress']) };
   return { ...(record as unknown as AttachmentRecord), ...egress };
 }
@@ -62,6 +63,12 @@ function readWalls(value: unknown): void {
   const walls = object(value, '"walls"');
   matching(walls, 'ingressInterface', interfaceName);
   matching(walls, 'policy', /^(?:open|same-bridge|isolated)$/);
+}
+
+function readShaped(value: unknown): void {
+  const shaped = object(value, '"shaped"');
+  matching(shaped, 'hostInterface', interfaceName);
+  if (shaped['ifb'] !== undefined) matching(shaped, 'ifb', /^bwp[0-9a-f]{12}$/);
 }
 
 function readPorts(from: Record<string, unknown>): void {

@@ -27,6 +27,8 @@ export interface AttachmentRecord extends AttachmentId {
   readonly published?: PublishedRecord;
   /** What the drop-in for firewall put around the container's bridge. */
   readonly walls?: WallsRecord;
+  /** What the drop-in for bandwidth limits. */
+  readonly shaped?: ShapedRecord;
 }
 
 export interface LinkRecord {
@@ -70,6 +72,13 @@ export interface PublishedRecord {
 export interface WallsRecord {
   readonly ingressInterface: string;
   readonly policy: 'open' | 'same-bridge' | 'isolated';
+}
+
+export interface ShapedRecord {
+  /** The host's end of the pair, which has the queues. */
+  readonly hostInterface: string;
+  /** The interface that queues what the container sends; absent when that is not limited. */
+  readonly ifb?: string;
 }
 
 export interface EgressRecord {

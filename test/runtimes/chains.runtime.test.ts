@@ -86,7 +86,7 @@ describe.skipIf(!existsSync(join(reference, 'bandwidth')))(
     beforeAll(async () => {
       machine = await makeMachine([]);
       // The names of the reference are the reference here.
-      await machine.sh(`cd ${folder}; rm bridge host-local portmap firewall tuning loopback`);
+      await machine.sh(`cd ${folder}; rm bridge host-local portmap firewall tuning bandwidth loopback`);
       await machine.host.takeBaseline();
     });
     afterAll(async () => machine?.[Symbol.asyncDispose]());

@@ -56,7 +56,7 @@ describe.skipIf(!isHere)(
     /** The names in the plugin folder are replaced one by one, each in one step: an ADD meets either plugin, never none. */
     const install = async (whose: 'reference' | 'drawbridge') => {
       if (whose === 'drawbridge') return installDropIns(machine.host, pluginFolder);
-      await machine.sh(`for name in bridge host-local portmap firewall tuning loopback; do
+      await machine.sh(`for name in bridge host-local portmap firewall tuning bandwidth loopback; do
       cp ${reference}/$name ${pluginFolder}/.$name; mv ${pluginFolder}/.$name ${pluginFolder}/$name; done`);
     };
 

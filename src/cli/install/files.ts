@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { dropIns } from '../../plugins/drop-in/plugins.ts';
 import { unitText } from './unit.ts';
 
 /** Something to be put in place. */
@@ -10,9 +11,6 @@ export interface Item {
   readonly target?: string;
   readonly mode: number;
 }
-
-/** Names by which the executable stands in for the reference plugins. */
-const dropIns = ['bridge', 'host-local', 'portmap', 'firewall', 'tuning', 'loopback'];
 
 /** Where links for people go: in every PATH of root. */
 const commandFolder = '/usr/local/sbin';
@@ -33,7 +31,9 @@ export function itemsFor({
     { path: `${binDir}/drawbridge`, about: 'the executable', content: readFileSync(process.execPath), mode: 0o755 },
     link(`${binDir}/egress-policy`, 'drawbridge', 'the chained policy plugin'),
     ...(isDropIn
-      ? dropIns.map((name) => link(`${binDir}/${name}`, 'drawbridge', `stands in for the reference plugin "${name}"`))
+      ? Object.keys(dropIns).map((name) =>
+          link(`${binDir}/${name}`, 'drawbridge', `stands in for the reference plugin "${name}"`),
+        )
       : []),
     ...(binDir === commandFolder ? [] : [link(`${commandFolder}/drawbridge`, `${binDir}/drawbridge`, 'the command')]),
     { path: `${confDir}/10-drawbridge.conflist`, about: 'a network', content: conflist, mode: 0o644 },

@@ -24,6 +24,7 @@ export async function removeAttachment(
 ): Promise<unknown[]> {
   const key = attachmentKey(attachment);
   const { link, state } = 'link' in attachment ? attachment : {};
+  const ifb = 'shaped' in attachment ? attachment.shaped?.ifb : undefined;
   // Links and rules go side by side: of a policed container that still runs, the rules must not go first.
   if ('netns' in attachment && link?.policed === true && netnsExists(attachment.netns))
     await takeDown(link.hostInterface).catch(() => undefined);
@@ -44,8 +45,13 @@ export async function removeAttachment(
   };
   // Links and flows are found without the record, so nobody waits for them with the lock in hand.
   const pair = attempt([() => removePair(link?.hostInterface ?? hostInterfaceOf(key))]);
+  const queue = ifb === undefined ? [] : attempt([() => removePair(ifb)]);
   const errors = await dropRecord(key, release);
-  errors.push(...(await pair), ...(await attempt([async () => (await forgetUdpFlows(flows)).forEach(warn)])));
+  errors.push(
+    ...(await pair),
+    ...(await queue),
+    ...(await attempt([async () => (await forgetUdpFlows(flows)).forEach(warn)])),
+  );
   return errors;
 }
 

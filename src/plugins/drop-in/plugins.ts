@@ -14,6 +14,7 @@ export const dropIns: Readonly<Record<string, () => Plugin>> = {
   portmap: () => dropIn('portmap', async () => import('./portmap/verbs.ts')),
   firewall: () => dropIn('firewall', async () => import('./firewall/verbs.ts')),
   tuning: () => dropIn('tuning', async () => import('./tuning/verbs.ts')),
+  bandwidth: () => dropIn('bandwidth', async () => import('./bandwidth/verbs.ts')),
   loopback: () => dropIn('loopback', async () => import('./loopback/verbs.ts')),
 };
 

@@ -12,7 +12,10 @@ import { closeFirewalls, openFirewalls } from '../firewalls.ts';
 import { warn } from '../warnings.ts';
 
 /** The part of an attachment's record that is a chained drop-in's own. */
-export type Section = 'published' | 'walls';
+export type Section = 'published' | 'walls' | 'shaped';
+
+/** Those that have rules, and so need a way through foreign firewalls. */
+type RuledSection = Exclude<Section, 'shaped'>;
 
 /** The record of this very attachment; one of an earlier namespace is a leftover, and not looked at. */
 export function currentRecord(request: AttachmentRequest): AttachmentRecord | undefined {
@@ -21,18 +24,12 @@ export function currentRecord(request: AttachmentRequest): AttachmentRecord | un
 }
 
 /** Puts a section into the attachment's record and in force. After an error it is as it was before. */
-export async function putSection<S extends Section>(
+export async function putSection<S extends RuledSection>(
   request: AttachmentRequest,
   section: S,
   value: NonNullable<AttachmentRecord[S]>,
 ): Promise<void> {
-  const record: AttachmentRecord = {
-    ...(currentRecord(request) ?? beginRecord(request)),
-    state: 'ready',
-    [section]: value,
-  };
-  const { warnings } = await commit({ put: record }, { timed: rememberedElements });
-  warnings.forEach(warn);
+  const record = await writeSection(currentRecord(request) ?? beginRecord(request), section, value);
   try {
     await openFirewalls(value.ingressInterface);
   } catch (error) {
@@ -44,17 +41,33 @@ export async function putSection<S extends Section>(
 }
 
 /** Takes a section out of a record and of force; the record itself when nothing else is left in it. */
-export async function removeSection(record: AttachmentRecord, section: Section): Promise<void> {
+export async function removeSection(record: AttachmentRecord, section: RuledSection): Promise<void> {
   const value = record[section];
   if (value === undefined) return;
-  const rest: AttachmentRecord = { ...record };
-  delete (rest as { -readonly [Key in Section]?: AttachmentRecord[Key] })[section];
-  const isEmpty =
-    rest.link === undefined && rest.egress === undefined && rest.published === undefined && rest.walls === undefined;
-  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, { timed: rememberedElements });
-  warnings.forEach(warn);
+  await takeOut(record, section);
   // The plugin that made the bridge closes for its own.
   if (record.link === undefined) await closeFirewalls(value.ingressInterface, record.key);
+}
+
+/** Puts a section into a record and in force; the record as it then is. */
+export async function writeSection<S extends Section>(
+  record: AttachmentRecord,
+  section: S,
+  value: NonNullable<AttachmentRecord[S]>,
+): Promise<AttachmentRecord> {
+  const next: AttachmentRecord = { ...record, state: 'ready', [section]: value };
+  const { warnings } = await commit({ put: next }, { timed: rememberedElements });
+  warnings.forEach(warn);
+  return next;
+}
+
+/** Takes a section out of a record and of force; the record itself when it has no other part. */
+export async function takeOut(record: AttachmentRecord, section: Section): Promise<void> {
+  const rest: AttachmentRecord = { ...record };
+  delete (rest as { -readonly [Key in Section]?: AttachmentRecord[Key] })[section];
+  const isEmpty = [rest.link, rest.egress, rest.published, rest.walls, rest.shaped].every((part) => part === undefined);
+  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, { timed: rememberedElements });
+  warnings.forEach(warn);
 }
 
 /** Removes the sections of attachments of the network that are not in use: see the GC of the interface plugin. */

@@ -40,15 +40,9 @@ export async function findInterface(
   link: LinkRecord | undefined,
   seeker = policySeeker,
 ): Promise<PolicedInterface> {
-  const { name: plugin, verb, subject } = seeker;
-  const { prevResult, netns, id } = request;
-  if (prevResult === undefined) {
-    throw new CniError(
-      codes.invalidConfig,
-      `Cannot ${verb} an interface: there is no "prevResult"`,
-      `"${plugin}" is chained: put it after the plugin that makes the interface`,
-    );
-  }
+  const { verb, subject } = seeker;
+  const { netns, id } = request;
+  const prevResult = requireResult(request, seeker);
   const { place, mac } = containerInterface(prevResult, netns, id.ifname, seeker);
   const ips = prevResult.ips.filter((ip) => ip.interface === undefined || ip.interface === place);
   const addresses = unique(ips.map(({ address }) => address.split('/', 1)[0] ?? ''));
@@ -64,6 +58,31 @@ export async function findInterface(
     return { ingressInterface: link.bridge, port: link.hostInterface, mac: mac ?? link.mac, addresses, gateways };
   }
   return { ...(await findHostEnd(request, prevResult, seeker)), addresses, gateways };
+}
+
+/**
+ * Finds the host's end of the pair that the chain before us made; it needs no address. Throws code 7 when prevResult
+ * has no such interface.
+ */
+export async function findHostInterface(
+  request: AttachmentRequest,
+  link: LinkRecord | undefined,
+  seeker: Seeker,
+): Promise<string> {
+  const prevResult = requireResult(request, seeker);
+  containerInterface(prevResult, request.netns, request.id.ifname, seeker);
+  if (link !== undefined) return link.hostInterface;
+  const { port, ingressInterface } = await findHostEnd(request, prevResult, seeker);
+  return port ?? ingressInterface;
+}
+
+function requireResult({ prevResult }: AttachmentRequest, { name: plugin, verb }: Seeker): Result {
+  if (prevResult !== undefined) return prevResult;
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot ${verb} an interface: there is no "prevResult"`,
+    `"${plugin}" is chained: put it after the plugin that makes the interface`,
+  );
 }
 
 function containerInterface(

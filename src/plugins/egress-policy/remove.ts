@@ -23,8 +23,8 @@ export async function removePolicy(record: PolicedRecord): Promise<void> {
   }
   if (netnsExists(record.netns)) await takeDown(egress.port ?? egress.ingressInterface);
   const release = async (): Promise<void> => closeGate(egress.ingressInterface, record.key);
-  // What the drop-ins for portmap and firewall put there is theirs to take away.
-  const isShared = rest.published !== undefined || rest.walls !== undefined;
+  // What drop-ins put there is theirs to take away.
+  const isShared = [rest.published, rest.walls, rest.shaped].some((part) => part !== undefined);
   const { warnings } = isShared
     ? await commit({ put: rest }, { timed: rememberedElements })
     : await commit({ drop: record.key }, { timed: rememberedElements, release });

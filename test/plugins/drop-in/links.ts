@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { dropIns } from '../../../src/plugins/drop-in/plugins.ts';
 import { pluginFolder } from '../../helpers/executable.ts';
 import type { Conflist, Host, Json } from '../../helpers/host.ts';
 
 export const folder = '/opt/cni/bin';
 
-const names = ['bridge', 'host-local', 'portmap', 'firewall', 'tuning', 'loopback'];
+const names = Object.keys(dropIns);
 
 /** Links our executable into the host's /opt/cni/bin, under our own names and those of the reference, each in one step. */
 export async function installDropIns(host: Host, into = folder): Promise<void> {

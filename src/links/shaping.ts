@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import type { AttachmentId } from '../cni/request.ts';
+import type { ShapedRecord } from '../records/record.ts';
+import { line } from './batch-line.ts';
+import { hardwareAddressOf } from './hardware-address.ts';
+
+/** What may pass in one direction. */
+export interface Limit {
+  /** Bytes a second. */
+  readonly rate: number;
+  /** Bytes that may pass at once after a pause. */
+  readonly burst: number;
+}
+
+/** "ingress" is what the container receives, "egress" what it sends; absent is without a limit. */
+export interface Shaping {
+  readonly ingress?: Limit;
+  readonly egress?: Limit;
+}
+
+export interface ShapingSteps {
+  /** Lines of `ip -batch`. */
+  readonly links: readonly string[];
+  /** Lines of `tc -batch`. */
+  readonly queues: readonly string[];
+}
+
+/** An interface that queues what the container sends. */
+export interface Ifb {
+  readonly name: string;
+  readonly mac: string;
+}
+
+/**
+ * Plans the queues of one interface: a token bucket on the host's end of the pair for what the container receives, and
+ * for what it sends a redirection into an interface of its own with a token bucket, since the kernel queues only what
+ * leaves an interface. Both are what the reference bandwidth plugin makes.
+ */
+export function planShaping(
+  { hostInterface, ifb }: ShapedRecord,
+  { ingress, egress }: Shaping,
+  mtu: number,
+): ShapingSteps {
+  if (ifb === undefined || egress === undefined)
+    return { links: [], queues: ingress === undefined ? [] : [tokenBucket(hostInterface, ingress)] };
+  return {
+    links: [
+      line`link add name ${ifb} address ${hardwareAddressOf(ifb)} mtu ${mtu} type ifb`,
+      line`link set dev ${ifb} up`,
+    ],
+    queues: [
+      // First, because it is the one that somebody else may have: then there is nothing of it to take back.
+      line`qdisc add dev ${hostInterface} handle ffff: ingress`,
+      tokenBucket(ifb, egress),
+      ...(ingress === undefined ? [] : [tokenBucket(hostInterface, ingress)]),
+      line`filter add dev ${hostInterface} parent ffff: protocol all prio 1 u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev ${ifb}`,
+    ],
+  };
+}
+
+/** Lines of `tc -batch` that remove what `planShaping` makes; each may fail because its queue is gone. */
+export function planUnshaping(hostInterface: string): string[] {
+  return [line`qdisc del dev ${hostInterface} ingress`, line`qdisc del dev ${hostInterface} root`];
+}
+
+/**
+ * The interface for what a container sends. For "eth0" its name is that of the reference, which knows one interface of
+ * a container on a network: either plugin removes what the other made.
+ */
+export function ifbOf({ network, containerId, ifname }: AttachmentId): Ifb {
+  const identity = network + containerId + (ifname === 'eth0' ? '' : `/${ifname}`);
+  const name = `bwp${createHash('sha512').update(identity).digest('hex').slice(0, 12)}`;
+  return { name, mac: hardwareAddressOf(name) };
+}
+
+/** A queue as `tc -json -raw qdisc show` prints it. */
+export interface ShownQueue {
+  readonly kind: string;
+  readonly root?: boolean;
+  readonly options?: { readonly rate?: number; readonly burst?: number; readonly limit?: number };
+}
+
+/** A filter as `tc -json filter show` prints it. */
+export interface ShownFilter {
+  readonly options?: { readonly actions?: readonly { readonly kind?: string; readonly to_dev?: string }[] };
+}
+
+/** Says how the queue of an interface differs from a limit; undefined when it does not. */
+export function queueDifference(name: string, wanted: Limit, queues: readonly ShownQueue[]): string | undefined {
+  const { rate, burst, limit } = queues.find(({ kind, root }) => kind === 'tbf' && root === true)?.options ?? {};
+  if (rate === undefined || burst === undefined) return `"${name}" has no token bucket`;
+  if (rate !== wanted.rate) return `the rate of "${name}" is ${rate} bytes a second and not ${wanted.rate}`;
+  if (limit !== undefined && limit !== queueLimit(wanted))
+    return `the queue of "${name}" holds ${limit} bytes and not ${queueLimit(wanted)}`;
+  if (isBurstTold(wanted) && Math.abs(burst - wanted.burst) > wanted.rate * tick * 2 + 1)
+    return `the burst of "${name}" is ${burst} bytes and not ${wanted.burst}`;
+  return undefined;
+}
+
+/** Whether a filter sends everything into that interface. */
+export function redirectsTo(ifb: string, filters: readonly ShownFilter[]): boolean {
+  return filters.some(({ options }) =>
+    options?.actions?.some(({ kind, to_dev: to }) => kind === 'mirred' && to === ifb),
+  );
+}
+
+function tokenBucket(name: string, limit: Limit): string {
+  const { rate, burst } = limit;
+  return line`qdisc replace dev ${name} root handle 1: tbf rate ${rate}bps burst ${burst} limit ${queueLimit(limit)}`;
+}
+
+/** Longest time in seconds that a packet waits in the queue, as in the reference. */
+const latency = 0.025;
+
+/** The kernel counts both, burst and limit, in 32 bits. */
+const largest = 2 ** 32 - 1;
+
+function queueLimit({ rate, burst }: Limit): number {
+  return Math.min(Math.floor(rate * latency) + burst, largest);
+}
+
+/** The kernel tells a burst as the time that it takes, in ticks of 64 ns, of which it has 32 bits. */
+const tick = 64e-9;
+
+function isBurstTold({ rate, burst }: Limit): boolean {
+  return burst / rate / tick < largest;
+}

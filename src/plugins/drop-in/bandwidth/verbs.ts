@@ -1,0 +1,115 @@
+import { CniError, codes } from '../../../cni/errors.ts';
+import type { AttachmentId, AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/request.ts';
+import type { Result } from '../../../cni/result.ts';
+import type { PassThrough } from '../../../cni/serve.ts';
+import { readInterface } from '../../../host/interfaces.ts';
+import { shape, showQueues, unshape } from '../../../host/shaping.ts';
+import {
+  ifbOf,
+  planShaping,
+  planUnshaping,
+  queueDifference,
+  redirectsTo,
+  type Limit,
+  type ShownFilter,
+  type ShownQueue,
+} from '../../../links/shaping.ts';
+import { attachmentKey, describeAttachment } from '../../../records/key.ts';
+import type { AttachmentRecord, ShapedRecord } from '../../../records/record.ts';
+import { readSoundRecord } from '../../../records/store.ts';
+import { beginRecord } from '../../attachment.ts';
+import { findHostInterface } from '../../egress-policy/interface.ts';
+import { requirePrograms } from '../../status.ts';
+import { warn } from '../../warnings.ts';
+import { requirePrevResult } from '../portmap/conf.ts';
+import { collectSections, currentRecord, passThrough, takeOut, writeSection } from '../section.ts';
+import { parseBandwidthConf } from './conf.ts';
+
+const seeker = { name: 'bandwidth', verb: 'limit', subject: 'A limit' };
+
+/**
+ * Limits what the container receives ("ingress") and sends ("egress"). For the latter there is one more interface on
+ * the host, which the result tells. Without a limit the result passes unchanged.
+ */
+export async function add(request: AttachmentRequest): Promise<Result | PassThrough> {
+  const shaping = parseBandwidthConf(request.config);
+  if (shaping.ingress === undefined && shaping.egress === undefined) return passThrough(request);
+  requirePrevResult('bandwidth', request);
+  const { id, prevResult } = request;
+  const record = currentRecord(request) ?? beginRecord(request);
+  const hostInterface = await findHostInterface(request, record.link, seeker);
+  const ifb = shaping.egress === undefined ? undefined : ifbOf(id);
+  const shaped: ShapedRecord = { hostInterface, ...(ifb === undefined ? {} : { ifb: ifb.name }) };
+  await writeSection(record, 'shaped', shaped);
+  try {
+    const mtu = (await readInterface(hostInterface))?.mtu ?? 1500;
+    await shape(planShaping(shaped, shaping, mtu), { ifb: ifb?.name, undo: planUnshaping(hostInterface) });
+  } catch (error) {
+    await takeOut({ ...record, state: 'ready', shaped }, 'shaped').catch((undoing: unknown) =>
+      warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
+    );
+    throw error;
+  }
+  if (ifb === undefined || prevResult === undefined) return passThrough(request);
+  return { ...prevResult, interfaces: [...prevResult.interfaces, ifb] };
+}
+
+/** Removes queues and interface by the record, and by its name what a reference plugin made or a lost record had. */
+export async function del({ id }: AttachmentRequest): Promise<void> {
+  const record = readSoundRecord(attachmentKey(id));
+  if (record?.shaped === undefined) await unshape([], ifbOf(id).name);
+  else await remove(record);
+}
+
+/** Throws code 103 naming every limit that is not in force. */
+export async function check(request: AttachmentRequest): Promise<void> {
+  const { ingress, egress } = parseBandwidthConf(request.config);
+  if (ingress === undefined && egress === undefined) return;
+  requirePrevResult('bandwidth', request);
+  const { id } = request;
+  const hostInterface = await findHostInterface(request, currentRecord(request)?.link, seeker);
+  const { queues, filters } = await showQueues(hostInterface);
+  const ifb = ifbOf(id).name;
+  const differences = [
+    ...(ingress === undefined ? [] : [queueDifference(hostInterface, ingress, queues as ShownQueue[])]),
+    ...(egress === undefined ? [] : await egressDifferences({ hostInterface, ifb, egress, filters })),
+  ].filter((difference) => difference !== undefined);
+  if (differences.length === 0) return;
+  throw new CniError(
+    codes.checkFailed,
+    `The limits of ${describeAttachment(id)} are not as ADD set them: ${differences[0]}`,
+    differences.join('; '),
+  );
+}
+
+export async function gc(request: GcRequest): Promise<void> {
+  await collectSections(request, remove);
+}
+
+export async function status({ config }: StatusRequest): Promise<void> {
+  parseBandwidthConf(config);
+  requirePrograms(['ip', 'nsenter', 'tc']);
+}
+
+async function egressDifferences(at: {
+  readonly hostInterface: string;
+  readonly ifb: string;
+  readonly egress: Limit;
+  readonly filters: unknown[];
+}): Promise<(string | undefined)[]> {
+  const { hostInterface, ifb, egress, filters } = at;
+  const { queues } = await showQueues(ifb);
+  return [
+    queueDifference(ifb, egress, queues as ShownQueue[]),
+    redirectsTo(ifb, filters as ShownFilter[])
+      ? undefined
+      : `what comes in by "${hostInterface}" is not sent to "${ifb}"`,
+  ];
+}
+
+async function remove(record: AttachmentRecord & AttachmentId): Promise<void> {
+  const { shaped } = record;
+  if (shaped === undefined) return;
+  await unshape(planUnshaping(shaped.hostInterface), shaped.ifb);
+  await takeOut(record, 'shaped');
+}
