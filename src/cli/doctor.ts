@@ -15,25 +15,22 @@ interface Diagnosis extends Trouble {
   readonly fixed: boolean;
 }
 
-const checks: readonly Check[] = [
-  ...hostChecks.slice(0, 2),
-  ...networkChecks,
-  ...addressChecks,
-  ...hostChecks.slice(2),
-  ...policyChecks,
-];
+const checks: readonly Check[] = [...hostChecks, ...networkChecks, ...addressChecks, ...policyChecks];
 const severities = ['problem', 'warning', 'notice'] as const;
 
 /** Looks at everything that keeps containers from working. Exit status 1 when a problem is left. */
 export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
   const symptom = operands.join(' ');
-  const survey = await surveyAttachments();
-  const found = (await Promise.all(checks.map(async (check) => diagnose(check, survey)))).flat();
-  const sorted = inOrder(found, symptom);
-  const diagnoses = options['fix'] === true ? await fixAll(sorted, terminal) : sorted;
+  const found = inOrder(await diagnoseAll(), symptom);
+  const diagnoses = options['fix'] === true ? await fixAll(found, terminal) : found;
   if (options['json'] === true) printJson(terminal, diagnoses.map(asJson));
   else print(diagnoses, symptom, terminal);
   return diagnoses.some(({ severity, fixed }) => severity === 'problem' && !fixed) ? 1 : 0;
+}
+
+async function diagnoseAll(): Promise<Diagnosis[]> {
+  const survey = await surveyAttachments();
+  return (await Promise.all(checks.map(async (check) => diagnose(check, survey)))).flat();
 }
 
 /** A check that fails is a finding: it tells that something is badly wrong where it looked. */
@@ -68,24 +65,27 @@ function inOrder(found: readonly Diagnosis[], symptom: string): Diagnosis[] {
   return found.toSorted((one, other) => rank(one) - rank(other));
 }
 
-/** Says what it does before it does it. */
+/** Says what it does before it does it, and looks again afterwards: what is still found is not mended. */
 async function fixAll(found: readonly Diagnosis[], { note, paint }: Terminal): Promise<Diagnosis[]> {
-  const done: Diagnosis[] = [];
-  for (const diagnosis of found) {
-    if (diagnosis.fix === undefined) {
-      done.push(diagnosis);
-      continue;
-    }
-    note(`${paint.strong('Mending')} ${diagnosis.check}: ${diagnosis.remedy.split('\n', 1)[0]}`);
+  const tried = found.filter(({ fix }) => fix !== undefined);
+  if (tried.length === 0) return [...found];
+  for (const { check, found: what, fix } of tried) {
+    note(`${paint.strong('Mending')} ${check}: ${what}`);
     try {
-      await diagnosis.fix();
-      done.push({ ...diagnosis, fixed: true });
+      await fix?.();
     } catch (error) {
       note(`${paint.bad('!')} ${error instanceof Error ? error.message : String(error)}`);
-      done.push(diagnosis);
     }
   }
-  return done;
+  const left = await diagnoseAll();
+  const isSame = (one: Diagnosis, other: Diagnosis): boolean => one.check === other.check && one.found === other.found;
+  return [
+    ...found.map((diagnosis) => ({
+      ...diagnosis,
+      fixed: diagnosis.fix !== undefined && !left.some((one) => isSame(one, diagnosis)),
+    })),
+    ...left.filter((one) => !found.some((before) => isSame(before, one))),
+  ];
 }
 
 /** As conf/schema/doctor.json has it. */

@@ -1,4 +1,4 @@
-import type { Host } from '../helpers/host.ts';
+import type { Daemon, Host } from '../helpers/host.ts';
 import { provide, unpack } from './packages.ts';
 
 /** Real firewall managers, unpacked and never installed; undefined where no package can be had. */
@@ -14,7 +14,7 @@ export async function startUfw(host: Host): Promise<void> {
 }
 
 /** Its own bus and daemon, in the host's namespaces. */
-export async function startFirewalld(host: Host): Promise<void> {
+export async function startFirewalld(host: Host): Promise<Daemon> {
   await provide(host, firewalld!);
   await host.sh(`mkdir -p /run/dbus; cat > /run/bus.conf <<'END'
     <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -29,4 +29,5 @@ END`);
   await host.sh(`until firewall-cmd --state >/dev/null 2>&1; do sleep 0.1; done`).catch(async () => {
     throw new Error(`firewalld does not start: ${await host.run(['cat', daemon.log])}`);
   });
+  return daemon;
 }

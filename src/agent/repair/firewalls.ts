@@ -33,7 +33,7 @@ export async function repairFirewalls(records: readonly AttachmentRecord[]): Pro
 }
 
 /** What the containers of each bridge need together; one without a policy needs what the default is. */
-function openingsOf(records: readonly AttachmentRecord[]): Map<string, OpenOptions> {
+export function openingsOf(records: readonly AttachmentRecord[]): Map<string, OpenOptions> {
   const byBridge = Map.groupBy(records, ({ link, egress }) => egress?.ingressInterface ?? link?.bridge);
   const openings = new Map<string, OpenOptions>();
   for (const [bridge, users] of byBridge) {

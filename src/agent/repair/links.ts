@@ -67,9 +67,26 @@ async function repairBridge(plan: BridgePlan): Promise<string[]> {
 }
 
 async function repairPort(record: AttachmentRecord): Promise<string[]> {
+  const trouble = portTrouble(record);
+  if (trouble === undefined) return [];
+  await applyBatch(trouble.lines);
+  if (trouble.vlans.length > 0) await applyBatch(trouble.vlans, { program: 'bridge' });
+  return [trouble.what];
+}
+
+/** What is not as it should be with a port of a bridge, and the lines of `ip` and of `bridge` that mend it. */
+export interface PortTrouble {
+  /** One sentence without a period. */
+  readonly what: string;
+  readonly lines: readonly string[];
+  readonly vlans: readonly string[];
+}
+
+/** Compares the port of an attachment with its record. Undefined when all is well, and when there is no bridge to be a port of. */
+export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const port = portOf(record);
   const bridge = record.link?.bridge ?? record.egress?.ingressInterface;
-  if (bridge === undefined || port === bridge || !existsSync(`/sys/class/net/${bridge}`)) return [];
+  if (bridge === undefined || port === bridge || !existsSync(`/sys/class/net/${bridge}`)) return undefined;
   const conf = record.link === undefined ? undefined : confOf(record.link);
   const isIsolated =
     conf?.portIsolation === true ||
@@ -78,16 +95,20 @@ async function repairPort(record: AttachmentRecord): Promise<string[]> {
   const lost = masterOf(port) !== bridge;
   const open = isIsolated && readFlag(port, 'isolated') === '0';
   const unturned = conf?.hairpinMode === true && readFlag(port, 'hairpin_mode') === '0';
-  if (!lost && !open && !unturned) return [];
+  if (!lost && !open && !unturned) return undefined;
   const flags = [...(conf?.hairpinMode === true ? ['hairpin on'] : []), ...(isIsolated ? ['isolated on'] : [])];
-  await applyBatch([
-    ...(lost ? [`link set dev ${port} master ${bridge}`] : []),
-    ...(flags.length > 0 ? [`link set dev ${port} type bridge_slave ${flags.join(' ')}`] : []),
-  ]);
-  if (lost && record.link !== undefined && conf !== undefined)
-    await applyBatch(vlanLines(record.link, conf), { program: 'bridge' });
-  if (lost) return [`"${port}" was no port of "${bridge}" any more`];
-  return [open ? `"${port}" was no longer isolated from its siblings` : `Hairpin mode of "${port}" was off`];
+  return {
+    what: lost
+      ? `"${port}" was no port of "${bridge}" any more`
+      : open
+        ? `"${port}" was no longer isolated from its siblings`
+        : `Hairpin mode of "${port}" was off`,
+    lines: [
+      ...(lost ? [`link set dev ${port} master ${bridge}`] : []),
+      ...(flags.length > 0 ? [`link set dev ${port} type bridge_slave ${flags.join(' ')}`] : []),
+    ],
+    vlans: lost && record.link !== undefined && conf !== undefined ? vlanLines(record.link, conf) : [],
+  };
 }
 
 function vlanLines(link: LinkRecord, conf: LinkConf): readonly string[] {

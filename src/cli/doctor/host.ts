@@ -6,7 +6,7 @@ import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, run } from '../../host/run.ts';
 import type { Survey } from '../survey/attachments.ts';
-import { addressesOf } from '../survey/words.ts';
+import { addressesOf, count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { readTrimmed } from './read.ts';
 
@@ -45,8 +45,8 @@ const programs: readonly {
   },
 ];
 
-/** Oldest nft that reads our rules: "typeof" of sets with raw payloads. */
-const oldestNft = '1.0.2';
+/** Oldest nft that our rules are tested with. */
+const oldestNft = '1.0.6';
 
 async function checkPrograms(): Promise<Trouble[]> {
   const missing = programs
@@ -66,7 +66,7 @@ async function checkPrograms(): Promise<Trouble[]> {
     {
       severity: 'problem',
       found: `nft is of version ${version}`,
-      why: `rules are written for ${oldestNft} or later: this one does not read them`,
+      why: `rules are written for ${oldestNft} or later: this one may not read them`,
       remedy: 'apt-get install nftables   # of a release with a newer one',
     },
   ];
@@ -157,12 +157,19 @@ function checkIpv6({ attachments }: Survey): Trouble[] {
         ];
   }
   if (readTrimmed('/proc/sys/net/ipv6/conf/all/disable_ipv6') !== '1') return [];
+  const using = attachments.filter(({ record }) => addressesOf(record).some((address) => address.includes(':')));
   return [
     {
-      severity: 'warning',
+      severity: using.length === 0 ? 'warning' : 'problem',
       found: 'net.ipv6.conf.all.disable_ipv6 is 1',
-      why: 'bridges get no IPv6 address, so containers with one reach nothing over it',
-      remedy: 'sysctl -w net.ipv6.conf.all.disable_ipv6=0',
+      why:
+        using.length === 0
+          ? 'bridges get no IPv6 address'
+          : `bridges have lost their IPv6 addresses, and ${count(using.length, 'container')} ${using.length === 1 ? 'reaches' : 'reach'} nothing over IPv6`,
+      remedy: [
+        'sysctl -w net.ipv6.conf.all.disable_ipv6=0',
+        ...(using.length === 0 ? [] : ['drawbridge doctor --fix   # puts the addresses back']),
+      ].join('\n'),
     },
   ];
 }

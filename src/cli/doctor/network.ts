@@ -1,15 +1,21 @@
 import { existsSync } from 'node:fs';
 import { gateMark } from '../../egress/layout.ts';
 import { gateSysctl, planGate } from '../../egress/gate.ts';
-import { inspectForeignFirewalls, openForeignFirewalls } from '../../host/firewall/foreign.ts';
+import {
+  inspectForeignFirewalls,
+  openForeignFirewalls,
+  type FirewallFinding,
+  type OpenOptions,
+} from '../../host/firewall/foreign.ts';
 import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
 import { findProgram } from '../../host/run.ts';
 import { hasIpv6, writeSysctls } from '../../host/sysctl.ts';
-import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
+import { openingsOf } from '../../agent/repair/firewalls.ts';
+import { portTrouble, repairLinks } from '../../agent/repair/links.ts';
 import { rememberedElements } from '../../plugins/egress-policy/names.ts';
 import { rebuild } from '../../records/commit.ts';
 import type { Survey } from '../survey/attachments.ts';
-import { bridgeOf, count, shortId } from '../survey/words.ts';
+import { count, shortId } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { readTrimmed } from './read.ts';
 
@@ -23,7 +29,9 @@ export const networkChecks: readonly Check[] = [
 ];
 
 async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
-  const links = attachments.filter(({ isAlive }) => isAlive).flatMap(({ record }) => record.link ?? []);
+  const living = attachments.filter(({ isAlive }) => isAlive).map(({ record }) => record);
+  const links = living.flatMap(({ link }) => link ?? []);
+  const fix = async (): Promise<void> => void (await repairLinks(living));
   const troubles = await Promise.all(
     [...Map.groupBy(links, ({ bridge }) => bridge)].map(async ([bridge, own]): Promise<Trouble[]> => {
       if (!existsSync(`/sys/class/net/${bridge}`))
@@ -32,23 +40,15 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
             severity: 'problem',
             found: `the bridge "${bridge}" is gone`,
             why: `${count(own.length, 'container')} ${own.length === 1 ? 'is' : 'are'} cut off from everything`,
-            remedy: 'restart those containers: the next ADD makes the bridge',
+            remedy: 'drawbridge doctor --fix   # makes it anew, with its addresses and its ports',
+            fix,
           },
         ];
       const isDown = (Number(readTrimmed(`/sys/class/net/${bridge}/flags`)) & 1) === 0;
-      const gateways = hasGateway(own)
-        ? [
-            ...new Set(
-              own.flatMap(({ addresses }) =>
-                addresses.flatMap(({ address, gateway }) =>
-                  gateway === undefined ? [] : [`${gateway}/${address.split('/')[1]}`],
-                ),
-              ),
-            ),
-          ]
-        : [];
-      const addresses = gateways.map(
-        (gateway) => `address replace ${gateway} dev ${bridge}${gateway.includes(':') ? ' nodad' : ''}`,
+      const present = await addressesOn();
+      const missing = gatewaysOf(own).filter((gateway) => !present.has(gateway.split('/', 1)[0] ?? ''));
+      const commands = missing.map(
+        (gateway) => `ip address replace ${gateway} dev ${bridge}${gateway.includes(':') ? ' nodad' : ''}`,
       );
       if (isDown)
         return [
@@ -56,24 +56,37 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
             severity: 'problem',
             found: `the bridge "${bridge}" is down`,
             why: 'nothing passes it',
-            remedy: `ip link set ${bridge} up`,
             // The kernel takes IPv6 addresses off an interface that goes down.
-            fix: async () => applyBatch([`link set dev ${bridge} up`, ...addresses]),
+            remedy: [`ip link set ${bridge} up`, ...commands].join('\n'),
+            fix,
           },
         ];
-      const present = await addressesOn();
-      return gateways
-        .filter((gateway) => !present.has(gateway.split('/', 1)[0] ?? ''))
-        .map((gateway): Trouble => ({
-          severity: 'problem',
-          found: `the gateway address ${gateway} is missing on the host`,
-          why: `containers on "${bridge}" send to it everything that is not on their bridge`,
-          remedy: `ip address add ${gateway} dev ${bridge}`,
-          fix: async () => applyBatch(addresses.filter((line) => line.startsWith(`address replace ${gateway} `))),
-        }));
+      return missing.map((gateway, index): Trouble => ({
+        severity: 'problem',
+        found: `the gateway address ${gateway} is missing on the host`,
+        why: `containers on "${bridge}" send to it everything that is not on their bridge`,
+        remedy: commands[index] ?? '',
+        fix,
+      }));
     }),
   );
   return troubles.flat();
+}
+
+/** Addresses that the host has to have on a bridge. */
+function gatewaysOf(
+  links: readonly {
+    readonly conf: Readonly<Record<string, unknown>>;
+    readonly addresses: readonly { address: string; gateway?: string }[];
+  }[],
+): string[] {
+  if (!hasGateway(links)) return [];
+  const all = links.flatMap(({ addresses }) =>
+    addresses.flatMap(({ address, gateway }) =>
+      gateway === undefined ? [] : [`${gateway}/${address.split('/')[1] ?? ''}`],
+    ),
+  );
+  return [...new Set(all)];
 }
 
 function hasGateway(links: readonly { readonly conf: Readonly<Record<string, unknown>> }[]): boolean {
@@ -87,34 +100,32 @@ async function addressesOn(): Promise<Set<string>> {
 
 function checkLinks({ attachments }: Survey): Trouble[] {
   return attachments
-    .filter(({ isAlive }) => isAlive)
-    .flatMap(({ record: { link, containerId, state } }): Trouble[] => {
-      if (link === undefined || state !== 'ready') return [];
-      const { hostInterface: port, bridge } = link;
-      const why = `container ${shortId(containerId)} is cut off`;
-      const folder = `/sys/class/net/${port}`;
-      if (!existsSync(`${folder}/master`))
-        return [
-          {
-            severity: 'problem',
-            found: `"${port}" is on no bridge`,
-            why,
-            remedy: `ip link set ${port} master ${bridge}`,
-            fix: async () => applyBatch([`link set dev ${port} master ${bridge}`]),
+    .filter(({ isAlive, record }) => isAlive && record.state === 'ready')
+    .flatMap(({ record }): Trouble[] => {
+      const port = record.link?.hostInterface ?? record.egress?.port;
+      if (port === undefined || !existsSync(`/sys/class/net/${port}`)) return [];
+      const isDown = (Number(readTrimmed(`/sys/class/net/${port}/flags`)) & 1) === 0;
+      const up = isDown ? [`link set dev ${port} up`] : [];
+      const wrong = portTrouble(record);
+      if (!isDown && wrong === undefined) return [];
+      const isCutOff = isDown || !existsSync(`/sys/class/net/${port}/master`);
+      return [
+        {
+          severity: 'problem',
+          found: isDown ? `"${port}" is down` : isCutOff ? `"${port}" is on no bridge` : (wrong?.what ?? ''),
+          why: isCutOff
+            ? `container ${shortId(record.containerId)} is cut off`
+            : `${shortId(record.containerId)} is a port of its bridge in another way than its configuration says`,
+          remedy: [
+            ...[...up, ...(wrong?.lines ?? [])].map((line) => `ip ${line}`),
+            ...(wrong?.vlans ?? []).map((line) => `bridge ${line}`),
+          ].join('\n'),
+          fix: async () => {
+            await applyBatch(up);
+            await repairLinks([record]);
           },
-        ];
-      const isDown = (Number(readTrimmed(`${folder}/flags`)) & 1) === 0;
-      return isDown
-        ? [
-            {
-              severity: 'problem',
-              found: `"${port}" is down`,
-              why,
-              remedy: `ip link set ${port} up`,
-              fix: async () => applyBatch([`link set dev ${port} up`]),
-            },
-          ]
-        : [];
+        },
+      ];
     });
 }
 
@@ -191,33 +202,36 @@ async function checkGates({ attachments }: Survey): Promise<Trouble[]> {
 
 async function checkForeign({ attachments }: Survey): Promise<Trouble[]> {
   if (findProgram('nft') === undefined) return [];
-  const bridges = Map.groupBy(
-    attachments.filter(({ isAlive }) => isAlive),
-    ({ record }) => bridgeOf(record),
-  );
-  const troubles: Trouble[] = [];
-  for (const [bridge, own] of bridges) {
-    if (bridge === undefined) continue;
-    const policies = own.flatMap(({ record }) => record.egress?.policy ?? []);
-    const wishes = policies.length === 0 ? [{}] : policies.map(firewallOptions);
-    const options = Object.assign({}, ...wishes) as NonNullable<Parameters<typeof openForeignFirewalls>[1]>;
-    const findings = await inspectForeignFirewalls(bridge, options);
-    const closed = findings.filter(({ state }) => state !== 'open');
-    troubles.push(
-      ...closed.map(({ firewall, blocker, state, remedy }): Trouble => ({
-        severity: 'problem',
-        found: `${firewall} drops traffic of "${bridge}": ${blocker}`,
-        why:
-          state === 'closed'
-            ? 'our accepts are gone, or something was put before them: containers see "no route to host", or silence'
-            : 'it is not ours to change: containers see "no route to host", or silence',
-        remedy,
-        ...(state === 'closed'
-          ? { fix: async () => void (await openForeignFirewalls(bridge, { ...options, again: true })) }
-          : {}),
-      })),
-    );
+  const living = attachments.filter(({ isAlive }) => isAlive).map(({ record }) => record);
+  const closed: (FirewallFinding & { readonly bridge: string; readonly options: OpenOptions })[] = [];
+  for (const [bridge, options] of openingsOf(living)) {
+    for (const finding of await inspectForeignFirewalls(bridge, options))
+      if (finding.state !== 'open') closed.push({ ...finding, bridge, options });
   }
+  // One rule stops the bridges together.
+  const groups = Map.groupBy(closed, ({ firewall, blocker, state }) => `${firewall} ${blocker} ${state}`);
+  const troubles = [...groups.values()].flatMap((own): Trouble[] => {
+    const [first] = own;
+    if (first === undefined) return [];
+    const { firewall, blocker, state } = first;
+    const trouble: Trouble = {
+      severity: 'problem',
+      found: `${firewall} drops traffic of ${own.map(({ bridge }) => `"${bridge}"`).join(', ')}: ${blocker}`,
+      why:
+        state === 'closed'
+          ? 'our accepts are gone, or something was put before them: containers see "no route to host", or silence'
+          : 'it is not ours to change: containers see "no route to host", or silence',
+      remedy: own.map(({ remedy }) => remedy.trim()).join('\n'),
+      ...(state === 'closed'
+        ? {
+            fix: async () => {
+              for (const { bridge, options } of own) await openForeignFirewalls(bridge, { ...options, again: true });
+            },
+          }
+        : {}),
+    };
+    return [trouble];
+  });
   return [...troubles, ...managers(attachments.length > 0)];
 }
 

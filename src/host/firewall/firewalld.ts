@@ -1,4 +1,4 @@
-import { CommandError, run } from '../run.ts';
+import { CommandError, findProgram, run } from '../run.ts';
 
 /** The zone whose target is ACCEPT: what our own tables say is what holds. */
 const zone = 'trusted';
@@ -46,8 +46,23 @@ export async function zoneOf(bridge: string): Promise<string | undefined> {
   }
 }
 
-export function isOpenZone(name: string | undefined): boolean {
-  return name === zone;
+/** Whether everything passes a zone: ours, or one that an administrator has given the target ACCEPT. */
+export async function isOpenZone(name: string | undefined): Promise<boolean> {
+  if (name === undefined || name === zone) return name === zone;
+  // The target is part of the permanent configuration alone (firewall-cmd(1)).
+  return (await run('firewall-cmd', ['--permanent', `--zone=${name}`, '--get-target'])).stdout.trim() === 'ACCEPT';
+}
+
+/** Takes a bridge out of the zone that firewalld is to have at its next start, while it does not run. */
+export async function unbindStopped(bridge: string): Promise<void> {
+  // What was uninstalled starts no more, and has no such program.
+  if (findProgram('firewall-offline-cmd') === undefined) return;
+  try {
+    await run('firewall-offline-cmd', [`--zone=${zone}`, `--remove-interface=${bridge}`]);
+  } catch (error) {
+    if (error instanceof CommandError && /UNKNOWN_INTERFACE|NOT_ENABLED/.test(error.stdout + error.stderr)) return;
+    throw error;
+  }
 }
 
 /** "already": it was in the zone before, and is not ours to take out. */

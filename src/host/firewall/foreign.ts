@@ -2,7 +2,7 @@ import { CniError, codes } from '../../cni/errors.ts';
 import { withLock } from '../lock.ts';
 import { run } from '../run.ts';
 import { planClosing, planOpening, type HostPort, type Opening, type OpeningPlan } from './accepts.ts';
-import { bindToZone, isOpenZone, unbindFromZone, zoneOf } from './firewalld.ts';
+import { bindToZone, isOpenZone, unbindFromZone, unbindStopped, zoneOf } from './firewalld.ts';
 import { parseListing, type Listing } from './listing.ts';
 import {
   covers,
@@ -38,7 +38,7 @@ export interface FirewallFinding {
   readonly firewall: string;
   /** What would drop, in words: `policy DROP of chain "FORWARD"`. */
   readonly blocker: string;
-  /** "open": our accepts are in force; "closed": they are missing or come too late; "foreign": we cannot add any. */
+  /** "open": our accepts are in force; "closed": they are missing or come too late; "foreign": it is not ours to open. */
   readonly state: 'open' | 'closed' | 'foreign';
   readonly remedy: string;
 }
@@ -107,6 +107,7 @@ export async function closeForeignFirewalls(
     const { backends, firewalld } = await findFirewalls();
     for (const backend of backends) await apply(backend, planClosing(await list(backend), bridge));
     if (firewalld) await unbindFromZone(bridge, { runtime: note?.zoned === true || permanent, permanent });
+    else if (permanent) await unbindStopped(bridge);
     if (permanent) markPermanentZone(bridge, false);
   });
 }
@@ -136,8 +137,8 @@ export async function inspectForeignFirewalls(
     findings.push({
       firewall: 'firewalld',
       blocker,
-      state: isOpenZone(zone) ? 'open' : 'closed',
-      remedy: zoneRemedy(bridge),
+      state: (await isOpenZone(zone)) ? 'open' : zone === undefined ? 'closed' : 'foreign',
+      remedy: zoneRemedy(bridge, zone),
     });
   }
   for (const chain of closedChains) {
@@ -189,7 +190,7 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
       if (binding === undefined) {
         warnings.push({
           message: `Bridge "${bridge}" is in a zone of firewalld that was not chosen by us: what that zone rejects does not pass`,
-          remedy: zoneRemedy(bridge),
+          remedy: zoneRemedy(bridge, 'another'),
         });
       }
       zoned ||= binding?.runtime === true;
@@ -234,8 +235,13 @@ function paste({ restore }: Backend, { text }: OpeningPlan): string {
   return text === '' ? '' : `${restore} --noflush <<'END'\n${text}END`;
 }
 
-function zoneRemedy(bridge: string): string {
-  return `firewall-cmd --zone=trusted --add-interface=${bridge}, and the same with --permanent; if the bridge is in another zone, --change-interface or let that zone forward`;
+/** Into no zone but its own one is a bridge put by us, so an administrator's choice is changed by hand alone. */
+function zoneRemedy(bridge: string, zone?: string): string {
+  const verb = zone === undefined ? 'add' : 'change';
+  return [
+    `firewall-cmd --zone=trusted --${verb}-interface=${bridge}`,
+    `firewall-cmd --permanent --zone=trusted --${verb}-interface=${bridge}`,
+  ].join('\n');
 }
 
 function chainName({ family, table, name }: BaseChain): string {
