@@ -5,6 +5,7 @@ const needsRoot = 'test/**/*.netns.test.ts';
 
 export default defineConfig({
   test: {
+    reporters: ['default', './test/reporters/retried.ts', './test/reporters/counts.ts'],
     projects: [
       {
         test: {

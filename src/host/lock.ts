@@ -3,6 +3,7 @@ import { dirname } from 'node:path/posix';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { CniError, codes } from '../cni/errors.ts';
+import { getInLine, hasLine } from './lock-queue.ts';
 import { isHeldByDead, readHolder, removeHolder, writeHolder, type Holder } from './lock-holder.ts';
 import { runDir } from './paths.ts';
 import { phase } from './trace.ts';
@@ -10,6 +11,7 @@ import { phase } from './trace.ts';
 /*
  * /run/drawbridge/locks/<name>.lock            directory: who made it holds the lock; its mtime is renewed while held
  * /run/drawbridge/locks/<name>.holder          who holds it, see lock-holder.ts
+ * /run/drawbridge/locks/<name>.queue/          who waits for it, see lock-queue.ts
  * /run/drawbridge/locks/<name>.takeover.lock   the same for the moment in which one takes it from a dead holder
  */
 
@@ -64,23 +66,39 @@ interface Waiter {
 
 async function acquire(file: string, { name, holder, deadline }: Waiter): Promise<() => void> {
   const begin = performance.now();
-  for (let attempt = 0; ; attempt++) {
-    const release = isHeldByDead(file) && !takeAway(file) ? undefined : tryLock(file);
-    if (release !== undefined) {
-      writeHolder(file, holder);
-      return release;
+  const release = hasLine(file) ? undefined : tryLock(file);
+  if (release !== undefined) return held(file, holder, release);
+  const place = getInLine(file);
+  try {
+    for (let attempt = 0; ; attempt++) {
+      const waited = performance.now() - begin;
+      if (waited >= deadline) throw lockedError({ name, holder, deadline }, readHolder(file));
+      const before = place.before();
+      await sleep(Math.min(waitBefore(attempt, before), deadline - waited));
+      // The first may stand still: so the others try as well, seldom.
+      if (before > 0 && attempt % impatience !== impatience - 1) continue;
+      const got = tryLock(file);
+      if (got !== undefined) return held(file, holder, got);
     }
-    const waited = performance.now() - begin;
-    if (waited >= deadline) throw lockedError({ name, holder, deadline }, readHolder(file));
-    await sleep(Math.min(waitBefore(attempt, waited), deadline - waited));
+  } finally {
+    place.leave();
   }
+}
+
+function held(file: string, holder: string, release: () => void): () => void {
+  writeHolder(file, holder);
+  return release;
 }
 
 /** What proper-lockfile needs of a file system: its own choice, graceful-fs, patches all of it, which takes time. */
 const fileSystem = { mkdirSync, rmdirSync, statSync, utimesSync };
 
-/** Undefined when somebody else has the lock. */
+/** Undefined when somebody else has the lock. Takes it from one who is dead. */
 function tryLock(file: string): (() => void) | undefined {
+  return isHeldByDead(file) && !takeAway(file) ? undefined : makeLock(file);
+}
+
+function makeLock(file: string): (() => void) | undefined {
   try {
     return lockfile.lockSync(file, { realpath: false, stale, onCompromised: () => {}, fs: fileSystem });
   } catch (error) {
@@ -88,7 +106,7 @@ function tryLock(file: string): (() => void) | undefined {
     if (code === 'ELOCKED') return undefined;
     if (code !== 'ENOENT') throw unlockable(file, error);
     makeFolder(file);
-    return tryLock(file);
+    return makeLock(file);
   }
 }
 
@@ -97,7 +115,7 @@ function tryLock(file: string): (() => void) | undefined {
  * would take it from who took it first.
  */
 function takeAway(file: string): boolean {
-  const release = tryLock(`${file}.takeover`);
+  const release = makeLock(`${file}.takeover`);
   if (release === undefined) return false;
   try {
     if (!isHeldByDead(file)) return true;
@@ -127,13 +145,16 @@ function unlockable(file: string, cause: unknown): CniError {
   return new CniError(codes.ioFailure, `Cannot lock "${file}": ${(cause as Error).message}`, undefined, { cause });
 }
 
+/** Who is not the first in the line tries after so many pauses: half a second and more. */
+const impatience = 16;
+
 /**
- * Milliseconds: short at first, since the lock is held for one or two, with chance in it so that waiters spread; and
- * short again for who has waited long, so that nobody in a crowd waits for ever.
+ * Milliseconds: short at first, since the lock is held for one or two, and short for who is next; longer for those
+ * behind, with chance in it so that they spread.
  */
-function waitBefore(attempt: number, waited: number): number {
-  const pause = waited > 1000 ? 3 : Math.min(2 * 1.3 ** attempt, 50);
-  return pause * (0.5 + Math.random());
+function waitBefore(attempt: number, before: number): number {
+  const longest = before === 0 ? 3 : Math.min(10 * before, 50);
+  return Math.min(2 * 1.3 ** attempt, longest) * (0.5 + Math.random());
 }
 
 function lockedError({ name, holder, deadline }: Waiter, { pid, what, since }: Partial<Holder> = {}): CniError {

@@ -2,6 +2,7 @@ import { describe, expect, makeHost, test, type CniResult, type Container, type 
 import { brokenAt, installStandIns, type Fault } from './broken-programs.ts';
 import { attachmentsLeft, conflist, interfaceConf, isLong, locksLeft, options, outcome, prepare } from './network.ts';
 import { sample, seeded } from './random.ts';
+import { count } from './tally.ts';
 
 /** Milliseconds after which a runtime would give up; every deadline of ours is shorter. */
 const patience = 60_000;
@@ -46,7 +47,7 @@ describe('when a program goes wrong at any step', () => {
   test.for(['ADD', 'CHECK', 'DEL', 'GC'] as const)(
     'of %s the error is proper and nothing is left',
     { timeout: isLong ? 1_200_000 : 240_000 },
-    async (verb) => {
+    async (verb, context) => {
       await using host = await makeHost();
       await prepare(host);
       await installStandIns(host);
@@ -83,11 +84,12 @@ describe('when a program goes wrong at any step', () => {
         await container.remove();
       }
       console.log(`${verb}: ${lines.length} programs run, ${tried.length} faults injected, ${refused} refused`);
+      count(context, { 'programs that failed, broke half way, were killed or warned': tried.length });
       expect(failures).toEqual([]);
     },
   );
 
-  test('it is killed at its deadline when it hangs, and ADD fails', { timeout: 180_000 }, async ({ host }) => {
+  test('it is killed at its deadline when it hangs, and ADD fails', { timeout: 180_000 }, async ({ host, task }) => {
     await prepare(host);
     await installStandIns(host);
     await host.takeBaseline();
@@ -105,6 +107,13 @@ describe('when a program goes wrong at any step', () => {
     }
     console.log(
       `${containers.length} programs hung, longest ADD ${Math.round(Math.max(...results.map(({ ms }) => ms)))} ms`,
+    );
+    count(
+      { task },
+      {
+        'programs that hung': containers.length,
+        'longest ADD with a program that hangs, ms': Math.max(...results.map(({ ms }) => ms)),
+      },
     );
     for (const container of containers) expect(await recover(host, container)).toEqual([]);
   });

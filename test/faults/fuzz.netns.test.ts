@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { readQuery } from '../../src/agent/dns/read-query.ts';
 import { readResponse } from '../../src/agent/dns/read-response.ts';
 import { CniError } from '../../src/cni/errors.ts';
@@ -18,6 +18,7 @@ import { readAttachment } from '../../src/records/parse.ts';
 import { conflist } from './network.ts';
 import { seeded } from './random.ts';
 import { nasty, pick, spoil, spoilText } from './spoil.ts';
+import { count } from './tally.ts';
 import { mapping, sample } from '../records/sample.ts';
 import { parsePolicy } from '../../src/egress/parse.ts';
 import { policyId } from '../../src/egress/policy-id.ts';
@@ -33,13 +34,13 @@ let accepted = 0;
 
 /** Feeds inputs to a reader: each is accepted, or refused with an error of the kind that the reader's callers expect. */
 function feed<T>(
-  count: number,
+  times: number,
   make: (random: () => number) => T,
   read: (input: T) => void,
   isRefusal: (error: unknown) => boolean,
 ): void {
   const random = seeded(8);
-  for (let number = 0; number < count * more; number++) {
+  for (let number = 0; number < times * more; number++) {
     const input = make(random);
     const begin = performance.now();
     try {
@@ -256,6 +257,11 @@ describe('hostile input is refused with an error of ours, or is data', () => {
     );
   });
 
+  let counted = 0;
+  afterEach((context) => {
+    count(context, { 'hostile inputs to readers, in process': tried - counted });
+    counted = tried;
+  });
   afterAll(() => console.log(`${tried} inputs in process, ${accepted} of them accepted`));
 });
 

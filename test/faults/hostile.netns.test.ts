@@ -2,6 +2,7 @@ import { describe, expect, test, type Host, type Json } from '../helpers/host.ts
 import { attachmentsLeft, conflist, interfaceConf, isLong, options, outcome, prepare } from './network.ts';
 import { seeded } from './random.ts';
 import { nasty, spoilText } from './spoil.ts';
+import { count } from './tally.ts';
 
 /** What must survive every input: a table that `flush ruleset` would take, and a file that a shell would remove. */
 async function layBait(host: Host): Promise<void> {
@@ -28,7 +29,7 @@ describe('hostile input to the executable', () => {
   test(
     'never crashes it, never hangs it, never becomes a command and never makes a file elsewhere',
     { timeout: isLong ? 1_200_000 : 120_000 },
-    async ({ host }) => {
+    async ({ host, task }) => {
       await prepare(host);
       await layBait(host);
       const random = seeded(8);
@@ -39,10 +40,10 @@ describe('hostile input to the executable', () => {
         args: { cni: {} },
         runtimeConfig: options(container).runtimeConfig,
       };
-      const count = isLong ? 2000 : 120;
+      const total = isLong ? 2000 : 120;
       const failures: string[] = [];
       let accepted = 0;
-      for (let number = 0; number < count; number++) {
+      for (let number = 0; number < total; number++) {
         const stdin = spoilText(conf, random).toWellFormed();
         const verb = ['ADD', 'ADD', 'CHECK', 'GC', 'STATUS'][Math.floor(random() * 5)] ?? 'ADD';
         const strange = nasty(random);
@@ -73,7 +74,8 @@ describe('hostile input to the executable', () => {
       }
       expect(failures).toEqual([]);
       expect(await damage(host)).toEqual([]);
-      console.log(`${count} inputs to the executable, ${accepted} of them accepted`);
+      console.log(`${total} inputs to the executable, ${accepted} of them accepted`);
+      count({ task }, { 'hostile inputs to the executable': total });
     },
   );
 

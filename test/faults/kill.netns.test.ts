@@ -3,6 +3,7 @@ import { follow, followUps, inspect, leaks, type FollowUp } from './aftermath.ts
 import { describePoint, findPoints, installKillers, killAt, type Call, type KillPoint } from './kill-points.ts';
 import { conflist, isLong, options, outcome, prepare } from './network.ts';
 import { sample, seeded } from './random.ts';
+import { count } from './tally.ts';
 
 /** A place in the life of an attachment: what comes before it, and the plugin that is killed there. */
 interface Stage {
@@ -31,7 +32,7 @@ describe('after SIGKILL at any step', () => {
   test.for(stages)(
     'of a $name nothing is left, nothing is missing and a new ADD works at once',
     { timeout: isLong ? 3_600_000 : 300_000 },
-    async (stage) => {
+    async (stage, context) => {
       const points = await pointsOf(stage);
       const random = seeded(8);
       const chosen = isLong ? points : sample(points, stage.sampled, random);
@@ -62,6 +63,12 @@ describe('after SIGKILL at any step', () => {
       console.log(
         `${stage.name}: ${points.length} points, ${total} tried, ${killed} killed, slowest ADD after it ${Math.round(slowest)} ms`,
       );
+      count(context, {
+        'points of a plugin at which SIGKILL was tried': total,
+        'points of a plugin at which SIGKILL hit': killed,
+        'longest ADD after a SIGKILL, ms': slowest,
+        'problems after a SIGKILL (left over, missing, let out)': failures.length,
+      });
       expect(failures).toEqual([]);
       expect(killed).toBeGreaterThan(total / 2);
     },

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, makeHost, test, type Container, type Host } from '../helpers/host.ts';
 import { installKillers, killAt, type KillPoint } from './kill-points.ts';
 import { attachmentsLeft, conflist, interfaceConf, isLong, outcome, prepare, reboot, type options } from './network.ts';
+import { count } from './tally.ts';
 
 /** What must exist: for each container whether it is attached, or may be half so because something was killed. */
 interface Model {
@@ -196,7 +197,7 @@ const commands = [
 test(
   'random verbs, kills, flushes and reboots leave what a small model says',
   { timeout: isLong ? 1_800_000 : 240_000 },
-  async () => {
+  async (context) => {
     let ran = 0;
     await fc.assert(
       fc.asyncProperty(fc.commands(commands, { maxCommands: isLong ? 25 : 12 }), async (sequence) => {
@@ -217,5 +218,6 @@ test(
       { seed: 8, numRuns: isLong ? 60 : 8, ...(isLong ? {} : { endOnFailure: true }) },
     );
     console.log(`${ran} sequences agree with the model`);
+    count(context, { 'random sequences of verbs, crashes and reboots that agree with the model': ran });
   },
 );

@@ -22,7 +22,9 @@ export interface AttachmentOptions {
   ifname?: string;
   /** CNI_ARGS. */
   args?: string;
-  /** CNI_PATH, default bundle/bin. */
+  /** Folder of the plugins, default bundle/bin. */
+  bin?: string;
+  /** CNI_PATH, default `bin`. */
   path?: string;
   /** Added to the environment of the plugin; undefined takes a variable out. */
   env?: Record<string, string | undefined>;
@@ -31,7 +33,7 @@ export interface AttachmentOptions {
 }
 
 export interface CniOptions extends AttachmentOptions {
-  /** The executable, default `<bundle/bin>/<type of the conf>`. */
+  /** The executable, default `<bin>/<type of the conf>`. */
   program?: string;
 }
 
@@ -67,7 +69,7 @@ export abstract class Runtime {
   /** Executes one plugin as a runtime would: the environment of the specification, the conf on stdin, nothing else. */
   async cni(verb: string, conf: Json | string, options: CniOptions = {}): Promise<CniResult> {
     const type = typeof conf === 'string' ? 'drawbridge' : (conf['type'] as string);
-    const { program = `${pluginFolder}/${type}`, timeout = 20_000 } = options;
+    const { bin = pluginFolder, program = `${bin}/${type}`, timeout = 20_000 } = options;
     const input = typeof conf === 'string' ? conf : JSON.stringify(conf);
     const { code, stdout, stderr, ms } = await this.exec([program], {
       input,
@@ -159,7 +161,7 @@ function environment(verb: string, options: AttachmentOptions): Record<string, s
     CNI_NETNS: options.netns ?? options.container?.netns,
     CNI_IFNAME: options.ifname ?? 'eth0',
     CNI_ARGS: options.args,
-    CNI_PATH: options.path ?? pluginFolder,
+    CNI_PATH: options.path ?? options.bin ?? pluginFolder,
     ...options.env,
   };
   return Object.fromEntries(

@@ -1,4 +1,5 @@
-import { readFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Stage } from './stage.ts';
 import type { Actor } from './stage.ts';
@@ -19,6 +20,24 @@ describe('withLock()', () => {
     const waited = await waiter.call('takeLock', 'order', 'ADD c2 eth0', 5000);
     expect(waited).toBeGreaterThan(200);
     expect(waited).toBeLessThan(2000);
+  });
+
+  test('is given in the order in which they came, and passes over one who was killed while waiting', async () => {
+    const actors = Array.from({ length: 5 }, () => stage.actor());
+    for (const each of actors) await each.call('list', stage.folder, 'none');
+    const [holder, ...others] = actors;
+    await holder?.callUntilWord('holdLock', 'line', 'ADD c1 eth0', 700);
+    const spans: Promise<{ from: number }>[] = [];
+    for (const each of others) {
+      spans.push(each.call('spanOfLock', 'line', 5));
+      await setTimeout(60);
+    }
+    const killed = spans.splice(1, 1)[0]?.catch(() => undefined);
+    await others[1]?.kill();
+    await killed;
+    const froms = (await Promise.all(spans)).map(({ from }) => from);
+    expect(froms).toEqual(froms.toSorted((one, other) => one - other));
+    expect(readdirSync(stage.inside('/run/drawbridge/locks')).filter((name) => name.startsWith('line'))).toEqual([]);
   });
 
   test('fails with the name of the holder when the deadline passes', async () => {
