@@ -4,6 +4,7 @@
  *
  *   /opt/faults/programs/{ip,nft,…}    first in PATH
  *   $FAULT_CALLS/<number>              "<program> <arguments>" of each call, in the order in which they began
+ *   $FAULT_CALLS/at                    the number, where FAULT_AT is "later"
  */
 import type { Host } from '../helpers/host.ts';
 
@@ -41,12 +42,15 @@ const programs = [
 const standIn = `#!/bin/sh
 program=\${0##*/}
 for real in /usr/sbin/$program /usr/bin/$program; do [ -x $real ] && break; done
+[ -n "$FAULT_CALLS" ] || exec $real "$@"
 n=0
 set -C
 until { true > "$FAULT_CALLS/$n"; } 2>/dev/null; do n=$((n + 1)); [ $n -lt 500 ] || exit 99; done
 set +C
 echo "$program $*" > "$FAULT_CALLS/$n"
-[ "$n" = "$FAULT_AT" ] || exec $real "$@"
+at=$FAULT_AT
+[ "$at" != later ] || at=$(cat "$FAULT_CALLS/at" 2>/dev/null)
+[ "$n" = "$at" ] || exec $real "$@"
 case $FAULT_HOW in
   kill-before) kill -9 $PPID; exit 1 ;;
   kill-while) kill -9 $PPID; exec $real "$@" ;;
@@ -73,10 +77,10 @@ export async function installStandIns(host: Host): Promise<void> {
 
 let runs = 0;
 
-/** Environment in which call number `at` of a plugin goes wrong; -1 for none. */
+/** Environment in which call number `at` of a plugin goes wrong; -1 for none, "later" for what aimAt() says. */
 export async function brokenAt(
   host: Host,
-  at: number,
+  at: number | 'later',
   how: Fault | '',
 ): Promise<{ env: Record<string, string>; calls: () => Promise<string[]> }> {
   const calls = `/opt/faults/calls-${++runs}`;
@@ -88,4 +92,14 @@ export async function brokenAt(
       return text.split('\n').filter((line) => line !== '');
     },
   };
+}
+
+/** How many calls there were so far of a program that goes on. */
+export async function callsSoFar(host: Host, { FAULT_CALLS: calls }: Record<string, string>): Promise<number> {
+  return Number(await host.sh(`ls ${calls} | grep -cx '[0-9]*' || true`));
+}
+
+/** The call with this number goes wrong, of a program that runs already. */
+export async function aimAt(host: Host, { FAULT_CALLS: calls }: Record<string, string>, at: number): Promise<void> {
+  await host.sh(`echo ${at} > ${calls}/.at; mv ${calls}/.at ${calls}/at`);
 }

@@ -47,7 +47,7 @@ describe('when a program goes wrong at any step', () => {
   test.for(['ADD', 'CHECK', 'DEL', 'GC'] as const)(
     'of %s the error is proper and nothing is left',
     { timeout: isLong ? 1_200_000 : 240_000 },
-    async (verb, context) => {
+    async (verb, { task }) => {
       await using host = await makeHost();
       await prepare(host);
       await installStandIns(host);
@@ -84,7 +84,7 @@ describe('when a program goes wrong at any step', () => {
         await container.remove();
       }
       console.log(`${verb}: ${lines.length} programs run, ${tried.length} faults injected, ${refused} refused`);
-      count(context, { 'programs that failed, broke half way, were killed or warned': tried.length });
+      count({ task }, { 'programs that failed, broke half way, were killed or warned': tried.length });
       expect(failures).toEqual([]);
     },
   );

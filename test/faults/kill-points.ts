@@ -24,7 +24,7 @@ interface ProgramPoint {
 
 export type KillPoint = SystemCallPoint | ProgramPoint;
 
-const systemCalls = ['vfork', 'mkdir', 'ftruncate', 'rename', 'link', 'unlink', 'rmdir', 'utimensat'] as const;
+export const systemCalls = ['vfork', 'mkdir', 'ftruncate', 'rename', 'link', 'unlink', 'rmdir', 'utimensat'] as const;
 
 const tracers = '/opt/faults/tracers';
 
@@ -69,7 +69,7 @@ export async function findPoints(
 }
 
 /** strace counts the calls of each thread for itself. Programs that the plugin runs make some of these calls too: their threads are left out. */
-function systemCallPoints(trace: string): SystemCallPoint[] {
+export function systemCallPoints(trace: string): SystemCallPoint[] {
   const counts = new Map<string, number>();
   const children = new Set(Array.from(trace.matchAll(/vfork.* = (\d+)$/gmu), ([, pid]) => pid));
   for (const [, thread = '', name = ''] of trace.matchAll(/^(\d+) +(\w+)\(/gmu)) {

@@ -32,7 +32,7 @@ describe('after SIGKILL at any step', () => {
   test.for(stages)(
     'of a $name nothing is left, nothing is missing and a new ADD works at once',
     { timeout: isLong ? 3_600_000 : 300_000 },
-    async (stage, context) => {
+    async (stage, { task }) => {
       const points = await pointsOf(stage);
       const random = seeded(8);
       const chosen = isLong ? points : sample(points, stage.sampled, random);
@@ -63,12 +63,15 @@ describe('after SIGKILL at any step', () => {
       console.log(
         `${stage.name}: ${points.length} points, ${total} tried, ${killed} killed, slowest ADD after it ${Math.round(slowest)} ms`,
       );
-      count(context, {
-        'points of a plugin at which SIGKILL was tried': total,
-        'points of a plugin at which SIGKILL hit': killed,
-        'longest ADD after a SIGKILL, ms': slowest,
-        'problems after a SIGKILL (left over, missing, let out)': failures.length,
-      });
+      count(
+        { task },
+        {
+          'points of a plugin at which SIGKILL was tried': total,
+          'points of a plugin at which SIGKILL hit': killed,
+          'longest ADD after a SIGKILL, ms': slowest,
+          'problems after a SIGKILL (left over, missing, let out)': failures.length,
+        },
+      );
       expect(failures).toEqual([]);
       expect(killed).toBeGreaterThan(total / 2);
     },

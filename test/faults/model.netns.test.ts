@@ -197,7 +197,7 @@ const commands = [
 test(
   'random verbs, kills, flushes and reboots leave what a small model says',
   { timeout: isLong ? 1_800_000 : 240_000 },
-  async (context) => {
+  async ({ task }) => {
     let ran = 0;
     await fc.assert(
       fc.asyncProperty(fc.commands(commands, { maxCommands: isLong ? 25 : 12 }), async (sequence) => {
@@ -218,6 +218,6 @@ test(
       { seed: 8, numRuns: isLong ? 60 : 8, ...(isLong ? {} : { endOnFailure: true }) },
     );
     console.log(`${ran} sequences agree with the model`);
-    count(context, { 'random sequences of verbs, crashes and reboots that agree with the model': ran });
+    count({ task }, { 'random sequences of verbs, crashes and reboots that agree with the model': ran });
   },
 );

@@ -15,7 +15,9 @@
  *   repair                     looks at everything now; answers when that is done
  *   metrics                    {"contentType", "text"} as Prometheus reads it
  */
+import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { CniError } from '../../cni/errors.ts';
 
 /** Answers one method. What it throws becomes the error. */
@@ -24,14 +26,26 @@ export type Method = (params: Readonly<Record<string, unknown>>) => unknown;
 /** Bytes; requests are short. */
 const longestLine = 64 * 1024;
 
+/** Those that come beyond are closed at once. */
+const mostConnections = 512;
+
+/** Milliseconds after which a connection is closed on which nothing was said. */
+const longestSilence = 300_000;
+
+/** Milliseconds in which a reader has to take what was answered. */
+const patience = 30_000;
+
 /** Serves the protocol on a listening socket. */
 export function serveProtocol(server: Server, methods: Readonly<Record<string, Method>>): { close(): Promise<void> } {
   const open = new Set<Socket>();
+  server.maxConnections = mostConnections;
   server.on('connection', (socket) => {
     open.add(socket);
     socket.on('error', () => {});
+    socket.setTimeout(longestSilence, () => socket.destroy());
     socket.on('close', () => open.delete(socket));
-    serveConnection(socket, methods);
+    // It went away in the middle of something.
+    void serveConnection(socket, methods).catch(() => socket.destroy());
   });
   return {
     close: () =>
@@ -42,21 +56,28 @@ export function serveProtocol(server: Server, methods: Readonly<Record<string, M
   };
 }
 
-function serveConnection(socket: Socket, methods: Readonly<Record<string, Method>>): void {
+/** Reads no further while a request is answered or an answer is not taken: so nobody can pile up work or answers here. */
+async function serveConnection(socket: Socket, methods: Readonly<Record<string, Method>>): Promise<void> {
   let rest = '';
-  let last: Promise<void> = Promise.resolve();
   socket.setEncoding('utf8');
-  socket.on('data', (chunk) => {
+  // What was answered last is still on its way when there is nothing more to read.
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
     const lines = `${rest}${String(chunk)}`.split('\n');
     rest = lines.pop() ?? '';
     if (rest.length > longestLine) return void socket.destroy();
-    for (const line of lines) {
-      last = last.then(async () => {
-        if (line.trim() !== '') socket.write(`${JSON.stringify(await answer(line, methods))}\n`);
-      });
+    for (const line of lines.filter((text) => text.trim() !== '')) {
+      await send(socket, await answer(line, methods));
+      // The agent has others to serve, and this one may have gone.
+      await setImmediate();
+      if (socket.destroyed) return;
     }
-  });
-  socket.on('end', () => void last.then(() => socket.end()));
+  }
+  socket.end();
+}
+
+async function send(socket: Socket, value: object): Promise<void> {
+  if (socket.write(`${JSON.stringify(value)}\n`)) return;
+  await once(socket, 'drain', { signal: AbortSignal.timeout(patience) });
 }
 
 async function answer(line: string, methods: Readonly<Record<string, Method>>): Promise<object> {

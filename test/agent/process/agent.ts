@@ -8,6 +8,7 @@ export interface Agent {
   ask<T>(method: string, params?: object): Promise<{ id: unknown; result: T; error?: { message: string } }>;
   /** Lines of its log, each a JSON object. */
   log(): Promise<LogLine[]>;
+  running(): Promise<boolean>;
   kill(): Promise<void>;
   stop(): Promise<{ code: number }>;
 }
@@ -40,6 +41,7 @@ export async function startAgent(
   return {
     pid: daemon.pid,
     log,
+    running: () => daemon.running(),
     ask: async (method, params) =>
       JSON.parse(await talk(host, `${JSON.stringify({ id: 1, method, params })}\n`)) as never,
     kill: async () => void (await daemon.stop(9)),
