@@ -1,6 +1,7 @@
 /**
  * `table bridge drawbridge`: who may send what on a bridge. Rules have no state: ct in the bridge family
- * needs a module of its own.
+ * needs a module of its own. What comes up from a bridge to the host bears the mark of the bridge's gate (gate.ts),
+ * whichever bridge it is: to tell bridges apart here needs a module too.
  *
  *   set guard_ports      ports that may send only as themselves, and only to the host and to one another
  *   set guard_mac_ports  ports whose source MAC alone is checked (macspoofchk)
@@ -11,7 +12,7 @@
  *   set guard_isolated   ports that neither send to another port nor receive from one
  */
 
-import { publishedMark } from './layout.ts';
+import { bridgeMark, publishedMark } from './layout.ts';
 
 /** Declarations inside `table bridge drawbridge`. */
 export const guardDeclarations = `
@@ -33,6 +34,7 @@ export const guardDeclarations = `
   }
   chain guard_input {
     type filter hook input priority -300; policy accept;
+    meta mark set meta mark | 0x${bridgeMark.toString(16)}
     iifname @guard_ports ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f counter name guard_refused drop
   }
   chain guard_forward {

@@ -34,6 +34,12 @@ export const gateMark = 0x10000;
  */
 export const publishedMark = 0x20000;
 
+/**
+ * The bit that says "the bridge table saw this packet" to the filter of a bridge's gate (gate.ts). That comes next, and
+ * then the bit is taken off before anybody else sees it.
+ */
+export const bridgeMark = 0x40000;
+
 const sets = `
   set policed { type ifname; }
   set policed_pairs { type ifname . ifname; }
@@ -65,6 +71,10 @@ ${perFamily(
  * chains: one that restores the mark of a connection would wipe it.
  */
 const hooks = `
+  chain egress_seen {
+    type filter hook prerouting priority -450; policy accept;
+    meta mark & 0x${bridgeMark.toString(16)} != 0 meta mark set meta mark & 0x${(~bridgeMark >>> 0).toString(16)}
+  }
   chain egress_gate {
     type filter hook prerouting priority 300; policy accept;
     iifname @policed meta mark set meta mark | 0x${gateMark.toString(16)}

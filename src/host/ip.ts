@@ -53,10 +53,13 @@ export async function applyBatch(
   }
 }
 
-/** Runs `ip -json …` and returns what it printed; undefined when it says that the interface does not exist. */
-export async function showJson(args: readonly string[], { netns }: Where = {}): Promise<unknown> {
+/** Runs `ip -json …` (or `tc -json …`) and returns what it printed; undefined when it says that the interface does not exist. */
+export async function showJson(
+  args: readonly string[],
+  { netns, program = 'ip' }: Where & { program?: 'ip' | 'tc' } = {},
+): Promise<unknown> {
   try {
-    const { stdout } = await runIn(netns, 'ip', ['-json', ...args]);
+    const { stdout } = await runIn(netns, program, ['-json', ...args]);
     return stdout.trim() === '' ? [] : JSON.parse(stdout);
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
@@ -98,7 +101,7 @@ const causes: readonly { pattern: RegExp; reason: BatchFailure; code?: ErrorCode
   },
   {
     pattern:
-      /Cannot find (?:bridge )?device|(?:Cannot find specified|must match existing) qdisc|Cannot delete qdisc with handle of zero|does not exist|No such device|No such file or directory/u,
+      /Cannot find (?:bridge )?device|(?:Cannot find specified|must match existing) (?:qdisc|filter)|Parent Qdisc doesn't exist|Cannot delete qdisc with handle of zero|does not exist|No such device|No such file or directory/u,
     reason: 'missing',
     advice: 'Another program removed the interface in the meantime',
   },
@@ -108,10 +111,10 @@ const causes: readonly { pattern: RegExp; reason: BatchFailure; code?: ErrorCode
     advice: 'A gateway has to lie in the network of an address of the same interface',
   },
   {
-    pattern: /Operation not supported|Unknown device type/u,
+    pattern: /Operation not supported|Unknown device type|TC classifier not found|qdisc kind is unknown/iu,
     reason: 'unsupported',
     advice:
-      'The kernel lacks this feature: bridge and veth need CONFIG_BRIDGE and CONFIG_VETH, VLANs of a bridge need CONFIG_BRIDGE_VLAN_FILTERING',
+      'The kernel lacks this feature: bridge and veth need CONFIG_BRIDGE and CONFIG_VETH, VLANs of a bridge need CONFIG_BRIDGE_VLAN_FILTERING, filters CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF',
   },
   {
     pattern: /Operation not permitted/u,

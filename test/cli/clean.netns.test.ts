@@ -98,12 +98,12 @@ END`,
   {
     what: 'a gate of IPv4',
     make: 'ip -4 rule add pref 90 iif gone0 fwmark 0x0/0x10000 prohibit',
-    finds: { kind: 'gate', name: 'gone0 (IPv4)' },
+    finds: { kind: 'gate', name: 'gone0 (IPv4 routing rule)' },
   },
   {
     what: 'a gate of IPv6',
     make: 'ip -6 rule add pref 90 iif gone0 fwmark 0x0/0x10000 prohibit',
-    finds: { kind: 'gate', name: 'gone0 (IPv6)' },
+    finds: { kind: 'gate', name: 'gone0 (IPv6 routing rule)' },
   },
   {
     what: 'a lease of nobody',

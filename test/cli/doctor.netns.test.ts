@@ -228,6 +228,13 @@ END`,
     says: 'ip route add default via GATEWAY',
   },
   {
+    what: "a bridge's filter that is gone",
+    make: 'tc qdisc del dev drawbridge0 clsact',
+    check: 'gates',
+    severity: 'warning',
+    mends: 'fix',
+  },
+  {
     what: 'a network that overlaps',
     make: 'ip link add vpn0 type bridge; ip link set vpn0 up; ip route add 10.88.128.0/17 dev vpn0',
     check: 'overlaps',

@@ -397,6 +397,7 @@ def op_snapshot(request):
     commands = {
         "link": ["ip", "-o", "link"],
         "ip rule": ["sh", "-c", "ip rule; ip -6 rule"],
+        "tc": ["sh", "-c", "tc qdisc"],
         "nft": ["nft", "-s", "list", "ruleset"],
     }
     if legacy_tables():
@@ -457,7 +458,12 @@ def tidy_iptables(text):
     return [line.split(" [")[0] for line in text.splitlines() if line[:1] in ("*", ":", "-")]
 
 
-tidy = {"link": tidy_links, "ip rule": str.splitlines, "nft": tidy_nft, "iptables-legacy": tidy_iptables}
+def tidy_tc(text):
+    """What filters hang on; queues of the kernel's own choice are not ours."""
+    return [line for line in text.splitlines() if line.split()[1] in ("clsact", "ingress", "tbf")]
+
+
+tidy = {"link": tidy_links, "ip rule": str.splitlines, "tc": tidy_tc, "nft": tidy_nft, "iptables-legacy": tidy_iptables}
 
 
 # ---- the loop ----------------------------------------------------------------------------------

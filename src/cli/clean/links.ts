@@ -1,10 +1,7 @@
-import { gateMark } from '../../egress/layout.ts';
-import { planUngate } from '../../egress/gate.ts';
-import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
+import { showJson } from '../../host/ip.ts';
 import { removePair } from '../../host/pair.ts';
-import { hasIpv6 } from '../../host/sysctl.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
-import { forgetGate } from '../../records/gates.ts';
+import { allStandingParts, forgetGate, removePart } from '../../records/gates.ts';
 import { listRecords } from '../../records/store.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { Finding, Known } from './finding.ts';
@@ -43,36 +40,21 @@ export async function findInterfaces({ records }: Known): Promise<Finding[]> {
 
 /** Routing rules that shut a bridge without rules of ours, for bridges that have no policed container. */
 export async function findGates({ records }: Known): Promise<Finding[]> {
-  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
-  const found = await Promise.all(families.map(async (family) => gatesOf(family, records)));
-  return found.flat();
-}
-
-async function gatesOf(family: '-4' | '-6', records: readonly AttachmentRecord[]): Promise<Finding[]> {
-  const rules = ((await showJson([family, 'rule', 'show'])) ?? []) as {
-    priority: number;
-    iif?: string;
-    fwmask?: string;
-    action?: string;
-  }[];
   const policed = policedInterfaces(records);
-  return rules.flatMap(({ priority, iif, fwmask, action }) => {
-    const isGate = priority === 90 && action === 'prohibit' && iif !== undefined && Number(fwmask) === gateMark;
-    if (!isGate || policed.has(iif)) return [];
-    return {
+  const parts = await allStandingParts();
+  return parts
+    .filter((part) => !policed.has(part.interface))
+    .map((part) => ({
       kind: 'gate',
-      name: `${iif} (IPv${family.slice(1)})`,
-      why: `no container with a policy is behind "${iif}"`,
+      name: `${part.interface} (${part.kind})`,
+      why: `no container with a policy is behind "${part.interface}"`,
       remove: async () => {
-        if (policedInterfaces(listRecords().records).has(iif)) return false;
-        forgetGate(iif);
-        await applyBatch(planUngate(iif), { family }).catch((error: unknown) => {
-          if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
-        });
+        if (policedInterfaces(listRecords().records).has(part.interface)) return false;
+        forgetGate(part.interface);
+        await removePart(part);
         return true;
       },
-    };
-  });
+    }));
 }
 
 function policedInterfaces(records: readonly AttachmentRecord[]): Set<string> {

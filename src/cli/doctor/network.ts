@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
-import { gateMark } from '../../egress/layout.ts';
-import { gateSysctl, planGate } from '../../egress/gate.ts';
+import { gateSysctl } from '../../egress/gate.ts';
 import {
   inspectForeignFirewalls,
   openForeignFirewalls,
   type FirewallFinding,
   type OpenOptions,
 } from '../../host/firewall/foreign.ts';
-import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
+import { applyBatch, showJson } from '../../host/ip.ts';
 import { findProgram } from '../../host/run.ts';
-import { hasIpv6, writeSysctls } from '../../host/sysctl.ts';
+import { writeSysctls } from '../../host/sysctl.ts';
 import { openingsOf } from '../../agent/repair/firewalls.ts';
 import { portTrouble, repairLinks } from '../../agent/repair/links.ts';
 import { rememberedElements } from '../../plugins/egress-policy/names.ts';
 import { rebuild } from '../../records/commit.ts';
+import { describePart, gatedInterfaces, makePart, missingParts, whatFor } from '../../records/gates.ts';
 import type { Survey } from '../survey/attachments.ts';
 import { count, shortId } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
@@ -149,41 +149,21 @@ function checkRules({ attachments }: Survey): Trouble[] {
 }
 
 async function checkGates({ attachments }: Survey): Promise<Trouble[]> {
-  const interfaces = [
-    ...new Set(
-      attachments.filter(({ isAlive }) => isAlive).flatMap(({ record }) => record.egress?.ingressInterface ?? []),
-    ),
-  ];
-  if (interfaces.length === 0) return [];
-  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
-  const troubles = await Promise.all(
-    families.map(async (family) => {
-      const rules = ((await showJson([family, 'rule', 'show'])) ?? []) as {
-        iif?: string;
-        fwmask?: string;
-        action?: string;
-      }[];
-      const gated = new Set(
-        rules
-          .filter(({ action, fwmask }) => action === 'prohibit' && Number(fwmask) === gateMark)
-          .map(({ iif }) => iif),
-      );
-      return interfaces
-        .filter((name) => !gated.has(name))
-        .map((name): Trouble => ({
-          severity: 'warning',
-          found: `the routing rule that shuts "${name}" without our tables is missing (IPv${family.slice(1)})`,
-          why: 'if another program flushes all rules, containers there reach everything until they are repaired',
-          remedy: `ip ${family} ${planGate(name)[0]}`,
-          fix: async () => {
-            writeSysctls([gateSysctl]);
-            await applyBatch(planGate(name), { family }).catch((error: unknown) => {
-              if (!(error instanceof BatchError && error.reason === 'exists')) throw error;
-            });
-          },
-        }));
-    }),
-  );
+  const gated = gatedInterfaces(attachments.filter(({ isAlive }) => isAlive).map(({ record }) => record));
+  if (gated.length === 0) return [];
+  const missing = await missingParts(gated, { all: true });
+  const troubles = missing.map((part): Trouble => ({
+    severity: 'warning',
+    found: `${describePart(part)} is missing`,
+    why: whatFor[part.kind],
+    remedy: part.add
+      .map((line) => [part.program, part.family, line].filter((word) => word !== undefined).join(' '))
+      .join('\n'),
+    fix: async () => {
+      writeSysctls([gateSysctl]);
+      await makePart(part);
+    },
+  }));
   const marks = readTrimmed(`/proc/sys/net/${gateSysctl.file}`);
   const sysctl: Trouble[] =
     marks === '0'
@@ -197,7 +177,7 @@ async function checkGates({ attachments }: Survey): Promise<Trouble[]> {
           },
         ]
       : [];
-  return [...troubles.flat(), ...sysctl];
+  return [...troubles, ...sysctl];
 }
 
 async function checkForeign({ attachments }: Survey): Promise<Trouble[]> {

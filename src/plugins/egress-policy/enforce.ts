@@ -1,14 +1,14 @@
 import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { isPortIsolated } from '../../host/interfaces.ts';
-import { applyBatch, BatchError, showJson } from '../../host/ip.ts';
-import { hasIpv6, writeSysctls, writeSysctlsIn } from '../../host/sysctl.ts';
+import { applyBatch, showJson } from '../../host/ip.ts';
+import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
 import { policedUse } from '../../egress/elements.ts';
-import { gateSelector, gateSysctl, planGate, planPortIsolation, planUngate } from '../../egress/gate.ts';
+import { gateSelector, planPortIsolation } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
-import { forgetGate, isGateNoted, noteGate } from '../../records/gates.ts';
+import { gatedInterface, isGateNoted, openGate, removeGate } from '../../records/gates.ts';
 import { sharedByOthers } from '../../records/hints.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { openFirewalls } from '../firewalls.ts';
@@ -44,7 +44,7 @@ export async function enforce(
     inForce.then(async ({ rebuilt: again }) =>
       openFirewalls(egress.ingressInterface, { ...firewallOptions(egress.policy), again }),
     ),
-    keepGated(egress.ingressInterface, inForce),
+    keepGated(egress, inForce),
     isFresh ? undefined : isolatePort(egress),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
     egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
@@ -97,8 +97,7 @@ export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Par
 export async function closeGate(ingressInterface: string, key: string): Promise<void> {
   if (isNeeded(ingressInterface, key)) return;
   const isNoted = isGateNoted(ingressInterface);
-  forgetGate(ingressInterface);
-  await gate(planUngate(ingressInterface), 'missing').catch((error: unknown) => {
+  await removeGate(ingressInterface).catch((error: unknown) => {
     // Without a note there is one at most if somebody was killed who made it: nothing that an ADD without rights has to undo.
     if (isNoted) throw error;
   });
@@ -128,29 +127,14 @@ function isNeeded(ingressInterface: string, key: string): boolean {
  * The last one behind the interface takes the gate along unless it sees us, and it sees us when our rules are in force:
  * so we look again then.
  */
-async function keepGated(ingressInterface: string, inForce: Promise<unknown>): Promise<void> {
-  if (!isGateNoted(ingressInterface)) await openGate(ingressInterface);
+async function keepGated(egress: EgressRecord, inForce: Promise<unknown>): Promise<void> {
+  const gated = gatedInterface(egress);
+  const keep = async (): Promise<void> => {
+    if (!isGateNoted(gated.name)) (await openGate(gated)).forEach(warn);
+  };
+  await keep();
   await inForce;
-  if (!isGateNoted(ingressInterface)) await openGate(ingressInterface);
-}
-
-async function openGate(ingressInterface: string): Promise<void> {
-  writeSysctls([gateSysctl]);
-  await gate(planGate(ingressInterface), 'exists');
-  noteGate(ingressInterface);
-}
-
-async function gate(lines: readonly string[], harmless: 'exists' | 'missing'): Promise<void> {
-  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
-  await Promise.all(
-    families.map(async (family) => {
-      try {
-        await applyBatch(lines, { family });
-      } catch (error) {
-        if (!(error instanceof BatchError && error.reason === harmless)) throw error;
-      }
-    }),
-  );
+  await keep();
 }
 
 async function isolatePort({ port, policy }: EgressRecord): Promise<void> {

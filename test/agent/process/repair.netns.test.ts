@@ -112,6 +112,22 @@ describe('the agent', () => {
     ).toBeLessThan(target);
   });
 
+  test('puts the filter of a bridge back', async ({ host }) => {
+    await attach(host, policy);
+    const agent = await startAgent(host);
+    const isShut = async () =>
+      (await host.run(['tc', 'filter', 'show', 'dev', 'drawbridge0', 'ingress'])).includes('bytecode');
+    expect(await isShut()).toBe(true);
+    expect(
+      await mend(
+        agent,
+        'tc qdisc del, with a link event',
+        () => host.sh('tc qdisc del dev drawbridge0 clsact; ip link set drawbridge0 alias gone'),
+        isShut,
+      ),
+    ).toBeLessThan(target);
+  });
+
   test('gives a bridge its gateway addresses back', async ({ host }) => {
     const { container } = await attach(host, policy);
     const agent = await startAgent(host);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { egressElements, guardElements } from '../../../src/egress/elements.ts';
-import { planGate, planPortIsolation, planUngate } from '../../../src/egress/gate.ts';
+import { planGate, planPortIsolation } from '../../../src/egress/gate.ts';
 import { deleteArguments, listArguments, parseFlows, requalifyElements } from '../../../src/egress/requalify.ts';
 import type { Element } from '../../../src/nft/element.ts';
 import { changeText } from '../../../src/nft/transaction.ts';
@@ -58,11 +58,11 @@ function withoutPolicy({ egress, ...record }: AttachmentRecord): AttachmentRecor
   return { ...record, link };
 }
 
-const gate = (lines: string[]): string[][] =>
-  lines.flatMap((line) => [
-    ['ip', '-4', ...line.split(' ')],
-    ['ip', '-6', ...line.split(' ')],
-  ]);
+const gate = (verb: 'add' | 'remove'): string[][] =>
+  planGate({ name: 'db0', isBridge: true }, { ipv6: true }).flatMap(({ program, family, ...lines }) =>
+    lines[verb].map((line) => [program, ...(family === undefined ? [] : [family]), ...wordsOf(line)]),
+  );
+const wordsOf = (line: string): string[] => (line.match(/"[^"]*"|\S+/gu) ?? []).map((word) => word.replaceAll('"', ''));
 const changing = before[0];
 const isolation = before
   .filter(({ bridge }) => bridge === 'db0')
@@ -128,7 +128,10 @@ const stages: readonly Stage[] = [
       'extra_address last 10.89.0.200 8.8.8.8',
     ],
   },
-  { run: [...gate(planGate('db0')), ...isolation], attacks: ['plain steady 8.8.8.8', 'plain steady 2606:4700::1111'] },
+  {
+    run: [...gate('add'), ...isolation],
+    attacks: ['plain steady 8.8.8.8', 'plain steady 2606:4700::1111', 'plain steady 10.88.0.1 53'],
+  },
   {
     run: [['nft', 'flush', 'ruleset']],
     attacks: [
@@ -136,12 +139,13 @@ const stages: readonly Stage[] = [
       'plain  steady 2606:4700::1111',
       'plain  changing 10.1.2.3',
       'plain  changing 8.8.8.8',
+      'plain  steady 10.88.0.1 53',
       'direct_to_sibling changing steady',
       'routed_to_sibling changing steady',
     ],
   },
   { nft: ruleset(after), attacks: ['plain   steady 8.8.8.8'] },
-  { run: [['nft', 'flush', 'ruleset'], ...gate(planUngate('db0'))], attacks: ['plain    steady 8.8.8.8'] },
+  { run: [['nft', 'flush', 'ruleset'], ...gate('remove')], attacks: ['plain    steady 8.8.8.8'] },
 ];
 
 let results: Record<string, string | string[]> = {};
@@ -205,12 +209,14 @@ describe('when somebody flushes the ruleset', () => {
       results['plain steady 2606:4700::1111'],
       results['plain   steady 8.8.8.8'],
     ]).toEqual([['internet'], ['internet'], ['internet']]);
+    expect(results['plain steady 10.88.0.1 53']).toEqual(['host']);
   });
   test.each([
     'plain  steady 8.8.8.8',
     'plain  steady 2606:4700::1111',
     'plain  changing 10.1.2.3',
     'plain  changing 8.8.8.8',
+    'plain  steady 10.88.0.1 53',
     'direct_to_sibling changing steady',
     'routed_to_sibling changing steady',
   ])('nothing gets out: %s', (attack) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { compilePolicy } from '../../../src/egress/compile.ts';
 import { egressElements, guardElements, linkLocalOf, namesElement } from '../../../src/egress/elements.ts';
-import { planGate, planUngate } from '../../../src/egress/gate.ts';
+import { isGateFilter, planGate } from '../../../src/egress/gate.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { deleteArguments, parseFlows } from '../../../src/egress/requalify.ts';
 import { elementId } from '../../../src/nft/element.ts';
@@ -89,8 +89,40 @@ test('namesElement() names a set that the policy declares', () => {
 });
 
 test('the gate is taken out by what put it in', () => {
-  expect(planGate('db0')).toEqual(['rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit']);
-  expect(planUngate('db0')).toEqual(['rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit']);
+  const parts = planGate({ name: 'db0', isBridge: true }, { ipv6: true });
+  const program = '4,32 0 0 4294963220,69 0 1 262144,6 0 0 4294967295,6 0 0 2';
+  expect(parts.map(({ kind, add, remove }) => [kind, add, remove])).toEqual([
+    [
+      'IPv4 routing rule',
+      ['rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+      ['rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+    ],
+    [
+      'IPv6 routing rule',
+      ['rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+      ['rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+    ],
+    [
+      'bridge filter',
+      [
+        'qdisc add dev db0 clsact',
+        `filter replace dev db0 ingress protocol all pref 90 handle 1 bpf direct-action bytecode "${program}"`,
+      ],
+      ['filter del dev db0 ingress protocol all pref 90 handle 1 bpf'],
+    ],
+  ]);
+});
+
+test('the gate of a lone veth has no bridge filter, and of a host without IPv6 no rule for it', () => {
+  expect(planGate({ name: 'veth1', isBridge: false }, { ipv6: false }).map(({ kind }) => kind)).toEqual([
+    'IPv4 routing rule',
+  ]);
+});
+
+test('isGateFilter() knows a gate by its program, not by its place alone', () => {
+  const insns = [{ code: 6, jt: 0, jf: 0, k: 2 }];
+  expect(isGateFilter({ kind: 'bpf', pref: 90, options: { bytecode: { insns } } })).toBe(false);
+  expect(isGateFilter({ kind: 'u32', pref: 90 })).toBe(false);
 });
 
 test('parseFlows() reads what conntrack prints, by who began it', () => {

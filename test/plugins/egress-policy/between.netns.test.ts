@@ -194,6 +194,31 @@ describe('when somebody flushes all rules', () => {
     expect(await reaches(host, container, keys)).toEqual(open);
   });
 
+  test('what the host offers is shut, and open again with the rules', async ({ host }) => {
+    const container = await addContainer(host, chain({ mode: 'open', hostPorts: ['80/tcp'] }));
+    await host.serve(host, { port: 80, reply: 'host' });
+    await host.serve(host, { port: 22, reply: 'ssh' });
+    const offered = async (): Promise<string[]> =>
+      Promise.all(
+        ['10.1.0.1', 'fd01::1'].flatMap((gateway) =>
+          [80, 22].map((port) => host.fetch(container, gateway, port, { timeout: 500 })),
+        ),
+      );
+    expect((await offered()).filter((answer) => ['host', 'ssh'].includes(answer))).toEqual(['host', 'host']);
+    await host.sh('nft flush ruleset');
+    expect((await offered()).filter((answer) => ['host', 'ssh'].includes(answer))).toEqual([]);
+    await addContainer(host, chain({ mode: 'open' }));
+    expect((await offered()).filter((answer) => ['host', 'ssh'].includes(answer))).toEqual(['host', 'host']);
+  });
+
+  test('a host without "tc" says what it lacks, and has its rules all the same', async ({ host }) => {
+    await host.sh('touch /run/absent; mount --bind /run/absent "$(readlink -f "$(command -v tc)")"');
+    await makeWorld(host);
+    const container = await addContainer(host, chain({ mode: 'open' }));
+    expect(container.stderr).toContain('bridge filter');
+    expect(await reaches(host, container, ['public4'])).toEqual({ public4: 'outside' });
+  });
+
   test('siblings stay apart', async ({ host }) => {
     const [first, second] = [await addContainer(host, chain()), await addContainer(host, chain())];
     await host.serve(second, { port: 80, reply: 'sibling' });
