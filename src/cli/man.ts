@@ -83,7 +83,7 @@ function commandPage(command: Command, version: string): string {
       : [
           section(
             'DESCRIPTION',
-            about.flatMap((paragraph) => ['.PP', roff(paragraph)]),
+            about.flatMap((paragraph, index) => [...(index === 0 ? [] : ['.PP']), roff(paragraph)]),
           ),
         ]),
     ...(terms.length === 0
@@ -99,7 +99,7 @@ function commandPage(command: Command, version: string): string {
       examples.flatMap(({ line, about: text }) => [
         '.TP',
         `.B ${roff(line)}`,
-        roff(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`),
+        roff(`${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('?') ? '' : '.'}`),
       ]),
     ),
     section('SEE ALSO', ['.BR drawbridge (8)']),

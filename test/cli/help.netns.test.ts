@@ -1,6 +1,9 @@
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { commands } from '../../src/cli/commands.ts';
-import { drawbridge } from './cli.ts';
-import { describe, expect, test } from '../helpers/host.ts';
+import { executable } from '../helpers/executable.ts';
+import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { attach, drawbridge, shipped } from './cli.ts';
 
 const shown = commands.filter(({ hidden }) => hidden !== true);
 
@@ -28,7 +31,6 @@ describe('drawbridge help', () => {
   });
 
   test('prints colours on a terminal only, and none with NO_COLOR', async ({ host }) => {
-    const { executable } = await import('../helpers/executable.ts');
     const onTerminal = async (env: string) => host.sh(`${env} script -qec '${executable} help' /dev/null`);
     expect(await onTerminal('TERM=xterm')).toContain('\u001b[');
     expect(await onTerminal('TERM=xterm NO_COLOR=1')).not.toContain('\u001b[');
@@ -36,28 +38,104 @@ describe('drawbridge help', () => {
   });
 });
 
+const env = { PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', HOME: '/run' };
+const terminal = join(import.meta.dirname, '../helpers/terminal.py');
+
+/** The executable in PATH, a policy and a container to name. */
+async function prepare(host: Host): Promise<void> {
+  await host.sh(
+    `ln -s ${executable} /usr/local/bin/drawbridge; mkdir -p /etc/drawbridge/policies; echo {} > /etc/drawbridge/policies/work.json`,
+  );
+  await attach(host, shipped('20-interface-only'), 'web0');
+}
+
 describe('drawbridge completion', () => {
   const complete = `
     eval "$(drawbridge completion bash)"
     offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _drawbridge; echo "\${COMPREPLY[*]}"; }`;
 
   test('completes commands, their second words, options and values in bash', async ({ host }) => {
-    const { executable } = await import('../helpers/executable.ts');
-    await host.sh(
-      `ln -s ${executable} /usr/local/bin/drawbridge; mkdir -p /etc/drawbridge/policies; echo {} > /etc/drawbridge/policies/work.json`,
-    );
+    await prepare(host);
     const offered = await host.run([
       'bash',
       '-ec',
       `${complete}
-      offer drawbridge ex; offer drawbridge policy ''; offer drawbridge graph --format m; offer drawbridge clean --d; offer drawbridge policy show wo`,
+      offer drawbridge ex; offer drawbridge policy ''; offer drawbridge graph --format m; offer drawbridge clean --d; offer drawbridge policy show wo; offer drawbridge explain we; offer drawbridge completion f`,
     ]);
-    expect(offered.split('\n').slice(0, 5)).toEqual(['explain', 'check show diff', 'mermaid', '--dry-run', 'work']);
+    expect(offered.trimEnd().split('\n')).toEqual([
+      'explain',
+      'check show diff',
+      'mermaid',
+      '--dry-run',
+      'work',
+      'web0',
+      'fish',
+    ]);
   });
 
-  test('prints scripts for zsh and fish, and knows no other shell', async ({ host }) => {
-    expect((await drawbridge(host, ['completion', 'zsh'])).stdout).toMatch(/^#compdef drawbridge/);
-    expect((await drawbridge(host, ['completion', 'fish'])).stdout).toContain("-a 'explain' -d 'Say whether");
+  test('completes them in fish, each with what it means', async ({ host }) => {
+    await prepare(host);
+    const offered = async (line: string) =>
+      host.sh(
+        `drawbridge completion fish > /run/drawbridge.fish; fish --no-config -c 'source /run/drawbridge.fish; complete -C "$argv"' '${line}'`,
+        { env },
+      );
+    expect(await offered('drawbridge ex')).toMatch(/^explain\tSay whether a container/);
+    expect(await offered('drawbridge policy ')).toMatch(/^check\t.*\ndiff\t.*\nshow\t.*\n$/);
+    expect(await offered('drawbridge policy show w')).toBe('work\n');
+    expect(await offered('drawbridge explain we')).toBe('web0\n');
+    expect(await offered('drawbridge watch --container we')).toMatch(/^web0\t/);
+    expect(await offered('drawbridge graph --format m')).toMatch(/^mermaid\t/);
+    expect(await offered('drawbridge clean --d')).toMatch(/^--dry-run\tList what/);
+    expect(await offered('drawbridge policy check /etc/drawbridge/pol')).toContain('/etc/drawbridge/policies/');
+    expect(await offered('drawbridge completion z')).toBe('zsh\n');
+    // Not the files of the folder where it is no file that is wanted.
+    expect(await offered('drawbridge list /et')).toBe('');
+  });
+
+  test('completes them in zsh, each with what it means', async ({ host }) => {
+    await prepare(host);
+    await host.sh('mkdir -p /run/zsh; drawbridge completion zsh > /run/zsh/_drawbridge', { env });
+    /** What stands on the screen after the line was typed and TAB was pressed. */
+    const typed = async (...lines: string[]) => {
+      const setUp = 'PS1="rea""dy> "; fpath=(/run/zsh $fpath); autoload -U compinit; compinit -u -D; cd /run\n';
+      const keys = [
+        ['', setUp],
+        ...lines.flatMap((line) => [
+          ['ready> ', `${line}\t`],
+          ['', '\u0003'],
+        ]),
+        ['ready> ', 'exit 0\n'],
+      ];
+      const screen = await host.run(['python3', '-I', terminal, '100', JSON.stringify(keys), 'zsh', '-f', '-i'], {
+        env: { ...env, TERM: 'xterm' },
+        timeout: 60_000,
+      });
+      return stripVTControlCharacters(screen).replaceAll('\r', '');
+    };
+    const screen = await typed(
+      'drawbridge exp',
+      'drawbridge policy ',
+      'drawbridge policy show wo',
+      'drawbridge explain we',
+      'drawbridge watch --container we',
+      'drawbridge graph --format me',
+      'drawbridge clean --dr',
+    );
+    for (const words of [
+      'drawbridge explain ',
+      'drawbridge policy show work',
+      'drawbridge explain web0',
+      'drawbridge watch --container web0',
+      'drawbridge graph --format mermaid',
+      'drawbridge clean --dry-run',
+    ])
+      expect(screen).toContain(words);
+    expect(screen).toMatch(/^check +-- Find what is wrong with policy files/m);
+    expect(screen).not.toMatch(/command not found|parse error|_arguments/);
+  });
+
+  test('knows no other shell', async ({ host }) => {
     expect(await drawbridge(host, ['completion', 'csh'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('bash, zsh, fish'),
@@ -76,5 +154,18 @@ describe('drawbridge man', () => {
       });
       expect(stdout.split('\n').filter((line) => line.startsWith("'"))).toEqual([]);
     }
+  });
+
+  test('prints pages that mandoc has nothing to say against, and that read well', async ({ host }) => {
+    for (const name of ['', ...shown.map((command) => command.name)]) {
+      const { stdout } = await drawbridge(host, ['man', ...name.split(' ').filter((word) => word !== '')]);
+      const { stdout: complaints } = await host.exec(['mandoc', '-T', 'lint', '-W', 'warning'], { input: stdout });
+      // A page that is made of a table has no date of its own.
+      const told = complaints.split('\n').filter((line) => line !== '' && !line.includes('missing date'));
+      expect({ name, told }).toEqual({ name, told: [] });
+    }
+    const { stdout } = await drawbridge(host, ['man', 'explain']);
+    const page = await host.run(['mandoc', '-T', 'ascii', '-O', 'width=78'], { input: stdout });
+    await expect(page.replaceAll(/.\x08/g, '')).toMatchFileSnapshot('golden/man-explain.txt');
   });
 });
