@@ -14,7 +14,7 @@ export interface Monitor {
   stop(): void;
 }
 
-/** Milliseconds after which a monitor that ended is started again. */
+/** Milliseconds that a monitor has to have run to be started again at once when it ends; another one waits as long. */
 const pause = 1000;
 /** Milliseconds that a monitor takes to begin to listen; what happens meanwhile is found by the look after the gap. */
 const settling = 100;
@@ -35,6 +35,7 @@ export function startMonitor(program: string, args: readonly string[], { onLine,
 
   function start(): void {
     if (isStopped) return;
+    const began = performance.now();
     const started = spawn(findProgram(program) ?? program, args, {
       env: { LC_ALL: 'C', HOME: '/dev/null' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -54,7 +55,7 @@ export function startMonitor(program: string, args: readonly string[], { onLine,
     started.on('error', () => {});
     started.on('close', () => {
       clearTimeout(timer);
-      if (!isStopped) timer = setTimeout(start, pause);
+      if (!isStopped) timer = setTimeout(start, Math.max(0, began + pause - performance.now()));
     });
   }
 }

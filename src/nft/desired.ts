@@ -22,6 +22,8 @@ const contributors: readonly Contributor[] = [
   { elements: wallsElements },
 ];
 
+const claims = new WeakMap<AttachmentRecord, Claim>();
+
 /**
  * Everything that our tables hold for an attachment. Nothing while its ADD is under way: the elements come
  * in one transaction when the links stand, and the record says "ready" from just before that.
@@ -29,6 +31,12 @@ const contributors: readonly Contributor[] = [
  * Throws a RangeError for a record with an interface name that no rule can name.
  */
 export function desired(record: AttachmentRecord): Claim {
+  const claim = claims.get(record) ?? workOut(record);
+  claims.set(record, claim);
+  return claim;
+}
+
+function workOut(record: AttachmentRecord): Claim {
   const { key, createdAt } = record;
   if (record.state === 'adding') return { key, createdAt, elements: [], groups: [] };
   const elements = contributors.flatMap((contributor) => contributor.elements(record));

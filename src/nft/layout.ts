@@ -136,6 +136,16 @@ export const tables: Readonly<Record<TableName, string>> = {
   'bridge drawbridge': tableText('bridge drawbridge'),
 };
 
+/**
+ * Commands that give a chain of the layout its rules again; undefined when the layout has no such chain. The chain is
+ * declared as well: where it is gone, adding to it makes it.
+ */
+export function restoredChain(table: TableName, chain: string): string | undefined {
+  const body = new RegExp(`^  chain ${chain} \\{\n(?:    .*\n)*  \\}$`, 'm').exec(declarations[table])?.[0];
+  if (body === undefined) return undefined;
+  return `add chain ${table} ${chain}\nflush chain ${table} ${chain}\ntable ${table} {\n${body}\n}\n`;
+}
+
 function mark(kind: string, text: string): string {
   return `${kind}_${sha256(text).slice(0, 16)}`;
 }

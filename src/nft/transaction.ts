@@ -1,6 +1,6 @@
 import { elementId, type Element, type TableName } from './element.ts';
 import type { RuleGroup } from './group.ts';
-import { groupMark, layoutMark, markElement, tables } from './layout.ts';
+import { groupMark, layoutMark, markElement, restoredChain, tables } from './layout.ts';
 import { quotedComment } from './quote.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
@@ -55,6 +55,20 @@ export function rebuildText({ groups, elements }: Contents): string {
     ...groups.flatMap(({ id, add }) => [`add set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
     ...bulk('add', elements),
   ]);
+}
+
+/**
+ * Text that gives chains of the layout, and the chains of groups, their rules again and touches nothing else; undefined for a
+ * chain that the layout does not have. It fails with ENOENT where the tables are not there.
+ */
+export function restoredChainsText(
+  chains: readonly { readonly table: TableName; readonly chain: string }[],
+  groups: readonly RuleGroup[],
+): string | undefined {
+  const restored = chains.map(({ table, chain }) => restoredChain(table, chain));
+  if (restored.includes(undefined)) return undefined;
+  const rules = groups.flatMap(({ add }) => add.filter((line) => / (?:chain|rule) /.test(line)));
+  return `${lines(assertions(groups))}${restored.join('')}${lines(rules)}`;
 }
 
 /** Text that removes both tables, whether they are there or not. */

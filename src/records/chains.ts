@@ -3,41 +3,63 @@
  * change with its version; so the expected words are had from nft too, from a copy of the tables in an empty network
  * namespace that ends with the program.
  *
- *   /run/drawbridge/listings/<hash of the text>.txt    what nft printed of that copy
+ *   /run/drawbridge/listings/<hash>.json    {"inet egress_out": "…", …}: what nft printed of the chains of our layout,
+ *                                           or of one policy; named by the hash of what was written
  */
 import { sha256 } from '../digest/sha256.ts';
 import { rmSync } from 'node:fs';
+import { policyChain } from '../egress/compile.ts';
 import { run } from '../host/run.ts';
 import { runDir } from '../host/paths.ts';
 import { desired } from '../nft/desired.ts';
 import type { RuleGroup } from '../nft/group.ts';
+import { layoutMark } from '../nft/layout.ts';
 import { rebuildText } from '../nft/transaction.ts';
 import type { AttachmentRecord } from './record.ts';
 import { readText, writeWhole } from './store.ts';
 
+/** A chain whose rules are not the ones that were written. */
+export interface ChangedChain {
+  readonly family: string;
+  readonly chain: string;
+  readonly isMissing: boolean;
+  /** The policy that it belongs to; absent: the layout. */
+  readonly group?: RuleGroup;
+}
+
 /** The chain that is there for operators to put a log rule into. */
 const operatorsChain = 'deny_log';
+
+/** What nft prints of chains, by "family name". */
+type Listing = ReadonlyMap<string, string>;
+
+/** The layout's chains, or those of one policy. */
+type Part = RuleGroup | 'layout';
 
 /**
  * Names the chains of our tables, and of the policy of an attachment, whose rules are not the ones that were written:
  * somebody removed, added or replaced one. Throws code 100 when nft cannot be run.
  */
 export async function findChangedChains(record: AttachmentRecord): Promise<string[]> {
-  return findChangedChainsOf(desired(record).groups);
+  return (await findChangedChainsOf(desired(record).groups)).map(describeChain);
 }
 
 /** As {@link findChangedChains}, for any number of policies at the price of one. */
-export async function findChangedChainsOf(groups: readonly RuleGroup[]): Promise<string[]> {
-  const text = rebuildText({ groups, elements: [] });
-  const file = `${runDir}/listings/${sha256(text).slice(0, 16)}.txt`;
-  const [found, remembered] = await Promise.all([listOurs(), readText(file) ?? listCopy(text)]);
-  const changed = differing(chainsOf(remembered), found);
-  if (changed.length === 0) {
-    if (readText(file) === undefined) writeWhole(file, remembered, `Cannot write "${file}"`);
-    return [];
-  }
-  // What is remembered may be in the words of an older nft.
-  return differing(chainsOf(await listCopy(text)), found);
+export async function findChangedChainsOf(groups: readonly RuleGroup[]): Promise<ChangedChain[]> {
+  const parts: Part[] = ['layout', ...groups];
+  const [found, remembered] = await Promise.all([listOurs(), listCopies(parts, (part) => recall(part))]);
+  const seen = new Map(parts.map((part) => [part, differing(part, remembered.get(part), found)] as const));
+  // What is remembered may be in the words of an older nft; what is missing needs none.
+  const suspects = parts.filter((part) => seen.get(part)?.some(({ isMissing }) => !isMissing));
+  const copies = suspects.length === 0 ? remembered : await listCopies(suspects, () => undefined);
+  return parts.flatMap((part) =>
+    suspects.includes(part) ? differing(part, copies.get(part), found) : (seen.get(part) ?? []),
+  );
+}
+
+/** For messages. */
+export function describeChain({ family, chain, isMissing }: ChangedChain): string {
+  return `${isMissing ? 'the' : 'rules of the'} chain "${chain}" in table "${family} drawbridge"`;
 }
 
 /** Removes what was remembered, with the tables. */
@@ -45,17 +67,47 @@ export function forgetListings(): void {
   rmSync(`${runDir}/listings`, { recursive: true, force: true });
 }
 
-async function listOurs(): Promise<Map<string, string>> {
+async function listOurs(): Promise<Listing> {
   const { stdout } = await run('nft', ['--stateless', '--terse', '--interactive'], { input: listing, env: noHistory });
   return chainsOf(stdout);
 }
 
-async function listCopy(text: string): Promise<string> {
+/** Listings of parts as they should be; those that `known` does not have are made, all at once, and remembered. */
+async function listCopies(
+  parts: readonly Part[],
+  known: (part: Part) => Listing | undefined,
+): Promise<Map<Part, Listing>> {
+  const listings = new Map(parts.map((part) => [part, known(part)] as const));
+  const unknown = parts.filter((part) => listings.get(part) === undefined);
+  if (unknown.length > 0) {
+    const copy = await listCopy(unknown.filter((part) => part !== 'layout'));
+    for (const part of unknown) {
+      const own = new Map([...copy].filter(([name]) => isOf(part, name)));
+      const file = fileOf(part);
+      writeWhole(file, JSON.stringify(Object.fromEntries(own)), `Cannot write "${file}"`);
+      listings.set(part, own);
+    }
+  }
+  return new Map([...listings].flatMap(([part, found]) => (found === undefined ? [] : [[part, found] as const])));
+}
+
+function recall(part: Part): Listing | undefined {
+  const text = readText(fileOf(part));
+  if (text === undefined) return undefined;
+  try {
+    return new Map(Object.entries(JSON.parse(text) as Record<string, string>));
+  } catch {
+    return undefined;
+  }
+}
+
+async function listCopy(groups: readonly RuleGroup[]): Promise<Listing> {
+  const text = rebuildText({ groups, elements: [] });
   const { stdout } = await run('unshare', ['--net', '--', 'nft', '--stateless', '--terse', '--interactive'], {
-    input: `${oneLineEach(text)}${listing}`,
+    input: `${oneLine(text)}\n${listing}`,
     env: noHistory,
   });
-  return stdout;
+  return chainsOf(stdout);
 }
 
 /** nft would write what it read to $HOME/.nft.history. */
@@ -63,13 +115,16 @@ const noHistory = { HOME: '/dev/null' };
 
 const listing = 'list table inet drawbridge\nlist table bridge drawbridge\nquit\n';
 
-/** A command a line, as nft reads them when they do not come from a file. */
-function oneLineEach(text: string): string {
-  return text.replaceAll(/\n(?!table |delete |add |create |$)\s*/gu, ' ; ');
+/**
+ * All commands as one line, as nft reads what does not come from a file: a line is a transaction, and a thousand of them
+ * take seconds. What sets hold is not listed anyway.
+ */
+function oneLine(text: string): string {
+  const commands = text.split('\n').filter((line) => line !== '' && !line.startsWith('add element '));
+  return commands.map((line) => line.trim()).join(' ; ');
 }
 
-/** Text of each chain, by "family name". */
-function chainsOf(text: string): Map<string, string> {
+function chainsOf(text: string): Listing {
   const chains = new Map<string, string>();
   let family = '';
   for (const block of text.split(/\n(?=table |\tchain )/u)) {
@@ -81,11 +136,28 @@ function chainsOf(text: string): Map<string, string> {
   return chains;
 }
 
-function differing(expected: ReadonlyMap<string, string>, found: ReadonlyMap<string, string>): string[] {
-  return [...expected].flatMap(([name, text]) => {
+function differing(part: Part, expected: Listing | undefined, found: Listing): ChangedChain[] {
+  return [...(expected ?? [])].flatMap(([name, text]) => {
     const present = found.get(name);
     if (present === text) return [];
-    const [family, chain] = name.split(' ');
-    return [`${present === undefined ? 'the' : 'rules of the'} chain "${chain}" in table "${family} drawbridge"`];
+    const [family = '', chain = ''] = name.split(' ');
+    const group = part === 'layout' ? {} : { group: part };
+    return [{ family, chain, isMissing: present === undefined, ...group }];
   });
+}
+
+function isOf(part: Part, name: string): boolean {
+  if (part === 'layout') return !name.startsWith('inet policy_');
+  const own = `inet ${policyChain(part.id)}`;
+  return name === own || name.startsWith(`${own}_`);
+}
+
+const files = new WeakMap<RuleGroup, string>();
+
+/** The rules of a policy may change with the version of this program while its id does not. */
+function fileOf(part: Part): string {
+  if (part === 'layout') return `${runDir}/listings/${layoutMark}.json`;
+  const known = files.get(part) ?? sha256([layoutMark, ...part.add].join('\n')).slice(0, 16);
+  files.set(part, known);
+  return `${runDir}/listings/${known}.json`;
 }

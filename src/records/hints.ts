@@ -22,7 +22,7 @@ import { portsOf } from '../ports/publication.ts';
 import type { AttachmentRecord } from './record.ts';
 import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
 
-/** Adds the hints of a record. Throws code 5. */
+/** Adds the hints of a record, those that are not there as they should be. Throws code 5. */
 export function writeHints(record: AttachmentRecord, run: string = runDir): void {
   for (const file of listFiles(record, run)) {
     const keys = readKeys(file);
@@ -30,8 +30,9 @@ export function writeHints(record: AttachmentRecord, run: string = runDir): void
   }
   const claim = desired(record);
   for (const name of sharedOf(claim)) {
-    const elements = claim.elements.filter(({ shared }) => shared === name);
-    writeUser(sharedFolder(name, run), record.key, JSON.stringify(elements));
+    const folder = sharedFolder(name, run);
+    const text = JSON.stringify(claim.elements.filter(({ shared }) => shared === name));
+    if (readText(`${folder}/${record.key}`) !== text) writeUser(folder, record.key, text);
   }
 }
 

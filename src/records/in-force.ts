@@ -3,6 +3,7 @@ import { applyTransaction } from '../host/nft.ts';
 import { distinctGroups, resolve, transition } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
+import type { RuleGroup } from '../nft/group.ts';
 import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
 import { forgetListings } from './chains.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
@@ -60,27 +61,48 @@ export interface RebuildOptions {
   readonly also?: readonly Element[];
 }
 
-/** Writes both tables whole from all records. Hints are written anew too: what harmed the tables may have harmed them. */
+/**
+ * Writes both tables whole from all records. Hints are looked after too: what harmed the tables may have harmed them.
+ * Called under the lock of the tables. Throws code 100.
+ */
 export async function rebuildTables({ timed, without, also = [] }: RebuildOptions = {}): Promise<Committed> {
   const { records, broken } = listRecords();
   const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
   ready.forEach((record) => writeHints(record));
   const claims = ready.map(desired);
-  const lasting = resolve(claims);
-  const passing = [
-    ...broken.flatMap(({ key }) => sharedElementsOf(key)),
-    ...also,
-    ...(await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []))).flat(),
-  ].filter((element) => !lasting.has(elementId(element)));
-  const elements = [...lasting.values(), ...new Map(passing.map((element) => [elementId(element), element])).values()];
-  if ((await applyTransaction(rebuildText({ groups: distinctGroups(claims), elements }))) === 'stale') {
+  const passing = await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []));
+  await writeTables({
+    groups: distinctGroups(claims),
+    lasting: resolve(claims),
+    broken,
+    passing: [...also, ...passing.flat()],
+  });
+  return { rebuilt: true, warnings: broken.map(describeBroken) };
+}
+
+/** What both tables are to hold. */
+export interface WholeTables {
+  readonly groups: readonly RuleGroup[];
+  /** Elements of attachments, by elementId(). */
+  readonly lasting: ReadonlyMap<string, Element>;
+  /** Records that cannot be read: what they share with others stays closed. */
+  readonly broken: readonly BrokenRecord[];
+  /** Timed elements; of several for one thing the last counts. */
+  readonly passing: readonly Element[];
+}
+
+/** Writes both tables whole, in one transaction. Called under the lock of the tables. Throws code 100. */
+export async function writeTables({ groups, lasting, broken, passing }: WholeTables): Promise<void> {
+  const others = [...broken.flatMap(({ key }) => sharedElementsOf(key)), ...passing];
+  const byId = new Map(others.map((element) => [elementId(element), element]));
+  const elements = [...lasting.values(), ...[...byId].flatMap(([id, element]) => (lasting.has(id) ? [] : element))];
+  if ((await applyTransaction(rebuildText({ groups, elements }))) === 'stale') {
     throw new CniError(
       codes.internal,
       'Cannot write the tables of rules: the text that was made of the records contradicts itself',
       'Run "drawbridge doctor"',
     );
   }
-  return { rebuilt: true, warnings: broken.map(describeBroken) };
 }
 
 /** For messages. */

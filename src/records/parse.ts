@@ -102,17 +102,28 @@ function readEgress(value: unknown): EgressRecord {
   if (egress['policyName'] !== undefined) text(egress, 'policyName');
   object(egress['policy'], '"policy"');
   const record = egress as unknown as EgressRecord;
-  return { ...record, policyId: idOf(record.policy) };
+  return { ...record, ...identified(record.policy) };
 }
 
-const ids = new Map<string, string>();
+const policies = new Map<string, { readonly policy: WeakRef<Policy>; readonly policyId: string }>();
 
-/** Throws for a policy that lacks a part. Many records hold the same one, and a long one takes a while. */
-function idOf(policy: Policy): string {
+/** Texts that are remembered before those are forgotten whose policy nobody has any more. */
+const mostPolicies = 1000;
+
+/**
+ * Many records hold the same policy, and a long one takes a while and some memory: each is there once for as long as
+ * somebody has it. Throws for a policy that lacks a part.
+ */
+function identified(policy: Policy): Pick<EgressRecord, 'policy' | 'policyId'> {
   const text = JSON.stringify(policy);
-  const id = ids.get(text) ?? policyId(policy);
-  ids.set(text, id);
-  return id;
+  const known = policies.get(text);
+  const same = known?.policy.deref();
+  if (known !== undefined && same !== undefined) return { policy: same, policyId: known.policyId };
+  if (policies.size >= mostPolicies)
+    for (const [old, { policy: held }] of policies) if (held.deref() === undefined) policies.delete(old);
+  const one = { policy: new WeakRef(policy), policyId: known?.policyId ?? policyId(policy) };
+  policies.set(text, one);
+  return { policy, policyId: one.policyId };
 }
 
 function object(value: unknown, what: string): Record<string, unknown> {

@@ -15,7 +15,12 @@ import type { Finding, Known } from './finding.ts';
 /** All records, and which of them are of containers that are gone. */
 export function readKnown(): Known {
   const { records, broken } = listRecords();
-  return { records, broken, dead: new Set(records.filter((record) => isDead(record)).map(({ key }) => key)) };
+  return { records, broken, dead: deadOf(records) };
+}
+
+/** Keys of those whose container is gone. */
+export function deadOf(records: readonly AttachmentRecord[]): Set<string> {
+  return new Set(records.filter((record) => isDead(record)).map(({ key }) => key));
 }
 
 /** Attachments of containers that are gone, and files that are no records. */
