@@ -1,38 +1,99 @@
-/** Run inside of the private host of agent.ts: writes the records of so many containers under so many policies, and their rules. */
+/**
+ * Run inside of the private host of agent.ts: connects so many containers under so many policies as ADD leaves them, without
+ * a process each: records, pairs of interfaces, rules. The far ends are all in one namespace, /run/netns/all.
+ */
 import { parsePolicy } from '../src/egress/parse.ts';
 import { policyId } from '../src/egress/policy-id.ts';
+import { applyBatch } from '../src/host/ip.ts';
 import { openNetns } from '../src/host/netns.ts';
+import { hardwareAddressOf } from '../src/links/hardware-address.ts';
 import { rebuild } from '../src/records/commit.ts';
-import { attachmentKey } from '../src/records/key.ts';
+import { attachmentKey, hostInterfaceOf } from '../src/records/key.ts';
+import type { AttachmentRecord } from '../src/records/record.ts';
 import { writeRecord } from '../src/records/store.ts';
 
 const [containers = 0, policies = 0, names = 0] = process.argv.slice(2).map(Number);
 const netns = '/run/netns/all';
 const { inode } = openNetns(netns);
+const conf = {
+  cniVersion: '1.1.0',
+  name: 'bench',
+  type: 'drawbridge',
+  bridge: 'drawbridge0',
+  isDefaultGateway: true,
+  ipMasq: true,
+  hairpinMode: true,
+  ipam: { type: 'host-local', ranges: [[{ subnet: '10.88.0.0/16' }], [{ subnet: 'fd00:88::/64' }]] },
+};
+const compiled = Array.from({ length: policies }, (_, place) => {
+  const each = names / policies;
+  const allow = Array.from({ length: each }, (__, index) => `n${place * each + index}.example.org:443`);
+  return parsePolicy({ mode: 'allowlist', allow }, 'the policy');
+});
+const records = Array.from({ length: containers }, (_, number) => record(number));
+await applyBatch(
+  records.flatMap(({ link }, number) => [
+    `link add ${link?.hostInterface} up type veth peer name e${number} netns ${netns}`,
+    `link set dev ${link?.hostInterface} master drawbridge0`,
+    `link set dev ${link?.hostInterface} type bridge_slave hairpin on isolated on`,
+  ]),
+);
+// The first container speaks; the others are there.
+const [first] = records;
+await applyBatch(
+  [
+    `link set dev e0 address ${first?.link?.mac} up`,
+    ...(first?.link?.addresses ?? []).flatMap(({ address, gateway }) => [
+      `addr add ${address} dev e0 ${address.includes(':') ? 'nodad' : ''}`,
+      `route add default via ${gateway}`,
+    ]),
+  ],
+  { netns },
+);
+records.forEach((one) => writeRecord(one));
+await rebuild();
 
-for (let number = 0; number < containers; number += 1) {
-  const place = number % policies;
-  const allow = Array.from(
-    { length: names / policies },
-    (_, index) => `n${place * (names / policies) + index}.example.org:443`,
-  );
-  const policy = parsePolicy({ mode: 'allowlist', allow }, 'the policy');
+function record(number: number): AttachmentRecord {
   const id = { network: 'bench', containerId: `c${number}`, ifname: 'eth0' };
-  writeRecord({
+  const key = attachmentKey(id);
+  const hostInterface = hostInterfaceOf(key);
+  const four = `10.88.${1 + Math.floor(number / 250)}.${1 + (number % 250)}`;
+  const six = `fd00:88::${(number + 256).toString(16)}`;
+  const mac = hardwareAddressOf(`drawbridge0 ${four}`);
+  const policy = compiled[number % policies];
+  if (policy === undefined) throw new RangeError('There has to be a policy');
+  return {
     version: 1,
     ...id,
-    key: attachmentKey(id),
+    key,
     netns,
     netnsInode: inode,
     createdAt: new Date().toISOString(),
     state: 'ready',
+    link: {
+      bridge: 'drawbridge0',
+      hostInterface,
+      mac,
+      mtu: 1500,
+      addresses: [
+        { address: `${four}/16`, gateway: '10.88.0.1' },
+        { address: `${six}/64`, gateway: 'fd00:88::1' },
+      ],
+      masquerade: true,
+      macspoofchk: false,
+      policed: true,
+      ports: [{ protocol: 'tcp', hostPort: 10_000 + number, containerPort: 80, families: [4, 6] }],
+      ipam: { type: 'host-local' },
+      conf,
+    },
     egress: {
       ingressInterface: 'drawbridge0',
-      addresses: [`10.88.${1 + Math.floor(number / 250)}.${1 + (number % 250)}`],
-      gateways: ['10.88.0.1'],
+      port: hostInterface,
+      mac,
+      addresses: [four, six],
+      gateways: ['10.88.0.1', 'fd00:88::1'],
       policy,
       policyId: policyId(policy),
     },
-  });
+  };
 }
-await rebuild();

@@ -1,5 +1,4 @@
 import { policiesFolder } from '../egress/load-policy.ts';
-import { startMonitor } from '../host/monitor.ts';
 import { runDir } from '../host/paths.ts';
 import { releaseEarlierBoots } from '../ipam/leases.ts';
 import { claimHost } from './claim.ts';
@@ -15,13 +14,16 @@ import { repairFirewalls } from './repair/firewalls.ts';
 import { repairGates } from './repair/gates.ts';
 import { repairLinks } from './repair/links.ts';
 import { Repairer } from './repair/repairer.ts';
-import { repairChains, repairTables, type TablesSource } from './repair/tables.ts';
+import { repairChains } from './repair/chains.ts';
+import { repairTables, type TablesSource } from './repair/tables.ts';
 import { serveProtocol } from './socket/protocol.ts';
 import { namesStatus, RepairHistory, type AgentStatus } from './status.ts';
 import { Sweep } from './sweep.ts';
 import { serviceManager } from './systemd.ts';
 import { watchFolder } from './watch/folder.ts';
-import { concernsOf } from './watch/nft-event.ts';
+import { rulesWord } from './watch/ip-event.ts';
+import { startMonitors } from './watch/monitors.ts';
+import { everythingOf } from './watch/sign.ts';
 
 export interface AgentOptions {
   readonly version: string;
@@ -41,6 +43,7 @@ export interface AgentOptions {
 const slowly = 30_000;
 /** Of those looks, every so many is at the rules too: they are watched, and comparing all of them costs a full host most. */
 const thorough = 10;
+const inKernel = ['tables', 'chains'] as const;
 /** Milliseconds; redirections last three times as long. */
 const tick = 10_000;
 
@@ -73,6 +76,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       state.load();
       return state.records;
     },
+    broken: () => state.broken,
     timed: (records) => names.timed(records),
   };
   const names = new NamesService({
@@ -102,13 +106,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   const repairer = new Repairer({
     repairs: {
-      tables: () => repairTables(tables),
+      tables: (scope) => repairTables(tables, scope),
       timed: async () => {
         await names.reopen();
         return [];
       },
-      chains: () => repairChains(tables),
-      links: async () => [...(await repairGates(state.records)), ...(await repairLinks(state.records))],
+      chains: (scope) => repairChains(tables, scope),
+      links: async (scope) => [
+        ...(scope === 'all' || scope.has(rulesWord) ? await repairGates(state.records) : []),
+        ...(await repairLinks(state.records, scope)),
+      ],
       firewalls: async () => {
         const { repaired, problems } = await repairFirewalls(state.records);
         for (const problem of problems) log.warn({ problem }, 'firewall');
@@ -134,6 +141,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   const sweep = new Sweep({
     ...options,
+    records: () => state.all,
     report: ({ what, attachment, error }) => {
       if (what === 'failed') log.error({ attachment, err: error }, 'cannot remove a dead attachment');
       else
@@ -160,7 +168,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     await state.loadServers(names.addresses);
     if (state.load()) await names.follow();
     looks += 1;
-    repairer.notice(looks % thorough === 0 ? ['links', 'firewalls', 'tables', 'chains'] : ['links', 'firewalls']);
+    repairer.notice(everythingOf('links', 'firewalls', ...(looks % thorough === 0 ? inKernel : [])));
     await sweep.run();
   };
 
@@ -204,14 +212,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
 
   const monitors = [
-    startMonitor('nft', ['monitor'], {
-      onLine: (line) => repairer.notice(concernsOf(line)),
-      onGap: () => repairer.notice(['tables', 'timed', 'chains', 'firewalls']),
-    }),
-    startMonitor('ip', ['monitor', 'link', 'address', 'rule', 'netconf'], {
-      onLine: () => repairer.notice(['links']),
-      onGap: () => repairer.notice(['links']),
-    }),
+    ...startMonitors((signs) => repairer.notice(signs)),
     watchFolder(`${runDir}/attachments`, 0o700, () => void follow()),
     watchFolder(policiesFolder, 0o755, () => void applyPolicies()),
   ];

@@ -13,14 +13,20 @@ const leastPause = 100;
 export class HostState {
   readonly #read = new Map<string, { stamp: string; record: AttachmentRecord | BrokenRecord }>();
   #records: readonly AttachmentRecord[] = [];
+  #all: readonly AttachmentRecord[] = [];
   #broken: readonly BrokenRecord[] = [];
   #servers: readonly string[] = [];
   #work: NamesWork = namesWork([], []);
   #loadedAt = -Infinity;
 
-  /** Attachments that stand. */
+  /** Attachments that stand; the same array for as long as nothing changes. */
   get records(): readonly AttachmentRecord[] {
     return this.#records;
+  }
+
+  /** Those whose ADD is under way, or was cut short, too. */
+  get all(): readonly AttachmentRecord[] {
+    return this.#all;
   }
 
   get broken(): readonly BrokenRecord[] {
@@ -67,7 +73,8 @@ export class HostState {
   #rebuild(): void {
     const all = [...this.#read.values()].map(({ record }) => record);
     this.#broken = all.filter(isBroken);
-    this.#records = all.filter((record): record is AttachmentRecord => !isBroken(record) && record.state === 'ready');
+    this.#all = all.filter((record): record is AttachmentRecord => !isBroken(record));
+    this.#records = this.#all.filter(({ state }) => state === 'ready');
     const work = namesWork(this.#records, this.#servers);
     const isSame = JSON.stringify(work.refreshed) === JSON.stringify(this.#work.refreshed);
     this.#work = isSame ? { ...work, refreshed: this.#work.refreshed } : work;

@@ -1,7 +1,10 @@
-import { findRecords, readKnown } from '../cli/clean/records.ts';
+import { deadOf, findRecords } from '../cli/clean/records.ts';
 import type { Finding } from '../cli/clean/finding.ts';
+import type { AttachmentRecord } from '../records/record.ts';
 
 export interface SweepOptions {
+  /** All attachments that there are records of. */
+  readonly records: () => readonly AttachmentRecord[];
   /** Remove what stayed dead for the grace period. */
   readonly clean: boolean;
   /** Seconds from when it was first seen dead: a runtime that is slow with its DEL goes first. */
@@ -40,8 +43,8 @@ export class Sweep {
     if (this.#isAtIt) return;
     this.#isAtIt = true;
     try {
-      const known = readKnown();
-      const findings = findRecords({ ...known, broken: [] });
+      const records = this.#options.records();
+      const findings = findRecords({ records, broken: [], dead: deadOf(records) });
       const before = this.#dead;
       this.#dead = new Map(
         findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding, now)]),
@@ -49,8 +52,6 @@ export class Sweep {
       for (const [id, dead] of this.#dead)
         if (!before.has(id)) this.#options.report({ what: 'found', attachment: dead });
       if (this.#options.clean) for (const finding of findings) await this.#remove(finding, now);
-    } catch {
-      // The records cannot be listed: the next look says whether that lasts.
     } finally {
       this.#isAtIt = false;
     }

@@ -11,21 +11,32 @@ import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
 import { planPair } from '../../links/pair.ts';
 import { isolatesPort } from '../../plugins/egress-policy/enforce.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
+import type { Scope } from '../watch/sign.ts';
+import { forwardingWord } from '../watch/ip-event.ts';
 
 type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
 
 /**
- * Puts back bridges, their addresses, and their ports, with the plans of ADD. Returns what was repaired, one sentence
- * each. A container whose interface is gone is nobody's to repair, and one that is down may be about to be removed.
+ * Puts back bridges, their addresses, and their ports, with the plans of ADD: those that are named (watch/ip-event.ts).
+ * Returns what was repaired, one sentence each. A container whose interface is gone is nobody's to repair, and one that is
+ * down may be about to be removed.
  *
  * Throws code 100 or 102 when something cannot be put back.
  */
-export async function repairLinks(records: readonly AttachmentRecord[]): Promise<string[]> {
-  const present = records.filter((record) => existsSync(`/sys/class/net/${portOf(record)}`));
+export async function repairLinks(records: readonly AttachmentRecord[], scope: Scope = 'all'): Promise<string[]> {
+  const isNamed = (name: string): boolean => scope === 'all' || scope.has(name);
+  const plans = bridgePlans(records).filter(
+    ({ plan: { name, gatewayInterface } }) => isNamed(name) || isNamed(gatewayInterface) || isNamed(forwardingWord),
+  );
   const repaired: string[] = [];
-  for (const plan of bridgePlans(present.filter(isLinked))) repaired.push(...(await repairBridge(plan)));
-  for (const record of present) repaired.push(...(await unlessGone(repairPort(record))));
+  for (const { plan, users } of plans) if (users.some(isPresent)) repaired.push(...(await repairBridge(plan)));
+  for (const record of records)
+    if (isNamed(portOf(record)) && isPresent(record)) repaired.push(...(await unlessGone(repairPort(record))));
   return repaired;
+}
+
+function isPresent(record: AttachmentRecord): boolean {
+  return existsSync(`/sys/class/net/${portOf(record)}`);
 }
 
 /** A DEL takes interfaces away at any moment. */
@@ -38,14 +49,30 @@ async function unlessGone(repair: Promise<string[]>): Promise<string[]> {
   }
 }
 
+interface UsedBridge {
+  readonly plan: BridgePlan;
+  readonly users: readonly AttachmentRecord[];
+}
+
+const known = new WeakMap<readonly AttachmentRecord[], readonly UsedBridge[]>();
+
 /** One plan for each bridge and VLAN that has containers: what differs between their confs adds up in `keep`. */
-function bridgePlans(records: readonly LinkedRecord[]): BridgePlan[] {
-  const plans = records.map(({ link }) => {
-    const conf = confOf(link);
-    const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
-    return planBridge({ ...conf, bridge: link.bridge, mtu: link.mtu, gateways, routeLocalnet: true });
-  });
-  return [...new Map(plans.map((plan) => [JSON.stringify(plan), plan])).values()];
+function bridgePlans(records: readonly AttachmentRecord[]): readonly UsedBridge[] {
+  const found = known.get(records);
+  if (found !== undefined) return found;
+  const users = records.filter(isLinked).map((record) => ({ record, plan: planOf(record.link) }));
+  const byPlan = Map.groupBy(users, ({ plan }) => JSON.stringify(plan));
+  const plans = [...byPlan.values()].flatMap((group) =>
+    group[0] === undefined ? [] : [{ plan: group[0].plan, users: group.map(({ record }) => record) }],
+  );
+  known.set(records, plans);
+  return plans;
+}
+
+function planOf(link: LinkRecord): BridgePlan {
+  const conf = confOf(link);
+  const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
+  return planBridge({ ...conf, bridge: link.bridge, mtu: link.mtu, gateways, routeLocalnet: true });
 }
 
 async function repairBridge(plan: BridgePlan): Promise<string[]> {
@@ -115,8 +142,12 @@ function vlanLines(link: LinkRecord, conf: LinkConf): readonly string[] {
   return planPair({ ...conf, ...link, netns: '/', ifname: 'eth0', addresses: [], routes: [], ipv6: hasIpv6() }).vlans;
 }
 
-function confOf({ conf, bridge }: LinkRecord): LinkConf {
-  return parseLinkConf(new Fields(conf), { defaultBridge: bridge });
+const confs = new WeakMap<LinkRecord, LinkConf>();
+
+function confOf(link: LinkRecord): LinkConf {
+  const conf = confs.get(link) ?? parseLinkConf(new Fields(link.conf), { defaultBridge: link.bridge });
+  confs.set(link, conf);
+  return conf;
 }
 
 function portOf({ link, egress }: AttachmentRecord): string {

@@ -1,7 +1,7 @@
-import type { Concern } from '../watch/nft-event.ts';
+import type { Concern, Scope, Sign } from '../watch/sign.ts';
 
-/** Looks after one thing: compares, puts back, and returns what it put back. */
-export type Repair = () => Promise<readonly string[]>;
+/** Looks after one thing: compares what is named of it, puts back, and returns what it put back. */
+export type Repair = (scope: Scope) => Promise<readonly string[]>;
 
 export interface RepairerOptions {
   readonly repairs: Readonly<Record<Concern, Repair>>;
@@ -19,8 +19,11 @@ export interface RepairReport {
   readonly took: number;
 }
 
-/** Milliseconds: a transaction is told line by line, and programs run in rows. */
-const together = 10;
+/**
+ * Milliseconds: a transaction is told line by line, and programs run in rows. Where a table goes, its rules are told of
+ * first; by then it is known that they went with it.
+ */
+const together: Readonly<Record<Concern, number>> = { tables: 10, timed: 40, chains: 40, links: 10, firewalls: 10 };
 
 /** Milliseconds between looks: other firewalls are listed whole, and some programs rewrite them every second. */
 const leastPause: Readonly<Record<Concern, number>> = { tables: 50, timed: 50, chains: 200, links: 50, firewalls: 300 };
@@ -37,6 +40,8 @@ const stuckAfter = 120_000;
 class Watch {
   /** When the first change was noticed that has not been looked at. */
   noticed: number | undefined;
+  /** What of it may be lost. */
+  scope: 'all' | Set<string> = new Set();
   lookedAt = -Infinity;
   beganAt = 0;
   /** Looks in a row that had something to put back, or failed. */
@@ -60,10 +65,12 @@ export class Repairer {
   }
 
   /** Something changed: looks soon. */
-  notice(concerns: readonly Concern[]): void {
-    for (const concern of concerns) {
+  notice(signs: readonly Sign[]): void {
+    for (const { concern, of } of signs) {
       const watch = this.#watchOf(concern);
       watch.noticed ??= performance.now();
+      if (of === undefined) watch.scope = 'all';
+      else if (watch.scope !== 'all') watch.scope.add(of);
       this.#plan(concern, watch);
     }
   }
@@ -77,6 +84,7 @@ export class Repairer {
       const watch = this.#watchOf(concern);
       await watch.working;
       watch.noticed ??= performance.now();
+      watch.scope = 'all';
       await this.#begin(concern, watch);
     }
   }
@@ -95,16 +103,17 @@ export class Repairer {
   }
 
   #plan(concern: Concern, watch: Watch): void {
-    if (watch.working !== undefined || watch.noticed === undefined || this.#isStopped) return;
+    if (watch.working !== undefined || watch.timer !== undefined || watch.noticed === undefined || this.#isStopped)
+      return;
     const pause = Math.min(leastPause[concern] * 2 ** Math.max(0, watch.inARow - patience), longestBackOff);
-    const dueAt = Math.max(watch.noticed + together, watch.lookedAt + pause);
-    clearTimeout(watch.timer);
+    const dueAt = Math.max(watch.noticed + together[concern], watch.lookedAt + pause);
     watch.timer = setTimeout(() => void this.#begin(concern, watch), Math.max(0, dueAt - performance.now()));
   }
 
   async #begin(concern: Concern, watch: Watch): Promise<void> {
     if (this.#isStopped) return;
     clearTimeout(watch.timer);
+    watch.timer = undefined;
     watch.working ??= this.#look(concern, watch).finally(() => {
       watch.working = undefined;
       this.#plan(concern, watch);
@@ -117,17 +126,20 @@ export class Repairer {
     // Those that are inside of the tables: while these are being put back there is nothing to compare.
     if (concern === 'timed' || concern === 'chains') await this.#watchOf('tables').working;
     const noticed = watch.noticed ?? performance.now();
+    const { scope } = watch;
     watch.noticed = undefined;
+    watch.scope = new Set();
     watch.beganAt = performance.now();
     const took = (): number => performance.now() - noticed;
     try {
-      const repaired = await repairs[concern]();
+      const repaired = await repairs[concern](scope);
       watch.inARow = repaired.length === 0 ? 0 : watch.inARow + 1;
       if (repaired.length > 0) report({ concern, repaired, took: took() });
       else well?.(concern);
     } catch (problem) {
       watch.inARow += 1;
       watch.noticed = performance.now();
+      watch.scope = 'all';
       report({ concern, repaired: [], problem, took: took() });
     }
     watch.lookedAt = performance.now();

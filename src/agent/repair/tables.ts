@@ -1,81 +1,90 @@
 import { withLock } from '../../host/lock.ts';
-import { tryTransaction } from '../../host/nft.ts';
-import { distinctGroups, resolve } from '../../nft/change.ts';
-import { desired } from '../../nft/desired.ts';
-import type { Element } from '../../nft/element.ts';
-import { comparisonTexts } from '../../nft/transaction.ts';
-import { findChangedChainsOf } from '../../records/chains.ts';
-import { rebuildTables } from '../../records/in-force.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
-import { policyOfSet } from '../policy-of-set.ts';
+import { applyTransaction, tryTransaction } from '../../host/nft.ts';
+import { elementId, type Element } from '../../nft/element.ts';
+import { changeText, comparisonTexts, type Contents } from '../../nft/transaction.ts';
 import { rememberedElements } from '../../plugins/egress-policy/names.ts';
+import { writeTables } from '../../records/in-force.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import type { BrokenRecord } from '../../records/store.ts';
+import { policyOfSet } from '../policy-of-set.ts';
+import type { Scope } from '../watch/sign.ts';
+import { fixedWord } from '../watch/words.ts';
+import { expectedOf, partOf } from './expected.ts';
 
 export interface TablesSource {
-  /** The records as they are now, of attachments that stand. */
+  /** The records as they are now, of attachments that stand; the same array for as long as nothing changes. */
   readonly records: () => readonly AttachmentRecord[];
+  /** Files in place of records that cannot be read, as of the last call of `records`. */
+  readonly broken: () => readonly BrokenRecord[];
   /** Timed elements that the agent has in the kernel, of policies that these records still have. */
   readonly timed: (records: readonly AttachmentRecord[]) => readonly Element[];
 }
 
 /**
- * Compares our tables with the records, and writes them anew when something is missing or different. Returns what
- * was repaired, one sentence each.
+ * Compares our tables, or what of them is named, with the records, and puts back what is missing or different: by
+ * itself where that is possible, else by writing both tables anew. Returns what was repaired, one sentence each.
  *
  * The first look takes no lock, so that it is in nobody's way; an ADD or a DEL that is half done looks like a loss
  * then, and no longer under the lock.
  *
  * Throws code 100 when the rules cannot be written, 11 when the lock is not to be had.
  */
-export async function repairTables(source: TablesSource): Promise<string[]> {
-  if (await isInForce(source)) return [];
+export async function repairTables(source: TablesSource, scope: Scope = 'all'): Promise<string[]> {
+  if (await isInForce(source, scope)) return [];
   return withLock('tables', 'repair', async () => {
-    if (await isInForce(source)) return [];
+    if (await isInForce(source, scope)) return [];
+    const part = scope === 'all' ? undefined : partOf(expectedOf(source.records()), scope);
+    if (part !== undefined && (await putBack(part)))
+      return [`${part.elements.slice(0, 3).map(elementId).join(', ')}${andMore(part.elements)} had been deleted`];
     await rebuild(source);
     return ['Our tables of rules were not as the records say, and were written anew'];
   });
 }
 
 /**
- * The same for the rules inside of our chains: `nft` says what they should look like, in a namespace of its own. That
- * takes a while, so nobody is kept waiting for it by a lock: two looks in a row have to find a difference, since one alone
- * may have met an ADD half way. A table that is not there at all is left to {@link repairTables}.
+ * Writes both tables anew out of what is in memory. What the agent has open lasts at least as long as what is
+ * remembered of it; so the files are read for those policies alone of which it has nothing open, and for each of them
+ * once.
  */
-export async function repairChains(source: TablesSource): Promise<string[]> {
-  if ((await changedChains(source)).length === 0 || !(await isInForce(source))) return [];
-  const changed = await changedChains(source);
-  if (changed.length === 0) return [];
-  await withLock('tables', 'repair', () => rebuild(source));
-  return [
-    `Somebody changed ${changed.slice(0, 3).join(', ')}${changed.length > 3 ? ` and ${changed.length - 3} more` : ''}; our tables were written anew`,
-  ];
+export async function rebuild(source: TablesSource): Promise<void> {
+  const records = source.records();
+  const { groups, lasting } = expectedOf(records);
+  const kept = source.timed(records);
+  const known = new Set(kept.map(({ set }) => policyOfSet(set)));
+  const others = new Map(
+    records.flatMap((record) => {
+      const id = record.egress?.policyId;
+      return id === undefined || known.has(id) ? [] : [[id, record] as const];
+    }),
+  );
+  const remembered = await Promise.all([...others.values()].map(rememberedElements));
+  await writeTables({ groups, lasting, broken: source.broken(), passing: [...kept, ...remembered.flat()] });
 }
 
-async function isInForce({ records: read }: TablesSource): Promise<boolean> {
-  const records = read();
+/** The marks alone tell within milliseconds that a table is gone. */
+async function isInForce(source: TablesSource, scope: Scope): Promise<boolean> {
+  const records = source.records();
   if (records.length === 0) return true;
-  const claims = records.map(desired);
-  const { values, keys } = comparisonTexts([...resolve(claims).values()], distinctGroups(claims));
-  for (const text of [keys, values]) if ((await tryTransaction(text)) !== 'committed') return false;
+  if (scope !== 'all' && scope.has(fixedWord)) return false;
+  const expected = expectedOf(records);
+  const { elements, groups } = scope === 'all' ? expected : partOf(expected, scope);
+  if (scope !== 'all' && elements.length === 0 && groups.length === 0) return true;
+  const { keys: marks } = comparisonTexts([], []);
+  const { values, keys } = comparisonTexts(elements, groups);
+  for (const text of scope === 'all' ? [marks, keys, values] : [keys, values])
+    if ((await tryTransaction(text)) !== 'committed') return false;
   return true;
 }
 
-async function changedChains({ records: read }: TablesSource): Promise<string[]> {
-  const records = read();
-  return records.length === 0 ? [] : findChangedChainsOf(distinctGroups(records.map(desired)));
+/** Puts elements again; false where more than they is missing, or another element is in the way. */
+async function putBack({ elements, groups }: Contents): Promise<boolean> {
+  if (elements.length === 0 || groups.length > 0) return false;
+  return (
+    (await applyTransaction(changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements }))) ===
+    'committed'
+  );
 }
 
-/**
- * What the agent has open lasts at least as long as what is remembered of it; so the files are read for those policies
- * alone of which it has nothing open, and for each of them once.
- */
-async function rebuild({ records: read, timed: keep }: TablesSource): Promise<void> {
-  const kept = keep(read());
-  const known = new Set(kept.map(({ set }) => policyOfSet(set)));
-  const timed = async (record: AttachmentRecord): Promise<readonly Element[]> => {
-    const id = record.egress?.policyId;
-    if (id === undefined || known.has(id)) return [];
-    known.add(id);
-    return rememberedElements(record);
-  };
-  await rebuildTables({ timed, also: kept });
+function andMore({ length }: readonly unknown[]): string {
+  return length > 3 ? ` and ${length - 3} more elements` : '';
 }

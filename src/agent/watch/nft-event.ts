@@ -1,36 +1,57 @@
-/** Something of the host that can be lost, and that the agent looks after. */
-export type Concern = 'tables' | 'timed' | 'chains' | 'links' | 'firewalls';
+import { chainWord, elementWord, groupWord, fixedWord } from './words.ts';
+import { everythingOf, type Sign } from './sign.ts';
 
 /**
  * What a line of `nft monitor` gives reason to look at; nothing for what plugins and the agent do all day.
  *
- *   add table inet drawbridge
- *   delete element inet drawbridge egress4 { "drawbridge0" . 10.88.0.2 }
+ *   delete table inet drawbridge
+ *   delete element inet drawbridge egress4 { "drawbridge0" . 10.88.0.2 : goto policy_ab12 }
  *   insert rule ip filter FORWARD iifname "lo" counter packets 0 bytes 0 accept
- *   # new generation 7 by process 1164 (iptables)
  */
-export function concernsOf(line: string): readonly Concern[] {
-  if (/\blost\b/.test(line)) return ['tables', 'timed', 'chains', 'firewalls'];
-  const [verb = '', kind = '', family = '', table = '', set = ''] = line.split(' ', 5);
+export function signsOf(line: string): readonly Sign[] {
+  if (/\blost\b/.test(line)) return everythingOf('tables', 'timed', 'chains', 'firewalls');
+  const [verb = '', kind = '', family = '', table = '', name = ''] = line.split(' ', 5);
   if (!verbs.has(verb)) return [];
   if (table !== 'drawbridge' || (family !== 'inet' && family !== 'bridge'))
-    return kind === 'element' ? [] : ['firewalls'];
+    return kind === 'element' ? [] : [{ concern: 'firewalls' }];
   const isRemoval = verb === 'delete' || verb === 'destroy';
   switch (kind) {
     case 'table':
       // Whoever wrote it anew knows nothing of what the agent has open.
-      return isRemoval ? ['tables', 'timed'] : ['timed'];
+      return isRemoval ? everythingOf('tables', 'timed') : everythingOf('timed');
     case 'chain':
     case 'rule':
-      return ['chains'];
+      return [{ concern: 'chains', of: chainWord(family, name) }];
     case 'element':
-      return isRemoval && !comesAndGoes.test(set) ? ['tables'] : [];
+      return isRemoval ? lostElement(family, name, line) : [];
     default:
-      return isRemoval ? ['tables'] : [];
+      return isRemoval ? lostSet(name) : [];
   }
 }
 
 const verbs = new Set(['add', 'insert', 'replace', 'create', 'delete', 'destroy']);
 
-/** Sets whose elements are renewed by deleting and adding them, or run out. */
-const comesAndGoes = /^(?:dnsforce[46]|requalify[46]|denied[46]|policy_\w+_names)/;
+function lostElement(family: string, set: string, line: string): readonly Sign[] {
+  if (comesAndGoes.test(set)) return [];
+  if (listsRanges.test(set)) return [{ concern: 'tables', of: fixedWord }];
+  const group = groupOf(set);
+  if (group !== undefined) return [{ concern: 'tables', of: groupWord(group) }];
+  const [, key] = / \{ (.*?)(?: counter | timeout | expires | comment | : | \}$)/.exec(line) ?? [];
+  return [key === undefined ? { concern: 'tables' } : { concern: 'tables', of: elementWord(family, set, key) }];
+}
+
+/** A set without a name of its own goes with the rule that it is part of. */
+function lostSet(name: string): readonly Sign[] {
+  if (name.startsWith('__')) return [];
+  const group = groupOf(name);
+  return [group === undefined ? { concern: 'tables' } : { concern: 'tables', of: groupWord(group) }];
+}
+
+function groupOf(set: string): string | undefined {
+  return /^(?:policy|group)_([0-9a-z]+)/.exec(set)?.[1];
+}
+
+/** Sets whose elements are renewed by deleting and adding them, or run out: see the lists in egress/layout.ts and compile.ts. */
+const comesAndGoes = /^(?:dnsforce[46]|requalify[46]|denied[46]|policy_[0-9a-z]+_names)/;
+/** Sets that the layout itself fills. */
+const listsRanges = /^(?:metadata|bogon|private)[46]$/;

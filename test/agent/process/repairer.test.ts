@@ -19,7 +19,7 @@ describe('notice()', () => {
       looks += 1;
       return [];
     });
-    for (let change = 0; change < 100; change += 1) repairer.notice(['tables']);
+    for (let change = 0; change < 100; change += 1) repairer.notice([{ concern: 'tables' }]);
     await pause(150);
     expect(looks).toBe(1);
     await repairer.stop();
@@ -36,9 +36,9 @@ describe('notice()', () => {
       atOnce -= 1;
       return [];
     });
-    repairer.notice(['tables']);
+    repairer.notice([{ concern: 'tables' }]);
     await pause(40);
-    repairer.notice(['tables']);
+    repairer.notice([{ concern: 'tables' }]);
     await pause(300);
     expect([looks, most]).toEqual([2, 1]);
     await repairer.stop();
@@ -49,10 +49,10 @@ describe('notice()', () => {
     const { repairer } = make(async () => {
       looks += 1;
       // The repair is undone at once.
-      repairer.notice(['tables']);
+      repairer.notice([{ concern: 'tables' }]);
       return ['a rule was missing'];
     });
-    repairer.notice(['tables']);
+    repairer.notice([{ concern: 'tables' }]);
     await pause(1500);
     // 50 ms apart at first, then 100, 200, 400, 800.
     expect(looks).toBeLessThan(10);
@@ -67,7 +67,7 @@ describe('notice()', () => {
       if (looks === 1) throw new Error('nft is missing');
       return ['the rules were gone'];
     });
-    repairer.notice(['tables']);
+    repairer.notice([{ concern: 'tables' }]);
     await pause(300);
     expect(reports.map(({ repaired, problem }) => [repaired, problem !== undefined])).toEqual([
       [[], true],

@@ -1,0 +1,59 @@
+import { distinctGroups, resolve } from '../../nft/change.ts';
+import { desired } from '../../nft/desired.ts';
+import type { Element } from '../../nft/element.ts';
+import type { RuleGroup } from '../../nft/group.ts';
+import { groupMark } from '../../nft/layout.ts';
+import type { Contents } from '../../nft/transaction.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { elementWord, groupWord } from '../watch/words.ts';
+
+/** What our tables are to hold for records. */
+export interface Expected extends Contents {
+  /** By elementId(). */
+  readonly lasting: ReadonlyMap<string, Element>;
+  /** By the words that events have for them (watch/words.ts). */
+  readonly elementsByWord: ReadonlyMap<string, Element>;
+  readonly groupsByWord: ReadonlyMap<string, RuleGroup>;
+}
+
+const known = new WeakMap<readonly AttachmentRecord[], Expected>();
+
+/** Worked out once for each array: on a full host that takes a while, and looks come in rows. */
+export function expectedOf(records: readonly AttachmentRecord[]): Expected {
+  const found = known.get(records) ?? workOut(records);
+  known.set(records, found);
+  return found;
+}
+
+/** What of it words name. What they name besides is nobody's any more, and nothing is missing there. */
+export function partOf({ elementsByWord, groupsByWord }: Expected, words: ReadonlySet<string>): Contents {
+  const found = [...words];
+  return {
+    elements: found.flatMap((word) => elementsByWord.get(word) ?? []),
+    groups: [...new Set(found.flatMap((word) => groupsByWord.get(word) ?? []))],
+  };
+}
+
+function workOut(records: readonly AttachmentRecord[]): Expected {
+  const claims = records.map(desired);
+  const lasting = resolve(claims);
+  const elements = [...lasting.values()];
+  const groups = distinctGroups(claims);
+  return {
+    lasting,
+    elements,
+    groups,
+    elementsByWord: new Map(
+      elements.map((element) => [
+        elementWord(element.table.slice(0, element.table.indexOf(' ')), element.set, element.key),
+        element,
+      ]),
+    ),
+    // The set that stands for a group is named by a hash of its id.
+    groupsByWord: new Map(
+      groups.flatMap((group) =>
+        [group.id, groupMark(group.id).slice('group_'.length)].map((id) => [groupWord(id), group] as const),
+      ),
+    ),
+  };
+}

@@ -1,0 +1,21 @@
+import type { Sign } from './sign.ts';
+
+/** Words for what of the links may be lost, besides the names of interfaces. */
+export const rulesWord = ':rules';
+export const forwardingWord = ':forwarding';
+
+/**
+ * What a line of `ip monitor link address rule netconf` gives reason to look at.
+ *
+ *   4: veth1@if2: <BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue master drawbridge0 state UP
+ *   Deleted 2: drawbridge0    inet 10.88.0.1/16 scope global drawbridge0
+ *   Deleted 90:	from all iif drawbridge0 fwmark 0/0x10000 prohibit
+ *   inet all forwarding off
+ */
+export function linkSignOf(line: string): Sign | undefined {
+  if (/\blost\b/.test(line)) return { concern: 'links' };
+  if (/^(?:Deleted )?\d+:\s+from\b/.test(line)) return { concern: 'links', of: rulesWord };
+  const name = /^(?:Deleted )?(?:\d+:|inet6?) ([^\s:@]+)/.exec(line)?.[1];
+  if (name === undefined) return undefined;
+  return { concern: 'links', of: name === 'all' || name === 'default' ? forwardingWord : name };
+}
