@@ -1,0 +1,65 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8');
+}
+
+/** Files and folders of tests that a page names, and titles that follow the name of a file: `file` "title". */
+function namedIn(page: string): { files: string[]; titles: { file: string; title: string }[] } {
+  const text = read(page);
+  const files = [...text.matchAll(/`(test\/[^`\s{}*]+)`/gu)].map(([, file = '']) => file);
+  const titles = [...text.matchAll(/`(test\/[^`\s{}*]+\.ts)`,? "((?:[^"\\]|\\.)+)"/gu)].map(
+    ([, file = '', title = '']) => ({ file, title: title.replaceAll('\\"', '"') }),
+  );
+  return { files: [...new Set(files)], titles };
+}
+
+/** Whether the source of a test has a title: as written, whatever quotes it stands in. */
+function hasTitle({ file, title }: { file: string; title: string }): boolean {
+  const source = read(file).replaceAll("\\'", "'").replaceAll('\\"', '"');
+  return title.split('…').every((part) => source.includes(part.trim()));
+}
+
+describe.for(['SECURITY.md', 'README.md', 'ARCHITECTURE.md', 'test/faults/complaints.md'])('%s', (page) => {
+  test('names files of tests that exist, with titles that they have', () => {
+    const { files, titles } = namedIn(page);
+    expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+    expect(titles.filter((named) => !hasTitle(named))).toEqual([]);
+  });
+});
+
+describe('complaints.md', () => {
+  const rows = read('test/faults/complaints.md')
+    .split('\n')
+    .filter((line) => /^\| \d+ \|/u.test(line))
+    .map((line) => line.split(' | '));
+
+  test('has each complaint once, with the threads it comes from', () => {
+    expect(rows.map(([number = '']) => Number(number.slice(2)))).toEqual(Array.from({ length: 38 }, (_, at) => at + 1));
+    for (const [, , threads = ''] of rows)
+      expect(threads).toMatch(/^(?:[\w-]+#\d+|GHSA-[\w-]+)(?:, (?:[\w-]+#\d+|GHSA-[\w-]+))*$/u);
+  });
+
+  test('shows each by a test with its title, or by a sentence of the limits', () => {
+    const limits = read('README.md').split('\n## Limits\n')[1]?.split('\n## ')[0]?.replaceAll(/\s+/gu, ' ') ?? '';
+    for (const [number = '', , , shown = ''] of rows) {
+      const sentences = [...shown.matchAll(/README "([^"]+)"/gu)].map(([, sentence = '']) => sentence);
+      const titles = [...shown.matchAll(/`test\/[^`]+`,? "/gu)];
+      expect(titles.length + sentences.length, `complaint ${number}`).toBeGreaterThan(0);
+      for (const sentence of sentences) expect(limits).toContain(sentence);
+    }
+  });
+});
+
+describe('SECURITY.md', () => {
+  test('shows each defence by a test', () => {
+    const rows = read('SECURITY.md').split('## What a container may try')[1]?.split('\n## ')[0]?.split('\n') ?? [];
+    const defences = rows.filter((line) => line.startsWith('| ')).slice(1);
+    expect(defences.length).toBeGreaterThan(10);
+    expect(defences.filter((line) => !/`test\/[^`]+`[^|]*\|$/u.test(line))).toEqual([]);
+  });
+});
