@@ -98,6 +98,20 @@ export async function killAt(host: Host, point: KillPoint, { verb, conf, options
   return result.code === -9 || result.code === 137;
 }
 
+/** Runs a plugin for which a system call fails with an error when it makes it for the nth time. */
+export async function injectError(
+  host: Host,
+  { name, n, error }: { name: string; n: number; error: string },
+  { verb, conf, options }: Call,
+): Promise<CniResult> {
+  const trace = {
+    TRACE_FILE: '/dev/null',
+    TRACE_CALLS: name,
+    TRACE_MORE: `-e inject=${name}:error=${error}:when=${n}`,
+  };
+  return host.cni(verb, conf, { ...options, env: trace, program: `${tracers}/${String(conf['type'])}` });
+}
+
 export function describePoint(point: KillPoint): string {
   return point.kind === 'program' ? `${point.how} program ${point.n}` : `${point.name} ${point.n}`;
 }
