@@ -10,10 +10,7 @@ import { bridgeUse } from '../ports/masquerade.ts';
 import { sharedByOthers } from '../records/hints.ts';
 import { warn } from './warnings.ts';
 
-/**
- * Opens what foreign firewalls would close to a bridge, and tells of what stays closed. `again` is for who found our own
- * tables gone: whoever took them (`nft flush ruleset`) may have taken our accepts too.
- */
+/** Opens what foreign firewalls would close to a bridge, and tells of what stays closed. */
 export async function openFirewalls(bridge: string, options?: OpenOptions): Promise<void> {
   const warnings = await openForeignFirewalls(bridge, options);
   for (const { message, remedy } of warnings) warn(`${message}; ${remedy}`);

@@ -1,4 +1,5 @@
 import { CniError, codes } from '../cni/errors.ts';
+import { doubtNotes } from '../host/firewall/note.ts';
 import { applyTransaction } from '../host/nft.ts';
 import { distinctGroups, resolve, transition } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
@@ -95,6 +96,7 @@ export interface WholeTables {
 export async function writeTables({ groups, lasting, broken, passing }: WholeTables): Promise<void> {
   const others = [...broken.flatMap(({ key }) => sharedElementsOf(key)), ...passing];
   const byId = new Map(others.map((element) => [elementId(element), element]));
+  doubtNotes();
   const elements = [...lasting.values(), ...[...byId].flatMap(([id, element]) => (lasting.has(id) ? [] : element))];
   if ((await applyTransaction(rebuildText({ groups, elements }))) === 'stale') {
     throw new CniError(

@@ -9,6 +9,7 @@ import {
   isPermanentZoneOurs,
   markPermanentZone,
   readNote,
+  readTrustedNote,
   removeNote,
   widen,
   writeNote,
@@ -63,7 +64,7 @@ export async function openForeignFirewalls(
   if (!isPlainName(bridge)) return [unwritable(bridge)];
   const asked: Opening = { bridge, hostPorts, ingress };
   const enough = () => {
-    const note = again ? undefined : readNote(bridge);
+    const note = again ? undefined : readTrustedNote(bridge);
     return note !== undefined && covers(note, asked) ? note.warnings : undefined;
   };
   const latest = performance.now() + longestWait;

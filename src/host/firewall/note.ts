@@ -1,10 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { runDir, stateDir } from '../paths.ts';
 import type { HostPort, Opening } from './accepts.ts';
 
 /*
  * /run/drawbridge/firewall/<bridge>.json       a Note: what was opened for the bridge. While it is there, an ADD has
- *                                              nothing to do but read it.
+ *                                              nothing to do but read it. Its time is 0 when it is in doubt.
  * /var/lib/drawbridge/firewall/<bridge>        empty: the bridge's entry in firewalld's permanent configuration is
  *                                              ours. It outlives a reboot, as that entry does.
  */
@@ -31,6 +31,24 @@ export function readNote(bridge: string): Note | undefined {
     return note.version === 1 ? note : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** The same, of one that nobody doubts. */
+export function readTrustedNote(bridge: string): Note | undefined {
+  const time = statSync(noteFile(bridge), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return time === 0 ? undefined : readNote(bridge);
+}
+
+/**
+ * Whoever took our tables away (`nft flush ruleset`) may have taken our accepts in other firewalls too: the next who opens
+ * a bridge looks. To be called before the tables are there again, since from then on nothing tells that they were gone.
+ */
+export function doubtNotes(): void {
+  for (const bridge of openedBridges()) {
+    try {
+      utimesSync(noteFile(bridge), 0, 0);
+    } catch {}
   }
 }
 

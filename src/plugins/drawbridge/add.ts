@@ -205,9 +205,9 @@ async function putInForce(record: LinkedRecord, policy: PreparedPolicy | undefin
     const names = namesElements(record.egress, await policy.names);
     await enforce({ ...record, egress: record.egress }, names, { isFresh: true });
   } else {
-    const { warnings, rebuilt } = await commit({ put: record }, { timed: rememberedElements });
+    const { warnings } = await commit({ put: record }, { timed: rememberedElements });
     warnings.forEach(warn);
-    await openFirewalls(record.link.bridge, { again: rebuilt });
+    await openFirewalls(record.link.bridge);
   }
   (await flows).forEach(warn);
 }

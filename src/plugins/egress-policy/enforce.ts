@@ -41,9 +41,7 @@ export async function enforce(
     inForce.then(({ warnings }) => warnings.forEach(warn)),
     // A flow that began before the rules did has to be forgotten after they hold.
     (isFresh ? Promise.resolve() : inForce).then(async () => (await forgetFlowsOf(egress.addresses)).forEach(warn)),
-    inForce.then(async ({ rebuilt: again }) =>
-      openFirewalls(egress.ingressInterface, { ...firewallOptions(egress.policy), again }),
-    ),
+    inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(egress, inForce),
     isFresh ? undefined : isolatePort(egress),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
