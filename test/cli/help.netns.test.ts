@@ -96,41 +96,34 @@ describe('drawbridge completion', () => {
   test('completes them in zsh, each with what it means', async ({ host }) => {
     await prepare(host);
     await host.sh('mkdir -p /run/zsh; drawbridge completion zsh > /run/zsh/_drawbridge', { env });
-    /** What stands on the screen after the line was typed and TAB was pressed. */
-    const typed = async (...lines: string[]) => {
+    /** Types each line and TAB, and goes on when the words beside it are on the screen. Returns the screen. */
+    const typed = async (lines: Readonly<Record<string, string>>) => {
       const setUp = 'PS1="rea""dy> "; fpath=(/run/zsh $fpath); autoload -U compinit; compinit -u -D; cd /run\n';
       const keys = [
         ['', setUp],
-        ...lines.flatMap((line) => [
+        ...Object.entries(lines).flatMap(([line, words]) => [
           ['ready> ', `${line}\t`],
-          ['', '\u0003'],
+          [words, '\u0003'],
         ]),
         ['ready> ', 'exit 0\n'],
       ];
       const screen = await host.run(['python3', '-I', terminal, '100', JSON.stringify(keys), 'zsh', '-f', '-i'], {
         env: { ...env, TERM: 'xterm' },
-        timeout: 60_000,
+        timeout: 90_000,
       });
       return stripVTControlCharacters(screen).replaceAll('\r', '');
     };
-    const screen = await typed(
-      'drawbridge exp',
-      'drawbridge policy ',
-      'drawbridge policy show wo',
-      'drawbridge explain we',
-      'drawbridge watch --container we',
-      'drawbridge graph --format me',
-      'drawbridge clean --dr',
-    );
-    for (const words of [
-      'drawbridge explain ',
-      'drawbridge policy show work',
-      'drawbridge explain web0',
-      'drawbridge watch --container web0',
-      'drawbridge graph --format mermaid',
-      'drawbridge clean --dry-run',
-    ])
-      expect(screen).toContain(words);
+    const lines = {
+      'drawbridge exp': 'drawbridge explain',
+      'drawbridge policy ': 'show   -- Show a policy',
+      'drawbridge policy show wo': 'drawbridge policy show work',
+      'drawbridge explain we': 'drawbridge explain web0',
+      'drawbridge watch --container we': 'drawbridge watch --container web0',
+      'drawbridge graph --format me': 'drawbridge graph --format mermaid',
+      'drawbridge clean --dr': 'drawbridge clean --dry-run',
+    };
+    const screen = await typed(lines);
+    for (const words of Object.values(lines)) expect(screen).toContain(words);
     expect(screen).toMatch(/^check +-- Find what is wrong with policy files/m);
     expect(screen).not.toMatch(/command not found|parse error|_arguments/);
   });
