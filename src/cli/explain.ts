@@ -79,7 +79,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const { addresses, problems } = await findAddresses(asked, ground);
   const families = new Set(addressesOf(record).map((address) => address.includes(':')));
   const usable = asked.isName ? addresses.filter((address) => families.has(address.includes(':'))) : addresses;
-  const answers = await Promise.all(usable.map(async (address) => answerFor(address, asked, ground)));
+  const answers = await Promise.all(usable.map(async (address) => answerFor(address, asked, ground, records)));
   const overall = overallOf(asked, answers, record);
   const decisive = answers.find(({ rule }) => rule === overall.rule);
   const file = policyFileOf(record);
@@ -108,9 +108,16 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   };
 }
 
-async function answerFor(address: string, asked: Asked, ground: Ground): Promise<AddressAnswer> {
+async function answerFor(
+  address: string,
+  asked: Asked,
+  ground: Ground,
+  records: readonly AttachmentRecord[],
+): Promise<AddressAnswer> {
   const verdict = verdictOf(address, asked, ground);
-  const obstacles = verdict.rule === 'itself' ? [] : await findObstacles(ground.record, address);
+  const { protocol, port } = asked;
+  const way = { record: ground.record, address, protocol, ...(port === undefined ? {} : { port }), records };
+  const obstacles = verdict.rule === 'itself' ? [] : await findObstacles(way);
   return { address, ...verdict, open: ground.open.filter((one) => one.address === address), obstacles };
 }
 

@@ -91,6 +91,27 @@ const ailments: readonly {
   },
   { what: 'rules that are gone', make: 'nft flush ruleset', check: 'rules', severity: 'problem', mends: 'fix' },
   {
+    what: 'an element that is gone',
+    make: 'nft flush map inet drawbridge egress4',
+    check: 'rules',
+    severity: 'problem',
+    mends: 'fix',
+  },
+  {
+    what: 'a rule inside our chains that is gone',
+    make: 'nft flush chain inet drawbridge masquerading',
+    check: 'rules',
+    severity: 'problem',
+    mends: 'fix',
+  },
+  {
+    what: 'a rule that somebody put before those of a policy',
+    make: `nft insert rule inet drawbridge $(nft list chains | grep -o 'policy_[0-9a-f]*' | head -1) accept`,
+    check: 'rules',
+    severity: 'problem',
+    mends: 'fix',
+  },
+  {
     what: 'a REJECT before us',
     make: 'iptables-nft -I FORWARD -j REJECT',
     check: 'firewalls',

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { attach, drawbridge, schemaErrors, shipped, withPolicy } from './cli.ts';
-import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { startDns } from '../helpers/dns.ts';
+import { randomPolicy } from '../egress/random-policy.ts';
+import { describe, expect, test, type Container, type Host } from '../helpers/host.ts';
 
 async function writePolicy(host: Host, name: string, policy: object): Promise<void> {
   await host.sh(`mkdir -p /etc/drawbridge/policies; cat > /etc/drawbridge/policies/${name}.json`, {
@@ -242,4 +244,102 @@ describe('drawbridge explain and the kernel', () => {
       expect(told).toEqual(seen);
     });
   }
+
+  const isLong = process.env['DRAWBRIDGE_FAULTS'] === 'long';
+  const rounds = isLong ? 12 : 1;
+  test.for(Array.from({ length: rounds }, (_, round) => seed + round))(
+    'agree about random policies of containers on one bridge (seed %i)',
+    { timeout: 90_000 },
+    async (own, { host }) => {
+      const outside = await host.outside();
+      await outside.address(
+        '8.8.8.8',
+        '203.0.113.10',
+        '10.1.2.3',
+        '192.168.7.7',
+        '169.254.169.254',
+        '2606:4700::1111',
+        'fd00:1::3',
+      );
+      const name = 'api.example.org';
+      const { upstream } = await startDns(
+        host,
+        { [name]: { A: ['203.0.113.10'], AAAA: ['2606:4700::1111'], ttl: 600 } },
+        { where: outside, address: '192.0.2.2', port: 5353 },
+      );
+      const policy = fc.tuple(
+        randomPolicy,
+        fc.record(
+          {
+            isolation: fc.constantFrom('container', 'bridge', 'none'),
+            onDeny: fc.constantFrom('reject', 'drop'),
+            audit: fc.boolean(),
+            ipv6: fc.constantFrom('filter', 'disable'),
+          },
+          { requiredKeys: ['isolation'] },
+        ),
+        fc.boolean(),
+      );
+      const policies = fc.sample(policy, { seed: own, numRuns: 5 }).map(([{ allow, ...raw }, more, isNamed]) => ({
+        ...raw,
+        ...more,
+        dns: { upstream: [upstream] },
+        ...(raw.mode === 'allowlist' ? { allow: isNamed ? [...allow, `${name}:443`] : allow } : {}),
+      }));
+      const containers: Container[] = [];
+      for (const [index, one] of policies.entries())
+        containers.push(
+          await attach(
+            host,
+            withPolicy(one),
+            `c${index}`,
+            index === 0 ? { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80 }] } } : {},
+          ),
+        );
+      for (const where of [outside, host, ...containers])
+        for (const one of [53, 80, 443, 8080])
+          for (const proto of ['tcp', 'udp'] as const) await host.serve(where, { port: one, proto, reply: 'here' });
+      const siblings = (await drawbridge(host, ['list', '--json'])).json.flatMap(({ ips }: { ips: string[] }) =>
+        ips.map((ip) => ip.replace(/\/.*/, '')),
+      );
+      const targets = fc.tuple(
+        fc.constantFrom(
+          '8.8.8.8',
+          '203.0.113.10',
+          '10.1.2.3',
+          '192.168.7.7',
+          '169.254.169.254',
+          '2606:4700::1111',
+          'fd00:1::3',
+          '10.90.0.1',
+          '192.0.2.1',
+          'fd00:90::1',
+          ...siblings,
+        ),
+        port,
+        protocol,
+      );
+      const told: Record<string, string> = {};
+      const seen: Record<string, string> = {};
+      for (const [index, container] of containers.entries()) {
+        for (const [to, number, proto] of fc.sample(targets, { seed: own + index, numRuns: 10 })) {
+          const text = `${to.includes(':') ? `[${to}]` : to}:${number}/${proto}`;
+          const { json } = await drawbridge(host, ['explain', container.name, text, '--json']);
+          told[`${container.name} ${text}`] = json.verdict;
+          // A busy machine may be late, but what is allowed comes.
+          const patience = json.verdict === 'allow' ? 3000 : 300;
+          seen[`${container.name} ${text}`] =
+            (await host.fetch(container, to, number, { proto, timeout: patience })) === 'here' ? 'allow' : 'deny';
+        }
+        const byName = await drawbridge(host, ['explain', container.name, name, '--json']);
+        // Each address of a name on its own; a family that the container lacks is none of them.
+        told[`${container.name} ${name}`] = byName.json.addresses.find(
+          ({ address }: { address: string }) => address === '203.0.113.10',
+        )?.verdict;
+        seen[`${container.name} ${name}`] =
+          (await host.fetch(container, '203.0.113.10', 443, { timeout: 3000 })) === 'here' ? 'allow' : 'deny';
+      }
+      expect(told, JSON.stringify(policies)).toEqual(seen);
+    },
+  );
 });

@@ -5,7 +5,7 @@ import { CommandError, run } from '../../host/run.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, bridgeOf } from '../survey/words.ts';
+import { addressesOf, bridgeOf, portsOf, shortId } from '../survey/words.ts';
 
 /** What stops a packet whatever the policy says. */
 export interface Obstacle {
@@ -16,8 +16,19 @@ export interface Obstacle {
   readonly remedy: string;
 }
 
+/** A packet that may be stopped. */
+export interface Way {
+  readonly record: AttachmentRecord;
+  readonly address: string;
+  readonly protocol: string;
+  readonly port?: number;
+  /** All that is attached. */
+  readonly records: readonly AttachmentRecord[];
+}
+
 /** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
-export async function findObstacles(record: AttachmentRecord, address: string): Promise<Obstacle[]> {
+export async function findObstacles(way: Way): Promise<Obstacle[]> {
+  const { record, address } = way;
   const family = address.includes(':') ? 6 : 4;
   const source = addressesOf(record).find((own) => own.includes(':') === (family === 6));
   if (source === undefined) {
@@ -48,7 +59,36 @@ export async function findObstacles(record: AttachmentRecord, address: string): 
     // Without forwarding the kernel says "no route" whatever its tables have.
     ...(obstacle === undefined || forwarding.length > 0 ? [] : [obstacle]),
     ...firewalls,
+    ...(isLocal ? bridgedObstacle(way, family) : []),
   ];
+}
+
+/**
+ * br_netfilter translates a packet for a published port on its way through the bridge, and the bridge then hands it
+ * straight to the port of its container: unless that port and the sender's are isolated from each other.
+ */
+function bridgedObstacle({ record, records, protocol, port }: Way, family: 4 | 6): Obstacle[] {
+  const name = `bridge-nf-call-ip${family === 6 ? '6' : ''}tables`;
+  if (read(`/proc/sys/net/bridge/${name}`) !== '1' || !isIsolated(record)) return [];
+  const publisher = records.find(
+    (other) =>
+      bridgeOf(other) === bridgeOf(record) &&
+      isIsolated(other) &&
+      portsOf(other).some(({ hostPort, protocol: own }) => hostPort === port && own === protocol),
+  );
+  if (publisher === undefined) return [];
+  return [
+    {
+      kind: 'link',
+      what: `br_netfilter sends it to port ${port} of ${shortId(publisher.containerId)} inside the bridge, where the two are isolated from each other`,
+      remedy: `sysctl -w net.bridge.${name}=0`,
+    },
+  ];
+}
+
+function isIsolated({ link, egress }: AttachmentRecord): boolean {
+  const name = link?.hostInterface ?? egress?.port;
+  return name !== undefined && read(`/sys/class/net/${name}/brport/isolated`) === '1';
 }
 
 function linkObstacles({ link }: AttachmentRecord, bridge: string): Obstacle[] {

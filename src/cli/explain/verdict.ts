@@ -43,6 +43,9 @@ export function verdictOf(
 }
 
 function isItself(address: string, record: AttachmentRecord): boolean {
+  const isSix = address.includes(':');
+  // Without IPv6 inside, its own address is not there either.
+  if (isSix && record.egress?.policy.ipv6 === 'disable') return false;
   return (
     addressesOf(record).includes(address) ||
     address === '::1' ||

@@ -1,14 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { CniError } from '../../cni/errors.ts';
-import { tryTransaction } from '../../host/nft.ts';
 import { openNetns } from '../../host/netns.ts';
-import { resolve } from '../../nft/change.ts';
-import { desired } from '../../nft/desired.ts';
-import { comparisonTexts } from '../../nft/transaction.ts';
 import { isAlive } from '../../records/alive.ts';
-import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
+import { findMissingRules } from './missing-rules.ts';
 
 /** An attachment by its record, and what is not as its record says. */
 export interface Attachment {
@@ -66,33 +62,16 @@ function troubles({ link, netns, netnsInode, state, adder }: AttachmentRecord): 
   return found;
 }
 
-/** Asks the kernel about all records at once, and one by one only when something is missing. */
+/** One sentence for each attachment whose rules are not in force. */
 async function missingRules(records: readonly AttachmentRecord[]): Promise<Map<string, string[]>> {
   const ready = records.filter((record) => record.state === 'ready' && isAlive(record));
-  const missing = new Map<string, string[]>();
-  if (ready.length === 0) return missing;
   try {
-    if (await isAllInForce(ready)) return missing;
-    for (const record of ready) {
-      const [first, ...more] = await findMissing(record);
-      if (first !== undefined)
-        missing.set(record.key, [
-          `its rules are not in force, missing: ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`,
-        ]);
-    }
+    const missing = await findMissingRules(ready);
+    return new Map([...missing].map(([key, what]) => [key, [`its rules are not in force, missing: ${what}`]]));
   } catch (error) {
     const why = error instanceof CniError ? error.message : String(error);
-    for (const { key } of ready) missing.set(key, [`whether its rules are in force cannot be told: ${why}`]);
+    return new Map(ready.map(({ key }) => [key, [`whether its rules are in force cannot be told: ${why}`]]));
   }
-  return missing;
-}
-
-async function isAllInForce(records: readonly AttachmentRecord[]): Promise<boolean> {
-  const claims = records.map(desired);
-  const groups = [...new Map(claims.flatMap((claim) => claim.groups).map((group) => [group.id, group])).values()];
-  const { values, keys } = comparisonTexts([...resolve(claims).values()], groups);
-  const outcomes = await Promise.all([values, keys].map(tryTransaction));
-  return outcomes.every((outcome) => outcome === 'committed');
 }
 
 function byPlace({ record: one }: Attachment, { record: other }: Attachment): number {
