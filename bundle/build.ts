@@ -2,6 +2,7 @@
  * Makes the executable: src/main.ts -> one CommonJS file (esbuild) -> one file that needs glibc alone (Bun).
  *
  *   bundle/out/main.cjs        the bundle
+ *   bundle/out/inputs.json     the files that are in it
  *   bundle/bin/drawbridge      the executable
  *   bundle/bin/egress-policy   -> drawbridge
  *
@@ -19,6 +20,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { layoutMark } from '../src/nft/layout.ts';
@@ -33,6 +35,7 @@ const draft = mkdtempSync(join(out, 'build-'));
 try {
   await bundle(join(draft, 'main.cjs'));
   compile(draft);
+  renameSync(join(draft, 'inputs.json'), join(out, 'inputs.json'));
   symlinkSync('drawbridge', join(draft, 'egress-policy'));
   renameSync(join(draft, 'main.cjs'), join(out, 'main.cjs'));
   renameSync(join(draft, 'drawbridge'), join(bin, 'drawbridge'));
@@ -47,7 +50,7 @@ try {
 
 async function bundle(outfile: string): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  await build({
+  const { metafile } = await build({
     entryPoints: [join(root, 'src/main.ts')],
     outfile,
     bundle: true,
@@ -57,11 +60,13 @@ async function bundle(outfile: string): Promise<void> {
     minify: true,
     // Error classes are told apart by name in what users read.
     keepNames: true,
+    metafile: true,
     define: { DRAWBRIDGE_VERSION: JSON.stringify(version), DRAWBRIDGE_LAYOUT: JSON.stringify(layoutMark) },
     // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
     alias: { 'graceful-fs': 'node:fs' },
     logLevel: 'warning',
   });
+  writeFileSync(join(outfile, '../inputs.json'), JSON.stringify(Object.keys(metafile.inputs).toSorted()));
 }
 
 /**

@@ -5,7 +5,7 @@
  *     drawbridge-<version>-linux-<arch>.tar.gz
  *       bin/drawbridge, bin/egress-policy -> drawbridge
  *       drop-in/bridge, host-local, … -> ../bin/drawbridge     for hosts that hardcode the reference's names
- *       conf/, man/, README.md, CHANGELOG.md, LICENSE, sbom.cdx.json
+ *       conf/, man/man8/, README.md, CHANGELOG.md, LICENSE, sbom.cdx.json
  *     drawbridge-<version>.sbom.cdx.json
  *     SHA256SUMS
  *
@@ -16,6 +16,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { commands } from '../src/cli/commands.ts';
 import { dropIns } from '../src/plugins/drop-in/plugins.ts';
 import { billOfMaterials, type Lockfile } from './sbom.ts';
 import { tar, type TarEntry } from './tar.ts';
@@ -78,7 +79,7 @@ function entriesOf(name: string, executable: Buffer, sbom: string): TarEntry[] {
     { name: 'drop-in/', folder: true },
     ...Object.keys(dropIns).map((plugin) => ({ name: `drop-in/${plugin}`, link: '../bin/drawbridge' })),
     ...folder('conf'),
-    ...folder('man'),
+    ...manPages(),
     ...texts.map((file) => ({ name: file, data: readFileSync(join(root, file)) })),
     { name: 'sbom.cdx.json', data: sbom },
   ];
@@ -97,6 +98,26 @@ function folder(path: string): TarEntry[] {
         ? folder(file)
         : [{ name: file, data: readFileSync(join(root, file)) }];
     }),
+  ];
+}
+
+/** The executable's own, of the program and of each command. */
+function manPages(): TarEntry[] {
+  const page = (words: readonly string[]): Buffer =>
+    execFileSync(join(root, 'bundle/bin/drawbridge'), ['man', ...words], { env: {} });
+  const ofCommands = commands
+    .filter(({ hidden }) => hidden !== true)
+    .map(({ name }): TarEntry => {
+      const words = name.split(' ');
+      return { name: `man/man8/drawbridge-${words.join('-')}.8`, data: page(words) };
+    })
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  return [
+    { name: 'man/', folder: true },
+    { name: 'man/man8/', folder: true },
+    { name: 'man/man8/drawbridge.8', data: page([]) },
+    ...ofCommands,
+    { name: 'man/man8/egress-policy.8', data: '.so man8/drawbridge.8\n' },
   ];
 }
 
