@@ -32,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'runtimes',
           include: ['test/runtimes/**/*.runtime.test.ts'],
-          globalSetup: 'test/helpers/executable.ts',
+          globalSetup: ['test/helpers/executable.ts', 'test/runtimes/missing.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           maxWorkers: 2,

@@ -120,14 +120,10 @@ build_cnitool() {
   rm -f "$log"
 }
 
-# containerd and podman would start services if they were installed: they are unpacked. crictl and nerdctl are built.
+# Debian's containerd and podman would start services if they were installed: they are unpacked. The others are built.
 get_runtimes() {
-  cache=test/.cache
-  if [ -x "$cache/bin/nerdctl-v2.2.1" ] && [ -x "$cache/bin/crictl-v1.34.0" ] &&
-    [ -d "$cache/debian/containerd/usr" ] && [ -d "$cache/debian/podman/usr" ]; then
-    return 0
-  fi
-  say 'Getting container runtimes: containerd and podman from Debian, crictl and nerdctl from their Go modules (minutes)'
+  ! missing=$(node_modules/.bin/node test/runtimes/tools.ts --missing) || return 0
+  say "Getting container runtimes, built from their Go modules or unpacked from Debian's packages (minutes): $missing"
   log=$(mktemp)
   if ! node_modules/.bin/node test/runtimes/tools.ts >"$log" 2>&1; then
     without_addresses <"$log" >&2

@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
+import { findProgram } from '../host/run.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { itemsFor, type Item } from './install/files.ts';
 import { describePath, hashOf, isSame, readManifest, writeManifest, type InstalledFile } from './install/manifest.ts';
@@ -25,8 +26,19 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
       terminal,
       steps.map(({ path, about, action }) => ({ path, about, action })),
     );
-  else print(steps, terminal);
+  else {
+    print(steps, terminal);
+    if (nerdctlLacks(binDir))
+      terminal.note(
+        `${terminal.paint.warn('!')} nerdctl makes a network of plugins named bridge, portmap, firewall and tuning before its first container, and "${binDir}" has no "bridge": "drawbridge install --drop-in" puts ours there`,
+      );
+  }
   return 0;
+}
+
+/** Whatever network a container of nerdctl is to have, nerdctl refuses to run it without these plugins. */
+function nerdctlLacks(binDir: string): boolean {
+  return findProgram('nerdctl') !== undefined && !existsSync(`${binDir}/bridge`);
 }
 
 function folderOf(invocation: Invocation, name: string, usual: string): string {

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, realpathSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { spawnProgram, startProgram, type Ended, type SpawnOptions } from './spawn.ts';
 import { begin } from './trace.ts';
@@ -94,7 +94,8 @@ export function findProgram(program: string): string | undefined {
     const file = `${folder}/${program}`;
     try {
       accessSync(file, constants.X_OK);
-      return file;
+      // A PATH that leads to the plugins has us under the name of iproute2's "bridge" too.
+      if (realpathSync(file) !== process.execPath) return file;
     } catch {}
   }
   return undefined;

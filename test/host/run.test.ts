@@ -1,4 +1,7 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { CommandError, run } from '../../src/host/run.ts';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -73,6 +76,14 @@ describe.each([
     expect((await failure('no-such-program', [])).message).toMatch(
       /^Cannot run "no-such-program": it is not installed in .*\/usr\/sbin/,
     );
+  });
+
+  test('passes over itself in PATH under the name of another program', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'path-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    symlinkSync(process.execPath, join(folder, 'cat'));
+    vi.stubEnv('PATH', folder);
+    expect((await start('cat', ['--version'])).stdout).toMatch(/^cat /);
   });
 
   test('fails for a file that cannot be executed', async () => {

@@ -11,6 +11,15 @@ import { tar, type TarEntry } from '../../bundle/tar.ts';
 /** Name of the image. Nobody asks a registry for it: every client is told not to pull. */
 export const imageName = 'drawbridge.test/busybox:1';
 
+/** What an image is called and does; clients that bring tests of their own want theirs. */
+export interface ImageOptions {
+  readonly name?: string;
+  /** What a container of it runs, unless it is told otherwise. */
+  readonly command?: readonly string[];
+  /** The page that its web server has. */
+  readonly page?: string;
+}
+
 const applets = [
   'sh',
   'sleep',
@@ -31,15 +40,25 @@ const applets = [
   'mkdir',
   'touch',
   'env',
+  'ps',
+  'grep',
+  'date',
+  'head',
+  'printf',
+  'cut',
 ];
 
-export function image(): Buffer {
-  const layer = tar(layerEntries());
+export function image({
+  name = imageName,
+  command = ['/bin/sleep', '100000'],
+  page = 'inside\n',
+}: ImageOptions = {}): Buffer {
+  const layer = tar(layerEntries(page));
   const config = json({
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     os: 'linux',
     created: '1970-01-01T00:00:00Z',
-    config: { Cmd: ['/bin/sleep', '100000'], Env: ['PATH=/bin'] },
+    config: { Cmd: command, Env: ['PATH=/bin'] },
     rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
     history: [{ created: '1970-01-01T00:00:00Z', created_by: 'drawbridge' }],
   });
@@ -54,11 +73,14 @@ export function image(): Buffer {
     manifests: [
       {
         ...descriptor('application/vnd.oci.image.manifest.v1+json', manifest),
-        annotations: { 'org.opencontainers.image.ref.name': '1', 'io.containerd.image.name': imageName },
+        annotations: {
+          'org.opencontainers.image.ref.name': name.slice(name.lastIndexOf(':') + 1),
+          'io.containerd.image.name': name,
+        },
       },
     ],
   });
-  const docker = json([{ Config: blob(config), RepoTags: [imageName], Layers: [blob(layer)] }]);
+  const docker = json([{ Config: blob(config), RepoTags: [name], Layers: [blob(layer)] }]);
   return tar([
     { name: 'oci-layout', data: '{"imageLayoutVersion":"1.0.0"}' },
     { name: 'index.json', data: index },
@@ -69,7 +91,7 @@ export function image(): Buffer {
   ]);
 }
 
-function layerEntries(): TarEntry[] {
+function layerEntries(page: string): TarEntry[] {
   const folders = ['bin/', 'etc/', 'proc/', 'sys/', 'dev/', 'tmp/', 'root/', 'www/'];
   return [
     ...folders.map((name): TarEntry => ({ name, folder: true })),
@@ -77,7 +99,13 @@ function layerEntries(): TarEntry[] {
     ...applets.map((name): TarEntry => ({ name: `bin/${name}`, link: 'busybox' })),
     { name: 'etc/passwd', data: 'root:x:0:0:root:/root:/bin/sh\n' },
     { name: 'etc/group', data: 'root:x:0:\n' },
-    { name: 'www/index.html', data: 'inside\n' },
+    { name: 'www/index.html', data: page },
+    // What Alpine's package manager is asked for by tests that want to know whether the internet is there.
+    {
+      name: 'bin/apk',
+      data: '#!/bin/sh\n[ "$(nc 8.8.8.8 80 < /dev/null | cut -c1-5)" = hello ] && echo OK\n',
+      mode: 0o755,
+    },
   ];
 }
 

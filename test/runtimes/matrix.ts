@@ -1,15 +1,33 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
+const readme = new URL('../../README.md', import.meta.url);
+
+/** The lines of README between which the table stands. */
+const [begin, end] = ['<!-- DRAWBRIDGE_README=1 npm run test:runtimes writes this -->', '<!-- end -->'];
+
 /**
- * A reporter of vitest that prints what was run as a table in Markdown, a row for each test: README's matrix is
- * copied from here. The name of a group of tests is the client with its version, that of a test what was run.
+ * A reporter of vitest that prints what was run as a table in Markdown, a row for each test, and writes it into README
+ * when DRAWBRIDGE_README is 1 and all of it was run. The name of a group of tests is the client with its version, that
+ * of a test what was run.
  */
 export default class Matrix implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]).toSorted(byClient);
     const rows = tests.map((test) => row([clientOf(test), test.name, resultOf(test)]));
-    console.log(['', row(['client', 'what was run', 'result']), '| --- | --- | --- |', ...rows, ''].join('\n'));
+    const table = [row(['client', 'what was run', 'result']), '| --- | --- | --- |', ...rows].join('\n');
+    console.log(`\n${table}\n`);
+    if (process.env['DRAWBRIDGE_README'] === '1') writeIntoReadme(table, tests);
   }
+}
+
+function writeIntoReadme(table: string, tests: readonly TestCase[]): void {
+  const wrong = tests.filter((test) => test.result().state !== 'passed').map(({ fullName }) => fullName);
+  if (wrong.length > 0) return console.error(`README stays as it is: not all passed: ${wrong.join('; ')}`);
+  const text = readFileSync(readme, 'utf8');
+  const [start, stop] = [text.indexOf(begin!), text.indexOf(end!)];
+  if (start < 0 || stop < start) throw new Error(`README.md lacks the lines "${begin}" and "${end}"`);
+  writeFileSync(readme, `${text.slice(0, start)}${begin}\n\n${table}\n\n${text.slice(stop)}`);
 }
 
 function byClient(one: TestCase, other: TestCase): number {
@@ -22,7 +40,7 @@ function clientOf({ parent }: TestCase): string {
 
 function resultOf(test: TestCase): string {
   const { state, errors = [] } = test.result();
-  if (state === 'passed') return 'works';
+  if (state === 'passed') return test.options.fails === true ? 'differs: see below' : 'works';
   if (state === 'skipped') return 'not run: the client is not available here';
   return `fails: ${errors[0]?.message.split('\n', 1)[0]?.replaceAll(`${process.cwd()}/`, '') ?? state}`;
 }
