@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
 import { dropIns } from '../../src/plugins/drop-in/plugins.ts';
-import { test } from '../helpers/host.ts';
+import { describe, expect, test } from '../helpers/host.ts';
 
 const root = join(import.meta.dirname, '../..');
 const out = join(root, 'bundle/out/release');
@@ -83,14 +83,9 @@ describe('npm run release', () => {
     expect([...files.keys()].filter((file) => file.endsWith('.8')).toSorted()).toEqual(
       pages.map((page) => `man/man8/${page}.8`).toSorted(),
     );
-    const shown = execFileSync(
-      'groff',
-      ['-man', '-Tascii', '-ww', '-P-cbou', join(folder, name, 'man/man8/drawbridge-explain.8')],
-      {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+    const shown = execFileSync('mandoc', ['-T', 'ascii', join(folder, name, 'man/man8/drawbridge-explain.8')], {
+      encoding: 'utf8',
+    }).replaceAll(/.\u0008/g, '');
     expect(shown).toMatch(/NAME\s+drawbridge-explain - /);
     expect(shown).toMatch(/SYNOPSIS\s+drawbridge explain CONTAINER/);
   });

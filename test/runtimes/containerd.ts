@@ -15,8 +15,8 @@ export interface ContainerdMachine extends Machine {
   start(): Promise<void>;
 }
 
-/** 1.6.20 with the CRI plugin; overlayfs on the host's /run, which is a tmpfs. */
-const config = `
+/** With the CRI plugin; overlayfs on the host's /run, which is a tmpfs. */
+const debianConfig = `
 version = 2
 root = "/run/containerd-root"
 state = "/run/containerd-state"
@@ -31,7 +31,24 @@ state = "/run/containerd-state"
     pod_annotations = ["drawbridge/*"]
 `;
 
-export async function makeContainerdMachine(): Promise<ContainerdMachine> {
+/** The same in the words of containerd 2. */
+const newConfig = `
+version = 3
+root = "/run/containerd-root"
+state = "/run/containerd-state"
+[grpc]
+  address = "/run/containerd/containerd.sock"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "${imageName}"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    pod_annotations = ["drawbridge/*"]
+`;
+
+/** Debian's containerd, with its runc and `ctr`; with `isNew` the containerd that was built of its module in its place. */
+export async function makeContainerdMachine({ isNew = false } = {}): Promise<ContainerdMachine> {
   const machine = await makeMachine([debian('containerd')!]);
   const file = await writeImage(machine);
   const tools = (['crictl', 'nerdctl'] as const).flatMap((name) =>
@@ -40,8 +57,9 @@ export async function makeContainerdMachine(): Promise<ContainerdMachine> {
   await machine.sh(`
     mkdir -p /run/tools /etc/containerd
     ${tools.join('\n')}
+    ${isNew ? `ln -s ${client('containerd')!}/* /run/tools/` : ''}
     cat > /etc/containerd/config.toml <<'END'
-${config}
+${isNew ? newConfig : debianConfig}
 END
     cat > /etc/crictl.yaml <<'END'
 runtime-endpoint: unix:///run/containerd/containerd.sock
