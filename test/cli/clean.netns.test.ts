@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { executable } from '../helpers/executable.ts';
 import { attach, drawbridge, schemaErrors, shipped, steady, withPolicy } from './cli.ts';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 import { hardwareAddressOf } from '../../src/links/hardware-address.ts';
@@ -294,6 +296,28 @@ describe('drawbridge clean', () => {
       'bridge drawbridge',
     ]);
     expect(await host.run(['nft', 'list', 'tables'])).not.toContain('drawbridge');
+  });
+
+  test('shows how far it is on a terminal where there is much to do, and nowhere else', async ({ host }) => {
+    await host.outside();
+    await attach(host, shipped('10-drawbridge'), 'web0');
+    const make = `mkdir -p /run/drawbridge/ports; for i in $(seq 1 400); do echo '["0123456789abcdef"]' > /run/drawbridge/ports/tcp-$((20000 + i)).json; done`;
+    const terminal = join(import.meta.dirname, '../helpers/terminal.py');
+    const watched = async (...command: string[]) =>
+      host.run(['python3', '-I', terminal, '60', '[]', ...command], { timeout: 60_000 });
+
+    await host.sh(make);
+    const seen = await watched(executable, 'clean');
+    expect(seen).toMatch(/\rRemoving \[#*-+\] \d+\/400/);
+    for (const line of seen.split(/[\r\n]+/)) expect(line.length).toBeLessThanOrEqual(60);
+    // The bar is wiped before the answer, which stands alone at the end.
+    expect(seen).toMatch(/\r +\rRemoved 400 of 400 leftovers\.\r\n/);
+
+    await host.sh(make);
+    const piped = await watched('sh', '-c', `${executable} clean --json 2>/dev/null | tail -c 2`);
+    expect(piped).not.toContain('Removing');
+    await host.sh(make);
+    expect((await drawbridge(host, ['clean'])).stderr).toBe('');
   });
 
   test('finds nothing on a host where nothing is installed', async ({ host }) => {
