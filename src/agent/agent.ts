@@ -194,6 +194,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       ],
     }),
     names: () => namesStatus(names.open, wantedNames(), lastReports),
+    seen: () => names.seen,
     refresh: async () => {
       await applyPolicies();
       const reports = await names.refreshAll();

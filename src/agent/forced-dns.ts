@@ -1,3 +1,4 @@
+import { takesQueries } from './names/from-records.ts';
 import { CniError } from '../cni/errors.ts';
 import type { Element } from '../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
@@ -89,8 +90,8 @@ type PolicedRecord = AttachmentRecord & { readonly egress: EgressRecord };
 
 function isForced(record: AttachmentRecord): record is PolicedRecord {
   if (record.state !== 'ready' || record.egress === undefined) return false;
-  const { mode, names, hostAccess, hostPorts } = record.egress.policy;
-  if (mode !== 'allowlist' || names.length === 0 || hostAccess === 'none') return false;
+  const { hostAccess, hostPorts } = record.egress.policy;
+  if (!takesQueries(record.egress.policy) || hostAccess === 'none') return false;
   return (
     hostAccess === 'all' ||
     hostPorts.some(

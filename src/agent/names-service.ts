@@ -13,6 +13,7 @@ import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
 import { policyOfSet } from './policy-of-set.ts';
 import { NamesRefresh, type RefreshReport } from './names/refresh.ts';
+import { SeenNames, type SeenName } from './names/seen.ts';
 
 export interface NamesServiceOptions {
   readonly state: HostState;
@@ -30,6 +31,7 @@ export class NamesService {
   readonly #refresh: NamesRefresh;
   readonly #proxy: DnsProxy;
   readonly #forced: ForcedDns;
+  readonly #seen = new SeenNames();
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #recalled: readonly Learnt[] = [];
@@ -45,6 +47,7 @@ export class NamesService {
       open,
       report: (report) => {
         noteReport(this.#refresh, state.work, report);
+        this.#seen.note(report);
         if (report.addresses.length > 0) this.#rememberSoon();
         onQuery(report);
       },
@@ -125,6 +128,11 @@ export class NamesService {
   /** What is open, with the seconds that are left. */
   get open(): readonly Element[] {
     return this.#opener.elements();
+  }
+
+  /** What addresses were called in answers to containers. */
+  get seen(): readonly SeenName[] {
+    return this.#seen.list();
   }
 
   /** Addresses at which queries are taken. */

@@ -40,7 +40,8 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
     );
   const time = valueOf(invocation, 'for');
   const denied = await collect(record, time === undefined ? 0 : secondsOf(time));
-  const learnt = learnPolicy(policy, wantedOf(denied, { record, records, policy }));
+  const names = await readKnownNames();
+  const learnt = learnPolicy(policy, wantedOf(denied, { record, records, policy, names }));
   const next = { ...learnt, notices: policyNotices(parsePolicy(learnt.policy, '')) };
   if (options['json'] === true) printJson(terminal, { ...next, destinations: denied.length });
   else print(record, denied.length, next, terminal);
@@ -63,9 +64,18 @@ async function collect(record: AttachmentRecord, seconds: number): Promise<Denie
 
 function wantedOf(
   denied: readonly Denied[],
-  { record, records, policy }: { record: AttachmentRecord; records: readonly AttachmentRecord[]; policy: Policy },
+  {
+    record,
+    records,
+    policy,
+    names,
+  }: {
+    record: AttachmentRecord;
+    records: readonly AttachmentRecord[];
+    policy: Policy;
+    names: ReadonlyMap<string, readonly string[]>;
+  },
 ): Wanted[] {
-  const names = readKnownNames();
   const surroundings = surroundingsOf(record, records);
   return denied.flatMap(({ destination, protocol, port }) => {
     const own = { destination, protocol, ...(port === undefined ? {} : { port }), names: names.get(destination) ?? [] };

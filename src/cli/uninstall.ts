@@ -27,7 +27,7 @@ interface Report {
 
 /** Removes every rule, link, lease and file of ours, looks once more, and says what is left. Exit status 1 when something is. */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
-  refuseRunning(options['force'] === true);
+  await refuseRunning(options['force'] === true);
   refuseLiving(options['force'] === true);
   const report: Report = { removed: [], kept: [], errors: [] };
   const attempt = async (what: string, step: () => unknown): Promise<void> => {
@@ -62,8 +62,8 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
 }
 
 /** It would put back what is removed. */
-function refuseRunning(isForced: boolean): void {
-  if (isForced || !isAgentRunning()) return;
+async function refuseRunning(isForced: boolean): Promise<void> {
+  if (isForced || !(await isAgentRunning())) return;
   throw new CniError(
     codes.conflict,
     'Cannot uninstall: the agent is running',

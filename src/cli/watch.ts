@@ -25,7 +25,7 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
     await sleep(Math.min(pause, Math.max(0, end - Date.now())));
     const denied = await readDenied();
     const { records } = listRecords();
-    const names = readKnownNames();
+    const names = await readKnownNames();
     for (const one of denied) {
       const packets = one.packets - Math.min(before.get(keyOf(one)) ?? 0, one.packets);
       const record =

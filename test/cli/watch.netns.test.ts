@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attach, drawbridge, schemaErrors, shipped, withPolicy } from './cli.ts';
-import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { startDns } from '../helpers/dns.ts';
+import { executable } from '../helpers/executable.ts';
+import { describe, expect, test, type Container, type Host } from '../helpers/host.ts';
 
 async function remember(host: Host, name: string, ...addresses: string[]): Promise<void> {
   const known = {
@@ -78,20 +80,85 @@ describe('drawbridge learn', () => {
       policy: {
         mode: 'allowlist',
         allow: ['8.8.8.8:80/tcp', '[2001:db8:5::5]:443/tcp', 'api.example.org:443/tcp'],
-        allowPrivate: ['10.7.7.7:5432/tcp', '169.254.169.254:80/tcp'],
+        allowPrivate: ['10.7.7.7:5432/tcp'],
         hostPorts: ['5000/tcp', '53/tcp', '53/udp'],
       },
       unnamed: expect.arrayContaining(['8.8.8.8:80/tcp', '[2001:db8:5::5]:443/tcp']),
-      refused: [],
+      refused: [{ destination: '169.254.169.254:80/tcp', why: expect.stringContaining('credentials') }],
     });
     const { stdout, stderr } = await drawbridge(host, ['learn', 'job']);
     expect(JSON.parse(stdout)).toEqual(json.policy);
     expect(stderr).toContain('No answer named');
+    expect(stderr).toContain('169.254.169.254:80/tcp stays closed');
     await host.delChain(audit, { container: job });
     const again = await attach(host, withPolicy(json.policy), 'again');
     for (const [address, port] of wishes)
       expect(await host.fetch(again, address, port), `${address} ${port}`).toBe('here');
-    expect(await host.fetch(again, '8.8.8.8', 443)).toBe('refused');
+    // That, and nothing beside it: other ports, other addresses, other protocols.
+    await outside.address('8.8.8.9', '203.0.113.8', '10.7.7.8');
+    for (const [address, port, proto = 'tcp'] of [
+      ['203.0.113.7', 80],
+      ['203.0.113.8', 443],
+      ['8.8.8.8', 443],
+      ['8.8.8.9', 80],
+      ['8.8.8.8', 80, 'udp'],
+      ['10.7.7.7', 5433],
+      ['10.7.7.8', 5432],
+      ['10.90.0.1', 5001],
+      ['192.0.2.1', 5000],
+      ['169.254.169.254', 80],
+    ] as const) {
+      if (!['10.90.0.1', '192.0.2.1', '169.254.169.254'].includes(address))
+        await host.serve(outside, { port, address, proto, reply: 'here' });
+      expect(await host.fetch(again, address, port, { proto, timeout: 300 }), `${address} ${port} ${proto}`).toMatch(
+        /^(?:refused|unreachable)$/,
+      );
+    }
+  });
+
+  test('names what a container asked the agent for, and the policy that is saved opens it by name', async ({
+    host,
+  }) => {
+    const outside = await host.outside();
+    await outside.address('203.0.113.7', '203.0.113.8');
+    const { upstream } = await startDns(
+      host,
+      { 'api.example.org': { A: ['203.0.113.7'], ttl: 300 }, 'cdn.example.net': { A: ['203.0.113.8'], ttl: 300 } },
+      { where: outside, address: '192.0.2.2' },
+    );
+    for (const address of ['203.0.113.7', '203.0.113.8'])
+      await host.serve(outside, { port: 443, address, reply: 'here' });
+    await host.spawn([executable, 'agent']);
+    await host.sh('until [ -S /run/drawbridge/agent.sock ]; do sleep 0.05; done');
+    const job = await attach(
+      host,
+      withPolicy({ mode: 'allowlist', preset: ['none'], audit: true, dns: { upstream: [upstream] } }),
+      'job',
+    );
+    const resolve = async (container: Container, name: string) =>
+      (await container.exec(['dig', '+short', '+time=2', '+tries=1', '@10.90.0.1', name])).stdout.trim();
+    await expect.poll(async () => resolve(job, 'api.example.org'), { timeout: 10_000 }).toBe('203.0.113.7');
+    expect(await resolve(job, 'cdn.example.net')).toBe('203.0.113.8');
+    for (const address of ['203.0.113.7', '203.0.113.8']) expect(await host.fetch(job, address, 443)).toBe('here');
+
+    const learnt = await drawbridge(host, ['learn', 'job']);
+    expect(learnt.json).toEqual({
+      mode: 'allowlist',
+      allow: ['api.example.org:443/tcp', 'cdn.example.net:443/tcp'],
+      dns: { upstream: ['192.0.2.2'], denied: 'refused' },
+    });
+    expect(learnt.stderr).not.toContain('No answer named');
+    const { stdout: watched } = await drawbridge(host, ['list', '--json']);
+    expect(watched).toContain('"denied": ');
+
+    await host.sh('mkdir -p /etc/drawbridge/policies; cat > /etc/drawbridge/policies/job.json', {
+      input: learnt.stdout,
+    });
+    const again = await attach(host, withPolicy({ policy: 'job' }), 'again');
+    expect(await resolve(again, 'api.example.org')).toBe('203.0.113.7');
+    expect(await host.fetch(again, '203.0.113.7', 443)).toBe('here');
+    expect(await host.fetch(again, '203.0.113.7', 80)).toBe('refused');
+    expect(await resolve(again, 'other.example.org')).toBe('');
   });
 
   test('says that a container without a policy teaches nothing', async ({ host }) => {

@@ -46,8 +46,13 @@ export function namesWork(records: readonly AttachmentRecord[], hostServers: rea
       refreshIntervalMinutes: policy.refreshIntervalMinutes,
     })),
     gateways: [...new Set(policed.flatMap(({ gateways }) => gateways))],
-    forced: policed.filter(({ policy }) => opensNames(policy)).flatMap(forcedElements),
+    forced: policed.filter(({ policy }) => takesQueries(policy)).flatMap(forcedElements),
   };
+}
+
+/** Whether a container's DNS goes through the agent: to open names, or under audit to learn which ones it asks for. */
+export function takesQueries({ mode, names, audit }: Policy): boolean {
+  return mode === 'allowlist' && (names.length > 0 || audit);
 }
 
 function opensNames({ mode, names }: Policy): boolean {

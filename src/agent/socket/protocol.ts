@@ -11,6 +11,7 @@
  *
  *   status                     what the agent does and what is wrong; see AgentStatus
  *   names                      every name, its open addresses and the seconds that they have left
+ *   seen                       [{"address", "name"}, …]: names that containers were told addresses of, also under audit
  *   refresh {"force": true}    reads the policies again and asks for all names now; answers when that is done
  *   repair                     looks at everything now; answers when that is done
  *   metrics                    {"contentType", "text"} as Prometheus reads it

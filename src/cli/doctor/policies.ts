@@ -47,9 +47,9 @@ function checkFiles(): Trouble[] {
     });
 }
 
-function checkAgent({ attachments }: Survey): Trouble[] {
+async function checkAgent({ attachments }: Survey): Promise<Trouble[]> {
   const names = attachments.flatMap(({ record }) => record.egress?.policy.names ?? []);
-  if (names.length === 0 || isAgentRunning()) return [];
+  if (names.length === 0 || (await isAgentRunning())) return [];
   const wildcards = names.filter(({ name }) => name.startsWith('*.'));
   return [
     {

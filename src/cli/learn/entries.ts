@@ -1,4 +1,5 @@
 import type { Verdict } from '../../egress/judge.ts';
+import { parsePolicy } from '../../egress/parse.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { entryText } from '../policy/entries.ts';
 
@@ -41,7 +42,12 @@ export function learnPolicy(policy: Policy, wanted: readonly Wanted[]): Learnt {
       const named = one.names.map((name) => `${name}${tailOf(one)}`);
       opened.allow.push(...(named.length === 0 ? [literal] : named.slice(0, 1)));
       if (named.length === 0) unnamed.push(literal);
-    } else if (key === 'private' || key === 'metadata') opened.allowPrivate.push(literal);
+    } else if (key === 'private') opened.allowPrivate.push(literal);
+    else if (key === 'metadata')
+      refused.push({
+        destination: literal,
+        why: `${one.verdict.reason}; whoever reaches it may get the host's credentials, so it is not learnt`,
+      });
     else if (key === 'hostPorts' && one.port !== undefined) opened.hostPorts.push(`${one.port}/${one.protocol}`);
     else if (key === 'isolation' && one.verdict.theirs !== true) isolation = 'bridge';
     else if (key === 'ipv6') ipv6 = 'filter';
@@ -51,26 +57,44 @@ export function learnPolicy(policy: Policy, wanted: readonly Wanted[]): Learnt {
   const hostPorts = [...policy.hostPorts.map(({ protocol, ports }) => portWords(protocol, ports)), ...opened.hostPorts];
   const allow = distinct(opened.allow);
   const isEmpty = isListing && allow.length + policy.preset.length + opened.allowPrivate.length === 0;
+  const preset = policy.preset.filter((name) => name !== 'none' || allow.length + opened.allowPrivate.length === 0);
   return {
     policy: {
       mode: policy.mode,
-      ...(isEmpty
-        ? { preset: ['none'] }
-        : policy.preset.length === 0
-          ? {}
-          : { preset: policy.preset.filter((name) => name !== 'none' || allow.length === 0) }),
+      ...(isEmpty ? { preset: ['none'] } : preset.length === 0 ? {} : { preset }),
       ...(isListing && allow.length > 0 ? { allow } : {}),
       ...(opened.allowPrivate.length === 0 ? {} : { allowPrivate: distinct(opened.allowPrivate) }),
       ...(deny.length === 0 ? {} : { deny: distinct(deny) }),
-      ...(policy.allowLocalNetworks ? { allowLocalNetworks: true } : {}),
-      ...(policy.hostAccess === 'ports' ? {} : { hostAccess: policy.hostAccess }),
-      ...(opened.hostPorts.length === 0 ? {} : { hostPorts: distinct(hostPorts) }),
-      ...(isolation === (policy.mode === 'open' ? 'bridge' : 'container') ? {} : { isolation }),
-      ...(ipv6 === 'filter' ? {} : { ipv6 }),
+      ...(opened.hostPorts.length === 0 && !hasOwnPorts(policy) ? {} : { hostPorts: distinct(hostPorts) }),
+      ...unusual({ ...policy, isolation, ipv6 }),
     },
     unnamed: distinct(unnamed),
     refused,
   };
+}
+
+/** Keys that hold one value each, where it is not the default of the mode. */
+function unusual(policy: Policy): Record<string, unknown> {
+  const { mode, dns } = policy;
+  const usual = parsePolicy({ mode, ...(mode === 'allowlist' ? { preset: ['none'] } : {}) }, '');
+  const keys = [
+    'allowLocalNetworks',
+    'hostAccess',
+    'isolation',
+    'ingress',
+    'ipv6',
+    'refreshIntervalMinutes',
+    'onDeny',
+  ] as const;
+  return Object.fromEntries([
+    ...keys.filter((key) => policy[key] !== usual[key]).map((key) => [key, policy[key]]),
+    ...(JSON.stringify(dns) === JSON.stringify(usual.dns) ? [] : [['dns', dns]]),
+  ]) as Record<string, unknown>;
+}
+
+function hasOwnPorts({ mode, hostPorts, hostAccess }: Policy): boolean {
+  const usual = parsePolicy({ mode, ...(mode === 'allowlist' ? { preset: ['none'] } : {}) }, '');
+  return hostAccess === 'ports' && JSON.stringify(hostPorts) !== JSON.stringify(usual.hostPorts);
 }
 
 /** Entries that stand in the policy itself; those of its presets come with the presets. */

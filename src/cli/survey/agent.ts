@@ -1,8 +1,41 @@
-import { listFolder, readTrimmed } from '../doctor/read.ts';
+import { connect } from 'node:net';
+import { runDir } from '../../host/paths.ts';
 
-/** Whether the agent runs, told by its process: a socket may be left of one that was killed. */
-export function isAgentRunning(): boolean {
-  return listFolder('/proc').some(
-    (pid) => /^\d+$/.test(pid) && /(?:^|\/)drawbridge\0agent\0/.test(`${readTrimmed(`/proc/${pid}/cmdline`) ?? ''}\0`),
-  );
+/** Milliseconds: it answers at once or is in trouble. */
+const deadline = 2000;
+
+/**
+ * Asks the agent at its socket (agent/socket/protocol.ts). Undefined where none runs, where it does not answer in
+ * time, and where it is of a version that does not know the method.
+ */
+export async function askAgent(method: string): Promise<unknown> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect(`${runDir}/agent.sock`, () => socket.write(`${JSON.stringify({ method })}\n`));
+    const end = (value: unknown): void => {
+      socket.destroy();
+      resolve(value);
+    };
+    socket.setEncoding('utf8');
+    socket.setTimeout(deadline, () => end(undefined));
+    socket.on('error', () => end(undefined));
+    socket.on('close', () => resolve(undefined));
+    socket.on('data', (part: string) => {
+      text += part;
+      if (text.endsWith('\n')) end(resultOf(text));
+    });
+  });
+}
+
+/** Whether an agent answers: a socket may be left of one that was killed. */
+export async function isAgentRunning(): Promise<boolean> {
+  return (await askAgent('status')) !== undefined;
+}
+
+function resultOf(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { result?: unknown }).result;
+  } catch {
+    return undefined;
+  }
 }

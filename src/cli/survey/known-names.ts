@@ -1,8 +1,22 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
+import { askAgent } from './agent.ts';
 
-/** The names that each remembered address was an answer for; files that cannot be read are passed over. */
-export function readKnownNames(): Map<string, string[]> {
+/** The names that each address was an answer for: those of policies, and what containers of late were told through the agent. */
+export async function readKnownNames(): Promise<Map<string, string[]>> {
+  const names = remembered();
+  const seen = await askAgent('seen');
+  if (!Array.isArray(seen)) return names;
+  for (const { address, name } of seen as { address?: unknown; name?: unknown }[]) {
+    if (typeof address !== 'string' || typeof name !== 'string') continue;
+    const known = names.get(address) ?? [];
+    if (!known.includes(name)) names.set(address, [...known, name]);
+  }
+  return names;
+}
+
+/** Files that cannot be read are passed over. */
+function remembered(): Map<string, string[]> {
   const names = new Map<string, string[]>();
   for (const file of list()) {
     try {
