@@ -15,9 +15,9 @@ import { release } from '../../src/ipam/leases.ts';
 import { desired } from '../../src/nft/desired.ts';
 import { parseInterfaceConf } from '../../src/plugins/drawbridge/conf.ts';
 import { readAttachment } from '../../src/records/parse.ts';
-import { conflist } from './network.ts';
-import { seeded } from './random.ts';
-import { nasty, pick, spoil, spoilText } from './spoil.ts';
+import { pick, seeded } from './random.ts';
+import { answerBytes, conf, egress, environment, expectPlain, queryBytes } from './seeds.ts';
+import { nasty, spoil, spoilText } from './spoil.ts';
 import { count } from './tally.ts';
 import { mapping, sample } from '../records/sample.ts';
 import { parsePolicy } from '../../src/egress/parse.ts';
@@ -68,55 +68,6 @@ function show(input: unknown): string {
 
 const isCniError = (error: unknown): boolean =>
   error instanceof CniError && Number.isInteger(error.code) && error.message !== '';
-
-const egress = {
-  mode: 'allowlist',
-  preset: ['dev'],
-  allow: ['github.com:443', '203.0.113.0/24:5432/tcp', '*.example.org'],
-  allowPrivate: ['10.1.2.3:53/udp'],
-  deny: ['8.8.4.4'],
-  hostPorts: ['53/udp'],
-  dns: { upstream: ['9.9.9.9'] },
-  selectable: ['web'],
-};
-
-const conf = {
-  ...conflist.plugins[0],
-  cniVersion: '1.1.0',
-  name: 'net',
-  egress,
-  runtimeConfig: {
-    portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIP: '192.0.2.1' }],
-    ips: ['10.88.0.7'],
-    mac: '02:00:00:00:00:01',
-    ipRanges: [[{ subnet: '10.5.0.0/24' }]],
-  },
-  args: { cni: { ips: ['10.88.0.9'] } },
-  prevResult: {
-    cniVersion: '1.1.0',
-    interfaces: [{ name: 'eth0', mac: '02:00:00:00:00:02', sandbox: '/run/netns/c1' }],
-    ips: [{ address: '10.88.0.2/16', gateway: '10.88.0.1', interface: 0 }],
-    routes: [{ dst: '0.0.0.0/0', gw: '10.88.0.1' }],
-    dns: { nameservers: ['9.9.9.9'] },
-  },
-  'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'eth0' }],
-};
-
-const environment = {
-  CNI_COMMAND: 'ADD',
-  CNI_CONTAINERID: 'c1',
-  CNI_NETNS: '/run/netns/c1',
-  CNI_IFNAME: 'eth0',
-  CNI_PATH: '/opt/cni/bin',
-  CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAME=x;IP=10.88.0.3',
-};
-
-/** Text that goes into a transaction cannot end what it stands in. */
-function expectPlain(text: string): void {
-  const outsideQuotes = text.replaceAll(/"[^"\n]*"/gu, '');
-  if (/[\n;{}#$`\\]/u.test(outsideQuotes) || (text.match(/"/gu)?.length ?? 0) % 2 !== 0)
-    throw new Error(`reaches nft as a command: ${JSON.stringify(text)}`);
-}
 
 describe('hostile input is refused with an error of ours, or is data', () => {
   test('stdin and environment of a plugin', { timeout: 120_000 }, () => {
@@ -264,15 +215,6 @@ describe('hostile input is refused with an error of ours, or is data', () => {
   });
   afterAll(() => console.log(`${tried} inputs in process, ${accepted} of them accepted`));
 });
-
-const queryBytes = Buffer.from(
-  '12340100000100000000000103617069076578616d706c65036f72670000010001000029100000000000000c000a00080102030405060708',
-  'hex',
-);
-const answerBytes = Buffer.from(
-  '12348180000100030000000003617069076578616d706c65036f72670000010001c00c000500010000003c000603777777c010c02d000100010000003c0004cb007107c02d000100010000003c0004cb007108',
-  'hex',
-);
 
 /** Cut, with bytes changed, with pointers of compressed names put in, with something behind it. */
 function spoiledMessage(message: Buffer, random: () => number): Buffer {

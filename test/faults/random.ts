@@ -15,3 +15,7 @@ export function sample<T>(items: readonly T[], count: number, random: () => numb
   while (chosen.size < Math.min(count, items.length)) chosen.add(Math.floor(random() * items.length));
   return items.filter((_, index) => chosen.has(index));
 }
+
+export function pick<T>(items: readonly T[], random: () => number): T | undefined {
+  return items[Math.floor(random() * items.length)];
+}

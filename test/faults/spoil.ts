@@ -1,4 +1,6 @@
 /** Makes nearly right input of right input: what a careless or hostile writer would send. */
+import { pick } from './random.ts';
+
 type Json = Record<string, unknown>;
 
 const longText = 'a'.repeat(70_000);
@@ -168,8 +170,4 @@ function* placesOf(value: unknown): Generator<{ holder: object; key: string }> {
     yield { holder: value, key };
     yield* placesOf((value as Json)[key]);
   }
-}
-
-export function pick<T>(items: readonly T[], random: () => number): T | undefined {
-  return items[Math.floor(random() * items.length)];
 }
