@@ -10,7 +10,7 @@ async function layBait(host: Host): Promise<void> {
   await host.takeBaseline();
 }
 
-/** What happened that no input may bring about. */
+/** What happened that no input may bring about. A bridge may have whatever name the conf gives it: the kernel takes it as data. */
 async function damage(host: Host): Promise<string[]> {
   const { stdout } = await host.exec([
     'sh',
@@ -18,7 +18,7 @@ async function damage(host: Host): Promise<string[]> {
     `nft list table inet bait >/dev/null 2>&1 || echo the table is gone
      [ -f /opt/bait ] || echo the file is gone
      nft list tables | grep -Ev '(inet|bridge) drawbridge$|inet bait$'
-     ip -o link | grep -Eo '^[0-9]+: [^:@]+' | grep -Ev ' (lo|eth0|drawbridge0|veth[0-9a-f]{11})$'
+     bridges=$(ip -o link show type bridge); ip -o link | grep -Fxv "$bridges" | grep -Eo '^[0-9]+: [^:@]+' | grep -Ev ' (lo|eth0|veth[0-9a-f]{11})$'
      find /etc /var/lib /run /opt /tmp -xdev -newer /opt/stamp -type f -user root 2>/dev/null | grep -Ev '^/(run|var/lib)/drawbridge/|^/var/lib/cni/networks/[A-Za-z0-9][A-Za-z0-9_.-]*/|^/run/(netns|upper|work)/|^/tmp/'
      true`,
   ]);
@@ -92,6 +92,10 @@ describe('hostile input to the executable', () => {
       0,
     ],
     ['namespace path', { CNI_NETNS: '/run/netns/c1\n; flush ruleset' }, 8],
+    ['namespace path that leads to the host', { CNI_NETNS: '/run/netns/../../proc/self/ns/net' }, 8],
+    ['container id that every object has', { CNI_CONTAINERID: 'constructor' }, 0],
+    ['container id that is no own key', { CNI_CONTAINERID: '__proto__' }, 4],
+    ['policy that CNI_ARGS ask for', { CNI_ARGS: 'IgnoreUnknown=1;EGRESS_POLICY=../../../../opt/secret' }, 7],
   ] as const)('as %s is refused or is data', async ([, env, code], { host }) => {
     await prepare(host);
     await layBait(host);
@@ -111,6 +115,22 @@ describe('hostile input to the executable', () => {
     ['bridge name that is a command', { bridge: '";flush' }],
     ['policy name', { egress: { policy: '../../../../opt/secret' } }],
     ['ipam type', { ipam: { type: '../../../../bin/sh' } }],
+    [
+      'policy that a label asks for',
+      {
+        egress: { mode: 'restricted', selectable: ['web'] },
+        args: { cni: { labels: [{ key: 'drawbridge/egress-policy', value: '../../../../opt/secret' }] } },
+      },
+    ],
+    [
+      'policy that an annotation asks for',
+      {
+        egress: { mode: 'restricted', selectable: ['web'] },
+        runtimeConfig: {
+          'io.kubernetes.cri.pod-annotations': { 'drawbridge/egress-policy': '../../../../opt/secret' },
+        },
+      },
+    ],
   ] as const)('as %s is refused before anything is touched', async ([, change], { host }) => {
     await prepare(host);
     await layBait(host);
@@ -121,6 +141,22 @@ describe('hostile input to the executable', () => {
     expect(await damage(host)).toEqual([]);
     expect((await attachmentsLeft(host)).filter((line) => !line.includes('/locks/'))).toEqual([]);
   });
+
+  test.for(['constructor', 'toString', 'valueOf', 'hasOwnProperty'])(
+    'as a network that is called "%s" is a network like any other',
+    async (name, { host }) => {
+      await prepare(host);
+      await layBait(host);
+      const container = await host.container('constructor');
+      const conf = { ...interfaceConf, name, egress: { mode: 'restricted' } };
+      const added = await host.cni('ADD', conf, { container });
+      expect(outcome(added)).toBe('code 0');
+      expect(outcome(await host.cni('CHECK', { ...conf, prevResult: added.result }, { container }))).toBe('code 0');
+      expect(outcome(await host.cni('DEL', conf, { container, netns: '' }))).toBe('code 0');
+      expect(await damage(host)).toEqual([]);
+      expect(await attachmentsLeft(host)).toEqual([]);
+    },
+  );
 
   test('in a lease folder that leads elsewhere is refused or kept inside it', async ({ host }) => {
     await prepare(host);

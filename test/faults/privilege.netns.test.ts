@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { startAgent, until } from '../agent/process/agent.ts';
 import { pluginFolder } from '../helpers/executable.ts';
 import { attachmentsLeft, conflist, interfaceConf, options, outcome, prepare } from './network.ts';
 
@@ -101,6 +102,64 @@ describe('files', () => {
     await host.delChain(conflist, options(container));
     await host.gcChain(conflist, []);
     expect(await host.sh('cat /opt/precious')).toBe('precious\n');
+  });
+
+  test('of the agent: its socket is for root alone from its first moment, also where a link or a file of another was in its place', async ({
+    host,
+  }) => {
+    await prepare(host);
+    await host.sh(`mkdir -p /run/drawbridge; echo precious > /opt/precious; chmod 644 /opt/precious
+      ln -s /opt/precious /run/drawbridge/agent.sock`);
+    const agent = await startAgent(host, [], {}, 30_000);
+    expect(await host.sh('cat /opt/precious; stat -c %a /opt/precious')).toBe('precious\n644\n');
+    expect(await host.sh('stat -c "%F %a %u" /run/drawbridge/agent.sock')).toBe('socket 600 0\n');
+    expect((await agent.ask<{ protocol: number }>('status')).result.protocol).toBe(1);
+    // Somebody who is not root.
+    const { code } = await host.exec([
+      'setpriv',
+      '--reuid=65534',
+      '--clear-groups',
+      'socat',
+      '-u',
+      'OPEN:/dev/null',
+      'UNIX-CONNECT:/run/drawbridge/agent.sock',
+    ]);
+    expect(code).not.toBe(0);
+  });
+
+  test('of state are not written through a link: what is in its place is replaced', async ({ host }) => {
+    await prepare(host);
+    await host.sh(`echo precious > /opt/precious; mkdir -p /var/lib/drawbridge/boot /run/drawbridge/bridges
+      file=$(printf %s /var/lib/cni/networks/drawbridge | sha256sum | cut -c1-16)
+      ln -s /opt/precious /var/lib/drawbridge/boot/$file.json; ln -s /opt/precious /var/lib/drawbridge/learnt.json
+      ln -s /opt/precious /run/drawbridge/bridges/drawbridge0.json`);
+    const agent = await startAgent(host, [], {}, 30_000);
+    expect(outcome(await host.addChain(conflist, options(await host.container())))).toBe('code 0');
+    await agent.stop();
+    expect(await host.sh('cat /opt/precious')).toBe('precious\n');
+  });
+
+  test('and logs hold nothing of the environment or of the conf but names and addresses', async ({ host }) => {
+    await prepare(host);
+    const secret = 's3cr3t-of-somebody';
+    const agent = await startAgent(host, ['--log-level', 'debug'], { TOKEN: secret }, 30_000);
+    const container = await host.container();
+    const conf = { ...interfaceConf, password: secret, args: { cni: { token: secret } }, bridge: 'no/bridge' };
+    const refused = await host.cni('ADD', conf, {
+      container,
+      env: { TOKEN: secret },
+      args: `IgnoreUnknown=1;TOKEN=${secret}`,
+    });
+    expect(refused.code).toBe(1);
+    const failing = { ...conf, bridge: 'drawbridge0' };
+    const added = await host.cni('ADD', failing, { container, env: { TOKEN: secret } });
+    expect(outcome(added)).toBe('code 0');
+    await host.run(['nft', 'flush', 'ruleset']);
+    await until(async () => (await agent.log()).some(({ msg }) => msg === 'repaired'), 15_000);
+    const said = [refused, added].map(({ stdout, stderr }) => stdout + stderr).join('\n');
+    expect(said).not.toContain(secret);
+    expect(JSON.stringify(await agent.log())).not.toContain(secret);
+    expect(await host.sh(`grep -rl ${secret} /var/lib /var/log || true`)).toBe('');
   });
 
   test.for(['/run/drawbridge', '/var/lib/drawbridge'])(
