@@ -153,6 +153,9 @@ const tokens = [
   '\xc0\x0c',
 ];
 
+/** Characters; no file of ours has more. */
+const longestSource = 1 << 17;
+
 /** For each file of our source which of its characters ran: blocks themselves are cut differently from look to look. */
 class Coverage {
   readonly #session: Session;
@@ -167,7 +170,7 @@ class Coverage {
   async lookForNew(): Promise<Map<string, Set<number>>> {
     const fresh = new Map<string, Set<number>>();
     for (const [url, ran] of await this.#look()) {
-      const seen = this.#seen.get(url) ?? new Uint8Array(ran.length);
+      const seen = this.#seen.get(url) ?? new Uint8Array(longestSource);
       this.#seen.set(url, seen);
       const places = new Set<number>();
       ran.forEach((isRun, place) => {
