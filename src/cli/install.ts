@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { findProgram } from '../host/run.ts';
@@ -85,7 +85,7 @@ function carryOut({ path, content, target, mode, action, wanted }: Step): void {
       rmSync(draft, { force: true });
       if (target === undefined) writeFileSync(draft, content ?? '', { mode });
       else symlinkSync(target, draft);
-      if (action === 'replace' && wanted.kept !== undefined) renameSync(path, wanted.kept);
+      if (action === 'replace' && wanted.kept !== undefined) keep(path, wanted.kept);
       renameSync(draft, path);
     }
   } catch (cause) {
@@ -98,6 +98,12 @@ function carryOut({ path, content, target, mode, action, wanted }: Step): void {
   }
   // After each: what is in place is known also when the next one fails.
   writeManifest([...readManifest().filter((file) => file.path !== path), wanted]);
+}
+
+/** By a second name, and not by renaming: a runtime meets either plugin, and never none. */
+function keep(path: string, as: string): void {
+  rmSync(as, { force: true });
+  linkSync(path, as);
 }
 
 const actionWords = { new: 'new', update: 'updated', same: 'as it was', replace: 'replaced' } as const;

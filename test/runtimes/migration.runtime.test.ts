@@ -1,12 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { installDropIns } from '../plugins/drop-in/links.ts';
+import { dropIns } from '../../src/plugins/drop-in/plugins.ts';
+import { executable } from '../helpers/executable.ts';
 import { leftBehind, makeContainerdMachine, netnsOf, type ContainerdMachine } from './containerd.ts';
 import { imageName } from './image.ts';
 import { pluginFolder, until } from './machine.ts';
 import { client, debian, version } from './tools.ts';
 
 const reference = '/usr/lib/cni';
+const names = Object.keys(dropIns);
+
+/** The procedure, word for word as README has it. */
+const procedure = {
+  there: 'drawbridge install --drop-in --replace',
+  oldRules: `for family in iptables ip6tables; do $family-save | grep -vE '(^:| -j )CNI-|^-A CNI-' | $family-restore; done`,
+  back: 'for kept in /opt/cni/bin/*.before-drawbridge; do mv -fT "$kept" "${kept%.before-drawbridge}"; done',
+  orphans: 'drawbridge clean --orphans',
+  away: 'drawbridge uninstall',
+};
 const request = { send: 'GET / HTTP/1.0\r\n\r\n' };
 /** A client that connects before the move and asks after it. */
 const heldConnection = `
@@ -20,7 +31,7 @@ with open('/run/said', 'wb') as file: file.write(answer)
 `;
 
 /** iptables never removes a table that it made. */
-const emptyTables = [/nft table ip6? (?:nat|filter)$/];
+const emptyTables = [/nft table ip6? (?:nat|filter)(?:$|: type |: chain [A-Z]+ \{)/];
 const isHere = debian('containerd') !== undefined && client('nerdctl') !== undefined && existsSync(reference);
 
 describe.skipIf(!isHere)(
@@ -53,29 +64,27 @@ describe.skipIf(!isHere)(
     const fromInside = async (name: string, where: string) =>
       machine.host.fetch(netnsOf(await nerdctl('inspect', '--format', '{{.State.Pid}}', name)), where, 80, request);
 
-    /** The names in the plugin folder are replaced one by one, each in one step: an ADD meets either plugin, never none. */
-    const install = async (whose: 'reference' | 'drawbridge') => {
-      if (whose === 'drawbridge') return installDropIns(machine.host, pluginFolder);
-      await machine.sh(`for name in bridge host-local portmap firewall tuning bandwidth loopback; do
-      cp ${reference}/$name ${pluginFolder}/.$name; mv ${pluginFolder}/.$name ${pluginFolder}/$name; done`);
-    };
-
     const inHost = (file: string) => `/proc/${machine.host.pid}/root${file}`;
 
     beforeAll(async () => {
       machine = await makeContainerdMachine();
+      // A host of the reference: its files, and none of ours. Packages are mounted over /usr, for reading.
+      await machine.sh(`
+        mount -t tmpfs tmpfs /usr/local/sbin
+        rm -f ${pluginFolder}/*
+        cp ${names.map((name) => `${reference}/${name}`).join(' ')} ${pluginFolder}`);
+      await machine.host.takeBaseline();
     });
     afterAll(async () => machine?.[Symbol.asyncDispose]());
 
     test('to drawbridge: containers that run keep addresses, ports and connections, new ones get others; all can be removed, and the old rules', async () => {
-      await install('reference');
       await run('old', 8081);
       await served(8081);
       const before = await address('old');
       const held = await machine.host.spawn(['python3', '-c', heldConnection], { where: machine.outside });
       await until('the connection stands', async () => existsSync(inHost('/run/held')), 5);
 
-      await install('drawbridge');
+      await machine.sh(`ln -s ${executable} /run/tools/drawbridge; ${procedure.there}`);
       await run('new', 8082);
       await served(8081);
       await served(8082);
@@ -90,25 +99,29 @@ describe.skipIf(!isHere)(
       await nerdctl('rm', '-f', 'old');
       await nerdctl('rm', '-f', 'new');
       // Of its own, the reference would have removed these; now they go with the last container that it made.
-      await machine.sh(
-        `for family in iptables ip6tables; do $family-save | grep -vE '(^:| -j )CNI-|^-A CNI-' | $family-restore; done`,
-      );
+      await machine.sh(procedure.oldRules);
       expect(await machine.sh('iptables-save; ip6tables-save')).not.toContain('CNI-');
-      expect(await leftBehind(machine, emptyTables)).toEqual([]);
+      expect(await leftBehind(machine, [...emptyTables, /install\.json$/])).toEqual([]);
     });
 
-    test('and back to the reference; `drawbridge clean --orphans` removes what drawbridge made', async () => {
+    test('and back to the reference: containers that run keep their ports; `drawbridge clean --orphans` and `uninstall` leave nothing of drawbridge', async () => {
       await run('new', 8082);
       await served(8082);
-      await install('reference');
+      await machine.sh(procedure.back);
       await run('old', 8081);
       await served(8081);
       await served(8082);
       await nerdctl('rm', '-f', 'new', 'old');
-      expect(JSON.parse(await machine.run(['/opt/cni/bin/drawbridge', 'clean', '--orphans', '--json']))).toMatchObject([
-        { removed: true },
-      ]);
-      expect(await leftBehind(machine, emptyTables)).toEqual([]);
+      expect(await machine.sh(procedure.orphans)).toContain('Removed 1 of 1 leftover.');
+      await machine.sh(procedure.oldRules);
+      await machine.sh(procedure.away);
+      expect(await machine.host.leftovers({ allow: emptyTables })).toEqual([]);
+      const files = await machine.sh(`cd ${pluginFolder}; sha256sum *; cd ${reference}; sha256sum ${names.join(' ')}`);
+      expect(new Set(files.trim().split('\n')).size).toBe(names.length);
+    });
+
+    test.each(Object.values(procedure))('README has `%s`', (command) => {
+      expect(readFileSync(new URL('../../README.md', import.meta.url), 'utf8')).toContain(command);
     });
   },
 );

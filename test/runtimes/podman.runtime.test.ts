@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { leftBehind, netnsOf, shipped, writeNetwork } from './containerd.ts';
+import { leftBehind, netnsOf } from './containerd.ts';
 import { imageName } from './image.ts';
-import { makeMachine, until, writeImage, type Machine } from './machine.ts';
+import { until, type Machine } from './machine.ts';
+import { makePodmanMachine } from './podman.ts';
 import { debian, versionOf } from './tools.ts';
 
 const root = debian('podman');
@@ -23,39 +24,7 @@ describe.skipIf(root === undefined)(
       );
 
     beforeAll(async () => {
-      machine = await makeMachine([root!]);
-      const file = await writeImage(machine);
-      await machine.sh(`
-      mkdir -p /etc/containers
-      cat > /etc/containers/containers.conf <<'END'
-[network]
-network_backend = "cni"
-cni_plugin_dirs = ["/opt/cni/bin"]
-network_config_dir = "/etc/cni/net.d"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime = "crun"
-END
-      cat > /etc/containers/storage.conf <<'END'
-[storage]
-driver = "overlay"
-graphroot = "/run/podman/root"
-runroot = "/run/podman/run"
-END
-      echo '{"default":[{"type":"insecureAcceptAnything"}]}' > /etc/containers/policy.json`);
-      // podman's own default network has the addresses of the shipped one.
-      const network = shipped(
-        '10-drawbridge.conflist',
-        ([plugin]) =>
-          (plugin!['ipam'] = {
-            type: 'host-local',
-            ranges: [[{ subnet: '10.98.0.0/16' }], [{ subnet: 'fd00:98::/64' }]],
-          }),
-      );
-      await writeNetwork(machine, '10-drawbridge.conflist', network);
-      await podman('load', '-i', file);
-      await machine.host.takeBaseline();
+      machine = await makePodmanMachine();
     });
     afterEach(async () => void (await machine.exec(['podman', 'rm', '-f', '-t', '0', '-a'])));
     afterAll(async () => machine?.[Symbol.asyncDispose]());
