@@ -21,7 +21,6 @@ import { namesStatus, RepairHistory, type AgentStatus } from './status.ts';
 import { Sweep } from './sweep.ts';
 import { serviceManager } from './systemd.ts';
 import { watchFolder } from './watch/folder.ts';
-import { rulesWord } from './watch/ip-event.ts';
 import { startMonitors } from './watch/monitors.ts';
 import { everythingOf } from './watch/sign.ts';
 
@@ -113,8 +112,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       },
       chains: (scope) => repairChains(tables, scope),
       links: async (scope) => [
-        ...(scope === 'all' || scope.has(rulesWord) ? await repairGates(state.records) : []),
+        // A filter stands at a bridge: that one first.
         ...(await repairLinks(state.records, scope)),
+        ...(await repairGates(state.records, scope)),
       ],
       firewalls: async () => {
         const { repaired, problems } = await repairFirewalls(state.records);

@@ -27,6 +27,7 @@ const usualPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 const programs = [
   'ip',
   'bridge',
+  'tc',
   'nft',
   'nsenter',
   'tee',
