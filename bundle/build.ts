@@ -58,12 +58,12 @@ async function bundle(outfile: string): Promise<void> {
     format: 'cjs',
     target: 'node24',
     minify: true,
-    // Error classes are told apart by name in what users read.
-    keepNames: true,
     metafile: true,
     define: { DRAWBRIDGE_VERSION: JSON.stringify(version), DRAWBRIDGE_LAYOUT: JSON.stringify(layoutMark) },
     // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
     alias: { 'graceful-fs': 'node:fs' },
+    // Of the executable's own runtime (host/netlink/libc.ts).
+    external: ['bun:ffi'],
     logLevel: 'warning',
   });
   writeFileSync(join(outfile, '../inputs.json'), JSON.stringify(Object.keys(metafile.inputs).toSorted()));

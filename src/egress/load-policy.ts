@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import { checkPolicyName, chosenPolicy, type Choices, type EgressConf } from './conf.ts';
@@ -65,7 +65,7 @@ export function parsePolicyText(text: string, what: string): Policy {
 /** Names of the policies in the folder, sorted; none when there is no folder. */
 export async function policyNames(folder = policiesFolder): Promise<string[]> {
   try {
-    const files = await readdir(folder);
+    const files = readdirSync(folder);
     return files
       .filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.json$/.test(file))
       .map((file) => file.slice(0, -'.json'.length))
@@ -78,7 +78,7 @@ export async function policyNames(folder = policiesFolder): Promise<string[]> {
 
 async function readPolicyFile(name: string, file: string, folder: string): Promise<string> {
   try {
-    const text = await readFile(file, 'utf8');
+    const text = readFileSync(file, 'utf8');
     if (text.length <= longestFile) return text;
     throw new CniError(
       codes.invalidConfig,

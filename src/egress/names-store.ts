@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../digest/sha256.ts';
 import { parseAddressValue } from './interval.ts';
@@ -27,7 +27,7 @@ export async function recallName(
   folder = namesFolder,
 ): Promise<KnownName | undefined> {
   try {
-    const known = parseKnown(JSON.parse(await readFile(join(folder, fileOf(name, servers)), 'utf8')));
+    const known = parseKnown(JSON.parse(readFileSync(join(folder, fileOf(name, servers)), 'utf8')));
     return known?.name === name ? known : undefined;
   } catch {
     return undefined;
@@ -38,12 +38,12 @@ export async function recallName(
 export async function rememberName(known: KnownName, servers: readonly string[], folder = namesFolder): Promise<void> {
   const file = join(folder, fileOf(known.name, servers));
   const beside = `${file}.${crypto.randomUUID().slice(0, 12)}`;
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
   try {
-    await writeFile(beside, `${JSON.stringify({ version: 1, ...known })}\n`, { mode: 0o644, flag: 'wx' });
-    await rename(beside, file);
+    writeFileSync(beside, `${JSON.stringify({ version: 1, ...known })}\n`, { mode: 0o644, flag: 'wx' });
+    renameSync(beside, file);
   } catch (error) {
-    await rm(beside, { force: true });
+    rmSync(beside, { force: true });
     throw error;
   }
 }

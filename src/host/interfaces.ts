@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hasIpv6 } from './sysctl.ts';
 import { showJson, type Where } from './ip.ts';
+import { readInterfaceOf, readRoutesOf, readWith } from './netlink/read.ts';
 
 /** An interface as it is. */
 export interface InterfaceState {
@@ -72,6 +73,11 @@ export async function readAttachment(names: {
 
 /** Reads one interface; undefined when there is none of that name. */
 export async function readInterface(name: string, where: Where = {}): Promise<InterfaceState | undefined> {
+  const read = await readWith(where.netns, (conversation) => readInterfaceOf(conversation, name));
+  return read === undefined ? showInterface(name, where) : read.value;
+}
+
+async function showInterface(name: string, where: Where): Promise<InterfaceState | undefined> {
   const [shown] = ((await showJson(['-details', 'address', 'show', 'dev', name], where)) ?? []) as ShownInterface[];
   if (shown?.ifname === undefined) return undefined;
   const port = shown.linkinfo?.info_slave_kind === 'bridge' ? shown.linkinfo.info_slave_data : undefined;
@@ -98,6 +104,9 @@ export async function readInterface(name: string, where: Where = {}): Promise<In
 
 /** Reads the unicast routes through one interface, of every table. */
 export async function readRoutes(name: string, where: Where = {}): Promise<RouteState[]> {
+  const wanted = hasIpv6() ? ([4, 6] as const) : ([4] as const);
+  const read = await readWith(where.netns, (conversation) => readRoutesOf(conversation, name, wanted));
+  if (read !== undefined) return read.value;
   const families = hasIpv6() ? ['-4', '-6'] : ['-4'];
   const shown = await Promise.all(
     families.map(async (family) => {

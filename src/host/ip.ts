@@ -1,5 +1,7 @@
 import { CniError, codes, type ErrorCode } from '../cni/errors.ts';
-import { CommandError, findProgram, run, type RunResult } from './run.ts';
+import { applyLines } from './netlink/apply.ts';
+import { CommandError, findProgram, run, tell, type RunResult } from './run.ts';
+import { begin } from './trace.ts';
 
 /** Why a line failed, as far as a caller can do something about it. */
 export type BatchFailure =
@@ -45,12 +47,27 @@ export async function applyBatch(
   { netns, program = 'ip', family }: Where & { program?: 'ip' | 'bridge' | 'tc'; family?: '-4' | '-6' } = {},
 ): Promise<void> {
   if (lines.length === 0) return;
+  if (program === 'ip' && family === undefined && (await applyHere(lines, netns))) return;
   try {
     await runIn(netns, program, [...(family === undefined ? [] : [family]), '-batch', '-'], `${lines.join('\n')}\n`);
   } catch (error) {
     if (error instanceof CommandError && error.exitCode !== undefined) throw explain(error, lines, netns);
     throw error;
   }
+}
+
+/** Carries out lines in this process; false when they are to be left to `ip`. */
+async function applyHere(lines: readonly string[], netns: string | undefined): Promise<boolean> {
+  const command = netns === undefined ? 'ip -batch -' : `nsenter --net=${netns} -- ip -batch -`;
+  const input = `${lines.join('\n')}\n`;
+  const end = begin('netlink', { command, input });
+  const applied = await applyLines(lines, netns);
+  if (applied === 'not understood') return false;
+  tell(command, input);
+  end();
+  if (applied === 'done') return true;
+  const { stderr } = applied;
+  throw explain(new CommandError(`Cannot run "${command}"`, { stderr, stdout: '', exitCode: 1 }), lines, netns);
 }
 
 /** Runs `ip -json …` (or `tc -json …`) and returns what it printed; undefined when it says that the interface does not exist. */

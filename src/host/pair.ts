@@ -7,7 +7,6 @@ import { readInterface } from './interfaces.ts';
 import { applyBatch, BatchError } from './ip.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
-import { succeeds } from './run.ts';
 import { prepareBridge, type FindConflicts } from './bridge.ts';
 
 /**
@@ -84,8 +83,6 @@ export async function connect(
 
 /** Removes both ends, by the name of the host's one: the container's namespace is not needed. Returns false when it was gone. */
 export async function removePair(hostInterface: string): Promise<boolean> {
-  // The kernel waits for readers on all processors, some 20 ms in which rules can be removed.
-  if (await succeeds('ip', ['link', 'del', 'dev', hostInterface])) return true;
   try {
     await applyBatch([`link del dev ${hostInterface}`]);
     return true;

@@ -1,6 +1,6 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { spawnProgram, startProgram, type Ended, type SpawnOptions } from './spawn.ts';
+import { spawnProgram, type Ended, type SpawnOptions } from './spawn.ts';
 import { begin } from './trace.ts';
 
 /** Where programs are looked for after PATH: a runtime may start a plugin with an empty one. */
@@ -55,8 +55,7 @@ export async function run(program: string, args: readonly string[], options: Run
       exitCode: undefined,
     });
   }
-  if (process.env['DRAWBRIDGE_VERBOSE'] === '1')
-    process.stderr.write(`[#] ${[program, ...args].join(' ')}\n${options.input ?? ''}`);
+  tell([program, ...args].join(' '), options.input);
   const deadline = options.deadline ?? defaultDeadline;
   const end = begin(program, { command: [program, ...args].join(' '), input: options.input ?? '' });
   const done = await start(file, args, {
@@ -74,17 +73,17 @@ export async function run(program: string, args: readonly string[], options: Run
   return { stdout: done.stdout, stderr: done.stderr };
 }
 
+/** With DRAWBRIDGE_VERBOSE=1, tells on stderr what is about to be done. */
+export function tell(command: string, input = ''): void {
+  if (process.env['DRAWBRIDGE_VERBOSE'] === '1') process.stderr.write(`[#] ${command}\n${input}`);
+}
+
 /**
- * Runs a program that waits for the kernel more than it works, side by side with what {@link run} runs meanwhile. Says
- * whether it succeeded; why not, only run() can tell.
+ * Returns when everything that waits for nothing has begun: programs that other steps start run while the caller goes on
+ * to what keeps this process, such as a request to the kernel.
  */
-export async function succeeds(program: string, args: readonly string[]): Promise<boolean> {
-  const file = findProgram(program);
-  if (file === undefined) return false;
-  const end = begin(program, { command: [program, ...args].join(' ') });
-  const isDone = await startProgram(file, args, { deadline: defaultDeadline, env: { ...process.env, LC_ALL: 'C' } });
-  end();
-  return isDone;
+export function whatCanBeStarted(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Full path of a program, from PATH and then the usual folders; undefined when it is in none of them. */
@@ -114,7 +113,8 @@ async function start(file: string, args: readonly string[], options: SpawnOption
   return isPluginRun() ? spawnProgram(file, args, options) : startWithExeca(file, args, options);
 }
 
-function isPluginRun(): boolean {
+/** Whether a container runtime has started this process for one verb, and waits for it. */
+export function isPluginRun(): boolean {
   return (process.env['CNI_COMMAND'] ?? '') !== '';
 }
 

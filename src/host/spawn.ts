@@ -1,6 +1,6 @@
 // run.ts is the seam that everybody uses; this is one of the two ways behind it.
 // oxlint-disable-next-line no-restricted-imports
-import { spawn, spawnSync } from 'node:child_process';
+import type { SpawnSyncReturns } from 'node:child_process';
 
 /** How a program ended. */
 export interface Ended {
@@ -20,12 +20,72 @@ export interface SpawnOptions {
 }
 
 /**
- * Runs a program to its end while this process stands still, which costs the least: streams and events take more
- * time to load and to run than the children of a plugin do. Never throws: a program that cannot be started has no exit
+ * Runs a program to its end while this process goes on. Never throws: a program that cannot be started has no exit
  * status, and says why in `stderr`.
+ *
+ * node:child_process takes a millisecond to load and its streams two more; the executable's runtime has a way of its
+ * own, which is built in. Under Node the process stands still meanwhile.
  */
-export function spawnProgram(file: string, args: readonly string[], { input, env, deadline }: SpawnOptions): Ended {
-  const { stdout, stderr, status, signal, error } = spawnSync(file, args, {
+export async function spawnProgram(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
+  const { Bun: runtime } = globalThis as { Bun?: Runtime };
+  return runtime === undefined ? standStill(file, args, options) : spawnBeside(runtime, [file, ...args], options);
+}
+
+/** What this uses of Bun (bun.com/docs/runtime/child-process). */
+interface Runtime {
+  spawn(command: readonly string[], options: object): Child;
+  readableStreamToText(stream: unknown): Promise<string>;
+}
+
+interface Child {
+  readonly stdout: unknown;
+  readonly stderr: unknown;
+  readonly exited: Promise<unknown>;
+  /** Null when it was killed. */
+  readonly exitCode: number | null;
+  readonly signalCode: string | null;
+}
+
+async function spawnBeside(
+  runtime: Runtime,
+  command: readonly string[],
+  { input, env, deadline }: SpawnOptions,
+): Promise<Ended> {
+  const begin = performance.now();
+  let child: Child;
+  try {
+    child = runtime.spawn(command, {
+      stdin: new TextEncoder().encode(input),
+      stdout: 'pipe',
+      stderr: 'pipe',
+      env,
+      timeout: deadline,
+      killSignal: 'SIGKILL',
+    });
+  } catch (error) {
+    return { stdout: '', stderr: (error as Error).message, timedOut: false };
+  }
+  const outputs = Promise.all([child.stdout, child.stderr].map((output) => runtime.readableStreamToText(output)));
+  await child.exited;
+  const { exitCode, signalCode: signal } = child;
+  const [stdout = '', stderr = ''] = await (signal === null ? outputs : Promise.race([outputs, nothingAfter(100)]));
+  return {
+    stdout,
+    stderr,
+    timedOut: signal === 'SIGKILL' && performance.now() - begin >= deadline,
+    exitCode: exitCode ?? undefined,
+    signal: signal ?? undefined,
+  };
+}
+
+/** Who was killed may have left children that hold its outputs open. */
+function nothingAfter(milliseconds: number): Promise<string[]> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds, []));
+}
+
+function standStill(file: string, args: readonly string[], { input, env, deadline }: SpawnOptions): Ended {
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
+  const { stdout, stderr, status, signal, error }: Partial<SpawnSyncReturns<string>> = spawnSync(file, args, {
     input,
     env,
     timeout: deadline,
@@ -40,20 +100,4 @@ export function spawnProgram(file: string, args: readonly string[], { input, env
     exitCode: status ?? undefined,
     signal: signal ?? undefined,
   };
-}
-
-/**
- * Starts a program without input whose output nobody reads, and says whether it succeeded. It runs while this process
- * goes on, also while that waits for another program.
- */
-export function startProgram(
-  file: string,
-  args: readonly string[],
-  { env, deadline }: Omit<SpawnOptions, 'input'>,
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    const child = spawn(file, args, { env, stdio: 'ignore', timeout: deadline, killSignal: 'SIGKILL' });
-    child.on('error', () => resolve(false));
-    child.on('exit', (status) => resolve(status === 0));
-  });
 }

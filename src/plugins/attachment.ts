@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import type { AttachmentRequest } from '../cni/request.ts';
 import { openNetns } from '../host/netns.ts';
-import { isAlive } from '../records/alive.ts';
+import { isAlive, isRunning, processIdentity } from '../records/alive.ts';
 import { attachmentKey, describeAttachment } from '../records/key.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 
@@ -45,25 +44,5 @@ export function refuseStanding(previous: AttachmentRecord, next: AttachmentRecor
       `Cannot add ${describeAttachment(next)}: process ${previous.adder.split(':')[0]} is adding it`,
       'Wait for that ADD to end',
     );
-  }
-}
-
-/** "pid:start time": the start time tells a process from a later one with its number (proc(5), field 22 of stat). */
-function processIdentity(pid: number): string {
-  return `${pid}:${startTime(pid) ?? ''}`;
-}
-
-function isRunning(identity: string): boolean {
-  const [pid = ''] = identity.split(':');
-  return identity === processIdentity(Number(pid)) && startTime(Number(pid)) !== undefined;
-}
-
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name, which may hold spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
   }
 }

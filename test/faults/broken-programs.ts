@@ -78,16 +78,26 @@ export async function installStandIns(host: Host): Promise<void> {
 
 let runs = 0;
 
-/** Environment in which call number `at` of a plugin goes wrong; -1 for none, "later" for what aimAt() says. */
+/**
+ * Environment in which call number `at` of a plugin goes wrong; -1 for none, "later" for what aimAt() says. Plugins leave to programs what they could
+ * ask the kernel themselves, unless `children` is false.
+ */
 export async function brokenAt(
   host: Host,
   at: number | 'later',
   how: Fault | '',
+  { children = true }: { children?: boolean } = {},
 ): Promise<{ env: Record<string, string>; calls: () => Promise<string[]> }> {
   const calls = `/opt/faults/calls-${++runs}`;
   await host.sh(`mkdir -p ${calls}`);
   return {
-    env: { PATH: `${folder}:${usualPath}`, FAULT_CALLS: calls, FAULT_AT: String(at), FAULT_HOW: how },
+    env: {
+      PATH: `${folder}:${usualPath}`,
+      FAULT_CALLS: calls,
+      FAULT_AT: String(at),
+      FAULT_HOW: how,
+      ...(children ? { DRAWBRIDGE_CHILDREN: '1' } : {}),
+    },
     async calls() {
       const text = await host.sh(`cd ${calls}; n=0; while [ -e $n ]; do cat $n; n=$((n + 1)); done; rm -r ${calls}`);
       return text.split('\n').filter((line) => line !== '');

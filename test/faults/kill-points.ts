@@ -8,7 +8,7 @@ import { brokenAt, installStandIns } from './broken-programs.ts';
 
 /**
  * A system call that a thread of the plugin makes for the nth time: the plugin is killed as it begins. `ftruncate`
- * is how the runtime ends the writing of a file, `vfork` how it begins a child.
+ * is how the runtime ends the writing of a file, `vfork` how it begins a child, `sendto` how it asks the kernel for links.
  */
 interface SystemCallPoint {
   readonly kind: 'call';
@@ -24,7 +24,17 @@ interface ProgramPoint {
 
 export type KillPoint = SystemCallPoint | ProgramPoint;
 
-export const systemCalls = ['vfork', 'mkdir', 'ftruncate', 'rename', 'link', 'unlink', 'rmdir', 'utimensat'] as const;
+export const systemCalls = [
+  'vfork',
+  'sendto',
+  'mkdir',
+  'ftruncate',
+  'rename',
+  'link',
+  'unlink',
+  'rmdir',
+  'utimensat',
+] as const;
 
 const tracers = '/opt/faults/tracers';
 
@@ -50,7 +60,7 @@ export async function findPoints(
   host: Host,
   { verb, conf, options }: Call,
 ): Promise<{ result: CniResult; points: KillPoint[] }> {
-  const { env, calls } = await brokenAt(host, -1, '');
+  const { env, calls } = await brokenAt(host, -1, '', { children: false });
   const trace = { TRACE_FILE: '/opt/faults/trace', TRACE_CALLS: systemCalls.join(','), TRACE_MORE: '' };
   const result = await host.cni(verb, conf, {
     ...options,
@@ -85,7 +95,7 @@ export function systemCallPoints(trace: string): SystemCallPoint[] {
 export async function killAt(host: Host, point: KillPoint, { verb, conf, options }: Call): Promise<boolean> {
   const type = String(conf['type']);
   if (point.kind === 'program') {
-    const { env } = await brokenAt(host, point.n, point.how);
+    const { env } = await brokenAt(host, point.n, point.how, { children: false });
     const result = await host.cni(verb, conf, { ...options, env, program: `${pluginFolder}/${type}` });
     return result.code === -9;
   }

@@ -6,6 +6,7 @@ import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { configureContainer, createPair, updateBridge } from '../../host/pair.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
+import { whatCanBeStarted } from '../../host/run.ts';
 import { completeAddresses, conflictingAddresses, type CompleteAddresses } from '../../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
@@ -44,16 +45,13 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const mac = conf.mac ?? early?.mac ?? macFor(begun, addresses);
     const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
     const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy });
-    const { bridgeMac } =
-      early === undefined
-        ? await phase('make links', () => createPair(plans.bridge, plans.pair, conflictingAddresses))
-        : await updateBridge(plans.bridge, conflictingAddresses);
+    // Rules know links by their names and need not wait for them: the program that commits them runs meanwhile.
     const inForce = phase('put rules in force', () => putInForce(ready, policy));
-    // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
-    await Promise.all([
-      configureContainer(plans.pair, { after: ready.link.policed === true ? inForce : undefined }),
-      inForce,
-    ]);
+    const linked = phase('make links', () => makeLinks(plans, { isThere: early !== undefined, ready, inForce }));
+    // Both have come to an end before anybody undoes anything.
+    const [made] = await Promise.allSettled([linked, inForce]);
+    await inForce;
+    const { bridgeMac } = made.status === 'fulfilled' ? made.value : await linked;
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
     await warned;
     return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
@@ -61,6 +59,27 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     await undo(request, begun, error);
     throw error;
   }
+}
+
+interface Progress {
+  /** Whether the pair was made early. */
+  readonly isThere: boolean;
+  readonly ready: LinkedRecord;
+  readonly inForce: Promise<void>;
+}
+
+/** Makes the links and gives the container its addresses: one that is to have a policy only when that is in force. */
+async function makeLinks(
+  { bridge, pair }: LinkPlans,
+  { isThere, ready, inForce }: Progress,
+): Promise<{ bridgeMac: string }> {
+  await whatCanBeStarted();
+  const made = isThere
+    ? await updateBridge(bridge, conflictingAddresses)
+    : await createPair(bridge, pair, conflictingAddresses);
+  // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
+  await configureContainer(pair, { after: ready.link.policed === true ? inForce : undefined });
+  return made;
 }
 
 /** The one plugin that asks for an address by way of the interface that it is for: it has to be there before. */

@@ -2,6 +2,7 @@ import type { AttachmentId, Request } from '../../cni/request.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { netnsExists } from '../../host/netns.ts';
 import { removePair, takeDown } from '../../host/pair.ts';
+import { whatCanBeStarted } from '../../host/run.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
@@ -44,14 +45,16 @@ export async function removeAttachment(
     if (errors.length > 0) throw new ReleaseError(errors);
   };
   // Links and flows are found without the record, so nobody waits for them with the lock in hand.
-  const pair = attempt([() => removePair(link?.hostInterface ?? hostInterfaceOf(key))]);
-  const queue = ifb === undefined ? [] : attempt([() => removePair(ifb)]);
-  const errors = await dropRecord(key, release);
-  errors.push(
-    ...(await pair),
-    ...(await queue),
-    ...(await attempt([async () => (await forgetUdpFlows(flows)).forEach(warn)])),
+  const dropped = dropRecord(key, release);
+  // The kernel takes 20 ms for a pair, in which it waits for readers on all processors, and has us wait: nft comes first.
+  const links = whatCanBeStarted().then(() =>
+    attempt([
+      () => removePair(link?.hostInterface ?? hostInterfaceOf(key)),
+      () => (ifb === undefined ? undefined : removePair(ifb)),
+    ]),
   );
+  const errors = await dropped;
+  errors.push(...(await links), ...(await attempt([async () => (await forgetUdpFlows(flows)).forEach(warn)])));
   return errors;
 }
 

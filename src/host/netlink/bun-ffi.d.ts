@@ -1,0 +1,12 @@
+/** What host/netlink/libc.ts uses of it (bun.com/docs/runtime/ffi). */
+declare module 'bun:ffi' {
+  type CType = 'i32' | 'u32' | 'usize' | 'ptr';
+  type Argument = number | Uint8Array | Int32Array;
+
+  export type LibraryCalls<Name extends string> = Readonly<Record<Name, (...args: Argument[]) => number>>;
+
+  export function dlopen<Name extends string>(
+    library: string,
+    symbols: Readonly<Record<Name, { readonly args: readonly CType[]; readonly returns: CType }>>,
+  ): { readonly symbols: LibraryCalls<Name> };
+}

@@ -1,0 +1,121 @@
+import { closeSync } from 'node:fs';
+import type { Kernel } from './libc.ts';
+import {
+  decode,
+  decodeAttributes,
+  encode,
+  flag,
+  readNumber,
+  readText,
+  type,
+  type Answer,
+  type Request,
+} from './message.ts';
+
+/** What the kernel refused. The message is what `ip` prints then. */
+export class Refused extends Error {
+  /** As in errno(3). */
+  readonly errno: number;
+
+  constructor(errno: number, sentence: string | undefined) {
+    super(sentence === undefined ? `RTNETLINK answers: ${strerror(errno)}` : `Error: ${sentence}.`);
+    this.errno = errno;
+  }
+}
+
+/** Speaks to the kernel about one namespace. Whatever is asked has its answer when the asking returns. */
+export class Conversation {
+  readonly #kernel: Kernel;
+  readonly #socket: number;
+  #sequence = 0;
+
+  private constructor(kernel: Kernel, socket: number) {
+    this.#kernel = kernel;
+    this.#socket = socket;
+  }
+
+  /** Undefined when there is no such namespace, or no socket to be had. */
+  static open(kernel: Kernel, netns?: string): Conversation | undefined {
+    const socket = kernel.openSocket(netns);
+    return socket === undefined ? undefined : new Conversation(kernel, socket);
+  }
+
+  close(): void {
+    closeSync(this.#socket);
+  }
+
+  /** Has the kernel do something. Throws {@link Refused}. */
+  change(request: Request): void {
+    this.#ask({ ...request, flags: request.flags | flag.ack });
+  }
+
+  /** Asks for one object, or with `flag.dump` for all of a kind. Throws {@link Refused}. */
+  read(request: Request): Answer[] {
+    return this.#ask(request);
+  }
+
+  #ask(request: Request): Answer[] {
+    const sequence = ++this.#sequence;
+    if (!this.#kernel.send(this.#socket, encode(request, sequence))) throw new Refused(EIO, undefined);
+    const found: Answer[] = [];
+    for (;;) {
+      // The kernel answers before send() returns; the next part of a dump is made as the one before it is read.
+      const bytes = this.#kernel.receive(this.#socket);
+      if (bytes === undefined) throw new Refused(EIO, 'The kernel did not answer');
+      for (const answer of decode(bytes)) {
+        if (answer.sequence !== sequence) continue;
+        if (answer.type === type.error) {
+          throwIfRefused(answer);
+          return found;
+        }
+        if (answer.type === type.done) return found;
+        found.push(answer);
+        if ((answer.flags & NLM_F_MULTI) === 0) return found;
+      }
+    }
+  }
+}
+
+const NLM_F_MULTI = 0x2;
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+const NLMSGERR_ATTR_MSG = 1;
+const EIO = 5;
+
+/** An error of 0 is an acknowledgement. Behind the number stands the request, and behind that maybe a sentence. */
+function throwIfRefused({ payload, flags }: Answer): void {
+  const errno = -(readNumber(payload, 0, 4) | 0);
+  if (errno === 0) return;
+  const requestLength = (flags & NLM_F_CAPPED) === 0 ? readNumber(payload, 4, 4) : 16;
+  const sentence =
+    (flags & NLM_F_ACK_TLVS) === 0
+      ? undefined
+      : decodeAttributes(payload.subarray(4 + ((requestLength + 3) & ~3))).get(NLMSGERR_ATTR_MSG);
+  throw new Refused(errno, sentence === undefined ? undefined : readText(sentence).replace(/\.$/u, ''));
+}
+
+/** What the C library says of the numbers that route netlink answers with, on all processors alike. */
+const sentences: Readonly<Record<number, string>> = {
+  1: 'Operation not permitted',
+  2: 'No such file or directory',
+  3: 'No such process',
+  5: 'Input/output error',
+  12: 'Cannot allocate memory',
+  13: 'Permission denied',
+  16: 'Device or resource busy',
+  17: 'File exists',
+  19: 'No such device',
+  22: 'Invalid argument',
+  34: 'Numerical result out of range',
+  95: 'Operation not supported',
+  97: 'Address family not supported by protocol',
+  99: 'Cannot assign requested address',
+  100: 'Network is down',
+  101: 'Network is unreachable',
+  105: 'No buffer space available',
+  113: 'No route to host',
+};
+
+function strerror(errno: number): string {
+  return sentences[errno] ?? `Unknown error ${errno}`;
+}

@@ -1,0 +1,107 @@
+/**
+ * The few calls of the C library that a network namespace and a netlink socket need, made from this process. Only the
+ * executable can: its runtime has bun:ffi. Under Node there is none, and children do the work (host/ip.ts).
+ */
+import { closeSync, openSync } from 'node:fs';
+import type { LibraryCalls } from 'bun:ffi';
+import { isPluginRun } from '../run.ts';
+
+/** Calls as the C library has them: -1 says that one failed. */
+type Calls = LibraryCalls<'socket' | 'setsockopt' | 'setns' | 'send' | 'recv'>;
+
+/** The system's side of netlink. */
+export interface Kernel {
+  /**
+   * Opens a route socket that speaks of a namespace for as long as it lives; close it with `closeSync`. Undefined when the
+   * path leads to none.
+   */
+  openSocket(netns?: string): number | undefined;
+  /** Sends a message whole; false when the kernel did not take it. */
+  send(socket: number, message: Uint8Array): boolean;
+  /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
+  receive(socket: number): Uint8Array | undefined;
+  /** Runs something that waits for nothing in a namespace: files of /proc/sys/net/ are that namespace's there. */
+  within<T>(netns: string, work: () => T): T;
+}
+
+let opened: Promise<Kernel | undefined> | undefined;
+
+/** Undefined where this process cannot speak to the kernel itself. */
+export function openKernel(): Promise<Kernel | undefined> {
+  opened ??= load();
+  return opened;
+}
+
+async function load(): Promise<Kernel | undefined> {
+  if (process.versions['bun'] === undefined || !isPluginRun() || process.env['DRAWBRIDGE_CHILDREN'] === '1')
+    return undefined;
+  try {
+    const { dlopen } = await import('bun:ffi');
+    const number = { returns: 'i32' } as const;
+    const { symbols } = dlopen('libc.so.6', {
+      socket: { args: ['i32', 'i32', 'i32'], ...number },
+      setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], ...number },
+      setns: { args: ['i32', 'i32'], ...number },
+      send: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
+      recv: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
+    });
+    return kernelOf(symbols);
+  } catch {
+    // Another C library than glibc, or a processor that bun:ffi does not know.
+    return undefined;
+  }
+}
+
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
+const SOCK_RAW_CLOEXEC = 0x80003;
+const SOL_NETLINK = 270;
+const NETLINK_EXT_ACK = 11;
+const CLONE_NEWNET = 0x40000000;
+const MSG_DONTWAIT = 0x40;
+
+function kernelOf(calls: Calls): Kernel {
+  /** A part of a dump is no longer than 32 KB (netlink_dump in net/netlink/af_netlink.c). */
+  const buffer = new Uint8Array(64 * 1024);
+  const socketHere = (): number => {
+    const socket = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
+    // Errors then come with the kernel's own sentence, where it has one (Linux 4.12).
+    if (socket >= 0) calls.setsockopt(socket, SOL_NETLINK, NETLINK_EXT_ACK, new Int32Array([1]), 4);
+    return socket;
+  };
+  const within = <T>(netns: string, work: () => T): T => {
+    const own = openSync('/proc/thread-self/ns/net', 'r');
+    try {
+      const other = openSync(netns, 'r');
+      try {
+        if (calls.setns(other, CLONE_NEWNET) !== 0) throw new Error(`setns to "${netns}" failed`);
+      } finally {
+        closeSync(other);
+      }
+      try {
+        return work();
+      } finally {
+        // A process in the wrong namespace must not go on.
+        if (calls.setns(own, CLONE_NEWNET) !== 0) process.abort();
+      }
+    } finally {
+      closeSync(own);
+    }
+  };
+  return {
+    within,
+    openSocket: (netns) => {
+      try {
+        const socket = netns === undefined ? socketHere() : within(netns, socketHere);
+        return socket < 0 ? undefined : socket;
+      } catch {
+        return undefined;
+      }
+    },
+    send: (socket, message) => calls.send(socket, message, message.length, 0) === message.length,
+    receive: (socket) => {
+      const length = calls.recv(socket, buffer, buffer.length, MSG_DONTWAIT);
+      return length <= 0 ? undefined : buffer.slice(0, length);
+    },
+  };
+}

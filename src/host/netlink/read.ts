@@ -1,0 +1,176 @@
+/** Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise. */
+import type { AddressState, InterfaceState, RouteState } from '../interfaces.ts';
+import { addressText, macText } from './address.ts';
+import { Conversation, Refused } from './conversation.ts';
+import { openKernel } from './libc.ts';
+import {
+  attribute,
+  concat,
+  decodeAttributes,
+  flag,
+  readNumber,
+  readText,
+  text,
+  type,
+  u32,
+  u8,
+  type Answer,
+} from './message.ts';
+
+/** Runs a reading of one namespace; undefined where that has to be left to `ip`. */
+export async function readWith<T>(
+  netns: string | undefined,
+  read: (conversation: Conversation) => T,
+): Promise<{ readonly value: T } | undefined> {
+  const kernel = await openKernel();
+  const conversation = kernel && Conversation.open(kernel, netns);
+  if (conversation === undefined) return undefined;
+  try {
+    return { value: read(conversation) };
+  } catch (error) {
+    if (error instanceof Refused) return undefined;
+    throw error;
+  } finally {
+    conversation.close();
+  }
+}
+
+const ifla = { address: 1, ifname: 3, mtu: 4, master: 10, linkInfo: 18 } as const;
+const info = { kind: 1, slaveKind: 4, slaveData: 5 } as const;
+const bridgePort = { state: 1, hairpin: 4, isolated: 33 } as const;
+const portStates = ['disabled', 'listening', 'learning', 'forwarding', 'blocking'];
+const IFF_UP = 0x1;
+const IFF_PROMISC = 0x100;
+const ENODEV = 19;
+
+/** Undefined when there is none of that name. */
+export function readInterfaceOf(conversation: Conversation, name: string): InterfaceState | undefined {
+  const link = readLink(conversation, attribute(ifla.ifname, text(name)));
+  if (link === undefined) return undefined;
+  const attributes = decodeAttributes(link.payload.subarray(16));
+  const index = readNumber(link.payload, 4, 4);
+  const flags = readNumber(link.payload, 8, 4);
+  const linkInfo = decodeAttributes(attributes.get(ifla.linkInfo) ?? u8());
+  const isPort = readText(linkInfo.get(info.slaveKind) ?? u8()) === 'bridge';
+  const port = decodeAttributes((isPort ? linkInfo.get(info.slaveData) : undefined) ?? u8());
+  const master = attributes.get(ifla.master);
+  const masterName = master === undefined ? undefined : nameOf(conversation, readNumber(master));
+  const state = port.get(bridgePort.state);
+  return {
+    name,
+    index,
+    kind: readText(linkInfo.get(info.kind) ?? u8()),
+    mac: macText(attributes.get(ifla.address) ?? u8()),
+    mtu: readNumber(attributes.get(ifla.mtu) ?? u8(0)),
+    isUp: (flags & IFF_UP) !== 0,
+    isPromiscuous: (flags & IFF_PROMISC) !== 0,
+    ...(masterName === undefined ? {} : { master: masterName }),
+    ...(state === undefined ? {} : { portState: portStates[readNumber(state)] ?? '' }),
+    hairpin: isOn(port.get(bridgePort.hairpin)),
+    isolated: isOn(port.get(bridgePort.isolated)),
+    addresses: readAddresses(conversation, index),
+  };
+}
+
+/** Unicast routes through an interface, of every table. */
+export function readRoutesOf(conversation: Conversation, name: string, families: readonly (4 | 6)[]): RouteState[] {
+  const link = readLink(conversation, attribute(ifla.ifname, text(name)));
+  if (link === undefined) return [];
+  const index = readNumber(link.payload, 4, 4);
+  return families.flatMap((family) =>
+    conversation
+      .read({
+        type: type.getRoute,
+        flags: flag.dump,
+        head: Uint8Array.from({ length: 12 }, (_, at) => (at === 0 ? number[family] : 0)),
+        attributes: [],
+      })
+      .flatMap((answer) => routesOf(answer, family, index)),
+  );
+}
+
+function readLink(conversation: Conversation, which: ReturnType<typeof attribute>): Answer | undefined {
+  try {
+    return conversation.read({ type: type.getLink, flags: 0, head: new Uint8Array(16), attributes: [which] })[0];
+  } catch (error) {
+    if (error instanceof Refused && error.errno === ENODEV) return undefined;
+    throw error;
+  }
+}
+
+function nameOf(conversation: Conversation, index: number): string | undefined {
+  const head = concat([u32(0), u32(index), u32(0), u32(0)]);
+  const [link] = conversation.read({ type: type.getLink, flags: 0, head, attributes: [] });
+  const name = link === undefined ? undefined : decodeAttributes(link.payload.subarray(16)).get(ifla.ifname);
+  return name === undefined ? undefined : readText(name);
+}
+
+const number = { 4: 2, 6: 10 } as const;
+const ifa = { address: 1, local: 2, flags: 8 } as const;
+const IFA_F_DADFAILED = 0x08;
+const IFA_F_TENTATIVE = 0x40;
+const scopes: Readonly<Record<number, string>> = { 0: 'global', 200: 'site', 253: 'link', 254: 'host', 255: 'nowhere' };
+
+function readAddresses(conversation: Conversation, index: number): AddressState[] {
+  const all = conversation.read({ type: type.getAddress, flags: flag.dump, head: new Uint8Array(8), attributes: [] });
+  return all
+    .filter(({ payload }) => readNumber(payload, 4, 4) === index)
+    .map(({ payload }) => {
+      const attributes = decodeAttributes(payload.subarray(8));
+      // The local end; of IPv6 there is mostly one address only.
+      const bytes = attributes.get(ifa.local) ?? attributes.get(ifa.address) ?? u8();
+      const flags = readNumber(attributes.get(ifa.flags) ?? payload.subarray(2, 3));
+      return {
+        address: `${addressText(bytes)}/${readNumber(payload, 1, 1)}`,
+        scope: scopes[readNumber(payload, 3, 1)] ?? '',
+        tentative: (flags & IFA_F_TENTATIVE) !== 0,
+        dadfailed: (flags & IFA_F_DADFAILED) !== 0,
+      };
+    });
+}
+
+const rta = { destination: 1, outInterface: 4, gateway: 5, priority: 6, metrics: 8, multipath: 9, table: 15 } as const;
+const rtax = { mtu: 2, advmss: 8 } as const;
+const RTN_UNICAST = 1;
+const RTM_F_CLONED = 0x200;
+
+function routesOf({ payload }: Answer, family: 4 | 6, index: number): RouteState[] {
+  // Exceptions that the kernel learnt (a path's MTU) are no routes.
+  if (readNumber(payload, 7, 1) !== RTN_UNICAST || (readNumber(payload, 8, 4) & RTM_F_CLONED) !== 0) return [];
+  const attributes = decodeAttributes(payload.subarray(12));
+  const table = attributes.get(rta.table);
+  const metrics = decodeAttributes(attributes.get(rta.metrics) ?? u8());
+  const [mtu, advmss] = [metrics.get(rtax.mtu), metrics.get(rtax.advmss)];
+  const priority = attributes.get(rta.priority);
+  const destination = attributes.get(rta.destination) ?? new Uint8Array(family === 4 ? 4 : 16);
+  return hopsOf(attributes)
+    .filter((hop) => hop.index === index)
+    .map(({ gateway }) => ({
+      dst: `${addressText(destination)}/${readNumber(payload, 1, 1)}`,
+      ...(gateway === undefined ? {} : { gw: addressText(gateway) }),
+      table: table === undefined ? readNumber(payload, 4, 1) : readNumber(table),
+      priority: priority === undefined ? 0 : readNumber(priority),
+      ...(mtu === undefined ? {} : { mtu: readNumber(mtu) }),
+      ...(advmss === undefined ? {} : { advmss: readNumber(advmss) }),
+    }));
+}
+
+/** One, or several where routes that differ in their gateways alone became one (struct rtnexthop). */
+function hopsOf(attributes: ReadonlyMap<number, Uint8Array>): { index: number; gateway: Uint8Array | undefined }[] {
+  const single = attributes.get(rta.outInterface);
+  if (single !== undefined) return [{ index: readNumber(single), gateway: attributes.get(rta.gateway) }];
+  const several = attributes.get(rta.multipath) ?? u8();
+  const hops: { index: number; gateway: Uint8Array | undefined }[] = [];
+  for (let at = 0; at + 8 <= several.length;) {
+    const length = readNumber(several, at, 2);
+    if (length < 8) break;
+    const own = decodeAttributes(several.subarray(at + 8, at + length));
+    hops.push({ index: readNumber(several, at + 4, 4), gateway: own.get(rta.gateway) });
+    at += (length + 3) & ~3;
+  }
+  return hops;
+}
+
+function isOn(value: Uint8Array | undefined): boolean {
+  return value !== undefined && readNumber(value) === 1;
+}
