@@ -5,10 +5,13 @@
  *   node bench/bench.ts --quick            fewer rounds and containers
  *   node bench/bench.ts --only add,del     some rows; --list names them
  *
- * Prints the table and writes bench/out/bench.json and bench/out/bench.svg. Read the ratios: the machine's noise is in
- * both sides.
+ *   npm run bench -- --readme              also writes the table into README.md
+ *   node bench/bench.ts --report           the last run again, as README.md has it
+ *
+ * Prints the table and writes bench.json, bench.md and bench.svg into bench/out. Read the ratios: the machine's noise is
+ * in both sides.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chainRows, fullRows, manyRows, measureChains, measureFull, measureMany } from './chains.ts';
@@ -17,6 +20,8 @@ import { machine } from './machine.ts';
 import { measurePackets, measurePorts, packetRows, portRows } from './packets.ts';
 import { plot } from './plot.ts';
 import type { Row } from './row.ts';
+import { measureRefresh, refreshRows } from './refresh.ts';
+import { report, writeReadme } from './readme.ts';
 import { tableText } from './table.ts';
 
 const { values: options } = parseArgs({
@@ -24,6 +29,8 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    readme: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
   },
 });
 
@@ -37,10 +44,22 @@ const groups: readonly {
   { ids: fullRows, measure: (_, quick) => measureFull(quick ? 100 : 1000, quick ? 8 : 30) },
   { ids: leaseRows, measure: measureLeases },
   { ids: packetRows, measure: (_, quick) => measurePackets(quick ? 50 : 1000, quick ? 500 : 5000, quick ? 3 : 9) },
+  { ids: refreshRows, measure: (_, quick) => measureRefresh(quick ? 100 : 1000, quick ? 500 : 5000, quick ? 1 : 3) },
   { ids: portRows, measure: (_, quick) => measurePorts(quick ? 100 : 1000, quick ? 3 : 9) },
 ];
 
-if (options.list) {
+const out = join(import.meta.dirname, 'out');
+
+if (options.report) {
+  const last = JSON.parse(readFileSync(join(out, 'bench.json'), 'utf8')) as {
+    machine: string;
+    minutes: number;
+    rows: Row[];
+  };
+  const text = report(last.rows, `${last.machine}; ${last.minutes.toFixed(1)} minutes`);
+  console.log(text);
+  if (options.readme) writeReadme(text);
+} else if (options.list) {
   console.log(groups.flatMap(({ ids }) => ids).join('\n'));
 } else {
   const asked = options.only?.split(',') ?? groups.flatMap(({ ids }) => ids);
@@ -65,7 +84,6 @@ if (options.list) {
 
 /** After each group, so that what was measured is there whatever comes next. */
 function write(rows: readonly Row[], minutes: number): void {
-  const out = join(import.meta.dirname, 'out');
   const about = machine();
   mkdirSync(out, { recursive: true });
   writeFileSync(
@@ -73,4 +91,7 @@ function write(rows: readonly Row[], minutes: number): void {
     `${JSON.stringify({ machine: about, minutes, quick: options.quick, rows }, null, 2)}\n`,
   );
   writeFileSync(join(out, 'bench.svg'), plot(rows, about));
+  const text = report(rows, `${about}; ${minutes.toFixed(1)} minutes`);
+  writeFileSync(join(out, 'bench.md'), `${text}\n`);
+  if (options.readme) writeReadme(text);
 }

@@ -61,7 +61,8 @@ async function bundle(outfile: string): Promise<void> {
     metafile: true,
     define: { DRAWBRIDGE_VERSION: JSON.stringify(version), DRAWBRIDGE_LAYOUT: JSON.stringify(layoutMark) },
     // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
-    alias: { 'graceful-fs': 'node:fs' },
+    // Nor need it see to it that a process that is killed lets go: a dead holder's lock is taken from it at once.
+    alias: { 'graceful-fs': 'node:fs', 'signal-exit': join(root, 'bundle/signal-exit.cjs') },
     // Of the executable's own runtime (host/netlink/libc.ts).
     external: ['bun:ffi'],
     logLevel: 'warning',

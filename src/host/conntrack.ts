@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFile, readFileSync } from 'node:fs';
 import { CommandError, findProgram, run } from './run.ts';
 
 /** A published UDP port, by the address and port that a client sends to. */
@@ -67,7 +67,7 @@ function asListed(address: string): string {
 }
 
 async function deleteAll(flows: readonly Flows[]): Promise<string[]> {
-  if (flows.length === 0 || areAbsent(flows)) return [];
+  if (flows.length === 0 || (await areAbsent(flows))) return [];
   if (findProgram('conntrack') === undefined) {
     return [
       'Cannot forget old flows: the program "conntrack" is not installed; install the package "conntrack" (Debian, Ubuntu) or "conntrack-tools" (others)',
@@ -88,16 +88,23 @@ const fewFlows = 2000;
  * conntrack asks by netlink, which locks each of the table's 262,144 buckets in turn and takes 10 ms for each
  * filter, flows or none. Where the list is missing (CONFIG_NF_CONNTRACK_PROCFS), or long, conntrack has to look.
  */
-function areAbsent(flows: readonly Flows[]): boolean {
+async function areAbsent(flows: readonly Flows[]): Promise<boolean> {
   try {
     const count = Number(readFileSync(`${folder}/nf_conntrack_count`, 'utf8'));
     if (count === 0) return true;
     if (count > fewFlows) return false;
-    const listed = readFileSync(listing, 'utf8');
+    const listed = await readInThread(listing);
     return flows.every(({ trace }) => !listed.includes(trace));
   } catch {
     return false;
   }
+}
+
+/** The kernel walks through all buckets for it, a millisecond or two in which other work goes on. */
+function readInThread(file: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    readFile(file, 'utf8', (error, text) => (error === null ? resolve(text) : reject(error)));
+  });
 }
 
 /** One process for all of them; false where conntrack does not know "-R" (before 1.4.7), or something was wrong. */

@@ -1,4 +1,7 @@
 import { readdirSync, readFile, readFileSync, readlinkSync } from 'node:fs';
+import { protocols } from './netlink/libc.ts';
+import { readWith } from './netlink/read.ts';
+import { readListeners } from './netlink/sockets.ts';
 
 /** A socket of a process of the host that a published port takes the traffic from. */
 export interface Listener {
@@ -16,15 +19,19 @@ export interface Listener {
  * Reads /proc/net only; processes are looked through only when a socket was found, since that takes
  * time with every process of the host. SCTP has no list there.
  *
- * The kernel walks through the table of all connections of the machine for it, some milliseconds for each list; threads
- * read them, so that other work goes on meanwhile.
+ * For a list of /proc/net the kernel walks through the table of all connections of the machine, some milliseconds for
+ * each; asked by netlink for listening sockets alone (sock_diag(7)) it looks at those. Where only /proc is to be had,
+ * threads read it, so that other work goes on meanwhile.
  */
 export async function findListeners(ports: readonly { protocol: string; hostPort: number }[]): Promise<Listener[]> {
   const wanted = new Set(ports.map(({ protocol, hostPort }) => `${protocol} ${hostPort}`));
   const asked = tables.filter(({ protocol }) => ports.some((port) => port.protocol === protocol));
   const found = await Promise.all(
-    asked.map(async ({ protocol, file, state }) => {
-      const sockets = await readSockets(file, state);
+    asked.map(async (table) => {
+      const { protocol } = table;
+      const sockets =
+        (await readWith(undefined, (kernel) => readListeners(kernel, table), protocols.sockets))?.value ??
+        (await readSockets(table));
       return sockets.flatMap(({ port, inode }) =>
         wanted.has(`${protocol} ${port}`) ? [{ protocol, port, inode }] : [],
       );
@@ -36,14 +43,14 @@ export async function findListeners(ports: readonly { protocol: string; hostPort
 
 /** 0A is TCP_LISTEN; a UDP socket that is bound and not connected is in state 07, TCP_CLOSE (include/net/tcp_states.h). */
 const tables = [
-  { protocol: 'tcp', file: '/proc/net/tcp', state: '0A' },
-  { protocol: 'tcp', file: '/proc/net/tcp6', state: '0A' },
-  { protocol: 'udp', file: '/proc/net/udp', state: '07' },
-  { protocol: 'udp', file: '/proc/net/udp6', state: '07' },
+  { protocol: 'tcp', family: 4, file: '/proc/net/tcp', state: '0A' },
+  { protocol: 'tcp', family: 6, file: '/proc/net/tcp6', state: '0A' },
+  { protocol: 'udp', family: 4, file: '/proc/net/udp', state: '07' },
+  { protocol: 'udp', family: 6, file: '/proc/net/udp6', state: '07' },
 ] as const;
 
 /** Lines of "sl local_address rem_address st …", ports in hexadecimal, the inode in the tenth column. */
-async function readSockets(file: string, state: string): Promise<{ port: number; inode: string }[]> {
+async function readSockets({ file, state }: (typeof tables)[number]): Promise<{ port: number; inode: string }[]> {
   const text = await readInThread(file);
   return text.split('\n').flatMap((line) => {
     const columns = line.trim().split(/\s+/);

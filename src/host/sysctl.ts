@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { runIn } from './ip.ts';
-import { CommandError } from './run.ts';
+import { openKernel } from './netlink/libc.ts';
+import { CommandError, tell } from './run.ts';
 
 /** A file below /proc/sys/net/ and the value that it shall have. */
 export interface SysctlValue {
@@ -36,12 +37,13 @@ export function writeSysctls(values: readonly SysctlValue[]): void {
 }
 
 /**
- * Sets values in another network namespace, all of them the same value, with one child process.
+ * Sets values in another network namespace, from this process or with one child process for each value.
  *
  * A /proc/sys that is read-only is no error: what is set here is a refinement of what works without.
  */
 export async function writeSysctlsIn(netns: string, values: readonly SysctlValue[]): Promise<void> {
   const wanted = applicable(values);
+  if (await writeHere(netns, wanted)) return;
   for (const [value, group] of Map.groupBy(wanted, (each) => each.value)) {
     try {
       await runIn(
@@ -53,6 +55,20 @@ export async function writeSysctlsIn(netns: string, values: readonly SysctlValue
     } catch (error) {
       if (!(error instanceof CommandError && /Read-only file system/u.test(error.stderr))) throw error;
     }
+  }
+}
+
+/** Below /proc/sys/net/ are the values of the namespace that the reader is in. False leaves it, and its error, to a child. */
+async function writeHere(netns: string, values: readonly SysctlValue[]): Promise<boolean> {
+  if (values.length === 0) return true;
+  const kernel = await openKernel();
+  if (kernel === undefined) return false;
+  for (const { file, value } of values) tell(`nsenter --net=${netns} -- tee ${path(file)}`, `${value}\n`);
+  try {
+    kernel.within(netns, () => values.forEach(({ file, value }) => writeFileSync(path(file), value)));
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
   }
 }
 

@@ -126,7 +126,8 @@ describe('when a program goes wrong at any step', () => {
       await host.sh(
         `for f in /usr/sbin/${program} /usr/bin/${program}; do [ ! -e $f ] || mount --bind /dev/null $f; done`,
       );
-      const added = await host.cni('ADD', interfaceConf, { container });
+      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DRAWBRIDGE_CHILDREN: '1' };
+      const added = await host.cni('ADD', interfaceConf, { container, env });
       expect(isProper(added), outcome(added)).toBe(true);
       expect(JSON.stringify(added.error)).toContain(program);
       await host.sh(`for f in /usr/sbin/${program} /usr/bin/${program}; do umount $f 2>/dev/null || true; done`);

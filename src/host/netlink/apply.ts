@@ -56,6 +56,7 @@ function lookupIn(conversation: Conversation, files: number[]): Lookup {
 }
 
 const IFLA_IFNAME = 3;
+const ENODEV = 19;
 
 function findIndex(conversation: Conversation, name: string): number {
   try {
@@ -67,7 +68,7 @@ function findIndex(conversation: Conversation, name: string): number {
     });
     if (link !== undefined) return readNumber(link.payload, 4, 4);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof Refused && error.errno === ENODEV)) throw error;
   }
   throw new NotFound(`Cannot find device "${name}"`);
 }

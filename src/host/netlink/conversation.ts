@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { Kernel } from './libc.ts';
+import { protocols, type Kernel } from './libc.ts';
 import {
   decode,
   decodeAttributes,
@@ -35,8 +35,8 @@ export class Conversation {
   }
 
   /** Undefined when there is no such namespace, or no socket to be had. */
-  static open(kernel: Kernel, netns?: string): Conversation | undefined {
-    const socket = kernel.openSocket(netns);
+  static open(kernel: Kernel, netns?: string, protocol: number = protocols.route): Conversation | undefined {
+    const socket = kernel.openSocket(netns, protocol);
     return socket === undefined ? undefined : new Conversation(kernel, socket);
   }
 

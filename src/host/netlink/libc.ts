@@ -12,10 +12,10 @@ type Calls = LibraryCalls<'socket' | 'setsockopt' | 'setns' | 'send' | 'recv'>;
 /** The system's side of netlink. */
 export interface Kernel {
   /**
-   * Opens a route socket that speaks of a namespace for as long as it lives; close it with `closeSync`. Undefined when the
-   * path leads to none.
+   * Opens a socket that speaks of a namespace for as long as it lives; close it with `closeSync`. Undefined when the
+   * path leads to none. `protocol` is one of {@link protocols}.
    */
-  openSocket(netns?: string): number | undefined;
+  openSocket(netns: string | undefined, protocol: number): number | undefined;
   /** Sends a message whole; false when the kernel did not take it. */
   send(socket: number, message: Uint8Array): boolean;
   /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
@@ -52,8 +52,10 @@ async function load(): Promise<Kernel | undefined> {
   }
 }
 
+/** Of linux/netlink.h: links, addresses, routes; sockets. */
+export const protocols = { route: 0, sockets: 4 } as const;
+
 const AF_NETLINK = 16;
-const NETLINK_ROUTE = 0;
 const SOCK_RAW_CLOEXEC = 0x80003;
 const SOL_NETLINK = 270;
 const NETLINK_EXT_ACK = 11;
@@ -63,8 +65,8 @@ const MSG_DONTWAIT = 0x40;
 function kernelOf(calls: Calls): Kernel {
   /** A part of a dump is no longer than 32 KB (netlink_dump in net/netlink/af_netlink.c). */
   const buffer = new Uint8Array(64 * 1024);
-  const socketHere = (): number => {
-    const socket = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
+  const socketHere = (protocol: number): number => {
+    const socket = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
     // Errors then come with the kernel's own sentence, where it has one (Linux 4.12).
     if (socket >= 0) calls.setsockopt(socket, SOL_NETLINK, NETLINK_EXT_ACK, new Int32Array([1]), 4);
     return socket;
@@ -90,9 +92,9 @@ function kernelOf(calls: Calls): Kernel {
   };
   return {
     within,
-    openSocket: (netns) => {
+    openSocket: (netns, protocol) => {
       try {
-        const socket = netns === undefined ? socketHere() : within(netns, socketHere);
+        const socket = netns === undefined ? socketHere(protocol) : within(netns, () => socketHere(protocol));
         return socket < 0 ? undefined : socket;
       } catch {
         return undefined;

@@ -17,13 +17,14 @@ import {
   type Answer,
 } from './message.ts';
 
-/** Runs a reading of one namespace; undefined where that has to be left to `ip`. */
+/** Runs a reading of one namespace; undefined where that has to be done in another way. */
 export async function readWith<T>(
   netns: string | undefined,
   read: (conversation: Conversation) => T,
+  protocol?: number,
 ): Promise<{ readonly value: T } | undefined> {
   const kernel = await openKernel();
-  const conversation = kernel && Conversation.open(kernel, netns);
+  const conversation = kernel && Conversation.open(kernel, netns, protocol);
   if (conversation === undefined) return undefined;
   try {
     return { value: read(conversation) };

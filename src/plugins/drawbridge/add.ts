@@ -46,12 +46,15 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
     const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy });
     // Rules know links by their names and need not wait for them: the program that commits them runs meanwhile.
-    const inForce = phase('put rules in force', () => putInForce(ready, policy));
-    const linked = phase('make links', () => makeLinks(plans, { isThere: early !== undefined, ready, inForce }));
-    // Both have come to an end before anybody undoes anything.
-    const [made] = await Promise.allSettled([linked, inForce]);
-    await inForce;
-    const { bridgeMac } = made.status === 'fulfilled' ? made.value : await linked;
+    const made = phase('make links', () => makeLinks(plans, { isThere: early !== undefined }));
+    const inForce = phase('put rules in force', () => putInForce(ready, { policy, made }));
+    // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
+    const after = ready.link.policed === true ? inForce : undefined;
+    const configured = made.then(() => configureContainer(plans.pair, { after }));
+    // All have come to an end before anybody undoes anything.
+    await Promise.allSettled([made, inForce, configured]);
+    const { bridgeMac } = await made;
+    await Promise.all([inForce, configured]);
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
     await warned;
     return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
@@ -61,25 +64,12 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
   }
 }
 
-interface Progress {
-  /** Whether the pair was made early. */
-  readonly isThere: boolean;
-  readonly ready: LinkedRecord;
-  readonly inForce: Promise<void>;
-}
-
-/** Makes the links and gives the container its addresses: one that is to have a policy only when that is in force. */
 async function makeLinks(
   { bridge, pair }: LinkPlans,
-  { isThere, ready, inForce }: Progress,
+  { isThere }: { isThere: boolean },
 ): Promise<{ bridgeMac: string }> {
   await whatCanBeStarted();
-  const made = isThere
-    ? await updateBridge(bridge, conflictingAddresses)
-    : await createPair(bridge, pair, conflictingAddresses);
-  // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
-  await configureContainer(pair, { after: ready.link.policed === true ? inForce : undefined });
-  return made;
+  return isThere ? updateBridge(bridge, conflictingAddresses) : createPair(bridge, pair, conflictingAddresses);
 }
 
 /** The one plugin that asks for an address by way of the interface that it is for: it has to be there before. */
@@ -218,11 +208,14 @@ function readyRecord(
 }
 
 /** Rules of ours, then what foreign firewalls need to let the traffic reach them. */
-async function putInForce(record: LinkedRecord, policy: PreparedPolicy | undefined): Promise<void> {
+async function putInForce(
+  record: LinkedRecord,
+  { policy, made }: { policy: PreparedPolicy | undefined; made: Promise<unknown> },
+): Promise<void> {
   const flows = forgetUdpFlows(record.link.ports.filter(({ protocol }) => protocol === 'udp'));
   if (policy !== undefined && record.egress !== undefined) {
     const names = namesElements(record.egress, await policy.names);
-    await enforce({ ...record, egress: record.egress }, names, { isFresh: true });
+    await enforce({ ...record, egress: record.egress }, names, { isFresh: true, made });
   } else {
     const { warnings } = await commit({ put: record }, { timed: rememberedElements });
     warnings.forEach(warn);

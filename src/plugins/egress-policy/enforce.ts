@@ -21,6 +21,8 @@ export type PolicedRecord = AttachmentRecord & { readonly egress: EgressRecord }
 export interface EnforceOptions {
   /** The interface is being made in the same breath: its port is isolated already, and nothing was sent through it. */
   readonly isFresh?: boolean;
+  /** Comes to pass when the interface is made: not before that is there anything to put a gate at. */
+  readonly made?: Promise<unknown>;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface EnforceOptions {
 export async function enforce(
   record: PolicedRecord,
   names: readonly Element[],
-  { isFresh = false }: EnforceOptions = {},
+  { isFresh = false, made = Promise.resolve() }: EnforceOptions = {},
 ): Promise<void> {
   const { egress } = record;
   const timed = async (other: AttachmentRecord): Promise<readonly Element[]> =>
@@ -42,7 +44,7 @@ export async function enforce(
     // A flow that began before the rules did has to be forgotten after they hold.
     (isFresh ? Promise.resolve() : inForce).then(async () => (await forgetFlowsOf(egress.addresses)).forEach(warn)),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
-    keepGated(egress, inForce),
+    keepGated(egress, { made, inForce }),
     isFresh ? undefined : isolatePort(egress),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
     egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
@@ -125,11 +127,15 @@ function isNeeded(ingressInterface: string, key: string): boolean {
  * The last one behind the interface takes the gate along unless it sees us, and it sees us when our rules are in force:
  * so we look again then.
  */
-async function keepGated(egress: EgressRecord, inForce: Promise<unknown>): Promise<void> {
+async function keepGated(
+  egress: EgressRecord,
+  { made, inForce }: { made: Promise<unknown>; inForce: Promise<unknown> },
+): Promise<void> {
   const gated = gatedInterface(egress);
   const keep = async (): Promise<void> => {
     if (!isGateNoted(gated.name)) (await openGate(gated)).forEach(warn);
   };
+  await made;
   await keep();
   await inForce;
   await keep();

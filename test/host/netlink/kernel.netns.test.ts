@@ -1,0 +1,138 @@
+/** What the executable asks of the kernel itself comes out as what `ip` makes of the same lines. */
+import { pluginFolder } from '../../helpers/executable.ts';
+import { describe, expect, makeHost, test, type Host, type Json } from '../../helpers/host.ts';
+import {
+  attachmentsLeft,
+  expectFailure,
+  hostLocal,
+  interfaceConf,
+  succeeded,
+} from '../../plugins/drawbridge/network.ts';
+
+const byChildren = { DRAWBRIDGE_CHILDREN: '1' };
+const path = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+
+const confs: [string, Json][] = [
+  ['both families', interfaceConf()],
+  ['IPv4 alone, without hairpin', interfaceConf({ hairpinMode: false, ipam: hostLocal('10.1.0.0/24') })],
+  ['IPv6 with detection of duplicates', interfaceConf({ enabledad: true, ipam: hostLocal('fd01::/64') })],
+  [
+    'an MTU, a MAC, isolation',
+    interfaceConf({ mtu: 1400, portIsolation: true, runtimeConfig: { mac: '02:00:5e:00:53:07' } }),
+  ],
+  ['a policy', interfaceConf({ egress: { mode: 'restricted' } })],
+  ['promiscuous mode', interfaceConf({ hairpinMode: false, promiscMode: true })],
+  ['no addresses', interfaceConf({ ipam: {}, isDefaultGateway: false })],
+  [
+    'routes',
+    interfaceConf({
+      ipam: {
+        ...hostLocal('10.1.0.0/24', 'fd01::/64'),
+        routes: [
+          { dst: '192.0.2.0/24', gw: '10.1.0.1', mtu: 1300, advmss: 1260, priority: 7, table: 777 },
+          { dst: '198.51.100.0/24', scope: 253 },
+          { dst: '2001:db8::/32', gw: 'fd01::1', priority: 9 },
+        ],
+      },
+    }),
+  ],
+];
+
+describe.each(confs)('with %s', (_name, conf) => {
+  test('links, addresses, routes and neighbours are the same either way', async ({ host }) => {
+    await using other = await makeHost();
+    const states = [];
+    for (const [where, env] of [
+      [host, path],
+      [other, { ...path, ...byChildren }],
+    ] as const) {
+      const container = await where.container('same');
+      const result = succeeded(await where.cni('ADD', conf, { container, env }));
+      succeeded(await where.cni('CHECK', { ...conf, prevResult: result }, { container, env }));
+      // What the one way made, the other one finds in order.
+      succeeded(
+        await where.cni(
+          'CHECK',
+          { ...conf, prevResult: result },
+          { container, env: where === host ? { ...path, ...byChildren } : path },
+        ),
+      );
+      states.push(await stateOf(where));
+      succeeded(await where.cni('DEL', conf, { container, env }));
+      expect(await attachmentsLeft(where)).toEqual([]);
+    }
+    expect(states[0]).toEqual(states[1]);
+  });
+});
+
+test('CHECK names the same differences either way', async ({ host }) => {
+  const container = await host.container();
+  const conf = interfaceConf();
+  const prevResult = succeeded(await host.cni('ADD', conf, { container }));
+  await host.sh('ip addr flush dev eth0; ip link set eth0 mtu 1300 address 02:00:00:00:00:33', { where: container });
+  await host.sh(
+    'ip link set br0 address 02:00:00:00:00:34; for p in /sys/class/net/br0/brif/*; do echo 0 > $p/hairpin_mode; done',
+  );
+  const outcomes = await Promise.all(
+    [path, { ...path, ...byChildren }].map((env) => host.cni('CHECK', { ...conf, prevResult }, { container, env })),
+  );
+  expectFailure(outcomes[0] ?? expect.fail(), 103, 'MAC');
+  expect(outcomes[0]?.error).toEqual(outcomes[1]?.error);
+});
+
+test('no child is started for links', async ({ host }) => {
+  const container = await host.container();
+  const conf = interfaceConf({ egress: { mode: 'restricted' } });
+  succeeded(await host.cni('ADD', conf, { container: await host.container() }));
+  const env = { ...path, DRAWBRIDGE_TRACE: '/run/trace.json' };
+  const prevResult = succeeded(await host.cni('ADD', conf, { container, env }));
+  succeeded(await host.cni('CHECK', { ...conf, prevResult }, { container, env }));
+  succeeded(await host.cni('DEL', conf, { container, env }));
+  const commands = [...(await host.run(['cat', '/run/trace.json'])).matchAll(/"name":"(ip|nsenter|tee)"/gu)];
+  expect(commands).toEqual([]);
+});
+
+test('an ADD that the kernel refuses at any message leaves nothing', async ({ host }) => {
+  const conf = interfaceConf({ egress: { mode: 'restricted' }, runtimeConfig: { mac: '02:00:5e:00:53:07' } });
+  // The bridge stands, so that the run is the usual one.
+  const resident = await host.container('resident');
+  succeeded(await host.cni('ADD', interfaceConf(), { container: resident }));
+  await host.sh('mkdir -p /opt/killers; cat > /opt/killers/drawbridge; chmod +x /opt/killers/drawbridge', {
+    input: `#!/bin/sh\nexec strace -f -qq -o /run/strace -e signal=none -e trace=sendto -e "inject=sendto:error=ENOBUFS:when=$AT" ${pluginFolder}/drawbridge\n`,
+  });
+  let refused = 0;
+  for (let at = 1; ; at += 1) {
+    const container = await host.container(`c${at}`);
+    const outcome = await host.cni('ADD', conf, {
+      container,
+      program: '/opt/killers/drawbridge',
+      env: { ...path, AT: String(at) },
+    });
+    if (!(await host.run(['cat', '/run/strace'])).includes('INJECTED')) break;
+    refused += 1;
+    expectFailure(outcome, 100, /Input\/output error/);
+    expect((await host.exec(['ip', 'link', 'show', 'eth0'], { where: container })).code).toBe(1);
+    expect(await leases(host)).toBe(1);
+    expect((await host.run(['nft', 'list', 'map', 'inet', 'drawbridge', 'egress4'])).includes('elements')).toBe(false);
+  }
+  // The pair, its flags, three addresses, the interface, the routes, the MAC: each with its lookups.
+  expect(refused).toBeGreaterThan(10);
+});
+
+async function leases(host: Host): Promise<number> {
+  return Number(await host.sh('ls /var/lib/cni/networks/net | grep -c "^10[.]"'));
+}
+
+/** What `ip` shows of the host and of the container, without what differs from run to run. */
+async function stateOf(host: Host): Promise<string> {
+  const text = await host.sh(
+    `for ns in "" "-n same"; do
+      ip $ns -d -o link show; ip $ns -o addr show; ip $ns -4 route show table all; ip $ns -6 route show table all; ip $ns neigh show nud permanent
+    done
+    ip neigh show nud reachable`,
+  );
+  return text
+    .replaceAll(/(\w+_timer) +\S+/gu, '$1')
+    .replaceAll(/ (?:expires|used|timer|valid_lft) \S+/gu, '')
+    .replaceAll(/ tentative/gu, '');
+}
