@@ -26,19 +26,15 @@ export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord 
  * Throws code 102 when the attachment stands, and code 11 when another process is making it now.
  */
 export function refuseStanding(previous: AttachmentRecord, next: AttachmentRecord): void {
-  if (previous.state === 'ready' && previous.netnsInode === next.netnsInode && isAlive(previous)) {
+  const isFinished = previous.state === 'ready' && previous.unfinished !== true;
+  if (isFinished && previous.netnsInode === next.netnsInode && isAlive(previous)) {
     throw new CniError(
       codes.conflict,
       `Cannot add ${describeAttachment(next)}: container veth name ("${next.ifname}") already exists in "${next.netns}"`,
       'An interface is added once; send a DEL before the next ADD, or choose another CNI_IFNAME',
     );
   }
-  if (
-    previous.state === 'adding' &&
-    previous.adder !== undefined &&
-    previous.adder !== next.adder &&
-    isRunning(previous.adder)
-  ) {
+  if (!isFinished && previous.adder !== undefined && previous.adder !== next.adder && isRunning(previous.adder)) {
     throw new CniError(
       codes.tryAgainLater,
       `Cannot add ${describeAttachment(next)}: process ${previous.adder.split(':')[0]} is adding it`,

@@ -42,6 +42,19 @@ export async function commit(step: Step, options: CommitOptions = {}): Promise<C
   return withLock('tables', what, () => ('put' in step ? put(step.put, options) : drop(step.drop, options)));
 }
 
+/**
+ * Notes that everything of an attachment stands, whatever else its record says by now. Throws code 5 when it cannot be
+ * written, 11 when nobody lets go of the lock.
+ */
+export async function finish({ key, containerId, ifname, adder }: AttachmentRecord): Promise<void> {
+  await withLock('tables', `finish ${containerId} ${ifname}`, () => {
+    const record = readRecord(key);
+    if (record === undefined || isBroken(record) || record.adder !== adder) return;
+    const { unfinished: _, ...rest } = record;
+    writeRecord(rest);
+  });
+}
+
 /** Writes both tables from all records: layout, policies and elements, in one transaction. Throws code 100. */
 export async function rebuild({ timed }: Pick<CommitOptions, 'timed'> = {}): Promise<Committed> {
   return withLock('tables', 'rebuild', () => rebuildTables({ timed }));

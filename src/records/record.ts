@@ -19,6 +19,8 @@ export interface AttachmentRecord extends AttachmentId {
   readonly state: 'adding' | 'ready';
   /** "pid:start time" of the process that makes it. */
   readonly adder?: string;
+  /** True from "ready" until links and rules all stand: what is found so after a crash is a leftover too. */
+  readonly unfinished?: boolean;
   /** What the interface plugin made. */
   readonly link?: LinkRecord;
   /** What the policy plugin made. */

@@ -11,7 +11,7 @@ import { completeAddresses, conflictingAddresses, type CompleteAddresses } from 
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { planPair, type PairPlan } from '../../links/pair.ts';
-import { commit } from '../../records/commit.ts';
+import { commit, finish } from '../../records/commit.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
@@ -56,6 +56,7 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const { bridgeMac } = await made;
     await Promise.all([inForce, configured]);
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
+    await finish(ready);
     await warned;
     return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
   } catch (error) {
@@ -195,7 +196,12 @@ function readyRecord(
   { addresses: { ips }, mac, mtu, policy }: Wish & { mtu: number },
 ): LinkedRecord {
   const addresses = ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway }));
-  const ready: LinkedRecord = { ...begun, state: 'ready', link: { ...begun.link, mac, mtu, addresses } };
+  const ready: LinkedRecord = {
+    ...begun,
+    state: 'ready',
+    unfinished: true,
+    link: { ...begun.link, mac, mtu, addresses },
+  };
   if (policy === undefined) return ready;
   const policed = {
     ingressInterface: ready.link.bridge,
