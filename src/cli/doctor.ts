@@ -66,11 +66,11 @@ function inOrder(found: readonly Diagnosis[], symptom: string): Diagnosis[] {
 }
 
 /** Says what it does before it does it, and looks again afterwards: what is still found is not mended. */
-async function fixAll(found: readonly Diagnosis[], { note, paint }: Terminal): Promise<Diagnosis[]> {
+async function fixAll(found: readonly Diagnosis[], { note, paint, width }: Terminal): Promise<Diagnosis[]> {
   const tried = found.filter(({ fix }) => fix !== undefined);
   if (tried.length === 0) return [...found];
   for (const { check, found: what, fix } of tried) {
-    note(`${paint.strong('Mending')} ${check}: ${what}`);
+    note(wrap(`${paint.strong('Mending')} ${check}: ${what}`, width, '  '));
     try {
       await fix?.();
     } catch (error) {
@@ -114,13 +114,15 @@ function print(diagnoses: readonly Diagnosis[], symptom: string, terminal: Termi
     out(`${mark}  ${paint.strong(check)}`);
     const fact = (text: string): void => out(`  ${wrap(text, width - 2, '  ')}`);
     fact(found);
-    fact(paint.faint(`${why}.`));
-    if (!fixed) printRemedy(remedy.trim(), terminal);
+    if (!fixed) {
+      fact(paint.faint(`${why}.`));
+      printRemedy(remedy.trim(), terminal);
+    }
     out('');
   }
   const troubled = new Set(diagnoses.map(({ check }) => check));
   const fine = checks.filter(({ name }) => !troubled.has(name));
-  out(wrap(`${paint.good('In order')}: ${fine.map(({ about }) => about).join(', ')}.`, width));
+  out(wrap(`${paint.good('In order')}: ${fine.map(({ name }) => name).join(', ')}.`, width));
   const open = diagnoses.filter(({ severity, fixed }) => severity === 'problem' && !fixed);
   const fixable = open.filter(({ fix }) => fix !== undefined).length;
   if (open.length > 0)

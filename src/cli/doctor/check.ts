@@ -39,7 +39,7 @@ export interface Trouble {
 
 export interface Check {
   readonly name: CheckName;
-  /** What is looked at, for the list of what is in order. */
+  /** What is looked at, for a check that fails. */
   readonly about: string;
   readonly run: (survey: Survey) => Trouble[] | Promise<Trouble[]>;
 }
