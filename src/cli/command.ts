@@ -61,6 +61,13 @@ export type Run = (invocation: Invocation, terminal: Terminal) => Promise<number
 /** What was typed cannot be understood: exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  /** The command whose help says more. */
+  readonly command: string | undefined;
+
+  constructor(message: string, command?: string) {
+    super(message);
+    this.command = command;
+  }
 }
 
 /** Name of an option without dashes and value: "bin-dir" of "--bin-dir DIR". */

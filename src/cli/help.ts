@@ -1,7 +1,7 @@
 import type { Command } from './command.ts';
 import { commands } from './commands.ts';
 import { usageLine } from './parse.ts';
-import { wrap, type Terminal } from './terminal.ts';
+import { hang, wrap, type Terminal } from './terminal.ts';
 
 /** Widest text, also on wide terminals: longer lines are hard to read. */
 const widest = 100;
@@ -18,9 +18,7 @@ export function overview({ paint, width }: Pick<Terminal, 'paint' | 'width'>): s
     '  drawbridge COMMAND [OPTIONS]',
     '',
     paint.strong('Commands'),
-    ...visible.map(
-      ({ name, summary }) => `  ${name.padEnd(column - 2)}${wrap(summary, room - column, ' '.repeat(column))}`,
-    ),
+    ...visible.map(({ name, summary }) => `  ${name.padEnd(column - 2)}${hang(summary, room, column)}`),
     '',
     wrap(
       'Those that answer a question take --json; all take --help, which shows options and examples. Exit status: 0 yes, 1 no or failed, 2 not understood.',
@@ -49,8 +47,7 @@ export function helpOf(command: Command, { paint, width }: Pick<Terminal, 'paint
     ...about.flatMap((paragraph) => ['', wrap(paragraph, room)]),
     ...(terms.length === 0 ? [] : ['', paint.strong('Arguments and options')]),
     ...terms.map(
-      ({ term, text }) =>
-        `  ${paint.link(term)}${' '.repeat(column - 2 - term.length)}${wrap(text, room - column, ' '.repeat(column)).replaceAll(/\n +/g, `\n${' '.repeat(column)}`)}`,
+      ({ term, text }) => `  ${paint.link(term)}${' '.repeat(column - 2 - term.length)}${hang(text, room, column)}`,
     ),
     '',
     paint.strong('Examples'),

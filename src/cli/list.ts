@@ -153,10 +153,14 @@ function printClosed(
   attachments: readonly Attachment[],
   closed: Known['closed'],
 ): void {
+  let isFirst = true;
   for (const { record } of attachments) {
     const names = closed.get(record.egress?.policyId ?? '') ?? [];
     if (names.length === 0) continue;
-    const which = names.length <= mostNamed ? names.join(', ') : 'see "closedNames" of --json';
+    if (isFirst) out('');
+    isFirst = false;
+    const more = names.length - mostNamed;
+    const which = `${names.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}; "drawbridge refresh" resolves ${names.length === 1 ? 'it' : 'them'} again`;
     const what = `${shortId(record.containerId)}: ${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
     out(`${paint.warn('!')} ${wrap(what, width - 2, '  ')}`);
   }

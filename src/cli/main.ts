@@ -1,5 +1,5 @@
 import { CniError } from '../cni/errors.ts';
-import { nearestTo } from './nearest.ts';
+import { nearestTo } from '../cni/nearest.ts';
 import { UsageError, type Command } from './command.ts';
 import { commands } from './commands.ts';
 import { helpOf, overview } from './help.ts';
@@ -41,7 +41,11 @@ async function dispatch(words: readonly string[], version: string, terminal: Ter
     );
   }
   const { run } = await command.load();
-  return run({ ...parsed, version }, terminal);
+  try {
+    return await run({ ...parsed, version }, terminal);
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(error.message, command.name) : error;
+  }
 }
 
 /** The command that the first words name. Throws {@link UsageError}. */
@@ -80,7 +84,11 @@ function help(words: readonly string[], terminal: Terminal): number {
 function report(error: unknown, { note, paint }: Terminal): number {
   if (error instanceof UsageError) {
     note(`${paint.bad('drawbridge:')} ${error.message}`);
-    note(`Run "drawbridge help" for the commands`);
+    note(
+      error.command === undefined
+        ? 'Run "drawbridge help" for the commands'
+        : `Run "drawbridge ${error.command} --help" for examples`,
+    );
     return 2;
   }
   if (error instanceof CniError) {

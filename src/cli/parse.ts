@@ -47,5 +47,6 @@ function usage(command: Command, message: string): UsageError {
   const text = [what.replace(/\.$/, ''), hint].filter((part) => part !== undefined).join(' ');
   return new UsageError(
     `Cannot run "drawbridge ${command.name}": ${text.replaceAll("'", '"')}\nUsage: ${usageLine(command)}`,
+    command.name,
   );
 }

@@ -1,8 +1,8 @@
 import { describePreset, presetNames } from '../egress/presets.ts';
 import { UsageError, type Invocation } from './command.ts';
-import { nearestTo } from './nearest.ts';
+import { nearestTo } from '../cni/nearest.ts';
 import { count } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, hang, wrap, type Terminal } from './terminal.ts';
 
 /** The presets, and what they open. */
 export async function run({ operands: [asked], options }: Invocation, terminal: Terminal): Promise<number> {
@@ -21,9 +21,7 @@ export async function run({ operands: [asked], options }: Invocation, terminal: 
   const column = Math.max(...presets.map(({ name }) => name.length)) + 4;
   for (const { name, about, entries } of presets) {
     const words = `${about}${asked === undefined && entries.length > 0 ? ` (${count(entries.length, 'entry', 'entries')})` : ''}`;
-    out(
-      `${paint.strong(name)}${' '.repeat(column - name.length)}${wrap(words, width - column, ' '.repeat(column)).replaceAll(/\n +/g, `\n${' '.repeat(column)}`)}`,
-    );
+    out(`${paint.strong(name)}${' '.repeat(column - name.length)}${hang(words, width, column)}`);
     if (asked !== undefined) for (const entry of entries) out(`  ${entry}`);
   }
   if (asked === undefined) {

@@ -57,6 +57,11 @@ export function wrap(text: string, width: number, indent = ''): string {
   return [...lines, line].join('\n');
 }
 
+/** Text that begins at a column, broken so that every line begins there and none is longer than the terminal. */
+export function hang(text: string, width: number, column: number): string {
+  return wrap(text, width - column).replaceAll('\n', `\n${' '.repeat(column)}`);
+}
+
 function makePaint(isColoured: boolean): Paint {
   const colours = pc.createColors(isColoured);
   return {

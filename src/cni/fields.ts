@@ -1,3 +1,4 @@
+import { nearestTo } from './nearest.ts';
 import { CniError, codes } from './errors.ts';
 
 /**
@@ -191,30 +192,4 @@ export function show(value: unknown): string {
 /** A name in double quotes, with what is not printable escaped. */
 export function quote(text: string): string {
   return JSON.stringify(text);
-}
-
-/** The candidate that is fewest edits away from `word`; undefined when even that one is a different word. */
-function nearestTo(word: string, candidates: readonly string[]): string | undefined {
-  const limit = Math.max(2, Math.floor(word.length / 3));
-  let best: { candidate: string; distance: number } | undefined;
-  for (const candidate of candidates) {
-    if (Math.abs(candidate.length - word.length) > limit) continue;
-    const distance = editDistance(fold(word), fold(candidate));
-    if (distance <= limit && (best === undefined || distance < best.distance)) best = { candidate, distance };
-  }
-  return best?.candidate;
-}
-
-/** Levenshtein's distance, one row at a time. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

@@ -1,3 +1,4 @@
+import { nearestTo } from '../cni/nearest.ts';
 import { CniError, codes } from '../cni/errors.ts';
 import { Fields, quote, show } from '../cni/fields.ts';
 import { openedByPrivate } from './allow-private.ts';
@@ -91,16 +92,21 @@ function refuseNull(fields: Fields): void {
 function parsePreset(fields: Fields): string[] | undefined {
   const raw = fields.raw('preset');
   if (raw === undefined) return undefined;
-  const names = typeof raw === 'string' ? [raw] : (fields.strings('preset') ?? []);
-  for (const name of names) {
+  const isOne = typeof raw === 'string';
+  const names = isOne ? [raw] : (fields.strings('preset') ?? []);
+  for (const [index, name] of names.entries()) {
     if (!presetNames.includes(name))
       throw new CniError(
         codes.invalidConfig,
-        `Invalid ${quote(fields.at('preset'))}: there is no preset ${quote(name)}`,
+        `Invalid ${quote(`${fields.at('preset')}${isOne ? '' : `[${index}]`}`)}: there is no preset ${quote(name)}${nearWords(nearestTo(name, presetNames))}`,
         `The presets are ${presetNames.map(quote).join(', ')}`,
       );
   }
   return [...new Set(names)];
+}
+
+function nearWords(nearest: string | undefined): string {
+  return nearest === undefined ? '' : `, the nearest one is ${quote(nearest)}`;
 }
 
 function parseAllow(fields: Fields): { addresses: AddressRule[]; names: NameRule[] } {

@@ -10,6 +10,7 @@ import { applyBatch, showJson } from '../../host/ip.ts';
 import { findProgram } from '../../host/run.ts';
 import { writeSysctls } from '../../host/sysctl.ts';
 import { openingsOf } from '../../agent/repair/firewalls.ts';
+import { repairGates } from '../../agent/repair/gates.ts';
 import { portTrouble, repairLinks } from '../../agent/repair/links.ts';
 import { rememberedElements } from '../../plugins/egress-policy/names.ts';
 import { rebuild } from '../../records/commit.ts';
@@ -31,7 +32,11 @@ export const networkChecks: readonly Check[] = [
 async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
   const living = attachments.filter(({ isAlive }) => isAlive).map(({ record }) => record);
   const links = living.flatMap(({ link }) => link ?? []);
-  const fix = async (): Promise<void> => void (await repairLinks(living));
+  const fix = async (): Promise<void> => {
+    await repairLinks(living);
+    // A filter at the bridge goes with the bridge.
+    await repairGates(living);
+  };
   const troubles = await Promise.all(
     [...Map.groupBy(links, ({ bridge }) => bridge)].map(async ([bridge, own]): Promise<Trouble[]> => {
       if (!existsSync(`/sys/class/net/${bridge}`))

@@ -44,12 +44,24 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
   const links = linkObstacles(record, bridge);
   if (links.length > 0) return links;
   const { isLocal, obstacle } = await findRoute({ address, source, bridge });
+  const silent = way.records.find(
+    (other) => family === 6 && other.egress?.policy.ipv6 === 'disable' && addressesOf(other).includes(address),
+  );
   const [missing, firewalls] = await Promise.all([
     findMissing(record),
     foreignObstacles(record, bridge, { isLocal, family }),
   ]);
   const forwarding = isLocal ? [] : forwardingObstacle(family);
   return [
+    ...(silent === undefined
+      ? []
+      : [
+          {
+            kind: 'link' as const,
+            what: `it was given to ${shortId(silent.containerId)}, whose policy has IPv6 switched off`,
+            remedy: 'Ask for its IPv4 address',
+          },
+        ]),
     ...missing.slice(0, 1).map((what): Obstacle => ({
       kind: 'rules',
       what: `its rules are not in force as ADD put them: ${what} is missing`,

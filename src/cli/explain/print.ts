@@ -1,6 +1,6 @@
 import type { AddressAnswer, Explanation } from '../explain.ts';
 import { count, durationWords, policyWords, shortId } from '../survey/words.ts';
-import { wrap, type Terminal } from '../terminal.ts';
+import { hang, type Terminal } from '../terminal.ts';
 import { placeWords, startOf } from './place.ts';
 import type { Trace } from './trace.ts';
 
@@ -12,9 +12,7 @@ export function printExplanation(explanation: Explanation, terminal: Terminal): 
   const { record, asked, verdict, reason, answers, file, place, advice, left, problems } = explanation;
   const { out, paint, width } = terminal;
   const fact = (title: string, text: string): void =>
-    out(
-      `  ${paint.faint(title.padEnd(column - 2))}${wrap(text, width - column, ' '.repeat(column)).replaceAll(/\n +/g, `\n${' '.repeat(column)}`)}`,
-    );
+    out(`  ${paint.faint(title.padEnd(column - 2))}${hang(text, width, column)}`);
   const isAllowed = verdict === 'allow';
   const audited = answers.some((one) => one.audited === true);
   const word = isAllowed ? paint.good(audited ? 'lets through, under audit' : 'reaches') : paint.bad('does not reach');

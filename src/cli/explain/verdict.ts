@@ -26,6 +26,9 @@ export function verdictOf(
   const { egress } = record;
   if (isItself(address, record))
     return { verdict: 'allow', rule: 'itself', reason: 'it is the container itself: such a packet never leaves it' };
+  // It is taken away inside, so no packet is there to be looked at, also under audit.
+  if (egress?.policy.ipv6 === 'disable' && address.includes(':'))
+    return { verdict: 'deny', rule: 'ipv6 "disable"', reason: 'the container has no IPv6' };
   const destination = { address, protocol, ...(port === undefined ? {} : { port }) };
   if (egress === undefined) return withoutPolicy(address, surroundings);
   const names = open.filter((one) => one.address === address).map(({ name }) => name);

@@ -1,5 +1,5 @@
 import { CniError, codes } from '../../cni/errors.ts';
-import { nearestTo } from '../nearest.ts';
+import { nearestTo } from '../../cni/nearest.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf } from './words.ts';
 

@@ -24,7 +24,7 @@ export function mappingWords({ hostIp, hostPort, containerPort, protocol }: Port
   return `${host}${hostPort}->${containerPort}/${protocol}`;
 }
 
-/** The policy in a few words: "restricted", "allowlist: dev, 3 entries", "work (allowlist)", "none". */
+/** The policy in a few words: "restricted", "allowlist: dev, 3 entries", "restricted: 1 private, without 2", "work (allowlist)", "none". */
 export function policyWords(egress: EgressRecord | undefined): string {
   if (egress === undefined) return 'none';
   const { policy, policyName } = egress;
@@ -35,13 +35,19 @@ export function policyWords(egress: EgressRecord | undefined): string {
   return policy.audit ? `${words}, audit` : words;
 }
 
-function listWords({ mode, preset, allow, names }: Policy): string {
-  if (mode !== 'allowlist') return '';
+/** What the policy lists: presets, entries, private destinations, and what it closes before all else. */
+function listWords({ mode, preset, allow, names, allowPrivate, allowLocalNetworks, deny }: Policy): string {
   const own = new Set(
     [...allow, ...names].map(({ source }) => source).filter((source) => !source.startsWith('preset ')),
   );
-  const entries = own.size === 0 ? [] : [`${own.size} ${own.size === 1 ? 'entry' : 'entries'}`];
-  return [...preset, ...entries].join(', ');
+  const sources = (rules: Policy['deny']): number => new Set(rules.map(({ source }) => source)).size;
+  return [
+    ...(mode === 'allowlist' ? preset : []),
+    ...(mode === 'allowlist' && own.size > 0 ? [count(own.size, 'entry', 'entries')] : []),
+    ...(allowLocalNetworks ? ['local networks'] : []),
+    ...(allowPrivate.length === 0 ? [] : [`${sources(allowPrivate)} private`]),
+    ...(deny.length === 0 ? [] : [`without ${sources(deny)}`]),
+  ].join(', ');
 }
 
 /** An id as long as is needed to tell it: the twelve characters that runtimes show. */

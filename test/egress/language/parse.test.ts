@@ -44,7 +44,7 @@ describe('parsePolicy() refuses', () => {
     [
       'a preset that does not exist',
       { preset: ['dev', 'prod'] },
-      'Invalid "egress.preset": there is no preset "prod"',
+      'Invalid "egress.preset[1]": there is no preset "prod"',
       'The presets are "unrestricted", "dev", "registries", "none"',
     ],
     [
