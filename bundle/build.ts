@@ -9,7 +9,7 @@
  * Each is made beside its place and renamed into it: a test that runs the old one meanwhile is not disturbed,
  * and a build that fails leaves what was there.
  */
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -61,13 +61,28 @@ async function bundle(outfile: string): Promise<void> {
     metafile: true,
     define: { DRAWBRIDGE_VERSION: JSON.stringify(version), DRAWBRIDGE_LAYOUT: JSON.stringify(layoutMark) },
     // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
-    // Nor need it see to it that a process that is killed lets go: a dead holder's lock is taken from it at once.
-    alias: { 'graceful-fs': 'node:fs', 'signal-exit': join(root, 'bundle/signal-exit.cjs') },
+    alias: { 'graceful-fs': 'node:fs' },
+    plugins: [withoutSignalExit()],
     // Of the executable's own runtime (host/netlink/libc.ts).
     external: ['bun:ffi'],
     logLevel: 'warning',
   });
   writeFileSync(join(outfile, '../inputs.json'), JSON.stringify(Object.keys(metafile.inputs).toSorted()));
+}
+
+/**
+ * proper-lockfile need not see to it that a process that is killed lets go: a dead holder's lock is taken from it at
+ * once. execa has a version of signal-exit of its own, and needs it: it ends children with their parent.
+ */
+function withoutSignalExit(): Plugin {
+  return {
+    name: 'without-signal-exit',
+    setup({ onResolve }) {
+      onResolve({ filter: /^signal-exit$/ }, ({ importer }) =>
+        importer.includes('/proper-lockfile/') ? { path: join(root, 'bundle/signal-exit.cjs') } : undefined,
+      );
+    },
+  };
 }
 
 /**

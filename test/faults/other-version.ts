@@ -44,9 +44,10 @@ export function otherVersion(): string {
 }
 
 function make(folder: string): void {
-  mkdirSync(join(folder, 'bundle'));
   cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true });
-  cpSync(join(root, 'bundle/build.ts'), join(folder, 'bundle/build.ts'));
+  mkdirSync(join(folder, 'bundle'));
+  for (const file of readdirSync(join(root, 'bundle')).filter((name) => /\.c?[jt]s$/u.test(name)))
+    cpSync(join(root, 'bundle', file), join(folder, 'bundle', file));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   change(folder, 'package.json', /"version": "[^"]*"/u, '"version": "9.9.9"');
   change(folder, 'src/nft/layout.ts', /(const loopback = `)/u, '$1\n  chain of_the_other_version { }');
