@@ -5,7 +5,7 @@ import { sample, seeded } from './random.ts';
 import { count } from './tally.ts';
 
 /**
- * Calls that change files, and what each can fail with whoever runs it: strace answers in the kernel's place, since root is
+ * Calls that change files or speak to the kernel, and what each can fail with whoever runs it: strace answers in the kernel's place, since root is
  * refused nothing by modes, and a full or read-only disk at one moment of a run cannot be had otherwise.
  */
 const failures: Readonly<Record<string, readonly string[]>> = {
@@ -16,13 +16,14 @@ const failures: Readonly<Record<string, readonly string[]>> = {
   rmdir: ['EROFS', 'EACCES'],
   utimensat: ['EROFS', 'EACCES'],
   ftruncate: ['ENOSPC', 'EIO'],
+  sendto: ['ENOBUFS', 'EPERM'],
 };
 
 const sampled = { ADD: 10, CHECK: 3, DEL: 8, GC: 3 } as const;
 
 const hosts = isLong ? 3 : 2;
 
-describe('when a file operation fails at any step', () => {
+describe('when a call of the system fails at any step', () => {
   test.for(['ADD', 'CHECK', 'DEL', 'GC'] as const)(
     'of %s, the error is proper or the call succeeds, and nothing is left',
     { timeout: isLong ? 2_400_000 : 240_000 },
@@ -47,8 +48,8 @@ describe('when a file operation fails at any step', () => {
           }
         }),
       );
-      console.log(`${verb}: ${all.length} errors of file operations, ${tried} tried, ${refused} refused`);
-      count({ task }, { 'file operations that failed (ENOSPC, EROFS, EACCES, EIO)': tried });
+      console.log(`${verb}: ${all.length} errors of system calls, ${tried} tried, ${refused} refused`);
+      count({ task }, { 'system calls that failed (ENOSPC, EROFS, EACCES, EIO, ENOBUFS, EPERM)': tried });
       expect(problems).toEqual([]);
     },
   );
