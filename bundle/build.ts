@@ -77,8 +77,8 @@ async function bundle(outfile: string): Promise<void> {
 function withoutSignalExit(): Plugin {
   return {
     name: 'without-signal-exit',
-    setup({ onResolve }) {
-      onResolve({ filter: /^signal-exit$/ }, ({ importer }) =>
+    setup(setup) {
+      setup.onResolve({ filter: /^signal-exit$/ }, ({ importer }) =>
         importer.includes('/proper-lockfile/') ? { path: join(root, 'bundle/signal-exit.cjs') } : undefined,
       );
     },
