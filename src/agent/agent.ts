@@ -132,6 +132,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     well: (concern) => history.well(concern),
   });
   const policies = new LivePolicies({
+    list: () => {
+      state.load();
+      return { records: state.all, broken: state.broken };
+    },
     also: (records) => names.carriedOver(records),
     report: ({ changed, problems, ended, took }) => {
       metrics.policyChanged(changed.length);

@@ -1,8 +1,11 @@
 import type { Element } from '../nft/element.ts';
 import { refresh, type RefreshReport } from '../plugins/egress-policy/refresh.ts';
 import type { AttachmentRecord } from '../records/record.ts';
+import type { Listed } from '../records/store.ts';
 
 export interface LivePoliciesOptions {
+  /** All records as they are now. */
+  readonly list: () => Listed;
   /** Timed elements that go into the tables with a changed policy. */
   readonly also: (records: readonly AttachmentRecord[]) => readonly Element[];
   readonly report: (report: PolicyReport) => void;
@@ -37,7 +40,8 @@ export class LivePolicies {
 
   async #apply(): Promise<PolicyReport> {
     const started = performance.now();
-    const { changed, ended, problems, invalid } = await refresh({ resolve: false, also: this.#options.also });
+    const { also, list } = this.#options;
+    const { changed, ended, problems, invalid } = await refresh({ resolve: false, also, list });
     this.#invalid = new Map(invalid.map((name, index) => [name, problems[index] ?? '']));
     const report = { changed, ended, problems, invalid, took: performance.now() - started };
     this.#options.report(report);

@@ -5,7 +5,14 @@ import { changeText } from '../nft/transaction.ts';
 import { removeHints, writeHints } from './hints.ts';
 import { rebuildTables, type Committed, type TimedElements } from './in-force.ts';
 import type { AttachmentRecord } from './record.ts';
-import { readSoundRecord, writeRecord } from './store.ts';
+import { listRecords, writeRecord, type Listed } from './store.ts';
+
+export interface CommitAllOptions {
+  readonly timed: TimedElements;
+  readonly also: readonly Element[];
+  /** Reads all records as they are under the lock; for who has read most of them before. */
+  readonly list?: () => Listed;
+}
 
 /**
  * Writes the records of many attachments and brings them all in force in one transaction. A record that is gone by
@@ -15,11 +22,13 @@ import { readSoundRecord, writeRecord } from './store.ts';
  */
 export async function commitAll(
   records: readonly AttachmentRecord[],
-  { timed, also }: { timed: TimedElements; also: readonly Element[] },
+  { timed, also, list = listRecords }: CommitAllOptions,
 ): Promise<Committed> {
   return withLock('tables', `put ${records.length} attachments`, async () => {
+    const { records: present, broken } = list();
+    const before = new Map(present.map((record) => [record.key, record]));
     const turns = records.flatMap((next) => {
-      const previous = readSoundRecord(next.key);
+      const previous = before.get(next.key);
       return previous === undefined ? [] : [{ previous, next }];
     });
     for (const { next } of turns) {
@@ -27,7 +36,8 @@ export async function commitAll(
       writeRecord(next);
     }
     try {
-      const committed = await rebuildTables({ timed, also });
+      const after = new Map([...before, ...turns.map(({ next }) => [next.key, next] as const)]);
+      const committed = await rebuildTables({ timed, also, from: { records: [...after.values()], broken } });
       for (const { previous, next } of turns) removeHints(previous, next);
       return committed;
     } catch (error) {

@@ -9,7 +9,7 @@ import { changeText, isEmpty, rebuildText, removalText, type Change } from '../n
 import { forgetListings } from './chains.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
 import type { AttachmentRecord } from './record.ts';
-import { hasOtherRecord, listRecords, type BrokenRecord } from './store.ts';
+import { hasOtherRecord, listRecords, type BrokenRecord, type Listed } from './store.ts';
 
 /** Timed elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
 export type TimedElements = (record: AttachmentRecord) => Promise<readonly Element[]>;
@@ -60,16 +60,18 @@ export interface RebuildOptions {
   /** Key of a record that goes. */
   readonly without?: string | undefined;
   readonly also?: readonly Element[];
+  /** All records as they are under the lock, for who has read them and looks after their hints; else they are read. */
+  readonly from?: Listed;
 }
 
 /**
  * Writes both tables whole from all records. Hints are looked after too: what harmed the tables may have harmed them.
  * Called under the lock of the tables. Throws code 100.
  */
-export async function rebuildTables({ timed, without, also = [] }: RebuildOptions = {}): Promise<Committed> {
-  const { records, broken } = listRecords();
+export async function rebuildTables({ timed, without, also = [], from }: RebuildOptions = {}): Promise<Committed> {
+  const { records, broken } = from ?? listRecords();
   const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
-  ready.forEach((record) => writeHints(record));
+  if (from === undefined) ready.forEach((record) => writeHints(record));
   const claims = ready.map(desired);
   const passing = await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []));
   await writeTables({

@@ -60,8 +60,14 @@ export function removeRecord(key: string, run: string = runDir): void {
   rmSync(recordFile(key, run), { force: true });
 }
 
-/** All records, in the order of their keys, and the files that are not records. */
-export function listRecords(run: string = runDir): { records: AttachmentRecord[]; broken: BrokenRecord[] } {
+/** All records, and the files that are not records. */
+export interface Listed {
+  readonly records: readonly AttachmentRecord[];
+  readonly broken: readonly BrokenRecord[];
+}
+
+/** Lists them in the order of their keys. */
+export function listRecords(run: string = runDir): Listed {
   const found = listKeys(run).map((key) => readRecord(key, run));
   const present = found.filter((record) => record !== undefined);
   return {

@@ -29,10 +29,22 @@ export async function repairLinks(records: readonly AttachmentRecord[], scope: S
     ({ plan: { name, gatewayInterface } }) => isNamed(name) || isNamed(gatewayInterface) || isNamed(forwardingWord),
   );
   const repaired: string[] = [];
-  for (const { plan, users } of plans) if (users.some(isPresent)) repaired.push(...(await repairBridge(plan)));
+  const bridges = new Set<string>();
+  for (const { plan, users } of plans) {
+    if (!users.some(isPresent)) continue;
+    const found = await repairBridge(plan);
+    // Ports that were told of before had nowhere to go back to.
+    if (found.length > 0) bridges.add(plan.name);
+    repaired.push(...found);
+  }
   for (const record of records)
-    if (isNamed(portOf(record)) && isPresent(record)) repaired.push(...(await unlessGone(repairPort(record))));
+    if ((isNamed(portOf(record)) || bridges.has(bridgeOf(record) ?? '')) && isPresent(record))
+      repaired.push(...(await unlessGone(repairPort(record))));
   return repaired;
+}
+
+function bridgeOf({ link, egress }: AttachmentRecord): string | undefined {
+  return link?.bridge ?? egress?.ingressInterface;
 }
 
 function isPresent(record: AttachmentRecord): boolean {
@@ -112,7 +124,7 @@ export interface PortTrouble {
 /** Compares the port of an attachment with its record. Undefined when all is well, and when there is no bridge to be a port of. */
 export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const port = portOf(record);
-  const bridge = record.link?.bridge ?? record.egress?.ingressInterface;
+  const bridge = bridgeOf(record);
   if (bridge === undefined || port === bridge || !existsSync(`/sys/class/net/${bridge}`)) return undefined;
   const conf = record.link === undefined ? undefined : confOf(record.link);
   const isIsolated =

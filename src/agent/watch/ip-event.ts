@@ -1,7 +1,7 @@
 import type { Sign } from './sign.ts';
 
 /** Words for what of the links may be lost, besides the names of interfaces. */
-export const rulesWord = ':rules';
+export const gatesWord = ':gates';
 export const forwardingWord = ':forwarding';
 
 /**
@@ -14,8 +14,17 @@ export const forwardingWord = ':forwarding';
  */
 export function linkSignOf(line: string): Sign | undefined {
   if (/\blost\b/.test(line)) return { concern: 'links' };
-  if (/^(?:Deleted )?\d+:\s+from\b/.test(line)) return { concern: 'links', of: rulesWord };
+  if (/^(?:Deleted )?\d+:\s+from\b/.test(line)) return { concern: 'links', of: gatesWord };
   const name = /^(?:Deleted )?(?:\d+:|inet6?) ([^\s:@]+)/.exec(line)?.[1];
   if (name === undefined) return undefined;
   return { concern: 'links', of: name === 'all' || name === 'default' ? forwardingWord : name };
+}
+
+/**
+ * The same for `tc monitor`.
+ *
+ *   deleted filter dev drawbridge0 ingress protocol all pref 90 bpf chain 0 handle 0x1 direct-action …
+ */
+export function filterSignOf(line: string): Sign | undefined {
+  return /^deleted (?:filter|qdisc clsact)\b|\blost\b/i.test(line) ? { concern: 'links', of: gatesWord } : undefined;
 }

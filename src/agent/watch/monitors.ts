@@ -1,5 +1,5 @@
 import { startMonitor, type Monitor } from '../../host/monitor.ts';
-import { linkSignOf } from './ip-event.ts';
+import { filterSignOf, linkSignOf } from './ip-event.ts';
 import { signsOf } from './nft-event.ts';
 import { everythingOf, type Sign } from './sign.ts';
 
@@ -16,12 +16,19 @@ export function startMonitors(notice: (signs: readonly Sign[]) => void): Monitor
       onGap: () => notice(everythingOf('tables', 'timed', 'chains', 'firewalls')),
     }),
   );
-  const ip = startMonitor('ip', ['monitor', 'link', 'address', 'rule', 'netconf'], {
-    onLine: (line) => {
-      const sign = linkSignOf(line);
-      if (sign !== undefined) notice([sign]);
-    },
-    onGap: () => notice(everythingOf('links')),
-  });
-  return [...nft, ip];
+  const links = [
+    watch('ip', ['monitor', 'link', 'address', 'rule', 'netconf'], linkSignOf),
+    watch('tc', ['monitor'], filterSignOf),
+  ];
+  return [...nft, ...links];
+
+  function watch(program: string, args: readonly string[], signOf: (line: string) => Sign | undefined): Monitor {
+    return startMonitor(program, args, {
+      onLine: (line) => {
+        const sign = signOf(line);
+        if (sign !== undefined) notice([sign]);
+      },
+      onGap: () => notice(everythingOf('links')),
+    });
+  }
 }

@@ -62,20 +62,52 @@ export async function disableIpv6(netns: string): Promise<void> {
   );
 }
 
-/** Brings in line with a changed policy what is not a rule of ours: the port, IPv6 inside, foreign firewalls. */
-export async function alignWithPolicy(record: PolicedRecord): Promise<void> {
-  const { ingressInterface, port, policy } = record.egress;
-  // The interface plugin has a key of its own for it, which no policy takes back.
-  const isIsolated = isolatesPort(policy) || record.link?.conf['portIsolation'] === true;
-  const steps = Promise.all([
-    port === undefined ? undefined : applyBatch(planPortIsolation(port, isIsolated)),
-    policy.ipv6 === 'disable' ? disableIpv6(record.netns) : undefined,
-    openFirewalls(ingressInterface, firewallOptions(policy)),
+/** Programs at once where there are many containers. */
+const together = 16;
+
+/** Brings in line with changed policies what is not a rule of ours: the ports, IPv6 inside, foreign firewalls. */
+export async function alignWithPolicies(records: readonly PolicedRecord[]): Promise<void> {
+  const openings = new Map(
+    records.map(({ egress: { ingressInterface, policy } }) => {
+      const options = firewallOptions(policy);
+      return [JSON.stringify([ingressInterface, options]), { ingressInterface, options }] as const;
+    }),
+  );
+  const muted = records.filter(({ egress }) => egress.policy.ipv6 === 'disable');
+  await Promise.all([
+    alignPorts(records),
+    inTurn(muted, (record) => unlessGone(record, disableIpv6(record.netns))),
+    inTurn([...openings.values()], ({ ingressInterface, options }) => openFirewalls(ingressInterface, options)),
   ]);
-  await steps.catch((error: unknown) => {
-    // A container that left meanwhile takes its interface along.
+}
+
+/** All at once; one by one where a port that left stopped the others. */
+async function alignPorts(records: readonly PolicedRecord[]): Promise<void> {
+  const steps = records.flatMap((record) => {
+    const { port, policy } = record.egress;
+    // The interface plugin has a key of its own for it, which no policy takes back.
+    const isIsolated = isolatesPort(policy) || record.link?.conf['portIsolation'] === true;
+    const is = port === undefined ? undefined : isPortIsolated(port);
+    return port === undefined || is === undefined || is === isIsolated
+      ? []
+      : [{ record, lines: planPortIsolation(port, isIsolated) }];
+  });
+  try {
+    await applyBatch(steps.flatMap(({ lines }) => lines));
+  } catch {
+    await inTurn(steps, ({ record, lines }) => unlessGone(record, applyBatch(lines)));
+  }
+}
+
+/** A container that left meanwhile takes its interface along. */
+async function unlessGone(record: PolicedRecord, step: Promise<void>): Promise<void> {
+  await step.catch((error: unknown) => {
     if (isAlive(record)) throw error;
   });
+}
+
+async function inTurn<T>(items: readonly T[], step: (item: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += together) await Promise.all(items.slice(at, at + together).map(step));
 }
 
 /** Whether the port of a container is kept from the other isolated ports by the bridge itself, rules or no rules. */

@@ -7,8 +7,8 @@ import { requalifyElements } from '../../egress/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { commitAll, putTimed } from '../../records/commit-all.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { listRecords } from '../../records/store.ts';
-import { alignWithPolicy, isPoliced, type PolicedRecord } from './enforce.ts';
+import { listRecords, type Listed } from '../../records/store.ts';
+import { alignWithPolicies, isPoliced, type PolicedRecord } from './enforce.ts';
 import { namesElements, rememberedElements } from './names.ts';
 import { canForgetFlows, forgetDeniedFlows } from './revoke.ts';
 
@@ -17,6 +17,8 @@ export interface RefreshOptions {
   readonly force?: boolean;
   /** False: ask no resolver, and open what is remembered of names. The agent asks in its own time. */
   readonly resolve?: boolean;
+  /** Reads all records; for who has read most of them before. */
+  readonly list?: () => Listed;
   /** Further timed elements to put when the tables are written anew, by the records as they are then. */
   readonly also?: (records: readonly AttachmentRecord[]) => readonly Element[];
 }
@@ -44,12 +46,18 @@ export interface RefreshReport {
  *
  * An invalid file keeps its old policy in force. Throws code 100 when the rules cannot be written: then nothing changed.
  */
-export async function refresh({ force = false, resolve = true, also }: RefreshOptions = {}): Promise<RefreshReport> {
-  const policed = listRecords()
+export async function refresh({
+  force = false,
+  resolve = true,
+  list = listRecords,
+  also,
+}: RefreshOptions = {}): Promise<RefreshReport> {
+  const policed = list()
     .records.filter(isPoliced)
     .filter(({ state }) => state === 'ready');
   const { changed, problems, invalid } = await reread(policed);
-  const current = policed.map((record) => changed.find(({ key }) => key === record.key) ?? record);
+  const byKey = new Map(changed.map((record) => [record.key, record]));
+  const current = policed.map((record) => byKey.get(record.key) ?? record);
   const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
   const elementsOf = (record: AttachmentRecord): readonly Element[] =>
     isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
@@ -69,9 +77,9 @@ export async function refresh({ force = false, resolve = true, also }: RefreshOp
   }
   // Where nothing can end what is denied, those connections are judged packet by packet for as long as they last.
   const again = changed.flatMap((record) => (canForgetFlows() ? requalifyElements(record) : requalifyForEver(record)));
-  await commitAll(changed, { timed, also: [...again, ...(also?.(current) ?? [])] });
-  await Promise.all(changed.map(alignWithPolicy));
-  const ended = await forgetDeniedFlows(changed, listRecords().records);
+  await commitAll(changed, { timed, list, also: [...again, ...(also?.(current) ?? [])] });
+  await alignWithPolicies(changed);
+  const ended = await forgetDeniedFlows(changed, list().records);
   return {
     ...report,
     ended,
@@ -94,10 +102,11 @@ async function reread(
 ): Promise<{ changed: PolicedRecord[]; problems: string[]; invalid: string[] }> {
   const problems: string[] = [];
   const invalid: string[] = [];
-  const policies = new Map<string, Policy>();
+  const policies = new Map<string, { readonly policy: Policy; readonly policyId: string; readonly text: string }>();
   for (const name of new Set(policed.flatMap(({ egress }) => egress.policyName ?? []))) {
     try {
-      policies.set(name, await loadPolicy(name));
+      const policy = await loadPolicy(name);
+      policies.set(name, { policy, policyId: policyId(policy), text: JSON.stringify(policy) });
     } catch (error) {
       if (!(error instanceof CniError)) throw error;
       problems.push(`${error.message}; the policy as it was stays in force`);
@@ -105,11 +114,20 @@ async function reread(
     }
   }
   const changed = policed.flatMap((record) => {
-    const policy = policies.get(record.egress.policyName ?? '');
-    if (policy === undefined || JSON.stringify(policy) === JSON.stringify(record.egress.policy)) return [];
-    return [{ ...record, egress: { ...record.egress, policy, policyId: policyId(policy) } }];
+    const now = policies.get(record.egress.policyName ?? '');
+    if (now === undefined || now.text === textOf(record.egress.policy)) return [];
+    return [{ ...record, egress: { ...record.egress, policy: now.policy, policyId: now.policyId } }];
   });
   return { changed, problems, invalid };
+}
+
+const texts = new WeakMap<Policy, string>();
+
+/** Records that were read together share a policy that is the same. */
+function textOf(policy: Policy): string {
+  const text = texts.get(policy) ?? JSON.stringify(policy);
+  texts.set(policy, text);
+  return text;
 }
 
 /** Names of each distinct policy, by its id. */

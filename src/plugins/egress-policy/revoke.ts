@@ -22,23 +22,40 @@ export async function forgetDeniedFlows(
 ): Promise<number> {
   if (!canForgetFlows()) return 0;
   const hostAddresses = await readHostAddresses();
-  const counts = await Promise.all(
-    policed.map(async (record) => {
-      const surroundings = surroundingsOf(record, records, hostAddresses);
-      const names = await namesByAddress(record);
-      const flows = (await Promise.all(record.egress.addresses.map(async (address) => list(address)))).flat();
-      const denied = flows.filter(
-        (flow) => judge(record.egress.policy, destinationOf(flow, names), surroundings).verdict === 'deny',
-      );
-      await Promise.all(denied.map(end));
-      return denied.length;
-    }),
+  const bySource = Map.groupBy(
+    await listBegunBy(policed.flatMap(({ egress }) => egress.addresses)),
+    ({ source }) => source,
   );
-  return counts.reduce((sum, count) => sum + count, 0);
+  let ended = 0;
+  for (const record of policed) {
+    const flows = record.egress.addresses.flatMap((address) => bySource.get(address) ?? []);
+    if (flows.length === 0) continue;
+    const surroundings = surroundingsOf(record, records, hostAddresses);
+    const names = await namesByAddress(record);
+    const denied = flows.filter(
+      (flow) => judge(record.egress.policy, destinationOf(flow, names), surroundings).verdict === 'deny',
+    );
+    for (let at = 0; at < denied.length; at += together) await Promise.all(denied.slice(at, at + together).map(end));
+    ended += denied.length;
+  }
+  return ended;
 }
 
-async function list(address: string): Promise<Flow[]> {
-  return parseFlows(await tolerant(listArguments(address, 'begun')));
+/** Programs at once. */
+const together = 16;
+
+/** Addresses up to which each is asked for by itself. */
+const few = 8;
+
+async function listBegunBy(addresses: readonly string[]): Promise<Flow[]> {
+  if (addresses.length <= few) {
+    const listed = await Promise.all(addresses.map(async (address) => tolerant(listArguments(address, 'begun'))));
+    return listed.flatMap(parseFlows);
+  }
+  const wanted = new Set(addresses);
+  const listed = await Promise.all(['ipv4', 'ipv6'].map(async (family) => tolerant(['-L', '-f', family])));
+  const lines = listed.flatMap((text) => text.split('\n'));
+  return parseFlows(lines.filter((line) => wanted.has(/ src=(\S+)/.exec(line)?.[1] ?? '')).join('\n'));
 }
 
 async function end(flow: Flow): Promise<void> {

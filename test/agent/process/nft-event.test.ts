@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { linkSignOf } from '../../../src/agent/watch/ip-event.ts';
+import { filterSignOf, linkSignOf } from '../../../src/agent/watch/ip-event.ts';
 import { signsOf } from '../../../src/agent/watch/nft-event.ts';
 
 test.each([
@@ -52,10 +52,18 @@ test.each([
 test.each([
   ['4: veth1@if2: <BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue master drawbridge0 state UP', 'veth1'],
   ['Deleted 2: drawbridge0    inet 10.88.0.1/16 scope global drawbridge0', 'drawbridge0'],
-  ['Deleted 90:\tfrom all iif drawbridge0 fwmark 0/0x10000 prohibit', ':rules'],
+  ['Deleted 90:\tfrom all iif drawbridge0 fwmark 0/0x10000 prohibit', ':gates'],
   ['inet all forwarding off ', ':forwarding'],
   ['inet6 drawbridge0 forwarding on ', 'drawbridge0'],
   ['    link/ether ba:5c:a7:a6:19:7a brd ff:ff:ff:ff:ff:ff', undefined],
 ])('linkSignOf() of "%s" names what changed', (line, of) => {
   expect(linkSignOf(line)?.of).toBe(of);
+});
+
+test.each([
+  ['deleted filter dev drawbridge0 ingress protocol all pref 90 bpf chain 0 handle 0x1', ':gates'],
+  ['deleted qdisc clsact ffff: dev drawbridge0 parent ffff:fff1 refcnt 0 ', ':gates'],
+  ['added chain dev b0 parent ffff: chain 0 ', undefined],
+])('filterSignOf() of "%s" says whether a gate may be lost', (line, of) => {
+  expect(filterSignOf(line)?.of).toBe(of);
 });
