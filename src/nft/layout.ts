@@ -136,6 +136,13 @@ export const tables: Readonly<Record<TableName, string>> = {
   'bridge drawbridge': tableText('bridge drawbridge'),
 };
 
+/** Commands that delete what sets of the layout list: they fail where some of it is not there. */
+export const listedByLayout: readonly string[] = Object.entries(declarations).flatMap(([table, text]) =>
+  [...text.matchAll(/^ *set (\w+) \{.* elements = \{ (.*) \} \}$/gm)].map(
+    ([, set, elements]) => `delete element ${table} ${set} { ${elements} }`,
+  ),
+);
+
 /**
  * Commands that give a chain of the layout its rules again; undefined when the layout has no such chain. The chain is
  * declared as well: where it is gone, adding to it makes it.

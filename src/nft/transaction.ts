@@ -1,6 +1,6 @@
 import { elementId, type Element, type TableName } from './element.ts';
 import type { RuleGroup } from './group.ts';
-import { groupMark, layoutMark, markElement, restoredChain, tables } from './layout.ts';
+import { groupMark, layoutMark, listedByLayout, markElement, restoredChain, tables } from './layout.ts';
 import { quotedComment } from './quote.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
@@ -78,7 +78,7 @@ export function removalText(): string {
 
 /**
  * Texts for `nft --check`, which changes nothing: `values` fails with EEXIST when the kernel has one of the
- * elements with another value, `keys` with ENOENT when it lacks one. They cannot be one transaction, because
+ * elements with another value, `keys` with ENOENT when it lacks one, or a range that the layout lists. They cannot be one transaction, because
  * adding a missing element would hide that it was missing.
  */
 export function comparisonTexts(
@@ -93,7 +93,7 @@ export function comparisonTexts(
         elements.filter(({ value }) => value !== undefined),
       ),
     ]),
-    keys: lines([...assertions(groups), ...bulk('delete', elements), ...groups.flatMap(listed)]),
+    keys: lines([...assertions(groups), ...listedByLayout, ...bulk('delete', elements), ...groups.flatMap(listed)]),
   };
 }
 

@@ -44,8 +44,10 @@ class Watch {
   scope: 'all' | Set<string> = new Set();
   lookedAt = -Infinity;
   beganAt = 0;
-  /** Looks in a row that had something to put back, or failed. */
+  /** Looks in a row that had something to put back, or failed: the same thing, as far as that is known. */
   inARow = 0;
+  /** What the last of them were about. */
+  last: Scope = 'all';
   timer: NodeJS.Timeout | undefined;
   working: Promise<void> | undefined;
 }
@@ -133,13 +135,15 @@ export class Repairer {
     const took = (): number => performance.now() - noticed;
     try {
       const repaired = await repairs[concern](scope);
-      watch.inARow = repaired.length === 0 ? 0 : watch.inARow + 1;
+      const isUndone = watch.inARow > 0 && haveCommon(scope, watch.last);
+      watch.inARow = repaired.length === 0 ? 0 : isUndone ? watch.inARow + 1 : 1;
+      watch.last = scope;
       if (repaired.length > 0) report({ concern, repaired, took: took() });
       else well?.(concern);
     } catch (problem) {
       watch.inARow += 1;
       watch.noticed = performance.now();
-      watch.scope = 'all';
+      watch.scope = watch.last = 'all';
       report({ concern, repaired: [], problem, took: took() });
     }
     watch.lookedAt = performance.now();
@@ -150,4 +154,8 @@ export class Repairer {
     if (watch === undefined) throw new RangeError(`Nobody looks after "${concern}"`);
     return watch;
   }
+}
+
+function haveCommon(one: Scope, other: Scope): boolean {
+  return one === 'all' || other === 'all' || [...one].some((word) => other.has(word));
 }

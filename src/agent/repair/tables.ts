@@ -8,7 +8,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import type { BrokenRecord } from '../../records/store.ts';
 import { policyOfSet } from '../policy-of-set.ts';
 import type { Scope } from '../watch/sign.ts';
-import { fixedWord } from '../watch/words.ts';
+import { layoutWord } from '../watch/words.ts';
 import { expectedOf, partOf } from './expected.ts';
 
 export interface TablesSource {
@@ -61,14 +61,13 @@ export async function rebuild(source: TablesSource): Promise<void> {
   await writeTables({ groups, lasting, broken: source.broken(), passing: [...kept, ...remembered.flat()] });
 }
 
-/** The marks alone tell within milliseconds that a table is gone. */
+/** The marks alone, and what the layout lists, tell within milliseconds that a table is gone. */
 async function isInForce(source: TablesSource, scope: Scope): Promise<boolean> {
   const records = source.records();
   if (records.length === 0) return true;
-  if (scope !== 'all' && scope.has(fixedWord)) return false;
   const expected = expectedOf(records);
   const { elements, groups } = scope === 'all' ? expected : partOf(expected, scope);
-  if (scope !== 'all' && elements.length === 0 && groups.length === 0) return true;
+  if (scope !== 'all' && !scope.has(layoutWord) && elements.length === 0 && groups.length === 0) return true;
   const { keys: marks } = comparisonTexts([], []);
   const { values, keys } = comparisonTexts(elements, groups);
   for (const text of scope === 'all' ? [marks, keys, values] : [keys, values])

@@ -1,4 +1,4 @@
-import { chainWord, elementWord, groupWord, fixedWord } from './words.ts';
+import { chainWord, elementWord, groupWord, layoutWord } from './words.ts';
 import { everythingOf, type Sign } from './sign.ts';
 
 /**
@@ -33,7 +33,7 @@ const verbs = new Set(['add', 'insert', 'replace', 'create', 'delete', 'destroy'
 
 function lostElement(family: string, set: string, line: string): readonly Sign[] {
   if (comesAndGoes.test(set)) return [];
-  if (listsRanges.test(set)) return [{ concern: 'tables', of: fixedWord }];
+  if (listsRanges.test(set)) return [{ concern: 'tables', of: layoutWord }];
   const group = groupOf(set);
   if (group !== undefined) return [{ concern: 'tables', of: groupWord(group) }];
   const [, key] = / \{ (.*?)(?: counter | timeout | expires | comment | : | \}$)/.exec(line) ?? [];

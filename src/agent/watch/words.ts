@@ -20,4 +20,4 @@ export function groupWord(id: string): string {
 }
 
 /** Ranges that the layout itself lists. */
-export const fixedWord = 'fixed';
+export const layoutWord = 'layout';

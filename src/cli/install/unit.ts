@@ -13,7 +13,7 @@ Documentation=man:drawbridge(8)
 After=network-pre.target network.target nftables.service iptables.service netfilter-persistent.service firewalld.service ufw.service
 # Containers that start at boot find their names answered.
 Before=containerd.service crio.service nomad.service kubelet.service
-ReloadPropagatedFrom=nftables.service firewalld.service ufw.service
+ReloadPropagatedFrom=nftables.service firewalld.service ufw.service docker.service
 StartLimitIntervalSec=0
 
 [Service]

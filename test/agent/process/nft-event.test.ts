@@ -21,7 +21,7 @@ test.each([
     'delete element bridge drawbridge guard_nd { "veth0" . 02:00:00:00:00:01 . 0x00fd }',
     [['tables', 'element bridge guard_nd "veth0" . 02:00:00:00:00:01 . 0xfd']],
   ],
-  ['delete element inet drawbridge private4 { 10.0.0.0/8 }', [['tables', 'fixed']]],
+  ['delete element inet drawbridge private4 { 10.0.0.0/8 }', [['tables', 'layout']]],
   ['delete element inet drawbridge policy_ab12_allow4 { 192.0.2.0/24 }', [['tables', 'group ab12']]],
   ['delete set inet drawbridge group_cd34', [['tables', 'group cd34']]],
   ['delete set inet drawbridge egress4', [['tables']]],

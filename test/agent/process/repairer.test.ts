@@ -60,6 +60,19 @@ describe('notice()', () => {
     await repairer.stop();
   });
 
+  test('does not wait where one thing after the other is lost, each of them once', async () => {
+    const looks: string[] = [];
+    const { repairer } = make(async (scope) => {
+      looks.push(scope === 'all' ? 'all' : [...scope].join());
+      if (looks.length < 12) repairer.notice([{ concern: 'tables', of: `element ${looks.length}` }]);
+      return ['an element was missing'];
+    });
+    repairer.notice([{ concern: 'tables', of: 'element 0' }]);
+    await pause(1500);
+    expect(looks).toEqual(Array.from({ length: 12 }, (_, index) => `element ${index}`));
+    await repairer.stop();
+  });
+
   test('reports a look that fails, and tries again', async () => {
     let looks = 0;
     const { repairer, reports } = make(async () => {
