@@ -1,57 +1,12 @@
-import { describe, expect, test, type Host, type Outside } from '../../helpers/host.ts';
+import { describe, expect, test } from '../../helpers/host.ts';
 import { startAgent, until } from './agent.ts';
-import { conflistWith } from './network.ts';
-
-/** dnsmasq outside, which the host asks: api.example.org and x.example.net with these addresses. */
-async function startDns(host: Host, outside: Outside, lines: readonly string[]): Promise<void> {
-  await host.run(['/bin/sh', '-c', 'cat > /run/hosts'], { input: `${lines.join('\n')}\n` });
-  const args = [
-    '--keep-in-foreground',
-    '--no-resolv',
-    '--no-hosts',
-    '--addn-hosts=/run/hosts',
-    '--local=/#/',
-    '--local-ttl=60',
-    '--user=root',
-    '--bind-interfaces',
-    '--pid-file=',
-    '--conf-file=/dev/null',
-  ];
-  await host.spawn(
-    ['dnsmasq', ...args, `--listen-address=${outside.v4}`, '--log-queries', '--log-facility=/run/dnsmasq.log'],
-    { where: outside },
-  );
-  await host.sh(`printf 'nameserver ${outside.v4}\\n' > /etc/resolv.conf`);
-  await until(async () => (await host.exec(['dig', '+time=1', '+tries=1', `@${outside.v4}`, 'x.test'])).code === 0);
-}
-
-async function lab(host: Host, policy: Record<string, unknown> = {}) {
-  const outside = await host.outside();
-  await outside.address('198.51.100.1', '198.51.100.2', '8.8.8.8');
-  await host.serve(outside, { port: 80, reply: 'hello' });
-  await startDns(host, outside, [
-    '198.51.100.1 api.example.org',
-    '198.51.100.2 x.example.net',
-    '8.8.8.8 secret.example.com',
-  ]);
-  const conflist = conflistWith({ mode: 'allowlist', allow: ['api.example.org:80', '*.example.net:80'], ...policy });
-  const container = await host.container();
-  const ask = async (name: string, server = '10.88.0.1') =>
-    (await container.exec(['dig', '+time=2', '+tries=1', `@${server}`, name, 'A'])).stdout;
-  const add = async () => {
-    const added = await host.addChain(conflist, { container });
-    if (added.error !== undefined) throw new Error(JSON.stringify(added.error));
-  };
-  const forced = async () =>
-    (await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'dnsforce4'])).includes('10.88.0.2');
-  return { outside, container, conflist, ask, add, forced };
-}
+import { makeNamesLab, writeHosts } from './names-lab.ts';
 
 describe('the agent', () => {
   test('answers DNS of a container with names, whatever server it asks, opens the answer, and lets no other name out', async ({
     host,
   }) => {
-    const { container, ask, add, forced } = await lab(host);
+    const { container, ask, add, forced } = await makeNamesLab(host);
     const agent = await startAgent(host);
     await add();
     await until(forced);
@@ -70,7 +25,7 @@ describe('the agent', () => {
   });
 
   test('keeps open what was open through kill -9, a flush and a restart', async ({ host }) => {
-    const { container, ask, add, forced } = await lab(host);
+    const { container, ask, add, forced } = await makeNamesLab(host);
     const agent = await startAgent(host);
     await add();
     await until(forced);
@@ -93,7 +48,7 @@ describe('the agent', () => {
   });
 
   test('redirects DNS for as long as it lives, and no longer', async ({ host }) => {
-    const { add, forced } = await lab(host);
+    const { add, forced } = await makeNamesLab(host);
     const agent = await startAgent(host);
     await add();
     await until(forced);
@@ -105,7 +60,7 @@ describe('the agent', () => {
   test('redirects no DNS of a container that may not reach port 53 of the host, and keeps its names open', async ({
     host,
   }) => {
-    const { container, add, forced } = await lab(host, { hostAccess: 'none' });
+    const { container, add, forced } = await makeNamesLab(host, { hostAccess: 'none' });
     const agent = await startAgent(host);
     await add();
     await until(async () => (await agent.ask<{ attachments: number }>('status')).result.attachments === 1);
@@ -117,7 +72,7 @@ describe('the agent', () => {
   test('says when another server has port 53 of a gateway, redirects nothing to it, and tries again', async ({
     host,
   }) => {
-    const { outside, add, forced } = await lab(host);
+    const { outside, add, forced } = await makeNamesLab(host);
     const other = await host.spawn([
       'dnsmasq',
       '--keep-in-foreground',
@@ -139,12 +94,11 @@ describe('the agent', () => {
   });
 
   test('asks for all names when told to', async ({ host }) => {
-    const { container, add } = await lab(host);
+    const { container, add } = await makeNamesLab(host);
     const agent = await startAgent(host);
     await add();
     await until(async () => (await agent.ask<{ names: number }>('status')).result.names === 2);
-    await host.run(['/bin/sh', '-c', 'cat > /run/hosts'], { input: '198.51.100.2 api.example.org\n' });
-    await host.sh('kill -HUP $(pidof dnsmasq)');
+    await writeHosts(host, ['198.51.100.2 api.example.org']);
     expect(await host.fetch(container, '198.51.100.2', 80)).toBe('refused');
     expect((await agent.ask<object>('refresh')).result).toEqual({ names: 1, problems: [] });
     expect(await host.fetch(container, '198.51.100.2', 80)).toBe('hello');
