@@ -2,6 +2,8 @@
  * Run inside of the private host of agent.ts: connects so many containers under so many policies as ADD leaves them, without
  * a process each: records, pairs of interfaces, rules. The far ends are all in one namespace, /run/netns/all.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { policiesFolder } from '../src/egress/load-policy.ts';
 import { parsePolicy } from '../src/egress/parse.ts';
 import { policyId } from '../src/egress/policy-id.ts';
 import { applyBatch } from '../src/host/ip.ts';
@@ -25,10 +27,13 @@ const conf = {
   hairpinMode: true,
   ipam: { type: 'host-local', ranges: [[{ subnet: '10.88.0.0/16' }], [{ subnet: 'fd00:88::/64' }]] },
 };
+mkdirSync(policiesFolder, { recursive: true });
 const compiled = Array.from({ length: policies }, (_, place) => {
   const each = names / policies;
   const allow = Array.from({ length: each }, (__, index) => `n${place * each + index}.example.org:443`);
-  return parsePolicy({ mode: 'allowlist', allow }, 'the policy');
+  const raw = { mode: 'allowlist', allow };
+  writeFileSync(`${policiesFolder}/p${place}.json`, JSON.stringify(raw));
+  return parsePolicy(raw, 'the policy');
 });
 const records = Array.from({ length: containers }, (_, number) => record(number));
 await applyBatch(
@@ -93,6 +98,7 @@ function record(number: number): AttachmentRecord {
       addresses: [four, six],
       gateways: ['10.88.0.1', 'fd00:88::1'],
       policy,
+      policyName: `p${number % policies}`,
       policyId: policyId(policy),
     },
   };

@@ -5,7 +5,7 @@
  *
  * Prints the time until it is ready, until every name is resolved and open, its memory, the processor time of that and of a
  * minute in which nothing happens; then for each kind of loss the time until a container reaches what it may reach again,
- * and whether it reached anything else meanwhile.
+ * and whether it reached anything else meanwhile; and how long a change of all policies takes to be in force.
  *
  * IDLE=SECONDS and ROUNDS=NUMBER in the environment change how long it rests (60) and how often each loss comes (5).
  */
@@ -116,6 +116,23 @@ for (const { what, harm } of losses) {
       repairs.map(({ concern, ms }) => `${concern} ${ms} ms`).join(', '),
   );
 }
+const changes: number[] = [];
+for (let round = 0; round < rounds; round += 1) {
+  for (const [edit, wanted] of [
+    [`s/"allow":\\[/"allow":["9.9.9.9:443",/`, 'hello'],
+    [`s/"9.9.9.9:443",//`, 'refused'],
+  ] as const) {
+    await host.sh(`sed -i '${edit}' /etc/drawbridge/policies/*.json`);
+    const changed = performance.now();
+    await until(async () => (await host.fetch(all, '9.9.9.9', 443, { timeout: 50 })) === wanted, 30_000);
+    changes.push(performance.now() - changed);
+    await pause(3000);
+  }
+}
+changes.sort((one, other) => one - other);
+console.log(
+  `the files of all ${policies} policies changed, ${containers} containers: in force after ${seconds(changes[changes.length >> 1] ?? 0)}, ${seconds(changes.at(-1) ?? 0)} (median, longest)`,
+);
 console.log(`at the end ${(await usage()).text}`);
 
 async function works(): Promise<boolean> {

@@ -1,16 +1,18 @@
 /**
- * What the DNS proxy adds to a lookup: 200 queries a second, asked of dnsmasq directly and through the proxy.
+ * What the agent's DNS proxy adds to a lookup: 200 queries a second, asked of dnsmasq directly and through the agent.
  *
- *   node bench/dns.ts [SECONDS]      each row takes so long; default 5
+ *   node bench/dns.ts [SECONDS]      each row takes so long; default 30
  *
  * Everything happens in a private host (test/helpers/host.ts). "new names" are forwarded and opened, "cached names" are
- * opened again; all wait for nft before they are answered.
+ * opened again, "denied names" are answered at once; what is opened waits for nft before it is answered.
  */
 import { createSocket } from 'node:dgram';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { queryBytes } from '../test/agent/client.ts';
-import { compileDriver, makeDnsLab, type RuntimeName } from '../test/agent/lab.ts';
+import { startAgent, until } from '../test/agent/process/agent.ts';
+import { makeNamesLab, writeHosts } from '../test/agent/process/names-lab.ts';
+import { makeHost, type Place } from '../test/helpers/private-host.ts';
 
 const perSecond = 200;
 
@@ -21,62 +23,63 @@ interface Measured {
   readonly times: readonly number[];
 }
 
-const [mode = '5', ...rest] = process.argv.slice(2);
+const [mode = '30', ...rest] = process.argv.slice(2);
 if (mode === 'load') await load(rest);
 else await compare(Number(mode));
 
 async function compare(seconds: number): Promise<void> {
-  await compileDriver();
+  await using host = await makeHost();
+  const lab = await makeNamesLab(host, { allow: ['*.example.net:443'] });
+  const count = perSecond * seconds;
+  const name = (index: number): string => `n${index}.example.net`;
+  await writeHosts(
+    host,
+    Array.from({ length: count }, (_, index) => `198.51.${100 + (index >> 8)}.${index & 255} ${name(index)}`),
+  );
+  const agent = await startAgent(host);
+  await lab.add();
+  await until(lab.forced);
+  const run = async (where: Place, server: string, domain: string, names: number): Promise<Measured> => {
+    const node = join(import.meta.dirname, '../node_modules/.bin/node');
+    const cmd = [node, import.meta.filename, 'load', server, String(seconds), String(names), domain];
+    return JSON.parse(await host.run(cmd, { where, timeout: seconds * 1000 + 20_000 })) as Measured;
+  };
+  const usage = async (): Promise<{ memory: number; cpu: number }> => {
+    const { text } = (await agent.ask<{ text: string }>('metrics')).result;
+    const read = (metric: string): number => Number(new RegExp(`^${metric} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
+    return { memory: read('process_resident_memory_bytes') / 1024 / 1024, cpu: read('process_cpu_seconds_total') };
+  };
   console.log(
     `${perSecond} queries a second for ${seconds} s; milliseconds until the answer; load before ${loadavg()[0]?.toFixed(1)}`,
   );
-  console.log(
-    'way                                              answered  median     99th   added: median   99th   memory',
-  );
-  for (const runtime of ['bun', 'node'] as const) await compareRuntime(runtime, seconds);
+  console.log('way                        answered  median    99th   added: median    99th   agent: memory  processor');
+  const direct = await run(host, lab.outside.v4, 'example.net', count);
+  print('dnsmasq, asked directly', direct);
+  for (const [what, domain, names] of [
+    ['agent, new names', 'example.net', count],
+    ['agent, cached names', 'example.net', 50],
+    ['agent, denied names', 'example.com', 50],
+  ] as const) {
+    const before = await usage();
+    const measured = await run(lab.container, '10.88.0.1', domain, names);
+    const after = await usage();
+    print(
+      what,
+      measured,
+      direct,
+      `${after.memory.toFixed(0).padStart(11)} MB ${((100 * (after.cpu - before.cpu)) / (seconds + 2)).toFixed(1).padStart(8)} %`,
+    );
+  }
 }
 
-async function compareRuntime(runtime: RuntimeName, seconds: number): Promise<void> {
-  await using lab = await makeDnsLab(runtime);
-  const count = perSecond * seconds;
-  const name = (index: number): string => `n${index}.example.net`;
-  await lab.hosts(
-    Array.from({ length: count }, (_, index) => `198.51.${100 + (index >> 8)}.${index & 255} ${name(index)}`),
+function print(what: string, measured: Measured, direct?: Measured, more = ''): void {
+  const cell = (value: number, width: number): string => value.toFixed(2).padStart(width);
+  const added = (share: number): number =>
+    direct === undefined ? Number.NaN : at(measured, share) - at(direct, share);
+  console.log(
+    `${what.padEnd(24)} ${`${measured.answered}/${measured.sent}`.padStart(11)} ${cell(at(measured, 0.5), 7)} ${cell(at(measured, 0.99), 7)}` +
+      (direct === undefined ? '' : ` ${cell(added(0.5), 15)} ${cell(added(0.99), 7)} ${more}`),
   );
-  const run = async (where: 'host' | 'c1', server: string, names: number): Promise<Measured> => {
-    const cmd = [
-      join(import.meta.dirname, '../node_modules/.bin/node'),
-      import.meta.filename,
-      'load',
-      server,
-      String(seconds),
-      String(names),
-    ];
-    return JSON.parse(
-      await lab.host.run(cmd, { ...(where === 'c1' ? { where: lab.c1 } : {}), timeout: seconds * 1000 + 20_000 }),
-    ) as Measured;
-  };
-  await run('host', lab.outside.v4, 10);
-  const direct = await run('host', lab.outside.v4, count);
-  const print = async (what: string, measured: Measured, pid?: number): Promise<void> => {
-    const memory =
-      pid === undefined
-        ? ''
-        : `${Math.round(Number(/VmRSS:\s+(\d+)/.exec(await lab.host.run(['cat', `/proc/${pid}/status`]))?.[1]) / 1024)} MB`;
-    const added = (share: number): string =>
-      pid === undefined ? '' : (at(measured, share) - at(direct, share)).toFixed(2);
-    console.log(
-      `${what.padEnd(48)} ${`${measured.answered}/${measured.sent}`.padStart(8)} ${at(measured, 0.5).toFixed(2).padStart(7)} ${at(measured, 0.99).toFixed(2).padStart(8)} ${added(0.5).padStart(15)} ${added(0.99).padStart(6)} ${memory.padStart(8)}`,
-    );
-  };
-  if (runtime === 'bun') await print('dnsmasq, asked directly', direct);
-  for (const spawn of [false, true]) {
-    const how = `${runtime === 'bun' ? 'executable' : 'node'}, ${spawn ? 'an nft for each transaction' : 'one nft that stays'}`;
-    const proxy = await lab.startProxy({ spawn, quiet: true });
-    await print(`${how}, new names`, await run('c1', '10.88.0.1', count), proxy.pid);
-    await print(`${how}, cached names`, await run('c1', '10.88.0.1', 50), proxy.pid);
-    await proxy.stop(9);
-  }
 }
 
 function at({ times }: Measured, share: number): number {
@@ -84,14 +87,15 @@ function at({ times }: Measured, share: number): number {
 }
 
 /** Runs in the private host: sends at even intervals, whatever has been answered. */
-async function load([server = '', seconds = '1', names = '1']: readonly string[]): Promise<void> {
+async function load([server = '', seconds = '1', names = '1', domain = '']: readonly string[]): Promise<void> {
   const socket = createSocket('udp4');
   const sentAt = new Map<number, number>();
   const times: number[] = [];
   socket.on('message', (answer) => {
     const id = answer.readUInt16BE(0);
     const at = sentAt.get(id);
-    if (at === undefined || answer.readUInt16BE(6) === 0) return;
+    // A refusal has no records, and is one; anything else without is no answer.
+    if (at === undefined || (answer.readUInt16BE(6) === 0 && (answer.readUInt16BE(2) & 0xf) !== 5)) return;
     sentAt.delete(id);
     times.push(performance.now() - at);
   });
@@ -101,7 +105,7 @@ async function load([server = '', seconds = '1', names = '1']: readonly string[]
   for (let sent = 0; sent < total; sent += 1) {
     const wait = started + (sent * 1000) / perSecond - performance.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    const query = queryBytes(`n${sent % Number(names)}.example.net`, 'A', 1232);
+    const query = queryBytes(`n${sent % Number(names)}.${domain}`, 'A', 1232);
     query.writeUInt16BE(sent & 0xffff, 0);
     sentAt.set(sent & 0xffff, performance.now());
     socket.send(query);
