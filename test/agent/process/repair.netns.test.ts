@@ -38,9 +38,14 @@ async function makeLab(host: Host): Promise<Lab> {
             escaped.push(address);
     })();
     await host.sh(harm);
-    const took = await until(async () => (await isMended()) && (await works()), patience).finally(() => {
-      isLooking = false;
-    });
+    const took = await until(async () => (await isMended()) && (await works()), patience)
+      .catch(async (error: unknown) => {
+        const log = (await agent.log()).slice(before);
+        throw new Error(`"${harm}" was not repaired; the agent: ${JSON.stringify(log.slice(0, 5))}`, { cause: error });
+      })
+      .finally(() => {
+        isLooking = false;
+      });
     await attempts;
     const repairs = (await agent.log()).slice(before).filter(({ msg }) => msg === 'repaired');
     const said = repairs.map(({ concern, ms }) => `${concern} ${ms} ms`).join(', ');
