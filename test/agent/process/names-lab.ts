@@ -12,11 +12,11 @@ export interface NamesLab {
   readonly container: Container;
   readonly conflist: Conflist;
   /** What dig prints in the container, asking a server for an address. */
-  ask(name: string, server?: string): Promise<string>;
+  readonly ask: (name: string, server?: string) => Promise<string>;
   /** Adds the container to the network. */
-  add(): Promise<void>;
+  readonly add: () => Promise<void>;
   /** Whether its DNS goes to the agent. */
-  forced(): Promise<boolean>;
+  readonly forced: () => Promise<boolean>;
 }
 
 export async function makeNamesLab(host: Host, policy: Record<string, unknown> = {}): Promise<NamesLab> {
