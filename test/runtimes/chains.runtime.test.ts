@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cnitool } from '../helpers/cnitool.ts';
 import type { Container } from '../helpers/private-host.ts';
 import type { Json } from '../helpers/runtime.ts';
-import { folder } from '../plugins/drop-in/links.ts';
+import { folder, installDropIns } from '../plugins/drop-in/links.ts';
 import { leftBehind, shipped, writeNetwork } from './containerd.ts';
 import { makeMachine, until, type Machine } from './machine.ts';
 
@@ -117,6 +117,47 @@ describe.skipIf(!existsSync(join(reference, 'bandwidth')))(
       await container.remove();
       await machine.run([cnitool().path, 'gc', 'gc', container.netns], { env });
       expect(await leftBehind(machine, [/link br6$/])).toEqual([]);
+    });
+
+    test('the drop-ins `bridge`, `portmap`, `firewall`, `tuning`, `bandwidth`: `status`, `add`, `check`, `gc`, `del` twice', async () => {
+      const [name, dropInFolder] = ['drop-ins', '/opt/drop-in'];
+      await installDropIns(machine.host, dropInFolder);
+      await writeNetwork(machine, `${name}.conflist`, {
+        cniVersion: '1.1.0',
+        name,
+        plugins: [
+          { ...drawbridge, type: 'bridge', bridge: 'br6', hairpinMode: true },
+          { type: 'portmap', capabilities: { portMappings: true } },
+          { type: 'firewall', ingressPolicy: 'same-bridge' },
+          { type: 'tuning', mtu: 1400 },
+          {
+            type: 'bandwidth',
+            ingressRate: 8_000_000,
+            ingressBurst: 800_000,
+            egressRate: 8_000_000,
+            egressBurst: 800_000,
+          },
+        ],
+      });
+      const container = await machine.host.container();
+      const tool = async (verb: string) =>
+        machine.run([cnitool().path, verb, name, container.netns], {
+          env: {
+            PATH: '/usr/sbin:/usr/bin',
+            CNI_PATH: dropInFolder,
+            NETCONFPATH: '/etc/cni/net.d',
+            CAP_ARGS: JSON.stringify({ portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] }),
+          },
+        });
+      for (const verb of ['status', 'add', 'check']) await tool(verb);
+      await machine.host.serve(container, { port: 80, reply: 'in' });
+      await online(container);
+      expect(await machine.host.fetch(machine.outside, '192.0.2.1', 8080)).toBe('in');
+      // It names no attachment, so what lives stays; the runtime's own DEL of what it has in its cache comes first.
+      await tool('gc');
+      for (const verb of ['del', 'del']) await tool(verb);
+      expect(await leftBehind(machine, [/link br[68]$/])).toEqual([]);
+      await container.remove();
     });
 
     test('`drawbridge`, then `bandwidth`', async () => {

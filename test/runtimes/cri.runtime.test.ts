@@ -117,32 +117,35 @@ for (const { isNew, version: containerdVersion, isHere } of containerds)
         expect(await leftBehind(machine)).toEqual([]);
       });
 
-      test.runIf(isNew)('`info` says when the network is not ready: no address is free (STATUS)', async () => {
-        const ready = async () => {
-          const { status } = JSON.parse(await crictl('info')) as {
-            status: { conditions: { type: string; status: boolean; message: string }[] };
+      if (isNew)
+        test('`info` says when the network is not ready: no address is free (STATUS)', async () => {
+          const ready = async () => {
+            const { status } = JSON.parse(await crictl('info')) as {
+              status: { conditions: { type: string; status: boolean; message: string }[] };
+            };
+            return status.conditions.find(({ type }) => type === 'NetworkReady');
           };
-          return status.conditions.find(({ type }) => type === 'NetworkReady');
-        };
-        expect(await ready()).toMatchObject({ status: true });
-        const tiny = structuredClone(network);
-        tiny.plugins[0]!['bridge'] = 'br8';
-        tiny.plugins[0]!['ipam'] = { type: 'host-local', ranges: [[{ subnet: '10.79.0.0/30' }]] };
-        await writeNetwork(machine, '10-drawbridge.conflist', { ...tiny, name: 'tiny' });
-        await until('the CRI plugin has read the network', async () => (await crictl('info')).includes('10.79.0.0/30'));
-        const { id } = await startPod();
-        const refused = { status: false, message: expect.stringContaining('no address is free in') as string };
-        expect(await ready()).toMatchObject(refused);
-        await crictl('rmp', '-f', id);
-        expect(await ready()).toMatchObject({ status: true });
-        await writeNetwork(machine, '10-drawbridge.conflist', network);
-        await until(
-          'the CRI plugin has read the network',
-          async () => !(await crictl('info')).includes('10.79.0.0/30'),
-        );
-        await machine.sh('ip link del br8');
-        expect(await leftBehind(machine)).toEqual([]);
-      });
+          expect(await ready()).toMatchObject({ status: true });
+          const tiny = structuredClone(network);
+          tiny.plugins[0]!['bridge'] = 'br8';
+          tiny.plugins[0]!['ipam'] = { type: 'host-local', ranges: [[{ subnet: '10.79.0.0/30' }]] };
+          await writeNetwork(machine, '10-drawbridge.conflist', { ...tiny, name: 'tiny' });
+          await until('the CRI plugin has read the network', async () =>
+            (await crictl('info')).includes('10.79.0.0/30'),
+          );
+          const { id } = await startPod();
+          const refused = { status: false, message: expect.stringContaining('no address is free in') as string };
+          expect(await ready()).toMatchObject(refused);
+          await crictl('rmp', '-f', id);
+          expect(await ready()).toMatchObject({ status: true });
+          await writeNetwork(machine, '10-drawbridge.conflist', network);
+          await until(
+            'the CRI plugin has read the network',
+            async () => !(await crictl('info')).includes('10.79.0.0/30'),
+          );
+          await machine.sh('ip link del br8');
+          expect(await leftBehind(machine)).toEqual([]);
+        });
 
       test('a policy that the network does not offer fails the pod and leaves nothing', async () => {
         await expect(startPod({ annotations: { 'drawbridge/egress-policy': 'open' } })).rejects.toThrow(
@@ -189,7 +192,8 @@ for (const { isNew, version: containerdVersion, isHere } of containerds)
           await until('the CRI plugin is back', async () => (await machine.exec(['crictl', 'pods'])).code === 0);
           await machine.exec(['crictl', 'rmp', '-fa']);
         }
-        expect(await leftBehind(machine)).toEqual([]);
+        // Who held a lock when it was killed is noted until the next one takes it.
+        expect(await leftBehind(machine, [/\/locks\/[a-z-]+\.holder$/])).toEqual([]);
         const { id } = await startPod();
         expect(await page('192.0.2.1', 8080)).toContain('inside');
         await crictl('rmp', '-f', id);

@@ -39,6 +39,7 @@ export async function makeMachine(packages: readonly string[]): Promise<Machine>
   try {
     for (const root of packages) await provide(host, root);
     await host.sh(cgroupScript(group));
+    await host.sh(privateTmp);
     await installDropIns(host, pluginFolder);
     const outside = await host.outside();
     await outside.address('8.8.8.8');
@@ -65,6 +66,11 @@ export async function makeMachine(packages: readonly string[]): Promise<Machine>
     throw error;
   }
 }
+
+/** What clients put into /tmp is not to be found on the machine; what is there already (this repository, maybe) is seen. */
+const privateTmp = `
+  mkdir -p /run/tmp/new /run/tmp/work
+  mount -t overlay overlay -o lowerdir=/tmp,upperdir=/run/tmp/new,workdir=/run/tmp/work /tmp`;
 
 const environment = {
   PATH: '/run/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
