@@ -74,19 +74,38 @@ function printRemedy(remedy: string, { out, paint }: Terminal): void {
   out(remedy);
 }
 
-function printTrace({ steps, outcome }: Trace, { out, paint }: Terminal): void {
+function printTrace({ steps, outcome }: Trace, { out, paint, width }: Terminal): void {
   out('');
   out(
     `${paint.strong('The way of one packet')} ${paint.faint(`(${count(steps.length, 'step')}; the sender saw: ${outcome})`)}`,
   );
   if (steps.length === 0) out('  No chain of the host saw it: it did not leave the container.');
   let table = '';
+  let quiet: string[] = [];
+  const tellQuiet = (): void => {
+    if (quiet.length > 0) out(paint.faint(`    ${hang(`no rule of ${quiet.join(', ')} decides`, width, 8)}`));
+    quiet = [];
+  };
+  const met = new Set(steps.flatMap(({ rule, chain }) => (rule === undefined ? [] : [chain])));
   for (const step of steps) {
-    if (step.table !== table) out(`  ${paint.link(step.table)}`);
+    const isEnd = step.rule === undefined && step.verdict === 'accept';
+    // The end of a chain whose rules are shown says nothing more.
+    if (isEnd && met.has(step.chain)) continue;
+    if (step.table !== table) {
+      tellQuiet();
+      out(`  ${paint.link(step.table)}`);
+    }
     table = step.table;
-    const verdict = step.verdict === 'continue' ? '' : `  ${paintVerdict(step.verdict, paint)}`;
-    out(`    ${step.chain}: ${step.rule === undefined ? paint.faint('end of chain') : step.rule}${verdict}`);
+    if (isEnd) {
+      quiet.push(step.chain);
+      continue;
+    }
+    tellQuiet();
+    const isTold = step.verdict === 'continue' || step.rule?.endsWith(step.verdict) === true;
+    const verdict = isTold ? '' : `  ${paintVerdict(step.verdict, paint)}`;
+    out(`    ${hang(`${step.chain}: ${step.rule ?? 'end of chain'}${verdict}`, width, 8)}`);
   }
+  tellQuiet();
 }
 
 function paintVerdict(verdict: string, paint: Terminal['paint']): string {

@@ -94,18 +94,26 @@ async function probe(netns: string, address: string, { protocol, port }: Asked):
 /** "trace id 4b40a9da inet drawbridge egress_out rule iifname @policed jump egress_out (verdict jump egress_out)". */
 function parseSteps(text: string): Step[] {
   const seen = new Set<string>();
-  return text.split('\n').flatMap((line): Step[] => {
+  let start: string | undefined;
+  const steps: Step[] = [];
+  for (const line of text.split('\n')) {
     const [, family, name, chain = '', kind, rest = ''] =
       /^trace id [0-9a-f]+ (\S+) (\S+) (\S+) (rule|policy|verdict) ?(.*)$/.exec(line) ?? [];
-    if (family === undefined || name === undefined || name === table) return [];
+    if (family === undefined || name === undefined) continue;
+    if (name === table && kind === 'rule') {
+      // Where the first packet began its way the next one begins its own.
+      if (start === family && steps.length > 0) return steps;
+      start ??= family;
+    }
+    if (name === table) continue;
     const step = kind === 'rule' ? ruleStep(rest) : { verdict: rest.trim().split(' ', 1)[0] ?? '' };
     const whole = { table: `${family} ${name}`, chain, ...step };
     const key = JSON.stringify(whole);
-    // A retransmission goes the same way again.
-    if (seen.has(key)) return [];
+    // Of a packet that is handed on by a copy, some hooks tell twice.
+    if (!seen.has(key)) steps.push(whole);
     seen.add(key);
-    return [whole];
-  });
+  }
+  return steps;
 }
 
 function ruleStep(text: string): { rule: string; verdict: string } {
