@@ -15,7 +15,7 @@ import type { Invocation } from './command.ts';
 import { describePath, isSame, readManifest, type InstalledFile } from './install/manifest.ts';
 import { isAgentRunning } from './survey/agent.ts';
 import { readTable } from './survey/tables.ts';
-import { count } from './survey/words.ts';
+import { count, shortId } from './survey/words.ts';
 import { printJson, wrap, type Terminal } from './terminal.ts';
 
 interface Report {
@@ -71,12 +71,17 @@ async function refuseRunning(isForced: boolean): Promise<void> {
   );
 }
 
+/** So many containers are named. */
+const mostNamed = 5;
+
 function refuseLiving(isForced: boolean): void {
   const living = listRecords().records.filter(isAlive);
   if (isForced || living.length === 0) return;
+  const ids = [...new Set(living.map(({ containerId }) => shortId(containerId)))];
+  const more = ids.length - mostNamed;
   throw new CniError(
     codes.conflict,
-    `Cannot uninstall: ${count(living.length, 'container')} ${living.length === 1 ? 'is' : 'are'} attached (${[...new Set(living.map(({ containerId }) => containerId))].slice(0, 5).join(', ')})`,
+    `Cannot uninstall: ${count(ids.length, 'container')} ${ids.length === 1 ? 'is' : 'are'} attached (${ids.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''})`,
     'Stop them first; "--force" cuts them off',
   );
 }
