@@ -136,10 +136,19 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       state.load();
       return { records: state.all, broken: state.broken };
     },
+    remembered: (record) => names.remembered(record),
     also: (records) => names.carriedOver(records),
     report: ({ changed, problems, ended, took }) => {
       metrics.policyChanged(changed.length);
-      if (changed.length > 0) log.info({ changed, ended, ms: Math.round(took) }, 'policies changed');
+      if (changed.length > 0) {
+        const changes = Object.fromEntries(
+          [...Map.groupBy(changed, ({ policyName }) => policyName)].map(([name, containers]) => [
+            name,
+            containers.length,
+          ]),
+        );
+        log.info({ containers: changes, ended, ms: Math.round(took) }, 'policies changed');
+      }
       for (const problem of problems) log.error({ problem }, 'policy');
     },
   });

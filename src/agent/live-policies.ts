@@ -6,6 +6,8 @@ import type { Listed } from '../records/store.ts';
 export interface LivePoliciesOptions {
   /** All records as they are now. */
   readonly list: () => Listed;
+  /** What names have open for a record. */
+  readonly remembered: (record: AttachmentRecord) => Promise<readonly Element[]>;
   /** Timed elements that go into the tables with a changed policy. */
   readonly also: (records: readonly AttachmentRecord[]) => readonly Element[];
   readonly report: (report: PolicyReport) => void;
@@ -40,8 +42,8 @@ export class LivePolicies {
 
   async #apply(): Promise<PolicyReport> {
     const started = performance.now();
-    const { also, list } = this.#options;
-    const { changed, ended, problems, invalid } = await refresh({ resolve: false, also, list });
+    const { also, list, remembered } = this.#options;
+    const { changed, ended, problems, invalid } = await refresh({ resolve: false, also, list, remembered });
     this.#invalid = new Map(invalid.map((name, index) => [name, problems[index] ?? '']));
     const report = { changed, ended, problems, invalid, took: performance.now() - started };
     this.#options.report(report);

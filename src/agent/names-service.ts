@@ -1,7 +1,9 @@
 import { applyTransaction, tryTransaction } from '../host/nft.ts';
 import { NftSession } from '../host/nft-session.ts';
+import { recallName } from '../egress/names-store.ts';
 import type { Element } from '../nft/element.ts';
 import { changeText, comparisonTexts } from '../nft/transaction.ts';
+import { rememberedElements } from '../plugins/egress-policy/names.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { QueryReport } from './dns/answer-query.ts';
 import { DnsProxy } from './dns/proxy.ts';
@@ -41,7 +43,11 @@ export class NamesService {
     this.#state = state;
     this.#opener = new Opener({ commit: (text) => this.#session.commit(text), repair });
     const open = this.#opener.open.bind(this.#opener);
-    this.#refresh = new NamesRefresh({ policies: () => state.work.refreshed, open, report: onRefresh });
+    this.#refresh = new NamesRefresh({
+      policies: () => state.work.refreshed,
+      open: (elements) => this.#openWanted(elements),
+      report: onRefresh,
+    });
     this.#proxy = new DnsProxy({
       policyOf: (source) => state.policyOf(source),
       open,
@@ -83,6 +89,14 @@ export class NamesService {
     const interfaces = new Set(records.flatMap(({ egress }) => egress?.addresses ?? []));
     const forced = this.#forced.elements().filter(({ key }) => interfaces.has(key.split(' . ')[1] ?? ''));
     return [...elementsOfLearnt(this.#recalled, refreshed, Date.now()), ...open, ...forced];
+  }
+
+  /** What the names of a record's policy have open: from memory, or from the files for a name that is new. */
+  remembered(record: AttachmentRecord): Promise<readonly Element[]> {
+    return rememberedElements(
+      record,
+      async (name, servers) => this.#refresh.known(name, servers) ?? recallName(name, servers),
+    );
   }
 
   /** As {@link timed}, with what containers learnt under policies that are about to be replaced, as far as the new ones list it too. */
@@ -151,6 +165,19 @@ export class NamesService {
     this.#rememberLearnt();
     await Promise.all([this.#running, this.#proxy.close()]);
     this.#session.close();
+  }
+
+  /** A policy may go while one of its names is resolved: what was for it alone is nobody's any more. */
+  async #openWanted(elements: readonly Element[]): Promise<void> {
+    try {
+      await this.#opener.open(elements);
+    } catch (error) {
+      this.#state.load();
+      const policies = new Set(this.#state.work.refreshed.map(({ policyId }) => policyId));
+      const wanted = elements.filter(({ set }) => policies.has(policyOfSet(set)));
+      if (wanted.length === elements.length) throw error;
+      if (wanted.length > 0) await this.#opener.open(wanted);
+    }
   }
 
   #rememberSoon(): void {

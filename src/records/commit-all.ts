@@ -31,8 +31,8 @@ export async function commitAll(
       const previous = before.get(next.key);
       return previous === undefined ? [] : [{ previous, next }];
     });
-    for (const { next } of turns) {
-      writeHints(next);
+    for (const { previous, next } of turns) {
+      writeHints(next, previous);
       writeRecord(next);
     }
     try {

@@ -22,14 +22,19 @@ import { portsOf } from '../ports/publication.ts';
 import type { AttachmentRecord } from './record.ts';
 import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
 
-/** Adds the hints of a record, those that are not there as they should be. Throws code 5. */
-export function writeHints(record: AttachmentRecord, run: string = runDir): void {
-  for (const file of listFiles(record, run)) {
+/**
+ * Adds the hints of a record, those that are not there as they should be; those that it has in common with `previous`, which
+ * is in force, are. Throws code 5.
+ */
+export function writeHints(record: AttachmentRecord, previous?: AttachmentRecord, run: string = runDir): void {
+  const there = new Set(previous === undefined ? [] : listFiles(previous, run));
+  for (const file of listFiles(record, run).filter((one) => !there.has(one))) {
     const keys = readKeys(file);
     if (!keys.includes(record.key)) writeWhole(file, JSON.stringify([...keys, record.key]), `Cannot write "${file}"`);
   }
   const claim = desired(record);
-  for (const name of sharedOf(claim)) {
+  const shared = new Set(previous === undefined ? [] : sharedOf(desired(previous)));
+  for (const name of sharedOf(claim).filter((one) => !shared.has(one))) {
     const folder = sharedFolder(name, run);
     const text = JSON.stringify(claim.elements.filter(({ shared }) => shared === name));
     if (readText(`${folder}/${record.key}`) !== text) writeUser(folder, record.key, text);

@@ -42,7 +42,7 @@ afterEach(() => rmSync(join(run, '..'), { recursive: true }));
 
 function write(...records: AttachmentRecord[]): void {
   for (const record of records) {
-    writeHints(record, run);
+    writeHints(record, undefined, run);
     writeRecord(record, run);
   }
 }

@@ -148,6 +148,11 @@ export class NamesRefresh {
     void this.#options.remember(known, servers).catch(() => {});
   }
 
+  /** What is in memory of a name. */
+  known(name: string, servers: readonly string[]): KnownName | undefined {
+    return this.#standing.get(nameKey(name, servers))?.known;
+  }
+
   /** Elements of everything that the names open now: what a rebuild of the tables has to put. */
   elements(): Element[] {
     const now = this.#options.now();

@@ -57,7 +57,7 @@ export async function rebuild(source: TablesSource): Promise<void> {
       return id === undefined || known.has(id) ? [] : [[id, record] as const];
     }),
   );
-  const remembered = await Promise.all([...others.values()].map(rememberedElements));
+  const remembered = await Promise.all([...others.values()].map(async (record) => rememberedElements(record)));
   await writeTables({ groups, lasting, broken: source.broken(), passing: [...kept, ...remembered.flat()] });
 }
 

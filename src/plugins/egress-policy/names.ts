@@ -1,5 +1,5 @@
 import { namesElement } from '../../egress/elements.ts';
-import { openAddresses } from '../../egress/names-lifetimes.ts';
+import { openAddresses, type KnownName } from '../../egress/names-lifetimes.ts';
 import type { OpenName } from '../../egress/names-open.ts';
 import { recallName } from '../../egress/names-store.ts';
 import type { Element } from '../../nft/element.ts';
@@ -20,13 +20,16 @@ export function namesElements(
 
 /**
  * What the names of a record's policy have open, from what is remembered of them: asks no resolver, so that
- * rules can be written anew at any time. Wildcards open what containers asked for: the agent knows.
+ * rules can be written anew at any time. `recall` is for who has it in memory. Wildcards open what containers asked for: the agent knows.
  */
-export async function rememberedElements({ egress }: AttachmentRecord): Promise<Element[]> {
+export async function rememberedElements(
+  { egress }: AttachmentRecord,
+  recall: (name: string, servers: readonly string[]) => Promise<KnownName | undefined> = recallName,
+): Promise<Element[]> {
   if (egress === undefined) return [];
   const { policy } = egress;
   const names = [...new Set(policy.names.map(({ name }) => name))].filter((name) => !name.startsWith('*.'));
-  const known = await Promise.all(names.map(async (name) => recallName(name, policy.dns.upstream)));
+  const known = await Promise.all(names.map(async (name) => recall(name, policy.dns.upstream)));
   const now = Date.now();
   const opened = known.flatMap((one) =>
     one === undefined

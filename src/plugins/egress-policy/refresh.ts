@@ -19,6 +19,8 @@ export interface RefreshOptions {
   readonly resolve?: boolean;
   /** Reads all records; for who has read most of them before. */
   readonly list?: () => Listed;
+  /** What names have open without asking a resolver; for who has it in memory. */
+  readonly remembered?: (record: AttachmentRecord) => Promise<readonly Element[]>;
   /** Further timed elements to put when the tables are written anew, by the records as they are then. */
   readonly also?: (records: readonly AttachmentRecord[]) => readonly Element[];
 }
@@ -50,6 +52,7 @@ export async function refresh({
   force = false,
   resolve = true,
   list = listRecords,
+  remembered = rememberedElements,
   also,
 }: RefreshOptions = {}): Promise<RefreshReport> {
   const policed = list()
@@ -61,12 +64,12 @@ export async function refresh({
   const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
   const elementsOf = (record: AttachmentRecord): readonly Element[] =>
     isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
-  const remembered = new Map<string, Promise<readonly Element[]>>();
+  const recalled = new Map<string, Promise<readonly Element[]>>();
   const timed = async (record: AttachmentRecord): Promise<readonly Element[]> => {
     if (resolve || !isPoliced(record)) return elementsOf(record);
     const { policyId: id } = record.egress;
-    const known = remembered.get(id) ?? rememberedElements(record);
-    remembered.set(id, known);
+    const known = recalled.get(id) ?? remembered(record);
+    recalled.set(id, known);
     return known;
   };
   const all = [...names.values()].flat();
