@@ -1,3 +1,5 @@
+import { CniError } from '../cni/errors.ts';
+import { loadPolicy } from '../egress/load-policy.ts';
 import { describeBroken } from '../records/in-force.ts';
 import type { Invocation } from './command.ts';
 import { readDenials } from './survey/denials.ts';
@@ -9,7 +11,8 @@ import { printJson, wrap, type Terminal } from './terminal.ts';
 
 /** Every attachment of the host: where it is, what it may do, and what is not as it should be. */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
-  const { attachments, broken } = await surveyAttachments();
+  const { attachments: surveyed, broken } = await surveyAttachments();
+  const attachments = await withInvalidPolicies(surveyed);
   const denials = await readDenials(attachments.map(({ record }) => record));
   const closed = await readClosedNames(attachments.flatMap(({ record }) => record.egress ?? []));
   for (const record of broken)
@@ -24,6 +27,23 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   else printGrouped(terminal, attachments, denials);
   if (options['json'] !== true) printClosed(terminal, attachments, closed);
   return 0;
+}
+
+/** Says of containers whose policy's file cannot be used that what it said before is in force. */
+async function withInvalidPolicies(attachments: readonly Attachment[]): Promise<Attachment[]> {
+  const why = new Map<string, string>();
+  for (const name of new Set(attachments.flatMap(({ record }) => record.egress?.policyName ?? []))) {
+    try {
+      await loadPolicy(name);
+    } catch (error) {
+      if (!(error instanceof CniError)) throw error;
+      why.set(name, `${error.message}; the policy as it was stays in force`);
+    }
+  }
+  return attachments.map((attachment) => {
+    const problem = why.get(attachment.record.egress?.policyName ?? '');
+    return problem === undefined ? attachment : { ...attachment, stale: [...attachment.stale, problem] };
+  });
 }
 
 /** What is known beside the records. */

@@ -53,6 +53,15 @@ describe('what is asked', () => {
     },
   );
 
+  test('a wildcard covers names of one label and more below it, and not the name itself', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    for (const name of ['x.example.net', 'a.b.c.example.net'])
+      expect((await rig.ask(name)).data).toEqual(['198.51.100.7']);
+    for (const name of ['example.net', 'badexample.net', 'example.net.evil.example'])
+      expect((await rig.ask(name)).rcode).not.toBe('NOERROR');
+    expect(rig.upstream.asked.map(({ name }) => name)).toEqual(['x.example.net', 'a.b.c.example.net']);
+  });
+
   test('a denied client that speaks EDNS is told why', async () => {
     await using rig = await makeRig(({ name }) => one(name));
     expect((await rig.ask('evil.example', { edns: 1232 })).bytes.toString('latin1')).toContain(

@@ -24,7 +24,9 @@ describe('the agent', () => {
     expect((await agent.log()).filter(({ msg }) => msg === 'repaired')).toEqual([]);
   });
 
-  test('keeps the old policy when the file becomes invalid, and says so', async ({ host }) => {
+  test('keeps the old policy when the file becomes invalid, and says so in log, status, metrics and list', async ({
+    host,
+  }) => {
     await writePolicy(host, '{ "mode": "allowlist", "allow": ["8.8.8.8:80"] }');
     const { container } = await attach(host, { policy: 'web' });
     const agent = await startAgent(host);
@@ -37,6 +39,11 @@ describe('the agent', () => {
     expect((await agent.ask<{ text: string }>('metrics')).result.text).toContain(
       'drawbridge_policy_invalid{policy="web"} 1',
     );
+    const listed = (await host.run([executable, 'list'])).replaceAll(/\s+/g, ' ');
+    expect(listed).toContain('"alow"');
+    expect(listed).toContain('the policy as it was stays in force');
+    const [{ stale = [] } = {}] = JSON.parse(await host.run([executable, 'list', '--json'])) as { stale?: string[] }[];
+    expect(stale).toEqual([expect.stringContaining('"alow"')]);
     expect(await host.fetch(container, '8.8.8.8', 80)).toBe('hello');
     await writePolicy(host, '{ "mode": "restricted" }');
     await until(async () => (await invalid()).length === 0);
