@@ -71,6 +71,9 @@ export function judge(policy: Policy, destination: Destination, surroundings: Su
   const asked: Asked = { ...destination, interval: { family: address.family, from: address.value, to: address.value } };
   const verdict = judgeDirectly(policy, asked, surroundings);
   if (verdict.verdict === 'allow' || verdict.theirs === true || !policy.audit) return verdict;
+  // What its own policy lets pass for the audit, the other container's still stops.
+  const other = sibling(policy, asked, surroundings);
+  if (other?.theirs === true) return other;
   return {
     ...verdict,
     verdict: 'allow',

@@ -234,6 +234,13 @@ describe('judge() under audit', () => {
     expect(judge(parsePolicy({ audit: true }, ''), destination('tcp 192.0.2.1:80')).audited).toBeUndefined();
   });
 
+  test('does not overrule the policy of a sibling where its own denies too', () => {
+    const own = parsePolicy({ mode: 'open', isolation: 'bridge', deny: ['10.0.0.0/8'], audit: true }, '');
+    expect(judge(own, destination('tcp 10.88.0.3:80'), around)).toMatchObject({ verdict: 'deny', theirs: true });
+    expect(judge(own, destination('tcp 10.99.0.3:80'), around)).toMatchObject({ verdict: 'deny', theirs: true });
+    expect(judge(own, destination('tcp 10.1.1.1:80'), around)).toMatchObject({ verdict: 'allow', audited: true });
+  });
+
   test('does not overrule the policy of a sibling', () => {
     expect(judge(parsePolicy({ audit: true }, ''), destination('tcp 10.88.0.3:80'), around).verdict).toBe('deny');
   });
