@@ -8,17 +8,22 @@
  *
  * Each is made beside its place and renamed into it: a test that runs the old one meanwhile is not disturbed,
  * and a build that fails leaves what was there.
+ *
+ * DRAWBRIDGE_CPU=baseline makes it for processors without AVX2: then Bun's build for those is fetched once, as the npm
+ * package of the same version (52 MB), and kept in bundle/out/baseline-<version>.
  */
 import { build, type Plugin } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -29,6 +34,7 @@ const root = join(import.meta.dirname, '..');
 const out = join(root, 'bundle/out');
 const bin = join(root, 'bundle/bin');
 
+const begin = performance.now();
 mkdirSync(out, { recursive: true });
 mkdirSync(bin, { recursive: true });
 const draft = mkdtempSync(join(out, 'build-'));
@@ -40,6 +46,8 @@ try {
   renameSync(join(draft, 'main.cjs'), join(out, 'main.cjs'));
   renameSync(join(draft, 'drawbridge'), join(bin, 'drawbridge'));
   renameSync(join(draft, 'egress-policy'), join(bin, 'egress-policy'));
+  const megabytes = (statSync(join(bin, 'drawbridge')).size / 1e6).toFixed(0);
+  console.error(`bundle/bin/drawbridge: ${megabytes} MB, ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 } catch (error) {
   // esbuild and Bun have printed what is wrong, with its line; a stack of this script would only hide it.
   console.error(`Cannot build bundle/bin/drawbridge: ${error instanceof Error ? error.message : String(error)}`);
@@ -106,6 +114,7 @@ function compile(draft: string): void {
       // Without these, the executable reads and obeys files of its working directory.
       '--no-compile-autoload-dotenv',
       '--no-compile-autoload-bunfig',
+      ...runtimeOptions(),
       `--outfile=${join(folder, 'drawbridge')}`,
     ],
     { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder },
@@ -113,4 +122,23 @@ function compile(draft: string): void {
   const outfile = join(draft, 'drawbridge');
   if (folder !== draft) copyFileSync(join(folder, 'drawbridge'), outfile);
   chmodSync(outfile, 0o755);
+}
+
+/** The runtime that is embedded: that of this machine's Bun, unless another one is asked for. */
+function runtimeOptions(): string[] {
+  const asked = process.env['DRAWBRIDGE_CPU'] ?? '';
+  if (asked === '') return [];
+  if (asked !== 'baseline') throw new Error(`DRAWBRIDGE_CPU is "${asked}"; "baseline" is known`);
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    devDependencies: { bun: string };
+  };
+  const folder = join(out, `baseline-${devDependencies.bun}`);
+  if (!existsSync(folder)) {
+    const fetched = mkdtempSync(join(out, 'fetch-'));
+    const name = `@oven/bun-linux-x64-baseline@${devDependencies.bun}`;
+    execFileSync('npm', ['pack', '--silent', name], { cwd: fetched, stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('sh', ['-c', 'tar xzf *.tgz && rm *.tgz'], { cwd: fetched });
+    renameSync(fetched, folder);
+  }
+  return [`--compile-executable-path=${join(folder, 'package/bin/bun')}`];
 }

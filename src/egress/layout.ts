@@ -79,7 +79,7 @@ const hooks = `
     type filter hook prerouting priority 300; policy accept;
     iifname @policed meta mark set meta mark | 0x${gateMark.toString(16)}
     ip daddr @policed_hosts4 meta mark set meta mark | 0x${gateMark.toString(16)}
-    iifname @policed ct status dnat meta mark set meta mark | 0x${publishedMark.toString(16)}
+    ct status dnat iifname @policed meta mark set meta mark | 0x${publishedMark.toString(16)}
   }
   chain egress_dns {
     type nat hook prerouting priority dstnat + 5; policy accept;
@@ -113,13 +113,13 @@ const hooks = `
  */
 const judgement = `
   chain egress_out {
+    ct state established ct direction reply return
+    ct state established iifname . ct original ip saddr != @requalify4 return
+    ct state established iifname . ct original ip6 saddr != @requalify6 return
     meta pkttype { broadcast, multicast } iifname . oifname @policed_pairs accept
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 iifname . oifname @policed_pairs accept
     ct state untracked drop
-    ct state established ct direction reply return
     ct state related meta l4proto { icmp, ipv6-icmp } return
-    ct state established iifname . ct original ip saddr != @requalify4 return
-    ct state established iifname . ct original ip6 saddr != @requalify6 return
     ct state invalid drop
     ip option lsrr exists goto egress_unknown
     ip option ssrr exists goto egress_unknown

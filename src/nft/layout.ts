@@ -42,8 +42,8 @@ const sets = `
 const loopback = `
   chain loopback {
     type filter hook prerouting priority raw; policy accept;
-    iifname @bridges ip daddr 127.0.0.0/8 drop
-    iifname @bridges ip saddr 127.0.0.0/8 drop
+    ip daddr 127.0.0.0/8 iifname @bridges drop
+    ip saddr 127.0.0.0/8 iifname @bridges drop
   }
 `;
 
@@ -78,7 +78,7 @@ const publishing = `
 const untranslated = `
   chain untranslated {
     type filter hook forward priority filter - 10; policy accept;
-    iifname @bridges ct state invalid drop
+    ct state invalid iifname @bridges drop
   }
 `;
 
