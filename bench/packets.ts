@@ -37,7 +37,7 @@ export async function measurePackets(containers: number, entries: number, rounds
     ];
     const results = { send: [[], []] as number[][], connect: [[], []] as number[][], echo: [[], []] as number[][] };
     for (let round = 0; round < rounds; round++) {
-      for (const [place, { host }] of standings.entries()) {
+      for (const [place, { host }] of inTurn(standings, round)) {
         for (const mode of ['send', 'connect', 'echo'] as const) {
           const where = ends[place];
           if (where !== undefined)
@@ -99,7 +99,7 @@ export async function measurePorts(ports: number, rounds: number): Promise<Row[]
     }
     const rates: number[][] = makers.map(() => []);
     for (let round = 0; round < rounds; round++) {
-      for (const [place, { host }] of standings.entries()) {
+      for (const [place, { host }] of inTurn(standings, round)) {
         const port = portOf((makers[place]?.[1] ?? 1) - 1);
         rates[place]?.push(
           await traffic(
@@ -130,6 +130,13 @@ export async function measurePorts(ports: number, rounds: number): Promise<Row[]
   } finally {
     for (const { close } of standings) await close();
   }
+}
+
+/** With their places; each round begins with another one. */
+function inTurn(standings: readonly Standing[], round: number): [number, Standing][] {
+  const all = [...standings.entries()];
+  const first = round % all.length;
+  return [...all.slice(first), ...all.slice(0, first)];
 }
 
 function withPorts(side: Side, count: number): Side {

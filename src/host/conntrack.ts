@@ -1,4 +1,4 @@
-import { readFile, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { CommandError, findProgram, run } from './run.ts';
 
 /** A published UDP port, by the address and port that a client sends to. */
@@ -33,8 +33,14 @@ export function forgetUdpFlows(ports: readonly UdpDestination[]): Promise<string
   );
 }
 
-/** Forgets every flow that an address began, or that was translated to lead to it. Returns warnings. */
-export function forgetFlowsOf(addresses: readonly string[]): Promise<string[]> {
+/**
+ * Forgets every flow that an address began, or that was translated to lead to it. Returns warnings. `isBusy` says that
+ * the address may be sending now.
+ */
+export function forgetFlowsOf(
+  addresses: readonly string[],
+  { isBusy = false }: { isBusy?: boolean } = {},
+): Promise<string[]> {
   return deleteAll(
     addresses.flatMap((address) => {
       const family = familyOf(address.includes(':') ? 6 : 4);
@@ -44,6 +50,7 @@ export function forgetFlowsOf(addresses: readonly string[]): Promise<string[]> {
         { filter: [...family, '--reply-src', address], trace },
       ];
     }),
+    { isBusy },
   );
 }
 
@@ -66,8 +73,8 @@ function asListed(address: string): string {
   return [...(before ?? []), ...zeros, ...(after ?? [])].map((group) => group.padStart(4, '0')).join(':');
 }
 
-async function deleteAll(flows: readonly Flows[]): Promise<string[]> {
-  if (flows.length === 0 || (await areAbsent(flows))) return [];
+async function deleteAll(flows: readonly Flows[], { isBusy = false } = {}): Promise<string[]> {
+  if (flows.length === 0 || areAbsent(flows, { isBusy })) return [];
   if (findProgram('conntrack') === undefined) {
     return [
       'Cannot forget old flows: the program "conntrack" is not installed; install the package "conntrack" (Debian, Ubuntu) or "conntrack-tools" (others)',
@@ -87,24 +94,21 @@ const fewFlows = 2000;
  * Whether a glance at the kernel's list shows that there is none of them: for a new container the usual case.
  * conntrack asks by netlink, which locks each of the table's 262,144 buckets in turn and takes 10 ms for each
  * filter, flows or none. Where the list is missing (CONFIG_NF_CONNTRACK_PROCFS), or long, conntrack has to look.
+ *
+ * The list is read page by page, and one that others change in between may lack a flow: where that matters it has to be
+ * as long as the kernel's count.
  */
-async function areAbsent(flows: readonly Flows[]): Promise<boolean> {
+function areAbsent(flows: readonly Flows[], { isBusy }: { isBusy: boolean }): boolean {
   try {
     const count = Number(readFileSync(`${folder}/nf_conntrack_count`, 'utf8'));
     if (count === 0) return true;
     if (count > fewFlows) return false;
-    const listed = await readInThread(listing);
+    const listed = readFileSync(listing, 'utf8');
+    if (isBusy && listed.split('\n').length - 1 < count) return false;
     return flows.every(({ trace }) => !listed.includes(trace));
   } catch {
     return false;
   }
-}
-
-/** The kernel walks through all buckets for it, a millisecond or two in which other work goes on. */
-function readInThread(file: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    readFile(file, 'utf8', (error, text) => (error === null ? resolve(text) : reject(error)));
-  });
 }
 
 /** One process for all of them; false where conntrack does not know "-R" (before 1.4.7), or something was wrong. */

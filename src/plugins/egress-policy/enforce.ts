@@ -42,7 +42,9 @@ export async function enforce(
   const steps = await Promise.allSettled([
     inForce.then(({ warnings }) => warnings.forEach(warn)),
     // A flow that began before the rules did has to be forgotten after they hold.
-    (isFresh ? Promise.resolve() : inForce).then(async () => (await forgetFlowsOf(egress.addresses)).forEach(warn)),
+    (isFresh ? Promise.resolve() : inForce).then(async () =>
+      (await forgetFlowsOf(egress.addresses, { isBusy: !isFresh })).forEach(warn),
+    ),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(egress, { made, inForce }),
     isFresh ? undefined : isolatePort(egress),
