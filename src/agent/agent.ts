@@ -12,6 +12,7 @@ import { NamesService } from './names-service.ts';
 import type { RefreshReport } from './names/refresh.ts';
 import { repairFirewalls } from './repair/firewalls.ts';
 import { repairGates } from './repair/gates.ts';
+import { repairHints } from './repair/hints.ts';
 import { repairLinks } from './repair/links.ts';
 import { Repairer } from './repair/repairer.ts';
 import { repairChains } from './repair/chains.ts';
@@ -177,11 +178,15 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     state.load();
     await names.follow();
   };
+  const keepHints = async (): Promise<void> =>
+    repairHints(tables.records).catch((error: unknown) => log.error({ err: error }, 'cannot look after hints'));
   const lookSlowly = async (): Promise<void> => {
     await state.loadServers(names.addresses);
     if (state.load()) await names.follow();
     looks += 1;
-    repairer.notice(everythingOf('links', 'firewalls', ...(looks % thorough === 0 ? inKernel : [])));
+    const isThorough = looks % thorough === 0;
+    repairer.notice(everythingOf('links', 'firewalls', ...(isThorough ? inKernel : [])));
+    if (isThorough) await keepHints();
     await sweep.run();
   };
 
@@ -249,7 +254,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
   options.onReload?.(() => {
     log.info('agent looks at everything');
-    void applyPolicies().then(async () => repairer.lookNow());
+    void applyPolicies().then(async () => Promise.all([repairer.lookNow(), keepHints()]));
   });
   const manager = serviceManager();
   const summary = (): string =>

@@ -100,6 +100,17 @@ describe('the agent', () => {
     expect(await host.fetch(stays, '8.8.8.8', 80)).toBe('hello');
   });
 
+  test('looks at everything when it is told to, at hints too', async ({ host }) => {
+    await attach(host, { mode: 'restricted' });
+    const agent = await startAgent(host);
+    const hints = () => host.run(['find', '/run/drawbridge/shared', '/run/drawbridge/addresses', '-type', 'f']);
+    const before = (await hints()).split('\n').toSorted();
+    await host.sh('rm -r /run/drawbridge/shared/* /run/drawbridge/addresses/*');
+    await host.run(['kill', '-HUP', String(agent.pid)]);
+    await until(async () => (await hints()).split('\n').toSorted().join() === before.join());
+    expect((await agent.log()).map(({ msg }) => msg)).toContain('agent looks at everything');
+  });
+
   test('frees the leases of an earlier boot', async ({ host }) => {
     await attach(host, { mode: 'restricted' });
     const folder = '/var/lib/cni/networks/lab';

@@ -22,6 +22,8 @@ describe('the agent', () => {
     const { text } = (await agent.ask<{ text: string }>('metrics')).result;
     expect(text).toContain('drawbridge_dns_queries_total{verdict="denied",from=""} 1');
     expect(text).toContain('drawbridge_name_addresses 2');
+    expect(text).toMatch(/drawbridge_dns_query_seconds_bucket\{le="0.5"\} 2/);
+    expect(text).toMatch(/drawbridge_denied_packets\{[^}]*\} [1-9]/);
   });
 
   test('keeps open what was open through kill -9, a flush and a restart', async ({ host }) => {
