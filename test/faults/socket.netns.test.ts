@@ -24,8 +24,8 @@ async function begin(host: Host): Promise<Agent> {
   return startAgent(host, [], {}, 30_000);
 }
 
-/** Milliseconds for others, whatever one client does. */
-const patience = 5000;
+/** Milliseconds in which others are served, whatever one client does; a loaded machine takes some. */
+const patience = 30_000;
 
 describe("the agent's socket", () => {
   test('answers each line of hostile input with a result or an error', { timeout: 300_000 }, async ({ host, task }) => {

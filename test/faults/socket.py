@@ -13,7 +13,7 @@ path = "/run/drawbridge/agent.sock"
 
 def connect():
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(30)
+    client.settimeout(60)
     client.connect(path)
     return client
 
