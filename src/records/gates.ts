@@ -176,13 +176,18 @@ async function readFilters(name: string, direction: 'ingress' | 'egress'): Promi
   return shown as ShownFilter[] | undefined;
 }
 
-/** With the last filter goes what it hangs on, which somebody else's filters need too. */
+/**
+ * With the last filter goes what it hangs on, which somebody else's filters need too. A `tc` that broke half way may have
+ * made that alone.
+ */
 async function removeFilter(part: GatePart): Promise<void> {
   const name = part.interface;
-  const [ingress, egress] = await Promise.all([readFilters(name, 'ingress'), readFilters(name, 'egress')]);
-  if (ingress?.some(isGateFilter) !== true) return;
-  const isAlone = egress?.length === 0 && ingress.every((filter) => isGateFilter(filter) || isHeading(filter));
-  await applyBatch([...part.remove, ...(isAlone ? [`qdisc del dev ${name} clsact`] : [])], part).catch(unlessMissing);
+  const [ingress = [], egress = []] = await Promise.all([readFilters(name, 'ingress'), readFilters(name, 'egress')]);
+  const isThere = ingress.some(isGateFilter);
+  const isAlone = egress.length === 0 && ingress.every((filter) => isGateFilter(filter) || isHeading(filter));
+  if (findProgram('tc') === undefined || (!isThere && !isAlone)) return;
+  const lines = [...(isThere ? part.remove : []), ...(isAlone ? [`qdisc del dev ${name} clsact`] : [])];
+  await applyBatch(lines, part).catch(unlessMissing);
 }
 
 /** `tc` shows a line for each kind of filter at a preference, before the filters. */
