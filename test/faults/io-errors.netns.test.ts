@@ -29,7 +29,7 @@ describe('when a call of the system fails at any step', () => {
     { timeout: isLong ? 2_400_000 : 240_000 },
     async (verb, { task }) => {
       const all = await pointsOf(verb);
-      const jobs = isLong ? all : sample(all, sampled[verb], seeded(8));
+      const jobs = isLong ? [...all] : sample(all, sampled[verb], seeded(8));
       const tried = jobs.length;
       const problems: string[] = [];
       let refused = 0;
