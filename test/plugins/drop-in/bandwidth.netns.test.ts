@@ -227,6 +227,23 @@ describe('the drop-in for bandwidth', () => {
     expect(await host.leftovers({ allow: kept })).toEqual([]);
   });
 
+  test('stands between the interface plugin and a policy: both hold, and nothing is left', async ({ host }) => {
+    const outside = await prepare(host);
+    await host.serve(outside, { port: 80, address: '8.8.8.8', reply: 'hello' });
+    const container = await host.container();
+    const limited = await add(host, container);
+    expect(await host.fetch(container, '8.8.8.8', 80)).toBe('hello');
+    const policy = { ...network, type: 'egress-policy', mode: 'allowlist', preset: 'none' };
+    const options = { ...program('egress-policy'), container };
+    const { result } = await host.cni('ADD', { ...policy, prevResult: limited }, options);
+    expect(await host.fetch(container, '8.8.8.8', 80)).toMatch(/refused|unreachable/);
+    expect(await check(host, container, result!)).toMatchObject({ code: 0 });
+    expect(await host.cni('CHECK', { ...policy, prevResult: result }, options)).toMatchObject({ code: 0 });
+    expect(await host.cni('DEL', { ...policy, prevResult: result }, options)).toMatchObject({ code: 0 });
+    await del(host, container);
+    expect(await host.leftovers({ allow: kept })).toEqual([]);
+  });
+
   test('an ADD that tc fails leaves nothing of the limit', async ({ host }) => {
     await prepare(host);
     const container = await host.container();
