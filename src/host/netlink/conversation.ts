@@ -28,6 +28,8 @@ export class Conversation {
   readonly #kernel: Kernel;
   readonly #socket: number;
   #sequence = 0;
+  /** Whether what was told last changed meanwhile. */
+  #isInterrupted = false;
 
   private constructor(kernel: Kernel, socket: number) {
     this.#kernel = kernel;
@@ -49,9 +51,16 @@ export class Conversation {
     this.#ask({ ...request, flags: request.flags | flag.ack });
   }
 
-  /** Asks for one object, or with `flag.dump` for all of a kind. Throws {@link Refused}. */
+  /**
+   * Asks for one object, or with `flag.dump` for all of a kind: again when others changed them while they were told,
+   * since such an answer may lack some. Throws {@link Refused}.
+   */
   read(request: Request): Answer[] {
-    return this.#ask(request);
+    for (let tries = 1; ; tries += 1) {
+      this.#isInterrupted = false;
+      const answers = this.#ask(request);
+      if (tries === mostTries || !this.#isInterrupted) return answers;
+    }
   }
 
   #ask(request: Request): Answer[] {
@@ -64,6 +73,7 @@ export class Conversation {
       if (bytes === undefined) throw new Refused(EIO, 'The kernel did not answer');
       for (const answer of decode(bytes)) {
         if (answer.sequence !== sequence) continue;
+        if ((answer.flags & NLM_F_DUMP_INTR) !== 0) this.#isInterrupted = true;
         if (answer.type === type.error) {
           throwIfRefused(answer);
           return found;
@@ -76,7 +86,10 @@ export class Conversation {
   }
 }
 
+/** Of a dump; a host on which every one is interrupted is told as it is. */
+const mostTries = 10;
 const NLM_F_MULTI = 0x2;
+const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
