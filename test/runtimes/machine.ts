@@ -36,6 +36,7 @@ export interface Machine extends AsyncDisposable {
 export async function makeMachine(packages: readonly string[]): Promise<Machine> {
   const host = await makeHost();
   const group = `drawbridge-test-${process.pid}-${++made}`;
+  sweepGroups();
   try {
     for (const root of packages) await provide(host, root);
     await host.sh(cgroupScript(group));
@@ -161,13 +162,27 @@ END
     /run/in-group /run/mount-groups`;
 }
 
-/** The host's processes are gone, so only empty groups are left; the kernel needs a moment to see that. */
-async function removeGroup(group: string): Promise<void> {
-  const tops = readFileSync('/proc/self/mounts', 'utf8')
+/** Where control groups are: one folder for each hierarchy. */
+function groupFolders(): string[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' '))
-    .flatMap(([, target = '', kind]) => (kind === 'cgroup' || kind === 'cgroup2' ? [join(target, group)] : []));
-  for (const top of tops) {
+    .flatMap(([, target = '', kind]) => (kind === 'cgroup' || kind === 'cgroup2' ? [target] : []));
+}
+
+/** Removes the groups of runs that were killed before they could. */
+function sweepGroups(): void {
+  for (const folder of groupFolders()) {
+    for (const name of readdirSync(folder)) {
+      const pid = /^drawbridge-test-(\d+)-\d+$/.exec(name)?.[1];
+      if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeTree(join(folder, name));
+    }
+  }
+}
+
+/** The host's processes are gone, so only empty groups are left; the kernel needs a moment to see that. */
+async function removeGroup(group: string): Promise<void> {
+  for (const top of groupFolders().map((folder) => join(folder, group))) {
     for (let tries = 0; existsSync(top) && tries < 50; tries++) {
       removeTree(top);
       if (existsSync(top)) await sleep(100);
