@@ -124,7 +124,11 @@ for (let round = 0; round < rounds; round += 1) {
   ] as const) {
     await host.sh(`sed -i '${edit}' /etc/drawbridge/policies/*.json`);
     const changed = performance.now();
-    await until(async () => (await host.fetch(all, '9.9.9.9', 443, { timeout: 50 })) === wanted, 30_000);
+    await until(async () => (await host.fetch(all, '9.9.9.9', 443, { timeout: 50 })) === wanted, 30_000).catch(
+      async () => {
+        throw new Error(JSON.stringify((await agent.log()).slice(-5)));
+      },
+    );
     changes.push(performance.now() - changed);
     await pause(3000);
   }

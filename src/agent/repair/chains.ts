@@ -7,7 +7,7 @@ import { describeChain, findChangedChainsOf, type ChangedChain } from '../../rec
 import type { Scope } from '../watch/sign.ts';
 import { chainWord } from '../watch/words.ts';
 import { expectedOf } from './expected.ts';
-import { rebuild, type TablesSource } from './tables.ts';
+import { rebuild, repairTables, type TablesSource } from './tables.ts';
 
 /**
  * Compares the rules inside of our chains with what was written, and puts them back: where nothing else is lost by rules
@@ -22,6 +22,11 @@ export async function repairChains(source: TablesSource, scope: Scope = 'all'): 
   if (!concernsUs(source, scope)) return [];
   const seen = await changedChains(source);
   if (seen.length === 0) return [];
+  // Rules are the least of it when the tables are gone.
+  if (seen.some(({ isMissing }) => isMissing)) {
+    const repaired = await repairTables(source);
+    if (repaired.length > 0) return repaired;
+  }
   return withLock('tables', 'repair', async () => {
     const changed = seen.some(({ isMissing }) => isMissing) ? await changedChains(source) : seen;
     if (changed.length === 0) return [];

@@ -64,13 +64,14 @@ export async function refresh({
   const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
   const elementsOf = (record: AttachmentRecord): readonly Element[] =>
     isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
-  const recalled = new Map<string, Promise<readonly Element[]>>();
+  const recalled = new Set<string>();
   const timed = async (record: AttachmentRecord): Promise<readonly Element[]> => {
     if (resolve || !isPoliced(record)) return elementsOf(record);
+    // Containers under one policy share what its names open.
     const { policyId: id } = record.egress;
-    const known = recalled.get(id) ?? remembered(record);
-    recalled.set(id, known);
-    return known;
+    if (recalled.has(id)) return [];
+    recalled.add(id);
+    return remembered(record);
   };
   const all = [...names.values()].flat();
   const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)], invalid };
