@@ -216,6 +216,7 @@ describe('GC', () => {
     const list = chain();
     const [first, second] = [await addContainer(host, list), await addContainer(host, list)];
     await first.remove();
+    await interfaceIsGone(host, first.result);
     succeeded(await host.gcChain(list, undefined));
     expect(await elementsOf(host, 'guard4', 'bridge drawbridge')).toEqual([
       expect.stringContaining(addressOf(second.result, 4)),
@@ -231,6 +232,12 @@ describe('GC', () => {
     expect(await host.run(['nft', 'list', 'tables'])).not.toContain('drawbridge');
   });
 });
+
+/** The kernel takes the interfaces of a namespace away some time after its name. */
+async function interfaceIsGone(host: Host, { interfaces }: Json): Promise<void> {
+  const [, { name }] = interfaces as { name: string }[] as [unknown, { name: string }];
+  await host.sh(`while ip link show ${name} 2>/dev/null >&2; do sleep 0.02; done`);
+}
 
 describe.for(Object.entries(ways))('in %s, an ADD whose rules cannot be committed', ([, conflist]) => {
   const failures = {
