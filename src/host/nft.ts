@@ -28,27 +28,6 @@ export async function tryTransaction(text: string): Promise<Outcome> {
   return attempt(['--check', '-f', '-'], text);
 }
 
-/**
- * Asks the kernel and returns what nft printed, without counts; undefined when something that is asked for is not there.
- * Throws as {@link applyTransaction}.
- */
-export async function queryRules(text: string): Promise<string | undefined> {
-  requireNft();
-  try {
-    // As one file, "list set" of several sets finds the last one only (nft 1.0.6); and nft would write what it read to $HOME.
-    const { stdout, stderr } = await run('nft', ['--stateless', '--interactive'], {
-      input: `${text}quit\n`,
-      deadline,
-      env: { HOME: '/dev/null' },
-    });
-    if (!stderr.includes('Error: ')) return stdout;
-    throw new CommandError('Cannot ask nft for rules', { stdout, stderr, exitCode: 1 });
-  } catch (error) {
-    if (error instanceof CommandError && isStale(error)) return undefined;
-    throw explain(error);
-  }
-}
-
 /** The program for rules is there. Throws {@link CniError} with code 100 otherwise. */
 function requireNft(): void {
   if (findProgram('nft') !== undefined) return;

@@ -19,7 +19,6 @@ import { guardDeclarations } from '../egress/guard.ts';
 import { egressDeclarations } from '../egress/layout.ts';
 import { wallsDeclarations } from '../egress/walls.ts';
 import type { TableName } from './element.ts';
-import type { ListedSet } from './listed-set.ts';
 
 const sets = `
   set bridges { type ifname; }
@@ -137,12 +136,11 @@ export const tables: Readonly<Record<TableName, string>> = {
   'bridge drawbridge': tableText('bridge drawbridge'),
 };
 
-/** What the sets of the layout list. */
-export const listedByLayout: readonly ListedSet[] = Object.entries(declarations).flatMap(([table, text]) =>
-  [...text.matchAll(/^ *set (\w+) \{.* elements = \{ (.*) \} \}$/gm)].map(([, set = '', elements = '']) => ({
-    set: `${table} ${set}`,
-    elements: elements.split(', '),
-  })),
+/** Commands that delete what sets of the layout list: they fail where some of it is not there. */
+export const listedByLayout: readonly string[] = Object.entries(declarations).flatMap(([table, text]) =>
+  [...text.matchAll(/^ *set (\w+) \{.* elements = \{ (.*) \} \}$/gm)].map(
+    ([, set, elements]) => `delete element ${table} ${set} { ${elements} }`,
+  ),
 );
 
 /**

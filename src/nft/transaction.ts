@@ -1,7 +1,6 @@
 import { elementId, type Element, type TableName } from './element.ts';
 import type { RuleGroup } from './group.ts';
 import { groupMark, layoutMark, listedByLayout, markElement, restoredChain, tables } from './layout.ts';
-import { listedBy, type ListedSet } from './listed-set.ts';
 import { quotedComment } from './quote.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
@@ -94,43 +93,8 @@ export function comparisonTexts(
         elements.filter(({ value }) => value !== undefined),
       ),
     ]),
-    keys: lines([
-      ...assertions(groups),
-      ...listedByLayout.map(deletion),
-      ...bulk('delete', elements),
-      ...groups.flatMap(listedBy).map(deletion),
-    ]),
+    keys: lines([...assertions(groups), ...listedByLayout, ...bulk('delete', elements), ...groups.flatMap(listed)]),
   };
-}
-
-/**
- * Lines for `nft --interactive` that change nothing: one fails with ENOENT when the kernel lacks one of the elements, or the mark of the
- * layout or of a group, and prints the sets that the layout and the groups list. For a few elements; nothing is deleted on
- * trial as {@link comparisonTexts} has it, which the kernel takes 20 ms to take back, and seconds with thousands of ranges.
- */
-export function presenceText(elements: readonly Element[], groups: readonly RuleGroup[]): string {
-  const own = Map.groupBy(elements, ({ table, set }) => `${table} ${set}`);
-  return lines([
-    ...tableNames.map((table) => `list set ${table} ${layoutMark}`),
-    ...groups.map(({ id }) => `list set inet drawbridge ${groupMark(id)}`),
-    ...[...own].flatMap(([set, some]) => gets(set, some)),
-    ...listedSets(groups).map(({ set }) => `list set ${set}`),
-  ]);
-}
-
-/** What the layout and groups list. */
-export function listedSets(groups: readonly RuleGroup[]): ListedSet[] {
-  return [...listedByLayout, ...groups.flatMap(listedBy)];
-}
-
-/** nft asks for the elements of one command with one message, which it makes in a page of memory. */
-const longestGet = 24;
-
-function gets(set: string, elements: readonly Element[]): string[] {
-  return Array.from({ length: Math.ceil(elements.length / longestGet) }, (_, place) => {
-    const some = elements.slice(place * longestGet, (place + 1) * longestGet);
-    return `get element ${set} { ${some.map(({ key }) => key).join(', ')} }`;
-  });
 }
 
 const tableNames: readonly TableName[] = ['inet drawbridge', 'bridge drawbridge'];
@@ -147,9 +111,9 @@ function assertions(groups: readonly RuleGroup[]): string[] {
   ];
 }
 
-/** Fails where one of what a set lists is not there. */
-function deletion({ set, elements }: ListedSet): string {
-  return `delete element ${set} { ${elements.join(', ')} }`;
+/** Deletes what the sets of a group list; that fails where one of them is not there. */
+function listed({ add }: RuleGroup): string[] {
+  return add.filter((line) => line.startsWith('add element ')).map((line) => line.replace('add', 'delete'));
 }
 
 /** One command per set. */

@@ -1,9 +1,8 @@
-import { queryRules, tryTransaction } from '../host/nft.ts';
+import { tryTransaction } from '../host/nft.ts';
 import { resolve } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
-import { listJust } from '../nft/listed-set.ts';
-import { comparisonTexts, listedSets, presenceText } from '../nft/transaction.ts';
+import { comparisonTexts } from '../nft/transaction.ts';
 import { findChangedChains } from './chains.ts';
 import { rivalsOf } from './hints.ts';
 import type { AttachmentRecord } from './record.ts';
@@ -34,11 +33,9 @@ async function isInForce(
   elements: readonly Element[],
   groups: Parameters<typeof comparisonTexts>[1],
 ): Promise<boolean> {
-  const [values, printed] = await Promise.all([
-    tryTransaction(comparisonTexts(elements, groups).values),
-    queryRules(presenceText(elements, groups)),
-  ]);
-  return values === 'committed' && printed !== undefined && listJust(listedSets(groups), printed);
+  const { values, keys } = comparisonTexts(elements, groups);
+  const outcomes = await Promise.all([values, keys].map(tryTransaction));
+  return outcomes.every((outcome) => outcome === 'committed');
 }
 
 function describe({ table, set, key, value }: Element): string {
