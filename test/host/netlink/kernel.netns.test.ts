@@ -129,7 +129,7 @@ async function stateOf(host: Host): Promise<string> {
     `for ns in "" "-n same"; do
       ip $ns -d -o link show; ip $ns -o addr show; ip $ns -4 route show table all; ip $ns -6 route show table all; ip $ns neigh show nud permanent
     done
-    ip neigh show nud reachable`,
+    ip neigh show`,
   );
   return (
     text
@@ -137,6 +137,14 @@ async function stateOf(host: Host): Promise<string> {
       .replaceAll(/ (?:expires|used|timer|valid_lft) \S+/gu, '')
       // Whether the kernel's own link-local address is through its detection of duplicates is a matter of time.
       .replaceAll(' tentative', '')
-      .replaceAll(/^local fe80::.*\n/gmu, '')
+      .replaceAll(/^(?:local|anycast) fe80::.*\n/gmu, '')
+      // What the kernel learns of neighbours by itself, and whether it still believes what it was told, is too.
+      .replaceAll(/^fe80::.* dev br0 .*\n/gmu, '')
+      .replaceAll(/^.* (?:INCOMPLETE|FAILED) *\n/gmu, '')
+      .replaceAll(/ (?:REACHABLE|STALE|DELAY|PROBE) *$/gmu, '')
+      // Routes of one kind stand in the order in which their interfaces came up.
+      .split('\n')
+      .toSorted()
+      .join('\n')
   );
 }
