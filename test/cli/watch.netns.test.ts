@@ -155,7 +155,8 @@ describe('drawbridge learn', () => {
       input: learnt.stdout,
     });
     const again = await attach(host, withPolicy({ policy: 'job' }), 'again');
-    expect(await resolve(again, 'api.example.org')).toBe('203.0.113.7');
+    // The agent takes a moment to see a new container; until then it answers none of its questions.
+    await expect.poll(async () => resolve(again, 'api.example.org'), { timeout: 10_000 }).toBe('203.0.113.7');
     expect(await host.fetch(again, '203.0.113.7', 443)).toBe('here');
     expect(await host.fetch(again, '203.0.113.7', 80)).toBe('refused');
     expect(await resolve(again, 'other.example.org')).toBe('');
