@@ -68,7 +68,7 @@ function record(number: number): AttachmentRecord {
   const policy = compiled[number % policies];
   if (policy === undefined) throw new RangeError('There has to be a policy');
   return {
-    version: 1,
+    version: 2,
     ...id,
     key,
     netns,
@@ -86,7 +86,7 @@ function record(number: number): AttachmentRecord {
       ],
       masquerade: true,
       macspoofchk: false,
-      policed: true,
+      enforced: true,
       ports: [{ protocol: 'tcp', hostPort: 10_000 + number, containerPort: 80, families: [4, 6] }],
       ipam: { type: 'host-local' },
       conf,

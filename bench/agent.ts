@@ -113,7 +113,7 @@ for (const { what, harm } of losses) {
   console.log(
     `${what.padEnd(54)} ${seconds(times[times.length >> 1] ?? 0)}, ${seconds(times.at(-1) ?? 0)}`.padEnd(100) +
       `${leaks}`.padEnd(10) +
-      repairs.map(({ concern, ms }) => `${concern} ${ms} ms`).join(', '),
+      repairs.map(({ resource, ms }) => `${resource} ${ms} ms`).join(', '),
   );
 }
 const changes: number[] = [];

@@ -15,24 +15,24 @@ const server = '198.51.99.1';
 export const packetRows = ['throughput', 'connections', 'latency'];
 
 /**
- * A container whose policy has so many entries, on a host with so many policed containers, against one without a
+ * A container whose policy has so many entries, on a host with so many enforced containers, against one without a
  * policy on a host of its own. Many containers with a long policy each share its sets, so one is enough.
  */
 export async function measurePackets(containers: number, entries: number, rounds: number): Promise<Row[]> {
   const policy = { mode: 'allowlist', allow: [...longList(entries - 1), `${server}`] };
   const standings = [await stand(one({ port: false })), await stand(one({ port: false, egress: null }))];
   try {
-    const [policed, open] = standings;
-    if (policed === undefined || open === undefined) return [];
+    const [enforced, open] = standings;
+    if (enforced === undefined || open === undefined) return [];
     const crowd = await Promise.all(
-      Array.from({ length: containers }, (_, place) => policed.host.container(`crowd${place}`)),
+      Array.from({ length: containers }, (_, place) => enforced.host.container(`crowd${place}`)),
     );
-    await policed.driver.many(
-      crowd.map((container, place) => policed.side.jobs(container, place + 1).add),
+    await enforced.driver.many(
+      crowd.map((container, place) => enforced.side.jobs(container, place + 1).add),
       4,
     );
     const ends = [
-      await client(policed, one({ port: false, egress: policy }), containers + 10),
+      await client(enforced, one({ port: false, egress: policy }), containers + 10),
       await client(open, open.side, containers + 10),
     ];
     const results = { send: [[], []] as number[][], connect: [[], []] as number[][], echo: [[], []] as number[][] };
@@ -46,7 +46,7 @@ export async function measurePackets(containers: number, entries: number, rounds
       }
     }
     const peer = 'itself, without a policy';
-    const what = (text: string): string => `${text}, ${containers} policed containers, policy of ${entries}`;
+    const what = (text: string): string => `${text}, ${containers} enforced containers, policy of ${entries}`;
     const rows: readonly [keyof typeof results, RowText][] = [
       [
         'send',

@@ -12,7 +12,7 @@ import { NamesService } from './names-service.ts';
 import type { RefreshReport } from './names/refresh.ts';
 import { repairFirewalls } from './repair/firewalls.ts';
 import { repairGates } from './repair/gates.ts';
-import { repairHints } from './repair/hints.ts';
+import { repairIndex } from './repair/index-files.ts';
 import { repairLinks } from './repair/links.ts';
 import { Repairer } from './repair/repairer.ts';
 import { repairChains } from './repair/chains.ts';
@@ -23,7 +23,7 @@ import { Sweep } from './sweep.ts';
 import { serviceManager } from './systemd.ts';
 import { watchFolder } from './watch/folder.ts';
 import { startMonitors } from './watch/monitors.ts';
-import { everythingOf } from './watch/sign.ts';
+import { everythingOf } from './watch/change-event.ts';
 
 export interface AgentOptions {
   readonly version: string;
@@ -77,7 +77,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       return state.records;
     },
     broken: () => state.broken,
-    timed: (records) => names.timed(records),
+    expiring: (records) => names.expiring(records),
   };
   const names = new NamesService({
     state,
@@ -107,7 +107,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const repairer = new Repairer({
     repairs: {
       tables: (scope) => repairTables(tables, scope),
-      timed: async () => {
+      expiring: async () => {
         await names.reopen();
         return [];
       },
@@ -127,10 +127,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       history.add(report);
       metrics.repair(report);
       if (report.problem === undefined)
-        log.warn({ concern: report.concern, repaired: report.repaired, ms: Math.round(report.took) }, 'repaired');
-      else log.error({ concern: report.concern, err: report.problem }, 'cannot repair');
+        log.warn({ resource: report.resource, repaired: report.repaired, ms: Math.round(report.took) }, 'repaired');
+      else log.error({ resource: report.resource, err: report.problem }, 'cannot repair');
     },
-    well: (concern) => history.well(concern),
+    well: (resource) => history.well(resource),
   });
   const policies = new LivePolicies({
     list: () => {
@@ -178,15 +178,15 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     state.load();
     await names.follow();
   };
-  const keepHints = async (): Promise<void> =>
-    repairHints(tables.records).catch((error: unknown) => log.error({ err: error }, 'cannot look after hints'));
+  const keepIndex = async (): Promise<void> =>
+    repairIndex(tables.records).catch((error: unknown) => log.error({ err: error }, 'cannot look after index entries'));
   const lookSlowly = async (): Promise<void> => {
     await state.loadServers(names.addresses);
     if (state.load()) await names.follow();
     looks += 1;
     const isThorough = looks % thorough === 0;
     repairer.notice(everythingOf('links', 'firewalls', ...(isThorough ? inKernel : [])));
-    if (isThorough) await keepHints();
+    if (isThorough) await keepIndex();
     await sweep.run();
   };
 
@@ -231,7 +231,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
 
   const monitors = [
-    ...startMonitors((signs) => repairer.notice(signs)),
+    ...startMonitors((changes) => repairer.notice(changes)),
     watchFolder(`${runDir}/attachments`, 0o700, () => void follow()),
     watchFolder(policiesFolder, 0o755, () => void applyPolicies()),
   ];
@@ -254,7 +254,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
   options.onReload?.(() => {
     log.info('agent looks at everything');
-    void applyPolicies().then(async () => Promise.all([repairer.lookNow(), keepHints()]));
+    void applyPolicies().then(async () => Promise.all([repairer.lookNow(), keepIndex()]));
   });
   const manager = serviceManager();
   const summary = (): string =>

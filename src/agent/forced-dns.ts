@@ -7,7 +7,7 @@ import { namesWork } from './names/from-records.ts';
 
 export interface ForcedDnsOptions {
   readonly proxy: Pick<DnsProxy, 'listen' | 'unlisten' | 'addresses'>;
-  /** Puts timed elements into the kernel. */
+  /** Puts expiring elements into the kernel. */
   readonly put: (elements: readonly Element[]) => Promise<void>;
 }
 
@@ -25,7 +25,7 @@ const lasting = 30;
  */
 export class ForcedDns {
   readonly #options: ForcedDnsOptions;
-  #records: readonly PolicedRecord[] = [];
+  #records: readonly EnforcedRecord[] = [];
   readonly #problems = new Map<string, string>();
   #lasting = lasting;
   #last: Promise<void> = Promise.resolve();
@@ -86,9 +86,9 @@ export class ForcedDns {
   }
 }
 
-type PolicedRecord = AttachmentRecord & { readonly egress: EgressRecord };
+type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
 
-function isForced(record: AttachmentRecord): record is PolicedRecord {
+function isForced(record: AttachmentRecord): record is EnforcedRecord {
   if (record.state !== 'ready' || record.egress === undefined) return false;
   const { hostAccess, hostPorts } = record.egress.policy;
   if (!takesQueries(record.egress.policy) || hostAccess === 'none') return false;

@@ -8,7 +8,7 @@ export interface LivePoliciesOptions {
   readonly list: () => Listed;
   /** What names have open for a record. */
   readonly remembered: (record: AttachmentRecord) => Promise<readonly Element[]>;
-  /** Timed elements that go into the tables with a changed policy. */
+  /** Expiring elements that go into the tables with a changed policy. */
   readonly also: (records: readonly AttachmentRecord[]) => readonly Element[];
   readonly report: (report: PolicyReport) => void;
 }

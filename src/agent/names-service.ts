@@ -81,8 +81,8 @@ export class NamesService {
     await this.#forced.follow(this.#state.records);
   }
 
-  /** Timed elements that belong in the tables for these records: what a rebuild has to put again. */
-  timed(records: readonly AttachmentRecord[]): Element[] {
+  /** Expiring elements that belong in the tables for these records: what a rebuild has to put again. */
+  expiring(records: readonly AttachmentRecord[]): Element[] {
     const { refreshed } = namesWork(records, []);
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
     const open = this.#opener.elements().filter(({ set }) => policies.has(policyOfSet(set)));
@@ -99,7 +99,7 @@ export class NamesService {
     );
   }
 
-  /** As {@link timed}, with what containers learnt under policies that are about to be replaced, as far as the new ones list it too. */
+  /** As {@link expiring}, with what containers learnt under policies that are about to be replaced, as far as the new ones list it too. */
   carriedOver(records: readonly AttachmentRecord[]): Element[] {
     const now = Date.now();
     const before = learntOf(this.#opener.elements(), this.#state.work.refreshed, now);
@@ -111,7 +111,7 @@ export class NamesService {
       from === to ? [] : before.filter(({ policyId }) => policyId === from).map((one) => ({ ...one, policyId: to })),
     );
     this.#recalled = [...this.#recalled, ...moved];
-    return this.timed(records);
+    return this.expiring(records);
   }
 
   /** Puts everything again that was open: somebody wrote the tables anew, or this agent has just begun. */

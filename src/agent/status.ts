@@ -58,26 +58,26 @@ export function namesStatus(
   });
 }
 
-/** Remembers the last repairs, and what each concern's last look failed with. */
+/** Remembers the last repairs, and what each resource's last look failed with. */
 export class RepairHistory {
   #count = 0;
   #last: AgentStatus['lastRepairs'] = [];
   readonly #failures = new Map<string, string>();
 
-  add({ concern, repaired, problem, took }: RepairReport): void {
+  add({ resource, repaired, problem, took }: RepairReport): void {
     if (problem === undefined) {
       this.#count += 1;
       this.#last = [
         { at: new Date().toISOString(), what: repaired, milliseconds: Math.round(took) },
         ...this.#last,
       ].slice(0, 20);
-      this.#failures.delete(concern);
-    } else this.#failures.set(concern, problem instanceof Error ? problem.message : JSON.stringify(problem));
+      this.#failures.delete(resource);
+    } else this.#failures.set(resource, problem instanceof Error ? problem.message : JSON.stringify(problem));
   }
 
   /** The last look at it found everything in place. */
-  well(concern: string): void {
-    this.#failures.delete(concern);
+  well(resource: string): void {
+    this.#failures.delete(resource);
   }
 
   get count(): number {

@@ -4,7 +4,7 @@ import { findProgram, run } from '../host/run.ts';
 export interface ServiceManager {
   ready(status: string): Promise<void>;
   stopping(): Promise<void>;
-  /** Seconds between signs of life that it wants; undefined when it wants none. */
+  /** Seconds between changes of life that it wants; undefined when it wants none. */
   readonly watchdogSeconds: number | undefined;
   alive(status: string): Promise<void>;
 }

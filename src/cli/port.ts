@@ -35,7 +35,7 @@ async function change(
   const next: LinkedRecord = { ...record, link: { ...record.link, ports } };
   const { warnings } = await commit(
     { put: next },
-    { timed: rememberedElements, refuse: (found) => refuseChanged(found, record) },
+    { expiring: rememberedElements, refuse: (found) => refuseChanged(found, record) },
   );
   const udp = [...ports, ...record.link.ports].filter(({ protocol }) => protocol === 'udp');
   for (const warning of [...warnings, ...(await forgetUdpFlows(udp))])

@@ -13,7 +13,7 @@ import { policyId } from './policy-id.ts';
  *   … _ports                              (prefix, protocol, port)
  *   … _icmp                               prefixes, ICMP
  *   set P_host_ports                      (protocol, port) on the gateway addresses
- *   set P_names4_tcp_443                  addresses of names, one set per protocol and ports; timed, filled
+ *   set P_names4_tcp_443                  addresses of names, one set per protocol and ports; expiring, filled
  *                                         from elsewhere (elements.ts), kept when the group is added again
  *
  * Lines may be run again, also in one transaction, with what they made before. Sets are not flushed for it:

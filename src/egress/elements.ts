@@ -7,13 +7,13 @@ import type { Policy, PortRule } from './policy.ts';
 
 /** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Tables: layout.ts. */
 export function egressElements({ egress, link }: AttachmentRecord): Element[] {
-  if (egress === undefined) return link?.policed === true ? policedElements(link.bridge, link.hostInterface) : [];
+  if (egress === undefined) return link?.enforced === true ? enforcedElements(link.bridge, link.hostInterface) : [];
   const { policy, policyId, ingressInterface, port } = egress;
   const from = quotedInterface(ingressInterface);
   const chain = policyChain(policyId);
   return [
-    ...policedElements(ingressInterface, port),
-    ...egress.addresses.filter((address) => familyOf(address) === 4).map((address) => inet('policed_hosts4', address)),
+    ...enforcedElements(ingressInterface, port),
+    ...egress.addresses.filter((address) => familyOf(address) === 4).map((address) => inet('enforced_hosts4', address)),
     ...egress.addresses.flatMap((address) => {
       const key = `${from} . ${address}`;
       const n = familyOf(address);
@@ -42,7 +42,7 @@ export function egressElements({ egress, link }: AttachmentRecord): Element[] {
  */
 export function guardElements({ egress, link }: AttachmentRecord): Element[] {
   if (egress?.port !== undefined && egress.mac !== undefined) return portElements(egress, egress.port, egress.mac);
-  if (egress === undefined && link?.policed === true) return closedPort(link.hostInterface);
+  if (egress === undefined && link?.enforced === true) return closedPort(link.hostInterface);
   if (link === undefined || !link.macspoofchk) return [];
   const port = quotedInterface(link.hostInterface);
   return [bridge('guard_mac_ports', port), bridge('guard_mac', `${port} . ${link.mac}`)];
@@ -63,9 +63,9 @@ export function namesElement(
   return { ...inet(namesSet(policyId, familyOf(address), rule), address), ...timeout, comment };
 }
 
-/** Name under which the containers that are policed behind an interface have it in common. */
-export function policedUse(ingressInterface: string): string {
-  return `policed-${ingressInterface}`;
+/** Name under which the containers that are enforced behind an interface have it in common. */
+export function enforcedUse(ingressInterface: string): string {
+  return `enforced-${ingressInterface}`;
 }
 
 /** The link-local address that Linux makes of a MAC (RFC 4291, appendix A). */
@@ -77,13 +77,13 @@ export function linkLocalOf(mac: string): string {
 }
 
 /** Behind these nobody may send without a policy, the attachment itself included: what its own chains do not allow is refused. */
-function policedElements(ingressInterface: string, port: string | undefined): Element[] {
+function enforcedElements(ingressInterface: string, port: string | undefined): Element[] {
   const from = quotedInterface(ingressInterface);
-  const shared = policedUse(ingressInterface);
+  const shared = enforcedUse(ingressInterface);
   return [
-    { ...inet('policed', from), shared },
-    { ...inet('policed_pairs', `${from} . ${from}`), shared },
-    ...(port === undefined ? [] : [inet('policed_ports', quotedInterface(port))]),
+    { ...inet('enforced', from), shared },
+    { ...inet('enforced_pairs', `${from} . ${from}`), shared },
+    ...(port === undefined ? [] : [inet('enforced_ports', quotedInterface(port))]),
   ];
 }
 

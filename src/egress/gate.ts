@@ -1,8 +1,8 @@
 /**
- * What stays when somebody else removes our tables (`nft flush ruleset`): a gate that lets nothing of a policed
+ * What stays when somebody else removes our tables (`nft flush ruleset`): a gate that lets nothing of a enforced
  * interface pass that our tables have not marked.
  *
- *   ip rule     forwards only what `table inet drawbridge` has marked; behind every policed interface
+ *   ip rule     forwards only what `table inet drawbridge` has marked; behind every enforced interface
  *   tc filter   lets only what `table bridge drawbridge` has marked come up from a bridge to the host: what is
  *               addressed to the host itself is found in routing table "local", which no rule of ours precedes
  *
@@ -48,7 +48,7 @@ export interface ShownFilter {
 /**
  * With rp_filter on (the default of most distributions) IPv4 looks up the way back of what is sent to a container,
  * as if the container were sending: that lookup meets the gate too. It uses the packet's mark only with this sysctl
- * (ip-sysctl.rst, src_valid_mark), which is why the layout marks what goes to policed containers.
+ * (ip-sysctl.rst, src_valid_mark), which is why the layout marks what goes to enforced containers.
  */
 export const gateSysctl = { file: 'ipv4/conf/all/src_valid_mark', value: '1' };
 

@@ -3,17 +3,17 @@
  * containers: one lookup finds the chains of its container's policy (compile.ts), which all containers
  * under that policy share.
  *
- *   set policed          interfaces (bridges, or lone veths) behind which nobody may send without a policy
- *   set policed_pairs    the same interface twice: in and out through one bridge
- *   set policed_ports    ports of those bridges: an IP packet never enters the host through a port itself
- *   set policed_hosts4   addresses of policed containers: what is sent there bears the gate's mark too (gate.ts)
+ *   set enforced          interfaces (bridges, or lone veths) behind which nobody may send without a policy
+ *   set enforced_pairs    the same interface twice: in and out through one bridge
+ *   set enforced_ports    ports of those bridges: an IP packet never enters the host through a port itself
+ *   set enforced_hosts4   addresses of enforced containers: what is sent there bears the gate's mark too (gate.ts)
  *   map egress4          (interface, container) -> chain that judges what it asks of the world
  *   map host4            (interface, container) -> chain that judges what it asks of the host
  *   map ingress4         (interface, container) -> chain that judges who asks something of it
  *   set gateways4        (interface, container, gateway): the host as this container knows it
  *   set siblings4        (interface, container) that others on its bridge may reach and that may reach them
  *   set requalify4       (interface, container) whose established connections are judged anew (requalify.ts)
- *   set dnsforce4        (interface, container) whose DNS the agent answers, whomever it asks; timed, renewed by the agent
+ *   set dnsforce4        (interface, container) whose DNS the agent answers, whomever it asks; expiring, renewed by the agent
  *   set denials4         (interface, container) with the count of what was denied
  *   set denied4          (container, destination, protocol, port) with counts; bounded, the kernel drops the old
  *   set metadata4, bogon4, private4   ranges-reserved.ts
@@ -41,10 +41,10 @@ export const publishedMark = 0x20000;
 export const bridgeMark = 0x40000;
 
 const sets = `
-  set policed { type ifname; }
-  set policed_pairs { type ifname . ifname; }
-  set policed_ports { type ifname; }
-  set policed_hosts4 { type ipv4_addr; }
+  set enforced { type ifname; }
+  set enforced_pairs { type ifname . ifname; }
+  set enforced_ports { type ifname; }
+  set enforced_hosts4 { type ipv4_addr; }
 ${perFamily(
   (n, ip) => `
   map egress${n} { type ifname . ${ip} : verdict; }
@@ -77,9 +77,9 @@ const hooks = `
   }
   chain egress_gate {
     type filter hook prerouting priority 300; policy accept;
-    iifname @policed meta mark set meta mark | 0x${gateMark.toString(16)}
-    ip daddr @policed_hosts4 meta mark set meta mark | 0x${gateMark.toString(16)}
-    ct status dnat iifname @policed meta mark set meta mark | 0x${publishedMark.toString(16)}
+    iifname @enforced meta mark set meta mark | 0x${gateMark.toString(16)}
+    ip daddr @enforced_hosts4 meta mark set meta mark | 0x${gateMark.toString(16)}
+    ct status dnat iifname @enforced meta mark set meta mark | 0x${publishedMark.toString(16)}
   }
   chain egress_dns {
     type nat hook prerouting priority dstnat + 5; policy accept;
@@ -88,14 +88,14 @@ const hooks = `
   }
   chain egress_forward {
     type filter hook forward priority filter - 5; policy accept;
-    iifname @policed_ports counter drop
-    iifname @policed jump egress_out
-    oifname @policed jump egress_in
+    iifname @enforced_ports counter drop
+    iifname @enforced jump egress_out
+    oifname @enforced jump egress_in
   }
   chain egress_input {
     type filter hook input priority filter - 5; policy accept;
-    iifname @policed_ports counter drop
-    iifname @policed jump egress_host
+    iifname @enforced_ports counter drop
+    iifname @enforced jump egress_host
   }
 `;
 
@@ -108,7 +108,7 @@ const hooks = `
  * A source that nobody knows gets no answer: the answer quotes the packet and would carry it to whoever
  * is named as the source.
  * A source route names the true destination in an option, which conntrack does not read.
- * "return" allows: a packet that leaves one policed bridge may still be judged on entering another.
+ * "return" allows: a packet that leaves one enforced bridge may still be judged on entering another.
  * Judging egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
  */
 const judgement = `
@@ -116,15 +116,15 @@ const judgement = `
     ct state established ct direction reply return
     ct state established iifname . ct original ip saddr != @requalify4 return
     ct state established iifname . ct original ip6 saddr != @requalify6 return
-    meta pkttype { broadcast, multicast } iifname . oifname @policed_pairs accept
-    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 iifname . oifname @policed_pairs accept
+    meta pkttype { broadcast, multicast } iifname . oifname @enforced_pairs accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 iifname . oifname @enforced_pairs accept
     ct state untracked drop
     ct state related meta l4proto { icmp, ipv6-icmp } return
     ct state invalid drop
     ip option lsrr exists goto egress_unknown
     ip option ssrr exists goto egress_unknown
     exthdr rt exists goto egress_unknown
-    ct status and dnat == 0 iifname . oifname @policed_pairs goto egress_sibling
+    ct status and dnat == 0 iifname . oifname @enforced_pairs goto egress_sibling
     iifname . ip saddr vmap @egress4
     iifname . ip6 saddr vmap @egress6
     goto egress_unknown
@@ -156,7 +156,7 @@ const judgement = `
     counter name unasked_ingress drop
   }
   chain ingress_open {
-    iifname @policed goto ingress_published
+    iifname @enforced goto ingress_published
     iifname @bridges goto ingress_published
     meta l4proto tcp ct state new tcp flags & (fin | syn | rst | ack) != syn counter name unasked_ingress drop
   }

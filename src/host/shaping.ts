@@ -1,6 +1,6 @@
 import { combineErrors } from '../cni/errors.ts';
 import { applyBatch, BatchError } from './ip.ts';
-import { removePair } from './pair.ts';
+import { removeVeth } from './veth.ts';
 import { run, CommandError } from './run.ts';
 
 /** Lines for `ip` and `tc`: see `planShaping` in links/shaping.ts, which makes them. */
@@ -33,7 +33,7 @@ async function addLink(lines: readonly string[], ifb: string | undefined): Promi
     await applyBatch(lines);
   } catch (error) {
     if (ifb === undefined || !(error instanceof BatchError && error.reason === 'exists')) throw error;
-    await removePair(ifb);
+    await removeVeth(ifb);
     await applyBatch(lines);
   }
 }
@@ -49,7 +49,7 @@ export async function unshape(lines: readonly string[], ifb: string | undefined)
       if (!(error instanceof BatchError && error.reason === 'missing')) errors.push(error);
     });
   }
-  if (ifb !== undefined) await removePair(ifb).catch((error: unknown) => errors.push(error));
+  if (ifb !== undefined) await removeVeth(ifb).catch((error: unknown) => errors.push(error));
   const error = combineErrors('remove the limits', errors);
   if (error !== undefined) throw error;
 }

@@ -4,7 +4,7 @@ import { hardwareAddressOf } from './hardware-address.ts';
 import { needsVlanFiltering, portVlanLines, vlanGatewayNames, type PortVlans } from './vlan.ts';
 
 /** What a bridge shall be. */
-export interface BridgeWish extends PortVlans {
+export interface BridgeSpec extends PortVlans {
   readonly bridge: string;
   readonly mtu: number;
   readonly promiscMode: boolean;
@@ -38,11 +38,11 @@ export interface BridgePlan {
   readonly forwarding: readonly (4 | 6)[];
 }
 
-/** Plans a bridge. Pure: the same wish gives the same text. */
-export function planBridge(wish: BridgeWish): BridgePlan {
-  const { bridge: name, mtu, gateways } = wish;
-  const isVlanGateway = wish.vlan !== 0 && gateways.length > 0;
-  const gatewayInterface = isVlanGateway ? vlanGatewayNames(name, wish.vlan).name : name;
+/** Plans a bridge. Pure: the same spec gives the same text. */
+export function planBridge(spec: BridgeSpec): BridgePlan {
+  const { bridge: name, mtu, gateways } = spec;
+  const isVlanGateway = spec.vlan !== 0 && gateways.length > 0;
+  const gatewayInterface = isVlanGateway ? vlanGatewayNames(name, spec.vlan).name : name;
   const families = [4, 6].filter((family): family is 4 | 6 => gateways.some((address) => familyOf(address) === family));
   return {
     name,
@@ -52,15 +52,15 @@ export function planBridge(wish: BridgeWish): BridgePlan {
       // A bridge made with an MTU still follows its ports, and falls back to 1500 without any; one that is set later does not.
       line`link set dev ${name} mtu ${mtu}`,
     ],
-    keep: keepLines(wish, gatewayInterface),
+    keep: keepLines(spec, gatewayInterface),
     gatewayInterface,
     gateways,
-    forceAddress: wish.forceAddress,
-    ...(isVlanGateway ? { vlanGateway: planVlanGateway(wish) } : {}),
+    forceAddress: spec.forceAddress,
+    ...(isVlanGateway ? { vlanGateway: planVlanGateway(spec) } : {}),
     sysctls: [
       { file: `ipv6/conf/${name}/accept_ra`, value: '0' },
       ...(families.includes(6) ? [{ file: `ipv6/conf/${gatewayInterface}/disable_ipv6`, value: '0' }] : []),
-      ...(wish.routeLocalnet ? [{ file: `ipv4/conf/${name}/route_localnet`, value: '1' }] : []),
+      ...(spec.routeLocalnet ? [{ file: `ipv4/conf/${name}/route_localnet`, value: '1' }] : []),
     ],
     forwarding: families,
   };
@@ -71,30 +71,30 @@ export function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4;
 }
 
-function keepLines(wish: BridgeWish, gatewayInterface: string): string[] {
+function keepLines(spec: BridgeSpec, gatewayInterface: string): string[] {
   const lines: string[] = [];
-  if (needsVlanFiltering(wish)) lines.push(line`link set dev ${wish.bridge} type bridge vlan_filtering 1`);
-  if (wish.promiscMode) lines.push(line`link set dev ${wish.bridge} promisc on`);
-  lines.push(line`link set dev ${wish.bridge} up`);
-  if (gatewayInterface !== wish.bridge) {
+  if (needsVlanFiltering(spec)) lines.push(line`link set dev ${spec.bridge} type bridge vlan_filtering 1`);
+  if (spec.promiscMode) lines.push(line`link set dev ${spec.bridge} promisc on`);
+  lines.push(line`link set dev ${spec.bridge} up`);
+  if (gatewayInterface !== spec.bridge) {
     lines.push(
-      line`link set dev ${vlanGatewayNames(wish.bridge, wish.vlan).port} master ${wish.bridge} up`,
+      line`link set dev ${vlanGatewayNames(spec.bridge, spec.vlan).port} master ${spec.bridge} up`,
       line`link set dev ${gatewayInterface} up`,
     );
   }
-  for (const address of wish.gateways) {
+  for (const address of spec.gateways) {
     lines.push(line`address replace ${address} dev ${gatewayInterface} ${familyOf(address) === 6 ? ['nodad'] : []}`);
   }
   return lines;
 }
 
-function planVlanGateway(wish: BridgeWish): { create: string[]; vlans: string[] } {
-  const { name, port } = vlanGatewayNames(wish.bridge, wish.vlan);
+function planVlanGateway(spec: BridgeSpec): { create: string[]; vlans: string[] } {
+  const { name, port } = vlanGatewayNames(spec.bridge, spec.vlan);
   return {
     create: [
-      line`link add name ${name} mtu ${wish.mtu} address ${hardwareAddressOf(name)} type veth peer name ${port} mtu ${wish.mtu} address ${hardwareAddressOf(port)}`,
-      line`link set dev ${port} master ${wish.bridge}`,
+      line`link add name ${name} mtu ${spec.mtu} address ${hardwareAddressOf(name)} type veth peer name ${port} mtu ${spec.mtu} address ${hardwareAddressOf(port)}`,
+      line`link set dev ${port} master ${spec.bridge}`,
     ],
-    vlans: portVlanLines(port, { vlan: wish.vlan, trunk: [], preserveDefaultVlan: wish.preserveDefaultVlan }),
+    vlans: portVlanLines(port, { vlan: spec.vlan, trunk: [], preserveDefaultVlan: spec.preserveDefaultVlan }),
   };
 }

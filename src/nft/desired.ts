@@ -1,6 +1,6 @@
 import { compilePolicy } from '../egress/compile.ts';
 import { egressElements, guardElements } from '../egress/elements.ts';
-import { wallsElements } from '../egress/walls.ts';
+import { ingressPolicyElements } from '../egress/ingress-policy.ts';
 import { portElements } from '../ports/elements.ts';
 import { masqueradeElements } from '../ports/masquerade.ts';
 import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
@@ -19,7 +19,7 @@ const contributors: readonly Contributor[] = [
   { elements: masqueradeElements },
   { elements: egressElements, groups: ({ egress }) => (egress === undefined ? [] : [compiled(egress)]) },
   { elements: guardElements },
-  { elements: wallsElements },
+  { elements: ingressPolicyElements },
 ];
 
 const claims = new WeakMap<AttachmentRecord, Claim>();

@@ -15,7 +15,7 @@ export interface Element {
   readonly comment?: string;
   /**
    * Names what several attachments have in common and this element stands for: `bridge-drawbridge0`.
-   * Such an element goes with the last attachment that claims the name. A file's name: see records/hints.ts.
+   * Such an element goes with the last attachment that claims the name. A file's name: see records/index-files.ts.
    */
   readonly shared?: string;
 }

@@ -12,12 +12,12 @@
  *   set masquerade4     addresses that are hidden behind the host's when they leave their bridge
  *
  * and the same with 6. The sets of the policies are in egress/layout.ts, those of the guard in egress/guard.ts,
- * those of walls in egress/walls.ts.
+ * those of ingressPolicy in egress/ingress-policy.ts.
  */
 import { sha256 } from '../digest/sha256.ts';
 import { guardDeclarations } from '../egress/guard.ts';
 import { egressDeclarations } from '../egress/layout.ts';
-import { wallsDeclarations } from '../egress/walls.ts';
+import { ingressPolicyDeclarations } from '../egress/ingress-policy.ts';
 import type { TableName } from './element.ts';
 
 const sets = `
@@ -110,7 +110,7 @@ const declarations: Readonly<Record<TableName, string>> = {
     publishing,
     untranslated,
     masquerading,
-    wallsDeclarations,
+    ingressPolicyDeclarations,
     egressDeclarations,
   ].join(''),
   'bridge drawbridge': guardDeclarations,

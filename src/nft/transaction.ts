@@ -31,14 +31,14 @@ export interface Contents {
  * some milliseconds.
  */
 export function changeText({ drop, undeclare, declare, assert, put }: Change): string {
-  const lasting = put.filter(({ timeout }) => timeout === undefined);
+  const staticElements = put.filter(({ timeout }) => timeout === undefined);
   const passing = put.filter(({ timeout }) => timeout !== undefined);
   return lines([
     ...assertions(assert),
     ...bulk('delete', drop),
     ...undeclare.flatMap(({ id, remove }) => [...remove, `delete set inet drawbridge ${groupMark(id)}`]),
     ...declare.flatMap(({ id, add }) => [`create set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
-    ...bulk('add', lasting),
+    ...bulk('add', staticElements),
     ...renewed(passing),
   ]);
 }
@@ -139,7 +139,7 @@ function addedText({ key, timeout, comment, value }: Element): string {
 }
 
 /**
- * Before Linux 6.12 adding a timed element again leaves its old timeout: it is added so that it is there,
+ * Before Linux 6.12 adding a expiring element again leaves its old timeout: it is added so that it is there,
  * deleted, and added with the new one. Readers see the commit only, so there is no gap.
  */
 function renewed(elements: readonly Element[]): string[] {

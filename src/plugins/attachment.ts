@@ -8,7 +8,7 @@ import type { AttachmentRecord } from '../records/record.ts';
 /** The record with which an ADD begins. Throws code 8 when the namespace is not there. */
 export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord {
   return {
-    version: 1,
+    version: 2,
     ...id,
     key: attachmentKey(id),
     netns,

@@ -5,9 +5,9 @@ import {
   type OpenOptions,
 } from '../host/firewall/foreign.ts';
 import { readNote } from '../host/firewall/note.ts';
-import { policedUse } from '../egress/elements.ts';
+import { enforcedUse } from '../egress/elements.ts';
 import { bridgeUse } from '../ports/masquerade.ts';
-import { sharedByOthers } from '../records/hints.ts';
+import { sharedByOthers } from '../records/index-files.ts';
 import { warn } from './warnings.ts';
 
 /** Opens what foreign firewalls would close to a bridge, and tells of what stays closed. */
@@ -19,7 +19,7 @@ export async function openFirewalls(bridge: string, options?: OpenOptions): Prom
 /** Takes our accepts out of foreign firewalls with the bridge's last container. */
 export async function closeFirewalls(bridge: string, key: string): Promise<void> {
   // Behind an interface that is not ours there may be others with a policy and nothing else of ours.
-  const stillUsed = (): boolean => [bridgeUse(bridge), policedUse(bridge)].some((use) => sharedByOthers(use, key));
+  const stillUsed = (): boolean => [bridgeUse(bridge), enforcedUse(bridge)].some((use) => sharedByOthers(use, key));
   if (!stillUsed()) await closeForeignFirewalls(bridge, { stillUsed });
 }
 

@@ -7,8 +7,8 @@ import type { AttachmentRecord } from '../records/record.ts';
  * those are masqueraded. An interface that another plugin made is one of them when we publish ports behind it, or
  * open foreign firewalls for it.
  */
-export function masqueradeElements({ link, published, walls }: AttachmentRecord): Element[] {
-  const foreign = link === undefined ? (published ?? walls) : undefined;
+export function masqueradeElements({ link, published, ingressPolicy }: AttachmentRecord): Element[] {
+  const foreign = link === undefined ? (published ?? ingressPolicy) : undefined;
   const ingressInterface = link?.bridge ?? foreign?.ingressInterface;
   if (ingressInterface === undefined) return [];
   const table = 'inet drawbridge';

@@ -4,7 +4,7 @@ import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { comparisonTexts } from '../nft/transaction.ts';
 import { findChangedChains } from './chains.ts';
-import { rivalsOf } from './hints.ts';
+import { rivalsOf } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
 
 /**

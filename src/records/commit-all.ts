@@ -2,13 +2,13 @@ import { applyTransaction } from '../host/nft.ts';
 import { withLock } from '../host/lock.ts';
 import type { Element } from '../nft/element.ts';
 import { changeText } from '../nft/transaction.ts';
-import { removeHints, writeHints } from './hints.ts';
-import { rebuildTables, type Committed, type TimedElements } from './in-force.ts';
+import { removeIndex, writeIndex } from './index-files.ts';
+import { rebuildTables, type Committed, type ExpiringElements } from './in-force.ts';
 import type { AttachmentRecord } from './record.ts';
 import { listRecords, writeRecord, type Listed } from './store.ts';
 
 export interface CommitAllOptions {
-  readonly timed: TimedElements;
+  readonly expiring: ExpiringElements;
   readonly also: readonly Element[];
   /** Reads all records as they are under the lock; for who has read most of them before. */
   readonly list?: () => Listed;
@@ -22,7 +22,7 @@ export interface CommitAllOptions {
  */
 export async function commitAll(
   records: readonly AttachmentRecord[],
-  { timed, also, list = listRecords }: CommitAllOptions,
+  { expiring, also, list = listRecords }: CommitAllOptions,
 ): Promise<Committed> {
   return withLock('tables', `put ${records.length} attachments`, async () => {
     const { records: present, broken } = list();
@@ -32,28 +32,28 @@ export async function commitAll(
       return previous === undefined ? [] : [{ previous, next }];
     });
     for (const { previous, next } of turns) {
-      writeHints(next, previous);
+      writeIndex(next, previous);
       writeRecord(next);
     }
     try {
       const after = new Map([...before, ...turns.map(({ next }) => [next.key, next] as const)]);
-      const committed = await rebuildTables({ timed, also, from: { records: [...after.values()], broken } });
-      for (const { previous, next } of turns) removeHints(previous, next);
+      const committed = await rebuildTables({ expiring, also, from: { records: [...after.values()], broken } });
+      for (const { previous, next } of turns) removeIndex(previous, next);
       return committed;
     } catch (error) {
       for (const { previous, next } of turns) {
         writeRecord(previous);
-        removeHints(next, previous);
+        removeIndex(next, previous);
       }
       throw error;
     }
   });
 }
 
-/** Renews timed elements, and nothing else, in one transaction; writes the tables whole where they are not as they should be. */
-export async function putTimed(elements: readonly Element[], timed: TimedElements): Promise<void> {
+/** Renews expiring elements, and nothing else, in one transaction; writes the tables whole where they are not as they should be. */
+export async function putExpiring(elements: readonly Element[], expiring: ExpiringElements): Promise<void> {
   if (elements.length === 0) return;
   const change = changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
   if ((await applyTransaction(change)) === 'committed') return;
-  await withLock('tables', 'rebuild', async () => rebuildTables({ timed }));
+  await withLock('tables', 'rebuild', async () => rebuildTables({ expiring }));
 }

@@ -4,8 +4,8 @@ import { desired } from '../nft/desired.ts';
 import { describeMapping } from '../ports/mapping.ts';
 import { portsOf, withoutPort } from '../ports/publication.ts';
 import { isAlive } from './alive.ts';
-import { portHolders, removeHints, writeHints } from './hints.ts';
-import { bringInForce, describeBroken, rebuildTables, type Committed, type TimedElements } from './in-force.ts';
+import { portHolders, removeIndex, writeIndex } from './index-files.ts';
+import { bringInForce, describeBroken, rebuildTables, type Committed, type ExpiringElements } from './in-force.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
 import { isBroken, readRecord, removeRecord, writeRecord, type BrokenRecord } from './store.ts';
@@ -15,7 +15,7 @@ export type Step = { readonly put: AttachmentRecord } | { readonly drop: string 
 
 export interface CommitOptions {
   /** Asked for the record that is put, and for every record when the tables are written whole. */
-  readonly timed?: TimedElements;
+  readonly expiring?: ExpiringElements;
   /**
    * Gives back what an attachment holds besides its rules, when those of a drop are gone and before the record goes:
    * so a process that is killed in between leaves the record, by which the next DEL or GC finds everything. Called
@@ -56,29 +56,29 @@ export async function finish({ key, containerId, ifname, adder }: AttachmentReco
 }
 
 /** Writes both tables from all records: layout, policies and elements, in one transaction. Throws code 100. */
-export async function rebuild({ timed }: Pick<CommitOptions, 'timed'> = {}): Promise<Committed> {
-  return withLock('tables', 'rebuild', () => rebuildTables({ timed }));
+export async function rebuild({ expiring }: Pick<CommitOptions, 'expiring'> = {}): Promise<Committed> {
+  return withLock('tables', 'rebuild', () => rebuildTables({ expiring }));
 }
 
-async function put(next: AttachmentRecord, { timed, refuse }: CommitOptions): Promise<Committed> {
+async function put(next: AttachmentRecord, { expiring, refuse }: CommitOptions): Promise<Committed> {
   const previous = readRecord(next.key);
   if (previous !== undefined && !isBroken(previous)) refuse?.(previous);
   refuseHeldPorts(next);
-  await evictDeadHolders(next, timed);
-  if (previous === undefined || !isBroken(previous)) return replace(previous, next, timed);
-  writeHints(next);
+  await evictDeadHolders(next, expiring);
+  if (previous === undefined || !isBroken(previous)) return replace(previous, next, expiring);
+  writeIndex(next);
   writeRecord(next);
-  return withWarning(await rebuildTables({ timed }), previous);
+  return withWarning(await rebuildTables({ expiring }), previous);
 }
 
-async function drop(key: string, { timed, release }: CommitOptions): Promise<Committed> {
+async function drop(key: string, { expiring, release }: CommitOptions): Promise<Committed> {
   const previous = readRecord(key);
-  if (previous !== undefined && isBroken(previous)) return removeBroken(previous, { timed, release });
-  const committed = await bringInForce({ previous, next: undefined, timed });
+  if (previous !== undefined && isBroken(previous)) return removeBroken(previous, { expiring, release });
+  const committed = await bringInForce({ previous, next: undefined, expiring });
   await release?.();
   if (previous === undefined) return committed;
-  // The record goes last: what a process that is killed here leaves of the hints, nobody else would look for.
-  removeHints(previous, undefined);
+  // The record goes last: what a process that is killed here leaves of the index entries, nobody else would look for.
+  removeIndex(previous, undefined);
   removeRecord(key);
   return committed;
 }
@@ -102,10 +102,10 @@ function refuseHeldPorts(record: AttachmentRecord): void {
 }
 
 /** Takes the ports of the host that a record publishes from containers that are gone. */
-async function evictDeadHolders(record: AttachmentRecord, timed: TimedElements | undefined): Promise<void> {
+async function evictDeadHolders(record: AttachmentRecord, expiring: ExpiringElements | undefined): Promise<void> {
   for (const mapping of portsOf(record)) {
     for (const holder of portHolders(record, mapping)) {
-      if (!isAlive(holder)) await replace(holder, withoutPort(holder, mapping), timed);
+      if (!isAlive(holder)) await replace(holder, withoutPort(holder, mapping), expiring);
     }
   }
 }
@@ -113,20 +113,20 @@ async function evictDeadHolders(record: AttachmentRecord, timed: TimedElements |
 async function replace(
   previous: AttachmentRecord | undefined,
   next: AttachmentRecord,
-  timed: TimedElements | undefined,
+  expiring: ExpiringElements | undefined,
 ): Promise<Committed> {
   desired(next);
-  writeHints(next);
+  writeIndex(next);
   writeRecord(next);
   let committed: Committed;
   try {
     // Somebody may have had the lock at the same time (withLock): a rebuild must not take a living one's port.
-    committed = await bringInForce({ previous, next, timed, beforeRebuild: () => refuseHeldPorts(next) });
+    committed = await bringInForce({ previous, next, expiring, beforeRebuild: () => refuseHeldPorts(next) });
   } catch (error) {
     restore(previous, next);
     throw error;
   }
-  if (previous !== undefined) removeHints(previous, next);
+  if (previous !== undefined) removeIndex(previous, next);
   return committed;
 }
 
@@ -134,16 +134,16 @@ async function replace(
 function restore(previous: AttachmentRecord | undefined, next: AttachmentRecord): void {
   if (previous === undefined) removeRecord(next.key);
   else writeRecord(previous);
-  removeHints(next, previous);
+  removeIndex(next, previous);
 }
 
 async function removeBroken(
   { key, ...rest }: BrokenRecord,
-  { timed, release }: { timed: TimedElements | undefined; release: CommitOptions['release'] | undefined },
+  { expiring, release }: { expiring: ExpiringElements | undefined; release: CommitOptions['release'] | undefined },
 ): Promise<Committed> {
   await release?.();
   removeRecord(key);
-  return withWarning(await rebuildTables({ timed }), { key, ...rest });
+  return withWarning(await rebuildTables({ expiring }), { key, ...rest });
 }
 
 function withWarning({ rebuilt, warnings }: Committed, broken: BrokenRecord): Committed {

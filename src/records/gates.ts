@@ -31,7 +31,7 @@ export function gatedInterface({ ingressInterface, port, mac }: EgressRecord): G
   return { name: ingressInterface, isBridge: port !== undefined && mac !== undefined };
 }
 
-/** The interfaces that have policed containers behind them, each once. */
+/** The interfaces that have enforced containers behind them, each once. */
 export function gatedInterfaces(records: readonly AttachmentRecord[]): GatedInterface[] {
   const all = records.flatMap(({ egress }) => (egress === undefined ? [] : [gatedInterface(egress)]));
   return [...new Map(all.map((gated) => [gated.name, gated])).values()];

@@ -7,12 +7,12 @@ import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
 import { forgetListings } from './chains.ts';
-import { rivalsOf, sharedByOthers, sharedElementsOf, writeHints } from './hints.ts';
+import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord, type Listed } from './store.ts';
 
-/** Timed elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
-export type TimedElements = (record: AttachmentRecord) => Promise<readonly Element[]>;
+/** Expiring elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
+export type ExpiringElements = (record: AttachmentRecord) => Promise<readonly Element[]>;
 
 export interface Committed {
   /** Whether the tables were written whole: they were missing, of another version, or not as the records say. */
@@ -25,7 +25,7 @@ export interface Committed {
 export interface Turn {
   readonly previous: AttachmentRecord | undefined;
   readonly next: AttachmentRecord | undefined;
-  readonly timed?: TimedElements | undefined;
+  readonly expiring?: ExpiringElements | undefined;
   /** Called before the tables are written whole from the records; throws to keep them as they are. */
   readonly beforeRebuild?: () => void;
 }
@@ -52,31 +52,31 @@ export async function bringInForce(turn: Turn): Promise<Committed> {
     if ((await applyTransaction(changeText(change))) === 'committed') return untouched;
     turn.beforeRebuild?.();
   }
-  return rebuildTables({ timed: turn.timed, without: next === undefined ? record.key : undefined });
+  return rebuildTables({ expiring: turn.expiring, without: next === undefined ? record.key : undefined });
 }
 
 export interface RebuildOptions {
-  readonly timed?: TimedElements | undefined;
+  readonly expiring?: ExpiringElements | undefined;
   /** Key of a record that goes. */
   readonly without?: string | undefined;
   readonly also?: readonly Element[];
-  /** All records as they are under the lock, for who has read them and looks after their hints; else they are read. */
+  /** All records as they are under the lock, for who has read them and looks after their index entries; else they are read. */
   readonly from?: Listed;
 }
 
 /**
- * Writes both tables whole from all records. Hints are looked after too: what harmed the tables may have harmed them.
+ * Writes both tables whole from all records. Index entries are looked after too: what harmed the tables may have harmed them.
  * Called under the lock of the tables. Throws code 100.
  */
-export async function rebuildTables({ timed, without, also = [], from }: RebuildOptions = {}): Promise<Committed> {
+export async function rebuildTables({ expiring, without, also = [], from }: RebuildOptions = {}): Promise<Committed> {
   const { records, broken } = from ?? listRecords();
   const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
-  if (from === undefined) ready.forEach((record) => writeHints(record));
+  if (from === undefined) ready.forEach((record) => writeIndex(record));
   const claims = ready.map(desired);
-  const passing = await Promise.all(ready.map(async (record) => (await timed?.(record)) ?? []));
+  const passing = await Promise.all(ready.map(async (record) => (await expiring?.(record)) ?? []));
   await writeTables({
     groups: distinctGroups(claims),
-    lasting: resolve(claims),
+    staticElements: resolve(claims),
     broken,
     passing: [...also, ...passing.flat()],
   });
@@ -87,19 +87,22 @@ export async function rebuildTables({ timed, without, also = [], from }: Rebuild
 export interface WholeTables {
   readonly groups: readonly RuleGroup[];
   /** Elements of attachments, by elementId(). */
-  readonly lasting: ReadonlyMap<string, Element>;
+  readonly staticElements: ReadonlyMap<string, Element>;
   /** Records that cannot be read: what they share with others stays closed. */
   readonly broken: readonly BrokenRecord[];
-  /** Timed elements; of several for one thing the last counts. */
+  /** Expiring elements; of several for one thing the last counts. */
   readonly passing: readonly Element[];
 }
 
 /** Writes both tables whole, in one transaction. Called under the lock of the tables. Throws code 100. */
-export async function writeTables({ groups, lasting, broken, passing }: WholeTables): Promise<void> {
+export async function writeTables({ groups, staticElements, broken, passing }: WholeTables): Promise<void> {
   const others = [...broken.flatMap(({ key }) => sharedElementsOf(key)), ...passing];
   const byId = new Map(others.map((element) => [elementId(element), element]));
   doubtNotes();
-  const elements = [...lasting.values(), ...[...byId].flatMap(([id, element]) => (lasting.has(id) ? [] : element))];
+  const elements = [
+    ...staticElements.values(),
+    ...[...byId].flatMap(([id, element]) => (staticElements.has(id) ? [] : element)),
+  ];
   if ((await applyTransaction(rebuildText({ groups, elements }))) === 'stale') {
     throw new CniError(
       codes.internal,
@@ -116,7 +119,7 @@ export function describeBroken({ file, why }: BrokenRecord): string {
 
 const untouched: Committed = { rebuilt: false, warnings: [] };
 
-async function planChange({ previous, next, timed }: Turn): Promise<Change> {
+async function planChange({ previous, next, expiring }: Turn): Promise<Change> {
   const own = [previous, next].filter((record) => record !== undefined);
   const change = transition({
     previous: previous && desired(previous),
@@ -127,7 +130,7 @@ async function planChange({ previous, next, timed }: Turn): Promise<Change> {
   const isReady = next?.state === 'ready';
   return {
     ...change,
-    put: [...change.put, ...(isReady ? ((await timed?.(next)) ?? []) : [])],
+    put: [...change.put, ...(isReady ? ((await expiring?.(next)) ?? []) : [])],
   };
 }
 

@@ -11,18 +11,28 @@ import type { AddressRecord, AttachmentRecord, EgressRecord, LinkRecord } from '
  * Throws a TypeError that names the first key that is wrong.
  */
 export function readAttachment(value: unknown): AttachmentRecord {
-  const record = object(value, 'the file');
-  if (record['version'] !== 1)
-    throw new TypeError(`"version" is ${JSON.stringify(record['version'])}, this program knows "1"`);
+  const record = upgrade(object(value, 'the file'));
+  if (record['version'] !== 2)
+    throw new TypeError(`"version" is ${JSON.stringify(record['version'])}, this program knows 1 and 2`);
   for (const key of ['network', 'containerId', 'ifname', 'netns', 'netnsInode', 'createdAt']) text(record, key);
   matching(record, 'key', /^[0-9a-f]{16}$/);
   matching(record, 'state', /^(?:adding|ready)$/);
   if (record['link'] !== undefined) readLink(record['link']);
   if (record['published'] !== undefined) readPublished(record['published']);
-  if (record['walls'] !== undefined) readWalls(record['walls']);
+  if (record['ingressPolicy'] !== undefined) readIngressPolicy(record['ingressPolicy']);
   if (record['shaped'] !== undefined) readShaped(record['shaped']);
   const egress = record['egress'] === undefined ? {} : { egress: readEgress(record['egress']) };
   return { ...(record as unknown as AttachmentRecord), ...egress };
+}
+
+/** Version 1 (drawbridge 0.1.0) called `ingressPolicy` "walls" and `link.enforced` "policed". */
+function upgrade(record: Record<string, unknown>): Record<string, unknown> {
+  if (record['version'] !== 1) return record;
+  const { walls, link, ...rest } = record;
+  const named = walls === undefined ? rest : { ...rest, ingressPolicy: walls };
+  if (link === undefined) return { ...named, version: 2 };
+  const { policed, ...others } = object(link, '"link"');
+  return { ...named, link: policed === undefined ? others : { ...others, enforced: policed }, version: 2 };
 }
 
 const interfaceName = /^[^\s/:"*\\\x00-\x1f\x7f-\uffff]{1,15}$/;
@@ -34,7 +44,7 @@ function readLink(value: unknown): void {
   matching(link, 'hostInterface', interfaceName);
   matching(link, 'mac', hardwareAddress);
   for (const key of ['masquerade', 'macspoofchk']) if (typeof link[key] !== 'boolean') throw wrong(key, link[key]);
-  for (const key of ['snat', 'policed'])
+  for (const key of ['snat', 'enforced'])
     if (link[key] !== undefined && typeof link[key] !== 'boolean') throw wrong(key, link[key]);
   if (!isWhole(link['mtu'], 0, 2 ** 31)) throw wrong('mtu', link['mtu']);
   list(link, 'addresses').forEach(readAddressRecord);
@@ -59,10 +69,10 @@ function readPublished(value: unknown): void {
   readPorts(published);
 }
 
-function readWalls(value: unknown): void {
-  const walls = object(value, '"walls"');
-  matching(walls, 'ingressInterface', interfaceName);
-  matching(walls, 'policy', /^(?:open|same-bridge|isolated)$/);
+function readIngressPolicy(value: unknown): void {
+  const ingressPolicy = object(value, '"ingressPolicy"');
+  matching(ingressPolicy, 'ingressInterface', interfaceName);
+  matching(ingressPolicy, 'policy', /^(?:open|same-bridge|isolated)$/);
 }
 
 function readShaped(value: unknown): void {

@@ -7,7 +7,7 @@ import type { PortMapping } from '../ports/mapping.ts';
  * netns, the prevResult or the conf. Every element that we own in the kernel is a function of the records.
  */
 export interface AttachmentRecord extends AttachmentId {
-  readonly version: 1;
+  readonly version: 2;
   /** First 16 hex digits of the SHA-256 of network, container and ifname: the file's name. */
   readonly key: string;
   /** Path of the network namespace as the runtime gave it. */
@@ -28,7 +28,7 @@ export interface AttachmentRecord extends AttachmentId {
   /** What the drop-in for portmap published, whoever made the interface. */
   readonly published?: PublishedRecord;
   /** What the drop-in for firewall put around the container's bridge. */
-  readonly walls?: WallsRecord;
+  readonly ingressPolicy?: IngressPolicyRecord;
   /** What the drop-in for bandwidth limits. */
   readonly shaped?: ShapedRecord;
 }
@@ -45,7 +45,7 @@ export interface LinkRecord {
   /** Whether published ports are reached from 127.0.0.1 and from the bridge's containers too; absent is true. */
   readonly snat?: boolean;
   /** A policy belongs to this attachment: while none is in force, between the plugins of a chain, it reaches nothing. */
-  readonly policed?: boolean;
+  readonly enforced?: boolean;
   readonly ipam: { readonly type: string; readonly dataDir?: string };
   /** The conf that ADD was given, without prevResult: delegated IPAM is undone with it. */
   readonly conf: Readonly<Record<string, unknown>>;
@@ -69,9 +69,9 @@ export interface PublishedRecord {
 
 /**
  * Who may ask something of the containers on a bridge, as the reference firewall plugin has it. "open": everybody;
- * "same-bridge": not those on other bridges with walls; "isolated": not those on the same bridge either.
+ * "same-bridge": not those on other bridges with ingressPolicy; "isolated": not those on the same bridge either.
  */
-export interface WallsRecord {
+export interface IngressPolicyRecord {
   readonly ingressInterface: string;
   readonly policy: 'open' | 'same-bridge' | 'isolated';
 }

@@ -4,7 +4,7 @@
  *   /run/drawbridge/                        0700; dies at reboot with the kernel objects that it describes
  *     attachments/<key>.json                0600; one attachment (records/record.ts), written whole and renamed
  *     attachments/.<key>.<pid>.<n>          a record that is being written; left by a crash, nobody reads it
- *     ports/ addresses/ shared/             hints that spare a reader all the records (records/hints.ts)
+ *     ports/ addresses/ shared/             index entries that spare a reader all the records (records/index-files.ts)
  */
 import { mkdirSync, opendirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';

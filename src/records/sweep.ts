@@ -1,7 +1,7 @@
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { withLock } from '../host/lock.ts';
 import { runDir, stateDir } from '../host/paths.ts';
-import { sweepHints } from './hints.ts';
+import { sweepIndex } from './index-files.ts';
 import { isMissing } from './store.ts';
 
 /** Milliseconds; no file takes so long to write. */
@@ -9,14 +9,14 @@ const unfinishedAge = 60_000;
 
 /**
  * Removes what killed processes left that does no harm and that no other verb looks for: files that were never
- * finished, and hints without a record. Throws code 11 when the lock of the tables is not to be had.
+ * finished, and index entries without a record. Throws code 11 when the lock of the tables is not to be had.
  */
 export async function sweep(): Promise<void> {
   await withLock('tables', 'sweep', () => {
     for (const folder of ['attachments', 'ports', 'addresses', 'bridges', 'firewall', 'listings'])
       removeUnfinished(`${runDir}/${folder}`);
     removeUnfinished(`${stateDir}/boot`);
-    sweepHints();
+    sweepIndex();
   });
 }
 

@@ -11,7 +11,7 @@ import { policyId } from '../../src/egress/policy-id.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import { sample } from '../records/sample.ts';
 
-function policed(address: string, conf: Record<string, unknown>, createdAt = '2026-01-01'): AttachmentRecord {
+function enforced(address: string, conf: Record<string, unknown>, createdAt = '2026-01-01'): AttachmentRecord {
   const policy = parsePolicy(conf, 'the conf');
   const egress = {
     ingressInterface: 'drawbridge0',
@@ -28,8 +28,8 @@ const allowlist = { mode: 'allowlist', allow: ['api.example.org:443'] };
 describe('namesWork()', () => {
   test('asks the host’s servers where a policy names none', () => {
     const records = [
-      policed('10.88.0.2', allowlist),
-      policed('10.88.0.3', { ...allowlist, dns: { upstream: ['192.0.2.9'] } }),
+      enforced('10.88.0.2', allowlist),
+      enforced('10.88.0.3', { ...allowlist, dns: { upstream: ['192.0.2.9'] } }),
     ];
     const { bySource, refreshed } = namesWork(records, ['192.0.2.53']);
     expect([bySource.get('10.88.0.2')?.upstream, bySource.get('10.88.0.3')?.upstream]).toEqual([
@@ -41,7 +41,7 @@ describe('namesWork()', () => {
 
   test('lists a policy once, however many containers are under it', () => {
     const { refreshed, gateways, forced } = namesWork(
-      [policed('10.88.0.2', allowlist), policed('10.88.0.3', allowlist)],
+      [enforced('10.88.0.2', allowlist), enforced('10.88.0.3', allowlist)],
       [],
     );
     expect([refreshed.length, gateways, forced.map(({ key }) => key)]).toEqual([
@@ -52,19 +52,19 @@ describe('namesWork()', () => {
   });
 
   test('answers every name in the other modes, and forces nobody', () => {
-    const { bySource, refreshed, forced } = namesWork([policed('10.88.0.2', { mode: 'restricted' })], []);
+    const { bySource, refreshed, forced } = namesWork([enforced('10.88.0.2', { mode: 'restricted' })], []);
     expect([bySource.get('10.88.0.2')?.names, refreshed, forced]).toEqual(['any', [], []]);
   });
 
   test('answers nothing under an allowlist without names', () => {
-    const { bySource, forced } = namesWork([policed('10.88.0.2', { mode: 'allowlist', allow: ['8.8.8.8'] })], []);
+    const { bySource, forced } = namesWork([enforced('10.88.0.2', { mode: 'allowlist', allow: ['8.8.8.8'] })], []);
     expect([bySource.get('10.88.0.2')?.names, forced]).toEqual([[], []]);
   });
 
   test('gives an address that was used again the policy of the newer attachment', () => {
     const records = [
-      policed('10.88.0.2', allowlist, '2026-02-02'),
-      policed('10.88.0.2', { mode: 'restricted' }, '2026-01-01'),
+      enforced('10.88.0.2', allowlist, '2026-02-02'),
+      enforced('10.88.0.2', { mode: 'restricted' }, '2026-01-01'),
     ];
     expect(namesWork(records, []).bySource.get('10.88.0.2')?.names).toHaveLength(1);
   });
@@ -78,13 +78,13 @@ describe('namesWork()', () => {
     ['169.254.169.254', { allowLocalNetworks: true }, false],
     ['127.0.0.1', { allowLocalNetworks: true }, false],
   ])('tells %s to a container under %j: %s', (address, conf, isTold) => {
-    const { bySource } = namesWork([policed('10.88.0.2', { ...allowlist, ...conf })], []);
+    const { bySource } = namesWork([enforced('10.88.0.2', { ...allowlist, ...conf })], []);
     expect(bySource.get('10.88.0.2')?.isOpenByAddress?.(address)).toBe(isTold);
   });
 });
 
 describe('noteReport()', () => {
-  const work = namesWork([policed('10.88.0.2', allowlist)], ['192.0.2.53']);
+  const work = namesWork([enforced('10.88.0.2', allowlist)], ['192.0.2.53']);
   const report: QueryReport = {
     source: '10.88.0.2',
     policyId: work.refreshed[0]?.policyId,

@@ -61,14 +61,14 @@ describe('drawbridge learn', () => {
     await remember(host, 'api.example.org', '203.0.113.7');
     const audit = withPolicy({ mode: 'allowlist', preset: ['none'], audit: true });
     const job = await attach(host, audit, 'job');
-    const wishes = [
+    const specs = [
       ['203.0.113.7', 443],
       ['8.8.8.8', 80],
       ['10.7.7.7', 5432],
       ['2001:db8:5::5', 443],
       ['10.90.0.1', 5000],
     ] as const;
-    for (const [address, port] of wishes) {
+    for (const [address, port] of specs) {
       await host.serve(address === '10.90.0.1' ? host : outside, { port, address, reply: 'here' });
       expect(await host.fetch(job, address, port)).toBe('here');
     }
@@ -92,7 +92,7 @@ describe('drawbridge learn', () => {
     expect(stderr).toContain('169.254.169.254:80/tcp stays closed');
     await host.delChain(audit, { container: job });
     const again = await attach(host, withPolicy(json.policy), 'again');
-    for (const [address, port] of wishes)
+    for (const [address, port] of specs)
       expect(await host.fetch(again, address, port), `${address} ${port}`).toBe('here');
     // That, and nothing beside it: other ports, other addresses, other protocols.
     await outside.address('8.8.8.9', '203.0.113.8', '10.7.7.8');

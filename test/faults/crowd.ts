@@ -20,7 +20,7 @@ export const networks: readonly Network[] = [
   { conflist: network('plain', { bridge: 'br1', ipam: hostLocal('10.71.0.0/22') }) },
   { conflist: network('other', { bridge: 'br3', ipam: hostLocal('10.72.0.0/22') }) },
   {
-    conflist: network('policed', {
+    conflist: network('enforced', {
       bridge: 'br2',
       ipam: hostLocal('10.73.0.0/22', 'fd73::/64'),
       egress: { policy: 'changing' },

@@ -120,7 +120,7 @@ describe('hostile input is refused with an error of ours, or is data', () => {
   test('records', { timeout: 120_000 }, () => {
     const policy = parsePolicy({ mode: 'restricted' }, '');
     const full = {
-      ...sample({ link: { ports: [mapping(8080, 80)], policed: true } }),
+      ...sample({ link: { ports: [mapping(8080, 80)], enforced: true } }),
       egress: {
         ingressInterface: 'drawbridge0',
         port: 'veth0',

@@ -7,7 +7,7 @@ import { Session } from 'node:inspector/promises';
 import { styleText } from 'node:util';
 import { readQuery } from '../../src/agent/dns/read-query.ts';
 import { readResponse } from '../../src/agent/dns/read-response.ts';
-import { signsOf } from '../../src/agent/watch/nft-event.ts';
+import { changesOf } from '../../src/agent/watch/nft-event.ts';
 import { CniError } from '../../src/cni/errors.ts';
 import { parseRequest } from '../../src/cni/request.ts';
 import { resultToWire } from '../../src/cni/result.ts';
@@ -79,7 +79,7 @@ const readers: readonly Reader[] = [
   },
   {
     name: 'record',
-    seeds: [text(sample({ link: { ports: [mapping(8080, 80)], policed: true } }))],
+    seeds: [text(sample({ link: { ports: [mapping(8080, 80)], enforced: true } }))],
     read: (input) => {
       const { elements } = desired(readAttachment(JSON.parse(input.toString())));
       for (const { key, value: says = '' } of elements) [key, says].forEach(expectPlain);
@@ -114,7 +114,7 @@ const readers: readonly Reader[] = [
       input
         .toString()
         .split('\n')
-        .forEach((line) => void signsOf(line)),
+        .forEach((line) => void changesOf(line)),
     isRefusal: never,
   },
 ];

@@ -70,7 +70,7 @@ const refused: [file: string, text: string, rule: string][] = [
   ),
   ...['src/host/x.ts', 'src/host/run.ts'].map((file): [string, string, string] => [
     file,
-    `import { planPair } from '../links/pair.ts'; void planPair;`,
+    `import { planVeth } from '../links/veth.ts'; void planVeth;`,
     'no-restricted-imports',
   ]),
   ...['src/plugins/x.ts', 'src/cni/request.ts', 'src/host/x.ts', 'src/records/x.ts'].flatMap(
@@ -103,7 +103,7 @@ const refusedByType: [file: string, text: string, rule: string][] = [
 const accepted: [file: string, text: string][] = [
   ['src/host/run.ts', `import { execa } from 'execa'; void execa;`],
   ['src/host/x.ts', `import { CniError } from '../cni/errors.ts'; void CniError;`],
-  ['src/host/x.ts', `import type { PairPlan } from '../links/pair.ts'; export type { PairPlan };`],
+  ['src/host/x.ts', `import type { VethPlan } from '../links/veth.ts'; export type { VethPlan };`],
   [
     'src/host/x.ts',
     `import { run } from './run.ts'; import { readFileSync } from 'node:fs'; void [run, readFileSync];`,

@@ -1,8 +1,8 @@
 /** Wishes and plans that the tests of links share, and calls of src/host/ inside a private host. */
 import { completeAddresses } from '../../src/links/addresses.ts';
-import { planBridge, type BridgePlan, type BridgeWish } from '../../src/links/bridge.ts';
+import { planBridge, type BridgePlan, type BridgeSpec } from '../../src/links/bridge.ts';
 import type { ExpectedLinks } from '../../src/links/differences.ts';
-import { planPair, type PairPlan, type PairWish } from '../../src/links/pair.ts';
+import { planVeth, type VethPlan, type VethSpec } from '../../src/links/veth.ts';
 import type { Host } from '../helpers/host.ts';
 import type { Call, Outcome } from './driver.ts';
 
@@ -10,7 +10,7 @@ export const ipv4 = ['10.88.0.2/16'];
 export const ipv6 = ['fd00:88::2/64'];
 export const dual = [...ipv4, ...ipv6];
 
-export const bridgeWish: BridgeWish = {
+export const bridgeSpec: BridgeSpec = {
   bridge: 'drawbridge0',
   mtu: 1500,
   promiscMode: false,
@@ -22,7 +22,7 @@ export const bridgeWish: BridgeWish = {
   preserveDefaultVlan: false,
 };
 
-export const pairWish: PairWish = {
+export const vethSpec: VethSpec = {
   bridge: 'drawbridge0',
   hostInterface: 'veth0123456789a',
   netns: '/run/netns/c1',
@@ -43,18 +43,18 @@ export const pairWish: PairWish = {
 
 export interface Attachment {
   readonly bridge: BridgePlan;
-  readonly pair: PairPlan;
+  readonly pair: VethPlan;
   readonly expected: ExpectedLinks;
 }
 
 /** Plans for a container with the given addresses, behind a bridge that is its default gateway. */
-export function attach(addresses: readonly string[], changes: Partial<BridgeWish & PairWish> = {}): Attachment {
+export function attach(addresses: readonly string[], changes: Partial<BridgeSpec & VethSpec> = {}): Attachment {
   const complete = completeAddresses(
     { ips: addresses.map((address) => ({ address })), routes: [] },
     { isGateway: true, isDefaultGateway: true },
   );
-  const bridgeSide = { ...bridgeWish, gateways: complete.gateways, ...changes };
-  const pairSide = { ...pairWish, addresses, routes: complete.kernelRoutes, ...changes };
+  const bridgeSide = { ...bridgeSpec, gateways: complete.gateways, ...changes };
+  const pairSide = { ...vethSpec, addresses, routes: complete.kernelRoutes, ...changes };
   const bridge = planBridge(bridgeSide);
   const { hairpinMode, portIsolation, disableContainerInterface, mac, mtu, netns, ifname, hostInterface } = pairSide;
   const expected = {
@@ -73,7 +73,7 @@ export function attach(addresses: readonly string[], changes: Partial<BridgeWish
     promiscMode: bridgeSide.promiscMode,
     disableContainerInterface,
   };
-  return { bridge, pair: planPair(pairSide), expected };
+  return { bridge, pair: planVeth(pairSide), expected };
 }
 
 /** A further attachment: another namespace, host interface, MAC and addresses. */
@@ -81,7 +81,7 @@ export function numbered(
   n: number,
   netns: string,
   addresses: readonly string[],
-  changes: Partial<BridgeWish & PairWish> = {},
+  changes: Partial<BridgeSpec & VethSpec> = {},
 ): Attachment {
   return attach(addresses, {
     netns,

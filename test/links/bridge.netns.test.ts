@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '../helpers/host.ts';
-import { attach, bridgeWish, call, dual, fail, ipv4, numbered, succeed } from './attachment.ts';
+import { attach, bridgeSpec, call, dual, fail, ipv4, numbered, succeed } from './attachment.ts';
 import { planBridge } from '../../src/links/bridge.ts';
 import { goldens } from './goldens.ts';
 
@@ -24,7 +24,7 @@ describe('prepareBridge()', () => {
 
   test('refuses a name that belongs to something else', async ({ host }) => {
     await host.sh('ip link add drawbridge0 type veth peer name other');
-    expect(await fail(host, 'prepareBridge', planBridge(bridgeWish))).toMatchObject({
+    expect(await fail(host, 'prepareBridge', planBridge(bridgeSpec))).toMatchObject({
       code: 102,
       message: 'Cannot use "drawbridge0" as a bridge: it already exists but is not a bridge',
     });

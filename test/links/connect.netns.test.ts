@@ -61,7 +61,7 @@ describe('connect()', () => {
       host,
       ['connect', bridge, pair],
       ['check', expected],
-      ['removePair', pair.hostInterface],
+      ['removeVeth', pair.hostInterface],
       ['readInterface', bridge.name],
     );
     expect(differences).toEqual([]);
@@ -75,7 +75,7 @@ describe('connect()', () => {
       host,
       ['connect', bridge, pair],
       ['readInterface', bridge.name],
-      ['removePair', pair.hostInterface],
+      ['removeVeth', pair.hostInterface],
       ['readInterface', bridge.name],
     );
     const mac = bridge.create[0]?.split(' ')[5];
@@ -209,13 +209,13 @@ describe('connect()', () => {
     await succeed(host, ['connect', sibling.bridge, sibling.pair], ['connect', earlier.bridge, earlier.pair]);
     expect(await reaches(host, c1.netns, '10.88.0.2')).toBe(true);
     expect(await reaches(host, c1.netns, 'fd00:88::2')).toBe(true);
-    await succeed(host, ['removePair', 'vethtest2'], ['connect', later.bridge, later.pair]);
+    await succeed(host, ['removeVeth', 'vethtest2'], ['connect', later.bridge, later.pair]);
     expect(await reaches(host, c1.netns, '10.88.0.2')).toBe(true);
     expect(await reaches(host, c1.netns, 'fd00:88::2')).toBe(true);
   });
 });
 
-describe('removePair()', () => {
+describe('removeVeth()', () => {
   test('removes both ends by the name of the host one, and is content when they are gone', async ({ host }) => {
     const c1 = await host.container('c1');
     const { bridge, pair } = attach(dual);
@@ -224,8 +224,8 @@ describe('removePair()', () => {
         await succeed(
           host,
           ['connect', bridge, pair],
-          ['removePair', pair.hostInterface],
-          ['removePair', pair.hostInterface],
+          ['removeVeth', pair.hostInterface],
+          ['removeVeth', pair.hostInterface],
         )
       ).slice(1),
     ).toEqual([true, false]);
@@ -237,7 +237,7 @@ describe('removePair()', () => {
     const { bridge, pair } = attach(dual);
     await succeed(host, ['connect', bridge, pair]);
     await c1.remove();
-    await succeed(host, ['removePair', pair.hostInterface]);
+    await succeed(host, ['removeVeth', pair.hostInterface]);
     expect(await host.sh('ip -br link')).not.toContain(pair.hostInterface);
   });
 });

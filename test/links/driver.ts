@@ -8,12 +8,12 @@ import { chooseMtu, prepareBridge } from '../../src/host/bridge.ts';
 import { readAttachment, readInterface, readRoutes, uplinkMtu } from '../../src/host/interfaces.ts';
 import { applyBatch, runIn } from '../../src/host/ip.ts';
 import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
-import { configureContainer, connect, createPair, removePair } from '../../src/host/pair.ts';
+import { configureContainer, connect, createVeth, removeVeth } from '../../src/host/veth.ts';
 import { enableForwarding, writeSysctlsIn } from '../../src/host/sysctl.ts';
 import { conflictingAddresses } from '../../src/links/addresses.ts';
 import { findDifferences, type ExpectedLinks } from '../../src/links/differences.ts';
 import type { BridgePlan } from '../../src/links/bridge.ts';
-import type { PairPlan } from '../../src/links/pair.ts';
+import type { VethPlan } from '../../src/links/veth.ts';
 
 const calls = {
   applyBatch,
@@ -25,13 +25,13 @@ const calls = {
   openNetns,
   readInterface,
   readRoutes,
-  removePair,
+  removeVeth,
   uplinkMtu,
   writeSysctlsIn,
-  connect: (bridge: BridgePlan, pair: PairPlan) => connect(bridge, pair, conflictingAddresses),
-  connectAll: (plans: { bridge: BridgePlan; pair: PairPlan }[]) =>
+  connect: (bridge: BridgePlan, pair: VethPlan) => connect(bridge, pair, conflictingAddresses),
+  connectAll: (plans: { bridge: BridgePlan; pair: VethPlan }[]) =>
     Promise.all(plans.map(({ bridge, pair }) => connect(bridge, pair, conflictingAddresses))),
-  createPair: (bridge: BridgePlan, pair: PairPlan) => createPair(bridge, pair, conflictingAddresses),
+  createVeth: (bridge: BridgePlan, pair: VethPlan) => createVeth(bridge, pair, conflictingAddresses),
   prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge, conflictingAddresses),
   ping: async (netns: string, address: string) => (await runIn(netns, 'ping', ['-c1', '-W1', address])).stderr === '',
   check: async (expected: ExpectedLinks) => findDifferences(expected, await readAttachment(expected)),

@@ -1,11 +1,11 @@
 /** The plans whose text is kept in test/golden/links/. */
 import type { BridgePlan } from '../../src/links/bridge.ts';
-import type { PairPlan } from '../../src/links/pair.ts';
+import type { VethPlan } from '../../src/links/veth.ts';
 import { attach, dual, ipv4, ipv6 } from './attachment.ts';
 
 export interface Plans {
   readonly bridge: BridgePlan;
-  readonly pair: PairPlan;
+  readonly pair: VethPlan;
 }
 
 const routes = [

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { linkLocalAddressOf } from '../../src/links/hardware-address.ts';
 import { planBridge } from '../../src/links/bridge.ts';
-import { planPair } from '../../src/links/pair.ts';
-import { bridgeWish, pairWish } from './attachment.ts';
+import { planVeth } from '../../src/links/veth.ts';
+import { bridgeSpec, vethSpec } from './attachment.ts';
 import { goldens, textOf } from './goldens.ts';
 
 describe('plans', () => {
@@ -11,17 +11,17 @@ describe('plans', () => {
   });
 
   test('planBridge() gives a bridge the same MAC every time', () => {
-    expect(planBridge(bridgeWish).create).toEqual(planBridge({ ...bridgeWish }).create);
+    expect(planBridge(bridgeSpec).create).toEqual(planBridge({ ...bridgeSpec }).create);
   });
 
   test('planBridge() gives bridges of other names other MACs', () => {
-    const macOf = (bridge: string) => planBridge({ ...bridgeWish, bridge }).create[0]?.split(' ')[5];
+    const macOf = (bridge: string) => planBridge({ ...bridgeSpec, bridge }).create[0]?.split(' ')[5];
     expect(macOf('br0')).toMatch(/^02(:[0-9a-f]{2}){5}$/);
     expect(macOf('br0')).not.toBe(macOf('br1'));
   });
 
-  test('planPair() leaves out IPv6 keywords when the kernel has no IPv6', () => {
-    const { host, container } = planPair({ ...pairWish, addresses: ['10.88.0.2/16'], ipv6: false });
+  test('planVeth() leaves out IPv6 keywords when the kernel has no IPv6', () => {
+    const { host, container } = planVeth({ ...vethSpec, addresses: ['10.88.0.2/16'], ipv6: false });
     expect([...host, ...container].join('\n')).not.toContain('addrgenmode');
   });
 
@@ -31,8 +31,8 @@ describe('plans', () => {
     ['ifname', { ifname: 'eth#0' }],
     ['bridge', { bridge: 'br"0' }],
     ['address', { addresses: ['10.0.0.2/16\nlink del dev eth9'] }],
-  ])('planPair() refuses a %s that "ip -batch" would read as syntax: %j', (_, change) => {
-    expect(() => planPair({ ...pairWish, ...change })).toThrow(/^Cannot write ".*" in a command for "ip -batch"/);
+  ])('planVeth() refuses a %s that "ip -batch" would read as syntax: %j', (_, change) => {
+    expect(() => planVeth({ ...vethSpec, ...change })).toThrow(/^Cannot write ".*" in a command for "ip -batch"/);
   });
 
   test('linkLocalAddressOf() derives the address of RFC 4291, appendix A', () => {

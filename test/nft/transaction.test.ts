@@ -38,7 +38,7 @@ describe('changeText()', () => {
       ['add element inet drawbridge published4 { tcp . 80 comment "net eth0 c1" : 10.0.0.2 . 8080 }'],
     ],
     [
-      'renews the time of a timed element on every kernel',
+      'renews the time of a expiring element on every kernel',
       { put: [{ table: 'inet drawbridge', set: 'names4', key: '192.0.2.1', timeout: 59.2 }] },
       [
         'add element inet drawbridge names4 { 192.0.2.1 timeout 60s }',

@@ -9,7 +9,7 @@ import { findListeners } from '../../src/host/listeners.ts';
 import type { Element } from '../../src/nft/element.ts';
 import { findMissing } from '../../src/records/check.ts';
 import { commit, rebuild } from '../../src/records/commit.ts';
-import { sharedByOthers, writeHints } from '../../src/records/hints.ts';
+import { sharedByOthers, writeIndex } from '../../src/records/index-files.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import { listRecords, writeRecord } from '../../src/records/store.ts';
 
@@ -21,13 +21,13 @@ const calls = {
   listRecords: () => listRecords(),
   rebuild: () => rebuild(),
   sharedByOthers: (name: string, key: string) => sharedByOthers(name, key),
-  put: (record: AttachmentRecord, timed: readonly Element[] = []) =>
-    commit({ put: record }, { timed: async () => timed }),
+  put: (record: AttachmentRecord, expiring: readonly Element[] = []) =>
+    commit({ put: record }, { expiring: async () => expiring }),
   drop: (key: string) => commit({ drop: key }),
   /** Records as ADDs have left them, without the tables. */
   fill: (records: readonly AttachmentRecord[]) => {
     for (const record of records) {
-      writeHints(record);
+      writeIndex(record);
       writeRecord(record);
     }
   },

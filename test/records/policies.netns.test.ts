@@ -9,7 +9,7 @@ const fast = { rebuilt: false, warnings: [] };
 const rebuilt = { rebuilt: true, warnings: [] };
 
 /** A record under a policy, with or without a link of ours. */
-function policed(
+function enforced(
   n: number,
   raw: object,
   { linked = true, createdAt = '2026-01-01T00:00:00.000Z' } = {},
@@ -32,9 +32,9 @@ function policed(
 }
 
 const allowlist = { mode: 'allowlist', allow: ['203.0.113.7:443'] };
-const one = policed(1, allowlist);
-const two = policed(2, allowlist);
-const other = policed(3, { mode: 'restricted' });
+const one = enforced(1, allowlist);
+const two = enforced(2, allowlist);
+const other = enforced(3, { mode: 'restricted' });
 
 describe('commit()', () => {
   test('declares the chains of a policy with its first attachment and removes them with its last', async ({ host }) => {
@@ -55,7 +55,7 @@ describe('commit()', () => {
   });
 
   test('moves an attachment to another policy', async ({ host }) => {
-    const moved = policed(1, { mode: 'restricted' });
+    const moved = enforced(1, { mode: 'restricted' });
     expect(await values(host, ['put', one], ['put', numbered(7)], ['put', moved], ['findMissing', moved])).toEqual([
       rebuilt,
       fast,
@@ -81,36 +81,36 @@ describe('commit()', () => {
     expect(await values(host, ['findMissing', one], ['findMissing', other])).toEqual([[], []]);
   });
 
-  test('keeps a bridge policed until its last policed container goes', async ({ host }) => {
+  test('keeps a bridge enforced until its last enforced container goes', async ({ host }) => {
     await values(host, ['put', one], ['put', two], ['put', numbered(7)]);
     await values(host, ['drop', one.key]);
-    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).toContain('"drawbridge0"');
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'enforced'])).toContain('"drawbridge0"');
     await values(host, ['drop', two.key]);
-    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).not.toContain('"drawbridge0"');
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'enforced'])).not.toContain('"drawbridge0"');
   });
 
-  test('keeps a bridge policed for a container whose record cannot be read', async ({ host }) => {
+  test('keeps a bridge enforced for a container whose record cannot be read', async ({ host }) => {
     await values(host, ['put', one], ['put', numbered(7)]);
     await host.sh(`echo broken > /run/drawbridge/attachments/${one.key}.json; nft flush ruleset`);
     expect(await values(host, ['rebuild'])).toEqual([{ rebuilt: true, warnings: [expect.stringContaining(one.key)] }]);
-    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).toContain('"drawbridge0"');
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'enforced'])).toContain('"drawbridge0"');
     expect(await host.run(['nft', 'list', 'map', 'inet', 'drawbridge', 'egress4'])).not.toContain('10.88.0.2');
   });
 
   test('keeps a container shut in whose policy goes before its interface', async ({ host }) => {
     const { egress: _, ...bare } = one;
-    const closed = { ...bare, link: { ...one.link, policed: true } } as AttachmentRecord;
+    const closed = { ...bare, link: { ...one.link, enforced: true } } as AttachmentRecord;
     await values(host, ['put', one], ['put', closed]);
-    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policed'])).toContain('"drawbridge0"');
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'enforced'])).toContain('"drawbridge0"');
     expect(await host.run(['nft', 'list', 'map', 'inet', 'drawbridge', 'egress4'])).not.toContain('10.88.0.2');
     expect(await host.run(['nft', 'list', 'set', 'bridge', 'drawbridge', 'guard_mac'])).not.toContain('veth');
     expect(await values(host, ['put', one], ['findMissing', one])).toEqual([fast, []]);
   });
 
   test('leaves the newer owner of an address in peace when the older one goes late', async ({ host }) => {
-    const older = policed(1, allowlist, { linked: false });
+    const older = enforced(1, allowlist, { linked: false });
     const newer = {
-      ...policed(1, { mode: 'restricted' }, { linked: false, createdAt: '2026-01-02T00:00:00.000Z' }),
+      ...enforced(1, { mode: 'restricted' }, { linked: false, createdAt: '2026-01-02T00:00:00.000Z' }),
       ...renamed,
     };
     await host.run(['ip', 'link', 'add', older.egress?.port ?? '', 'type', 'veth']);

@@ -23,7 +23,7 @@ export function sample({
 }: SampleOptions = {}): AttachmentRecord {
   const key = attachmentKey({ network, containerId, ifname });
   return {
-    version: 1,
+    version: 2,
     key,
     network,
     containerId,

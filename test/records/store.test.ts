@@ -14,11 +14,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   addressHolders,
   portHolders,
-  removeHints,
+  removeIndex,
   sharedByOthers,
-  sweepHints,
-  writeHints,
-} from '../../src/records/hints.ts';
+  sweepIndex,
+  writeIndex,
+} from '../../src/records/index-files.ts';
 import { attachmentKey, hostInterfaceOf } from '../../src/records/key.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import {
@@ -42,7 +42,7 @@ afterEach(() => rmSync(join(run, '..'), { recursive: true }));
 
 function write(...records: AttachmentRecord[]): void {
   for (const record of records) {
-    writeHints(record, undefined, run);
+    writeIndex(record, undefined, run);
     writeRecord(record, run);
   }
 }
@@ -95,8 +95,22 @@ describe('the store', () => {
     expect(hasOtherRecord(one.key, run)).toBe(false);
   });
 
+  test('reads a record of 0.1.0, whose words were others', () => {
+    const record = sample();
+    replaceText(record, (json) => {
+      json['version'] = 1;
+      json['walls'] = { ingressInterface: 'drawbridge0', policy: 'isolated' };
+      json.link['policed'] = true;
+    });
+    const read = readSoundRecord(record.key, run);
+    expect(read?.version).toBe(2);
+    expect(read?.ingressPolicy).toEqual({ ingressInterface: 'drawbridge0', policy: 'isolated' });
+    expect(read?.link?.enforced).toBe(true);
+    expect(read).not.toHaveProperty('walls');
+  });
+
   test.for<[string, (json: Mutable) => unknown, RegExp]>([
-    ['of another version', (json) => void (json['version'] = 2), /"version" is 2/],
+    ['of a later version', (json) => void (json['version'] = 3), /"version" is 3/],
     [
       'under the name of another attachment',
       (json) => void (json['containerId'] = 'c9'),
@@ -190,7 +204,7 @@ describe('hints', () => {
     write(one, two);
     rmSync(join(run, 'attachments', `${two.key}.json`));
     expect(sharedByOthers('bridge-drawbridge0', one.key, run)).toBe(false);
-    sweepHints(run);
+    sweepIndex(run);
     expect(readdirSync(join(run, 'shared/bridge-drawbridge0'))).toEqual([one.key]);
     rmSync(join(run, 'attachments', `${one.key}.json`));
     expect(portHolders(two, two.link!.ports[0]!, run)).toEqual([]);
@@ -214,16 +228,16 @@ describe('hints', () => {
 
   test('go with the record, and leave those of others', () => {
     write(one, two);
-    removeHints(one, undefined, run);
+    removeIndex(one, undefined, run);
     expect(readdirSync(join(run, 'addresses')).toSorted()).toEqual(['10.88.0.3.json', 'fd00:88::3.json']);
     expect(readdirSync(join(run, 'shared/bridge-drawbridge0'))).toEqual([two.key]);
-    removeHints(two, undefined, run);
+    removeIndex(two, undefined, run);
     expect(['ports', 'addresses', 'shared'].flatMap((folder) => readdirSync(join(run, folder)))).toEqual([]);
   });
 
   test('that the next record has too stay', () => {
     write(one);
-    removeHints(one, { ...one, link: { ...one.link!, ports: [] } }, run);
+    removeIndex(one, { ...one, link: { ...one.link!, ports: [] } }, run);
     expect(existsSync(join(run, 'ports/tcp-8080.json'))).toBe(false);
     expect(existsSync(join(run, 'addresses/10.88.0.2.json'))).toBe(true);
   });

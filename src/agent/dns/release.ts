@@ -5,7 +5,7 @@ import { rulesFor, type NamesPolicy } from './names-policy.ts';
 import type { Query } from './read-query.ts';
 import type { ResourceRecord } from './read-response.ts';
 import { extendedErrors, rcodes, recordTypes } from './record-types.ts';
-import { withoutHints } from './service-binding.ts';
+import { withoutIndex } from './service-binding.ts';
 import type { Answer } from './write-message.ts';
 
 /** What upstream said, as the cache keeps it. */
@@ -105,7 +105,7 @@ function stripHints(found: readonly ResourceRecord[], owner: string, { names, au
   if (names === 'any' || audit === true) return [...found];
   return found.flatMap((record) => {
     if (record.type !== recordTypes.HTTPS && record.type !== recordTypes.SVCB) return [record];
-    const rdata = withoutHints(record.rdata, owner, (target) => rulesFor(names, target).length > 0);
+    const rdata = withoutIndex(record.rdata, owner, (target) => rulesFor(names, target).length > 0);
     return rdata === undefined ? [] : [{ ...record, rdata }];
   });
 }

@@ -5,12 +5,12 @@ const mandatoryKey = 0;
 const hintKeys: ReadonlySet<number> = new Set([4, 6]);
 
 /**
- * RDATA of an HTTPS or SVCB record without its address hints, which would send clients to addresses that
+ * RDATA of an HTTPS or SVCB record without its address index entries, which would send clients to addresses that
  * were never opened (RFC 9460, section 7.3); the other parameters stay, `ech` among them. Undefined when
  * the record leads to another name that `isOpen` does not know: clients that are left without such a
  * record go to the name itself. Throws when it is malformed.
  */
-export function withoutHints(rdata: Buffer, owner: string, isOpen: (name: string) => boolean): Buffer | undefined {
+export function withoutIndex(rdata: Buffer, owner: string, isOpen: (name: string) => boolean): Buffer | undefined {
   const { name, end } = readName(rdata, 2);
   const target = name.toLowerCase();
   if (target !== '' && target !== owner && !isOpen(target)) return undefined;

@@ -1,7 +1,7 @@
 import { exchange, parseServerAddress, type Question } from './exchange.ts';
 import type { Response } from './read-response.ts';
 import { rcodes } from './record-types.ts';
-import { Turnstile } from './turnstile.ts';
+import { Semaphore } from './semaphore.ts';
 
 /** No upstream gave an answer that can be passed on. */
 export class UpstreamError extends Error {
@@ -23,14 +23,14 @@ const penalty = 30_000;
 /** Asks upstream servers: one after the other, twice round, those that failed lately last. */
 export class Upstreams {
   readonly #failedAt = new Map<string, number>();
-  readonly #turns: Turnstile;
+  readonly #turns: Semaphore;
   readonly #deadline: number;
   readonly #timeoutPerTry: number;
 
   constructor({ deadline = 4000, timeoutPerTry = 1200, concurrency = 256 }: UpstreamOptions = {}) {
     this.#deadline = deadline;
     this.#timeoutPerTry = timeoutPerTry;
-    this.#turns = new Turnstile(concurrency);
+    this.#turns = new Semaphore(concurrency);
   }
 
   /**

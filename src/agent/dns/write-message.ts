@@ -68,7 +68,7 @@ export function writeRefusal(id: number, rcode: number, question: Buffer): Buffe
 }
 
 /**
- * Writes a query with an id that cannot be guessed, and EDNS without options: who asks is nobody's concern.
+ * Writes a query with an id that cannot be guessed, and EDNS without options: who asks is nobody's resource.
  */
 export function writeQuery(name: string, type: number, { edns }: { edns: boolean }): { id: number; message: Buffer } {
   const id = randomInt(0x10000);

@@ -54,13 +54,13 @@ export class Metrics {
   readonly #repairs = new Counter({
     name: 'drawbridge_repairs_total',
     help: 'Things that were lost and put back',
-    labelNames: ['concern', 'outcome'],
+    labelNames: ['resource', 'outcome'],
     registers: [this.#registry],
   });
   readonly #repairSeconds = new Histogram({
     name: 'drawbridge_repair_seconds',
     help: 'From noticing a loss to having put it back',
-    labelNames: ['concern'],
+    labelNames: ['resource'],
     buckets,
     registers: [this.#registry],
   });
@@ -146,12 +146,12 @@ export class Metrics {
     this.#refreshes.inc({ outcome: problems.length === 0 ? 'answered' : 'problem' });
   }
 
-  repair({ concern, repaired, problem, took }: RepairReport): void {
+  repair({ resource, repaired, problem, took }: RepairReport): void {
     this.#repairs.inc(
-      { concern, outcome: problem === undefined ? 'repaired' : 'failed' },
+      { resource, outcome: problem === undefined ? 'repaired' : 'failed' },
       Math.max(1, repaired.length),
     );
-    if (problem === undefined) this.#repairSeconds.observe({ concern }, took / 1000);
+    if (problem === undefined) this.#repairSeconds.observe({ resource }, took / 1000);
   }
 
   policyChanged(count: number): void {

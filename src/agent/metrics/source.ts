@@ -27,9 +27,9 @@ export function metricsSource({
     openAddresses: () => names.open.length,
     invalidPolicies: () => [...policies.invalid.keys()],
     denials: async () => {
-      const policed = state.records.filter(({ egress }) => egress !== undefined);
-      const counts = await readDenials(policed);
-      return policed.map(({ key, network, containerId, ifname }) => ({
+      const enforced = state.records.filter(({ egress }) => egress !== undefined);
+      const counts = await readDenials(enforced);
+      return enforced.map(({ key, network, containerId, ifname }) => ({
         labels: { network, container: containerId, ifname },
         packets: counts.get(key) ?? 0,
       }));

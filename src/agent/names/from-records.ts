@@ -24,15 +24,15 @@ export interface NamesWork {
  * the others every name is answered.
  */
 export function namesWork(records: readonly AttachmentRecord[], hostServers: readonly string[]): NamesWork {
-  const policed = records
+  const enforced = records
     .toSorted((one, other) => (one.createdAt < other.createdAt ? -1 : 1))
     .flatMap(({ egress }) => (egress === undefined ? [] : [egress]));
-  const byId = new Map(policed.map((egress) => [egress.policyId, egress]));
+  const byId = new Map(enforced.map((egress) => [egress.policyId, egress]));
   const policies = new Map([...byId].map(([id, egress]) => [id, namesPolicy(egress, hostServers)]));
   const opening = [...byId.values()].filter(({ policy }) => opensNames(policy));
   return {
     bySource: new Map(
-      policed.flatMap(({ addresses, policyId }) =>
+      enforced.flatMap(({ addresses, policyId }) =>
         addresses.flatMap((address) => {
           const policy = policies.get(policyId);
           return policy === undefined ? [] : [[address, policy] as const];
@@ -45,8 +45,8 @@ export function namesWork(records: readonly AttachmentRecord[], hostServers: rea
       upstream: policy.dns.upstream,
       refreshIntervalMinutes: policy.refreshIntervalMinutes,
     })),
-    gateways: [...new Set(policed.flatMap(({ gateways }) => gateways))],
-    forced: policed.filter(({ policy }) => takesQueries(policy)).flatMap(forcedElements),
+    gateways: [...new Set(enforced.flatMap(({ gateways }) => gateways))],
+    forced: enforced.filter(({ policy }) => takesQueries(policy)).flatMap(forcedElements),
   };
 }
 

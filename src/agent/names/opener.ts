@@ -100,7 +100,7 @@ export class Opener {
     const now = this.#now();
     const put = this.#longest(elements, now);
     const text =
-      makeWay(put.filter((element) => this.#wasTimed(element))) +
+      makeWay(put.filter((element) => this.#wasExpiring(element))) +
       changeText({ drop: [], undeclare: [], declare: [], assert: [], put });
     let outcome = await this.#commit(text);
     if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
@@ -123,7 +123,7 @@ export class Opener {
     return [...longest.values()];
   }
 
-  #wasTimed(element: Element): boolean {
+  #wasExpiring(element: Element): boolean {
     const known = this.#open.get(elementId(element));
     return element.timeout === undefined && known !== undefined && known.ends !== Infinity;
   }
@@ -135,7 +135,7 @@ export class Opener {
   }
 }
 
-/** A permanent element does not take the place of a timed one. That may have gone by itself: so it is added, and deleted. */
+/** A permanent element does not take the place of a expiring one. That may have gone by itself: so it is added, and deleted. */
 function makeWay(elements: readonly Element[]): string {
   return ['add', 'delete']
     .flatMap((verb) => elements.map(({ table, set, key }) => `${verb} element ${table} ${set} { ${key} }\n`))

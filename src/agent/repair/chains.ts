@@ -4,8 +4,8 @@ import { applyTransaction } from '../../host/nft.ts';
 import type { TableName } from '../../nft/element.ts';
 import { restoredChainsText } from '../../nft/transaction.ts';
 import { describeChain, findChangedChainsOf, type ChangedChain } from '../../records/chains.ts';
-import type { Scope } from '../watch/sign.ts';
-import { chainWord } from '../watch/words.ts';
+import type { Scope } from '../watch/change-event.ts';
+import { chainKey } from '../watch/resource-key.ts';
 import { expectedOf } from './expected.ts';
 import { rebuild, repairTables, type TablesSource } from './tables.ts';
 
@@ -43,7 +43,7 @@ function concernsUs(source: TablesSource, scope: Scope): boolean {
   if (scope === 'all') return true;
   const ids = new Set(expectedOf(records).groups.map(({ id }) => id));
   return [...scope].some((word) => {
-    const id = new RegExp(`^${chainWord('inet', policyChain('([0-9a-z]+)'))}`).exec(word)?.[1];
+    const id = new RegExp(`^${chainKey('inet', policyChain('([0-9a-z]+)'))}`).exec(word)?.[1];
     return id === undefined || ids.has(id);
   });
 }

@@ -5,13 +5,13 @@ import type { RuleGroup } from '../../nft/group.ts';
 import { groupMark } from '../../nft/layout.ts';
 import type { Contents } from '../../nft/transaction.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { elementWord, groupWord } from '../watch/words.ts';
+import { elementKey, groupKey } from '../watch/resource-key.ts';
 
 /** What our tables are to hold for records. */
 export interface Expected extends Contents {
   /** By elementId(). */
-  readonly lasting: ReadonlyMap<string, Element>;
-  /** By the words that events have for them (watch/words.ts). */
+  readonly staticElements: ReadonlyMap<string, Element>;
+  /** By the words that events have for them (watch/resource-key.ts). */
   readonly elementsByWord: ReadonlyMap<string, Element>;
   readonly groupsByWord: ReadonlyMap<string, RuleGroup>;
 }
@@ -36,23 +36,23 @@ export function partOf({ elementsByWord, groupsByWord }: Expected, words: Readon
 
 function workOut(records: readonly AttachmentRecord[]): Expected {
   const claims = records.map(desired);
-  const lasting = resolve(claims);
-  const elements = [...lasting.values()];
+  const staticElements = resolve(claims);
+  const elements = [...staticElements.values()];
   const groups = distinctGroups(claims);
   return {
-    lasting,
+    staticElements,
     elements,
     groups,
     elementsByWord: new Map(
       elements.map((element) => [
-        elementWord(element.table.slice(0, element.table.indexOf(' ')), element.set, element.key),
+        elementKey(element.table.slice(0, element.table.indexOf(' ')), element.set, element.key),
         element,
       ]),
     ),
     // The set that stands for a group is named by a hash of its id.
     groupsByWord: new Map(
       groups.flatMap((group) =>
-        [group.id, groupMark(group.id).slice('group_'.length)].map((id) => [groupWord(id), group] as const),
+        [group.id, groupMark(group.id).slice('group_'.length)].map((id) => [groupKey(id), group] as const),
       ),
     ),
   };

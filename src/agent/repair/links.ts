@@ -8,11 +8,11 @@ import { enableForwarding, hasIpv6, writeSysctls } from '../../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
-import { planPair } from '../../links/pair.ts';
+import { planVeth } from '../../links/veth.ts';
 import { isolatesPort } from '../../plugins/egress-policy/enforce.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
-import type { Scope } from '../watch/sign.ts';
-import { forwardingWord } from '../watch/ip-event.ts';
+import type { Scope } from '../watch/change-event.ts';
+import { forwardingKey } from '../watch/ip-event.ts';
 
 type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
 
@@ -26,7 +26,7 @@ type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
 export async function repairLinks(records: readonly AttachmentRecord[], scope: Scope = 'all'): Promise<string[]> {
   const isNamed = (name: string): boolean => scope === 'all' || scope.has(name);
   const plans = bridgePlans(records).filter(
-    ({ plan: { name, gatewayInterface } }) => isNamed(name) || isNamed(gatewayInterface) || isNamed(forwardingWord),
+    ({ plan: { name, gatewayInterface } }) => isNamed(name) || isNamed(gatewayInterface) || isNamed(forwardingKey),
   );
   const repaired: string[] = [];
   const bridges = new Set<string>();
@@ -129,7 +129,7 @@ export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const conf = record.link === undefined ? undefined : confOf(record.link);
   const isIsolated =
     conf?.portIsolation === true ||
-    record.walls?.policy === 'isolated' ||
+    record.ingressPolicy?.policy === 'isolated' ||
     (record.egress !== undefined && isolatesPort(record.egress.policy));
   const lost = masterOf(port) !== bridge;
   const open = isIsolated && readFlag(port, 'isolated') === '0';
@@ -151,7 +151,7 @@ export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
 }
 
 function vlanLines(link: LinkRecord, conf: LinkConf): readonly string[] {
-  return planPair({ ...conf, ...link, netns: '/', ifname: 'eth0', addresses: [], routes: [], ipv6: hasIpv6() }).vlans;
+  return planVeth({ ...conf, ...link, netns: '/', ifname: 'eth0', addresses: [], routes: [], ipv6: hasIpv6() }).vlans;
 }
 
 const confs = new WeakMap<LinkRecord, LinkConf>();

@@ -1,18 +1,18 @@
-import type { Concern, Scope, Sign } from '../watch/sign.ts';
+import type { Resource, Scope, ChangeEvent } from '../watch/change-event.ts';
 
 /** Looks after one thing: compares what is named of it, puts back, and returns what it put back. */
 export type Repair = (scope: Scope) => Promise<readonly string[]>;
 
 export interface RepairerOptions {
-  readonly repairs: Readonly<Record<Concern, Repair>>;
+  readonly repairs: Readonly<Record<Resource, Repair>>;
   readonly report: (report: RepairReport) => void;
   /** A look found everything in place. */
-  readonly well?: (concern: Concern) => void;
+  readonly well?: (resource: Resource) => void;
 }
 
 /** A look that found something to put back, or failed. */
 export interface RepairReport {
-  readonly concern: Concern;
+  readonly resource: Resource;
   readonly repaired: readonly string[];
   readonly problem?: unknown;
   /** Milliseconds from when the loss was noticed. */
@@ -23,10 +23,16 @@ export interface RepairReport {
  * Milliseconds: a transaction is told line by line, and programs run in rows. Where a table goes, its rules are told of
  * first; by then it is known that they went with it.
  */
-const together: Readonly<Record<Concern, number>> = { tables: 10, timed: 40, chains: 40, links: 10, firewalls: 10 };
+const together: Readonly<Record<Resource, number>> = { tables: 10, expiring: 40, chains: 40, links: 10, firewalls: 10 };
 
 /** Milliseconds between looks: other firewalls are listed whole, and some programs rewrite them every second. */
-const leastPause: Readonly<Record<Concern, number>> = { tables: 50, timed: 50, chains: 200, links: 50, firewalls: 300 };
+const leastPause: Readonly<Record<Resource, number>> = {
+  tables: 50,
+  expiring: 50,
+  chains: 200,
+  links: 50,
+  firewalls: 300,
+};
 
 /** Where somebody undoes what is put back, again and again, each look past this many waits twice as long as the one before. */
 const patience = 3;
@@ -36,7 +42,7 @@ const longestBackOff = 30_000;
 /** Milliseconds: every program that a look runs has a deadline of half a minute at most. */
 const stuckAfter = 120_000;
 
-/** One concern. Times are those of performance.now(). */
+/** One resource. Times are those of performance.now(). */
 class Watch {
   /** When the first change was noticed that has not been looked at. */
   noticed: number | undefined;
@@ -58,22 +64,22 @@ class Watch {
  */
 export class Repairer {
   readonly #options: RepairerOptions;
-  readonly #watches: ReadonlyMap<Concern, Watch>;
+  readonly #watches: ReadonlyMap<Resource, Watch>;
   #isStopped = false;
 
   constructor(options: RepairerOptions) {
     this.#options = options;
-    this.#watches = new Map((Object.keys(options.repairs) as Concern[]).map((concern) => [concern, new Watch()]));
+    this.#watches = new Map((Object.keys(options.repairs) as Resource[]).map((resource) => [resource, new Watch()]));
   }
 
   /** Something changed: looks soon. */
-  notice(signs: readonly Sign[]): void {
-    for (const { concern, of } of signs) {
-      const watch = this.#watchOf(concern);
+  notice(changes: readonly ChangeEvent[]): void {
+    for (const { resource, of } of changes) {
+      const watch = this.#watchOf(resource);
       watch.noticed ??= performance.now();
       if (of === undefined) watch.scope = 'all';
       else if (watch.scope !== 'all') watch.scope.add(of);
-      this.#plan(concern, watch);
+      this.#plan(resource, watch);
     }
   }
 
@@ -81,13 +87,13 @@ export class Repairer {
    * Looks at these now, one after the other, whatever was tried in vain before; settles when that is done. Without a list:
    * at everything.
    */
-  async lookNow(concerns: readonly Concern[] = [...this.#watches.keys()]): Promise<void> {
-    for (const concern of concerns) {
-      const watch = this.#watchOf(concern);
+  async lookNow(resources: readonly Resource[] = [...this.#watches.keys()]): Promise<void> {
+    for (const resource of resources) {
+      const watch = this.#watchOf(resource);
       await watch.working;
       watch.noticed ??= performance.now();
       watch.scope = 'all';
-      await this.#begin(concern, watch);
+      await this.#begin(resource, watch);
     }
   }
 
@@ -104,29 +110,29 @@ export class Repairer {
     await Promise.all([...this.#watches.values()].map(async ({ working }) => working));
   }
 
-  #plan(concern: Concern, watch: Watch): void {
+  #plan(resource: Resource, watch: Watch): void {
     if (watch.working !== undefined || watch.timer !== undefined || watch.noticed === undefined || this.#isStopped)
       return;
-    const pause = Math.min(leastPause[concern] * 2 ** Math.max(0, watch.inARow - patience), longestBackOff);
-    const dueAt = Math.max(watch.noticed + together[concern], watch.lookedAt + pause);
-    watch.timer = setTimeout(() => void this.#begin(concern, watch), Math.max(0, dueAt - performance.now()));
+    const pause = Math.min(leastPause[resource] * 2 ** Math.max(0, watch.inARow - patience), longestBackOff);
+    const dueAt = Math.max(watch.noticed + together[resource], watch.lookedAt + pause);
+    watch.timer = setTimeout(() => void this.#begin(resource, watch), Math.max(0, dueAt - performance.now()));
   }
 
-  async #begin(concern: Concern, watch: Watch): Promise<void> {
+  async #begin(resource: Resource, watch: Watch): Promise<void> {
     if (this.#isStopped) return;
     clearTimeout(watch.timer);
     watch.timer = undefined;
-    watch.working ??= this.#look(concern, watch).finally(() => {
+    watch.working ??= this.#look(resource, watch).finally(() => {
       watch.working = undefined;
-      this.#plan(concern, watch);
+      this.#plan(resource, watch);
     });
     await watch.working;
   }
 
-  async #look(concern: Concern, watch: Watch): Promise<void> {
+  async #look(resource: Resource, watch: Watch): Promise<void> {
     const { repairs, report, well } = this.#options;
     // Those that are inside of the tables: while these are being put back there is nothing to compare.
-    if (concern === 'timed' || concern === 'chains') await this.#watchOf('tables').working;
+    if (resource === 'expiring' || resource === 'chains') await this.#watchOf('tables').working;
     const noticed = watch.noticed ?? performance.now();
     const { scope } = watch;
     watch.noticed = undefined;
@@ -134,24 +140,24 @@ export class Repairer {
     watch.beganAt = performance.now();
     const took = (): number => performance.now() - noticed;
     try {
-      const repaired = await repairs[concern](scope);
+      const repaired = await repairs[resource](scope);
       const isUndone = watch.inARow > 0 && haveCommon(scope, watch.last);
       watch.inARow = repaired.length === 0 ? 0 : isUndone ? watch.inARow + 1 : 1;
       watch.last = scope;
-      if (repaired.length > 0) report({ concern, repaired, took: took() });
-      else well?.(concern);
+      if (repaired.length > 0) report({ resource, repaired, took: took() });
+      else well?.(resource);
     } catch (problem) {
       watch.inARow += 1;
       watch.noticed = performance.now();
       watch.scope = watch.last = 'all';
-      report({ concern, repaired: [], problem, took: took() });
+      report({ resource, repaired: [], problem, took: took() });
     }
     watch.lookedAt = performance.now();
   }
 
-  #watchOf(concern: Concern): Watch {
-    const watch = this.#watches.get(concern);
-    if (watch === undefined) throw new RangeError(`Nobody looks after "${concern}"`);
+  #watchOf(resource: Resource): Watch {
+    const watch = this.#watches.get(resource);
+    if (watch === undefined) throw new RangeError(`Nobody looks after "${resource}"`);
     return watch;
   }
 }

@@ -7,8 +7,8 @@ import { writeTables } from '../../records/in-force.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { BrokenRecord } from '../../records/store.ts';
 import { policyOfSet } from '../policy-of-set.ts';
-import type { Scope } from '../watch/sign.ts';
-import { layoutWord } from '../watch/words.ts';
+import type { Scope } from '../watch/change-event.ts';
+import { layoutKey } from '../watch/resource-key.ts';
 import { expectedOf, partOf } from './expected.ts';
 
 export interface TablesSource {
@@ -16,8 +16,8 @@ export interface TablesSource {
   readonly records: () => readonly AttachmentRecord[];
   /** Files in place of records that cannot be read, as of the last call of `records`. */
   readonly broken: () => readonly BrokenRecord[];
-  /** Timed elements that the agent has in the kernel, of policies that these records still have. */
-  readonly timed: (records: readonly AttachmentRecord[]) => readonly Element[];
+  /** Expiring elements that the agent has in the kernel, of policies that these records still have. */
+  readonly expiring: (records: readonly AttachmentRecord[]) => readonly Element[];
 }
 
 /**
@@ -48,8 +48,8 @@ export async function repairTables(source: TablesSource, scope: Scope = 'all'): 
  */
 export async function rebuild(source: TablesSource): Promise<void> {
   const records = source.records();
-  const { groups, lasting } = expectedOf(records);
-  const kept = source.timed(records);
+  const { groups, staticElements } = expectedOf(records);
+  const kept = source.expiring(records);
   const known = new Set(kept.map(({ set }) => policyOfSet(set)));
   const others = new Map(
     records.flatMap((record) => {
@@ -58,7 +58,7 @@ export async function rebuild(source: TablesSource): Promise<void> {
     }),
   );
   const remembered = await Promise.all([...others.values()].map(async (record) => rememberedElements(record)));
-  await writeTables({ groups, lasting, broken: source.broken(), passing: [...kept, ...remembered.flat()] });
+  await writeTables({ groups, staticElements, broken: source.broken(), passing: [...kept, ...remembered.flat()] });
 }
 
 /** The marks alone, and what the layout lists, tell within milliseconds that a table is gone. */
@@ -67,7 +67,7 @@ async function isInForce(source: TablesSource, scope: Scope): Promise<boolean> {
   if (records.length === 0) return true;
   const expected = expectedOf(records);
   const { elements, groups } = scope === 'all' ? expected : partOf(expected, scope);
-  if (scope !== 'all' && !scope.has(layoutWord) && elements.length === 0 && groups.length === 0) return true;
+  if (scope !== 'all' && !scope.has(layoutKey) && elements.length === 0 && groups.length === 0) return true;
   const { keys: marks } = comparisonTexts([], []);
   const { values, keys } = comparisonTexts(elements, groups);
   for (const text of scope === 'all' ? [marks, keys, values] : [keys, values])

@@ -1,8 +1,8 @@
-import type { Sign } from './sign.ts';
+import type { ChangeEvent } from './change-event.ts';
 
 /** Words for what of the links may be lost, besides the names of interfaces. */
-export const gatesWord = ':gates';
-export const forwardingWord = ':forwarding';
+export const gatesKey = ':gates';
+export const forwardingKey = ':forwarding';
 
 /**
  * What a line of `ip monitor link address rule netconf` gives reason to look at.
@@ -12,12 +12,12 @@ export const forwardingWord = ':forwarding';
  *   Deleted 90:	from all iif drawbridge0 fwmark 0/0x10000 prohibit
  *   inet all forwarding off
  */
-export function linkSignOf(line: string): Sign | undefined {
-  if (/\blost\b/.test(line)) return { concern: 'links' };
-  if (/^(?:Deleted )?\d+:\s+from\b/.test(line)) return { concern: 'links', of: gatesWord };
+export function linkChangeOf(line: string): ChangeEvent | undefined {
+  if (/\blost\b/.test(line)) return { resource: 'links' };
+  if (/^(?:Deleted )?\d+:\s+from\b/.test(line)) return { resource: 'links', of: gatesKey };
   const name = /^(?:Deleted )?(?:\d+:|inet6?) ([^\s:@]+)/.exec(line)?.[1];
   if (name === undefined) return undefined;
-  return { concern: 'links', of: name === 'all' || name === 'default' ? forwardingWord : name };
+  return { resource: 'links', of: name === 'all' || name === 'default' ? forwardingKey : name };
 }
 
 /**
@@ -25,6 +25,6 @@ export function linkSignOf(line: string): Sign | undefined {
  *
  *   deleted filter dev drawbridge0 ingress protocol all pref 90 bpf chain 0 handle 0x1 direct-action …
  */
-export function filterSignOf(line: string): Sign | undefined {
-  return /^deleted (?:filter|qdisc clsact)\b|\blost\b/i.test(line) ? { concern: 'links', of: gatesWord } : undefined;
+export function filterChangeOf(line: string): ChangeEvent | undefined {
+  return /^deleted (?:filter|qdisc clsact)\b|\blost\b/i.test(line) ? { resource: 'links', of: gatesKey } : undefined;
 }

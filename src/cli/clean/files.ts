@@ -6,10 +6,10 @@ import { runDir, stateDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, Known } from './finding.ts';
 
-/** Files that were being written when their writer was killed, hints to records that are gone, notes about bridges that are gone. */
+/** Files that were being written when their writer was killed, index entries to records that are gone, notes about bridges that are gone. */
 export function findFiles({ records, broken }: Known): Finding[] {
   const keys = new Set([...records, ...broken].map(({ key }) => key));
-  return [...drafts(), ...hints(keys), ...bridgeNotes()];
+  return [...drafts(), ...indexEntries(keys), ...bridgeNotes()];
 }
 
 /** What was remembered of names that nobody asked about for days: no orphans, but of no use either. */
@@ -61,7 +61,7 @@ function drafts(): Finding[] {
   }));
 }
 
-function hints(keys: ReadonlySet<string>): Finding[] {
+function indexEntries(keys: ReadonlySet<string>): Finding[] {
   const files = ['ports', 'addresses'].flatMap((folder) =>
     list(`${runDir}/${folder}`)
       .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
@@ -95,7 +95,7 @@ function hints(keys: ReadonlySet<string>): Finding[] {
   ];
 }
 
-/** Under the lock: an ADD writes its hints before its record. */
+/** Under the lock: an ADD writes its index entries before its record. */
 function dropKeys(file: string): boolean {
   const current = currentKeys();
   const left = (readKeys(file) ?? []).filter((key) => current.has(key));

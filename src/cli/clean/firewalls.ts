@@ -36,11 +36,11 @@ export async function findAccepts({ records }: Known): Promise<Finding[]> {
 
 /** Every interface that some attachment may have opened a firewall for. */
 function bridgesOf(records: readonly AttachmentRecord[]): Set<string> {
-  const names = records.flatMap(({ link, egress, published, walls }) => [
+  const names = records.flatMap(({ link, egress, published, ingressPolicy }) => [
     link?.bridge,
     egress?.ingressInterface,
     published?.ingressInterface,
-    walls?.ingressInterface,
+    ingressPolicy?.ingressInterface,
   ]);
   return new Set(names.filter((name) => name !== undefined));
 }

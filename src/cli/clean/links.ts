@@ -1,5 +1,5 @@
 import { showJson } from '../../host/ip.ts';
-import { removePair } from '../../host/pair.ts';
+import { removeVeth } from '../../host/veth.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { allStandingParts, forgetGate, removePart } from '../../records/gates.ts';
 import { listRecords } from '../../records/store.ts';
@@ -31,25 +31,25 @@ export async function findInterfaces({ records }: Known): Promise<Finding[]> {
         why: 'no record says whose it is, and it is on no bridge',
         remove: async () => {
           if (namedBy(listRecords().records)(ifname)) return false;
-          await removePair(ifname);
+          await removeVeth(ifname);
           return true;
         },
       };
     });
 }
 
-/** Routing rules that shut a bridge without rules of ours, for bridges that have no policed container. */
+/** Routing rules that shut a bridge without rules of ours, for bridges that have no enforced container. */
 export async function findGates({ records }: Known): Promise<Finding[]> {
-  const policed = policedInterfaces(records);
+  const enforced = enforcedInterfaces(records);
   const parts = await allStandingParts();
   return parts
-    .filter((part) => !policed.has(part.interface))
+    .filter((part) => !enforced.has(part.interface))
     .map((part) => ({
       kind: 'gate',
       name: `${part.interface} (${part.kind})`,
       why: `no container with a policy is behind "${part.interface}"`,
       remove: async () => {
-        if (policedInterfaces(listRecords().records).has(part.interface)) return false;
+        if (enforcedInterfaces(listRecords().records).has(part.interface)) return false;
         forgetGate(part.interface);
         await removePart(part);
         return true;
@@ -57,11 +57,11 @@ export async function findGates({ records }: Known): Promise<Finding[]> {
     }));
 }
 
-function policedInterfaces(records: readonly AttachmentRecord[]): Set<string> {
+function enforcedInterfaces(records: readonly AttachmentRecord[]): Set<string> {
   return new Set(
     records.flatMap(({ egress, link }) => [
       ...(egress === undefined ? [] : [egress.ingressInterface]),
-      ...(link?.policed === true ? [link.bridge] : []),
+      ...(link?.enforced === true ? [link.bridge] : []),
     ]),
   );
 }

@@ -66,7 +66,7 @@ function attachmentFinding(record: AttachmentRecord): Finding {
 export async function removeRecorded(record: AttachmentRecord): Promise<void> {
   const { network, containerId, ifname, link, egress, key } = record;
   if (link === undefined) {
-    await commit({ drop: key }, { timed: rememberedElements });
+    await commit({ drop: key }, { expiring: rememberedElements });
     if (egress !== undefined) await closeGate(egress.ingressInterface, key);
     return;
   }
@@ -102,7 +102,7 @@ function brokenFinding({ key, file, why }: BrokenRecord): Finding {
     remove: async () => {
       const now = readRecord(key);
       if (now !== undefined && !isBroken(now)) return false;
-      await commit({ drop: key }, { timed: rememberedElements });
+      await commit({ drop: key }, { expiring: rememberedElements });
       return true;
     },
   };

@@ -148,7 +148,7 @@ function checkRules({ attachments }: Survey): Trouble[] {
       found: `rules of ${count(lacking.length, 'container')} are not as their records say; missing for ${shortId(first.record.containerId)}: ${why.slice(lackingRules.length)}`,
       why: 'published ports, masquerading and policies of those containers do not hold; another program may have flushed the rules',
       remedy: 'drawbridge doctor --fix   # writes all rules anew from the records',
-      fix: async () => void (await rebuild({ timed: rememberedElements })),
+      fix: async () => void (await rebuild({ expiring: rememberedElements })),
     },
   ];
 }

@@ -91,7 +91,7 @@ async function probe(netns: string, address: string, { protocol, port }: Asked):
   return stdout.trim();
 }
 
-/** "trace id 4b40a9da inet drawbridge egress_out rule iifname @policed jump egress_out (verdict jump egress_out)". */
+/** "trace id 4b40a9da inet drawbridge egress_out rule iifname @enforced jump egress_out (verdict jump egress_out)". */
 function parseSteps(text: string): Step[] {
   const seen = new Set<string>();
   let start: string | undefined;

@@ -74,19 +74,19 @@ function isItself(address: string, record: AttachmentRecord): boolean {
   );
 }
 
-/** Nothing of ours keeps such a container from anything, except from policed ones. */
+/** Nothing of ours keeps such a container from anything, except from enforced ones. */
 function withoutPolicy(address: string, { siblings }: Surroundings): Verdict {
   const sibling = siblings.find((one) => one.address === address);
   const { isolation, ingress, audit } = sibling?.policy ?? {};
-  const isPolicedSibling = sibling !== undefined && 'mode' in sibling.policy;
-  if (isPolicedSibling && sibling.sameBridge)
+  const isEnforcedSibling = sibling !== undefined && 'mode' in sibling.policy;
+  if (isEnforcedSibling && sibling.sameBridge)
     return {
       verdict: 'deny',
       rule: `isolation "${isolation}"`,
       reason: 'it is a container with a policy on the same bridge, and one without a policy does not reach it',
       theirs: true,
     };
-  if (isPolicedSibling && audit !== true)
+  if (isEnforcedSibling && audit !== true)
     return {
       verdict: 'deny',
       rule: `ingress "${ingress}"`,

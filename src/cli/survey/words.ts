@@ -9,8 +9,8 @@ export function addressesOf({ link, egress, published }: AttachmentRecord): stri
 }
 
 /** The interface through which an attachment's packets enter the host. */
-export function bridgeOf({ link, egress, published, walls }: AttachmentRecord): string | undefined {
-  return link?.bridge ?? egress?.ingressInterface ?? published?.ingressInterface ?? walls?.ingressInterface;
+export function bridgeOf({ link, egress, published, ingressPolicy }: AttachmentRecord): string | undefined {
+  return link?.bridge ?? egress?.ingressInterface ?? published?.ingressInterface ?? ingressPolicy?.ingressInterface;
 }
 
 /** Ports of the host that lead to an attachment, whoever published them. */

@@ -1,4 +1,4 @@
-import { blockerOf, type Packet } from './fate.ts';
+import { blockerOf, type Packet } from './evaluate.ts';
 import type { Listing, Rule } from './listing.ts';
 
 /** What of the host a bridge's containers are to reach; the shape of a policy's rule for ports. */

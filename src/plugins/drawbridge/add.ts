@@ -3,14 +3,14 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result, ResultDns } from '../../cni/result.ts';
 import { chooseMtu } from '../../host/bridge.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
-import { configureContainer, createPair, updateBridge } from '../../host/pair.ts';
+import { configureContainer, createVeth, updateBridge } from '../../host/veth.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
 import { completeAddresses, conflictingAddresses, type CompleteAddresses } from '../../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
-import { planPair, type PairPlan } from '../../links/pair.ts';
+import { planVeth, type VethPlan } from '../../links/veth.ts';
 import { commit, finish } from '../../records/commit.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
@@ -28,7 +28,7 @@ import { removeAttachment } from './remove.ts';
 import { warn, warnOfListeners } from '../warnings.ts';
 
 /**
- * Connects a container: a veth pair between its namespace and the bridge, addresses, routes, masquerading,
+ * Connects a container: a veth veth between its namespace and the bridge, addresses, routes, masquerading,
  * published ports, and its policy when the conf has one. After an error nothing of it is left.
  */
 export async function add(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<Result> {
@@ -49,8 +49,8 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const made = phase('make links', () => makeLinks(plans, { isThere: early !== undefined }));
     const inForce = phase('put rules in force', () => putInForce(ready, { policy, made }));
     // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
-    const after = ready.link.policed === true ? inForce : undefined;
-    const configured = made.then(() => configureContainer(plans.pair, { after }));
+    const after = ready.link.enforced === true ? inForce : undefined;
+    const configured = made.then(() => configureContainer(plans.veth, { after }));
     // All have come to an end before anybody undoes anything.
     await Promise.allSettled([made, inForce, configured]);
     const { bridgeMac } = await made;
@@ -66,11 +66,11 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
 }
 
 async function makeLinks(
-  { bridge, pair }: LinkPlans,
+  { bridge, veth }: LinkPlans,
   { isThere }: { isThere: boolean },
 ): Promise<{ bridgeMac: string }> {
   await whatCanBeStarted();
-  return isThere ? updateBridge(bridge, conflictingAddresses) : createPair(bridge, pair, conflictingAddresses);
+  return isThere ? updateBridge(bridge, conflictingAddresses) : createVeth(bridge, veth, conflictingAddresses);
 }
 
 /** The one plugin that asks for an address by way of the interface that it is for: it has to be there before. */
@@ -78,7 +78,7 @@ function speaksThroughInterface(ipam: InterfaceConf['ipam']): boolean {
   return ipam.kind === 'delegated' && ipam.type === 'dhcp';
 }
 
-/** Makes the pair, without addresses; its MAC cannot be made of one. */
+/** Makes the veth, without addresses; its MAC cannot be made of one. */
 async function makeEarly(
   begun: LinkedRecord,
   conf: InterfaceConf,
@@ -87,7 +87,7 @@ async function makeEarly(
   const mac = begun.link.mac;
   const addresses = { ips: [], routes: [], kernelRoutes: [], gateways: [] };
   const plans = await planLinks(begun, conf, { addresses, mac, policy });
-  await createPair(plans.bridge, plans.pair, conflictingAddresses);
+  await createVeth(plans.bridge, plans.veth, conflictingAddresses);
   return { mac };
 }
 
@@ -96,7 +96,7 @@ type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
 
 interface LinkPlans {
   readonly bridge: BridgePlan;
-  readonly pair: PairPlan;
+  readonly veth: VethPlan;
 }
 
 /** Claims the attachment and its ports. What a killed ADD or a lost DEL left of it goes first. */
@@ -110,7 +110,7 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
       mac: conf.mac ?? hardwareAddressOf(base.key),
       mtu: 0,
       addresses: [],
-      policed: conf.egress !== undefined || expectsPolicy(base.network),
+      enforced: conf.egress !== undefined || expectsPolicy(base.network),
       masquerade: conf.ipMasq,
       macspoofchk: conf.link.macspoofchk,
       ports: conf.ports,
@@ -144,7 +144,7 @@ function macFor({ key, link }: LinkedRecord, { ips }: CompleteAddresses): string
   return hardwareAddressOf(first === undefined ? key : `${link.bridge} ${first.address.split('/', 1)[0] ?? ''}`);
 }
 
-interface Wish {
+interface LinkSpec {
   readonly addresses: CompleteAddresses;
   readonly mac: string;
   readonly policy: PreparedPolicy | undefined;
@@ -155,7 +155,7 @@ interface Wish {
 async function planLinks(
   { netns, ifname, link }: LinkedRecord,
   { link: conf, mac: askedMac }: InterfaceConf,
-  { addresses: { ips, kernelRoutes, gateways }, mac, policy, announces = false }: Wish,
+  { addresses: { ips, kernelRoutes, gateways }, mac, policy, announces = false }: LinkSpec,
 ): Promise<LinkPlans> {
   const mtu = conf.mtu === 0 ? await chooseMtu(conf.bridge) : conf.mtu;
   const common = {
@@ -173,7 +173,7 @@ async function planLinks(
       gateways,
       routeLocalnet: true,
     }),
-    pair: planPair({
+    veth: planVeth({
       ...common,
       hostInterface: link.hostInterface,
       netns,
@@ -193,7 +193,7 @@ async function planLinks(
 
 function readyRecord(
   begun: LinkedRecord,
-  { addresses: { ips }, mac, mtu, policy }: Wish & { mtu: number },
+  { addresses: { ips }, mac, mtu, policy }: LinkSpec & { mtu: number },
 ): LinkedRecord {
   const addresses = ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway }));
   const ready: LinkedRecord = {
@@ -203,14 +203,14 @@ function readyRecord(
     link: { ...begun.link, mac, mtu, addresses },
   };
   if (policy === undefined) return ready;
-  const policed = {
+  const enforced = {
     ingressInterface: ready.link.bridge,
     port: ready.link.hostInterface,
     mac,
     addresses: addresses.map(({ address }) => address.split('/', 1)[0] ?? ''),
     gateways: [...new Set(addresses.flatMap(({ gateway }) => gateway ?? []))],
   };
-  return { ...ready, egress: egressRecord(policed, policy.chosen) };
+  return { ...ready, egress: egressRecord(enforced, policy.chosen) };
 }
 
 /** Rules of ours, then what foreign firewalls need to let the traffic reach them. */
@@ -223,7 +223,7 @@ async function putInForce(
     const names = namesElements(record.egress, await policy.names);
     await enforce({ ...record, egress: record.egress }, names, { isFresh: true, made });
   } else {
-    const { warnings } = await commit({ put: record }, { timed: rememberedElements });
+    const { warnings } = await commit({ put: record }, { expiring: rememberedElements });
     warnings.forEach(warn);
     await openFirewalls(record.link.bridge);
   }

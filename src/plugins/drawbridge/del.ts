@@ -1,7 +1,7 @@
 import { combineErrors } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { isOwnNetns, netnsExists } from '../../host/netns.ts';
-import { removeContainerInterface } from '../../host/pair.ts';
+import { removeContainerInterface } from '../../host/veth.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { removeAttachment } from './remove.ts';

@@ -1,7 +1,7 @@
 import type { AttachmentId, Request } from '../../cni/request.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { netnsExists } from '../../host/netns.ts';
-import { removePair, takeDown } from '../../host/pair.ts';
+import { removeVeth, takeDown } from '../../host/veth.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
@@ -26,8 +26,8 @@ export async function removeAttachment(
   const key = attachmentKey(attachment);
   const { link, state } = 'link' in attachment ? attachment : {};
   const ifb = 'shaped' in attachment ? attachment.shaped?.ifb : undefined;
-  // Links and rules go side by side: of a policed container that still runs, the rules must not go first.
-  if ('netns' in attachment && link?.policed === true && netnsExists(attachment.netns))
+  // Links and rules go side by side: of a enforced container that still runs, the rules must not go first.
+  if ('netns' in attachment && link?.enforced === true && netnsExists(attachment.netns))
     await takeDown(link.hostInterface).catch(() => undefined);
   // A program of somebody else's, which may take its time: not while we hold a lock.
   const delegated = isDelegated(request, attachment)
@@ -38,7 +38,7 @@ export async function removeAttachment(
     const errors = await attempt([
       // Opened when the record is ready, not before: an ADD that nft failed can be undone without nft.
       () => (link === undefined || state === 'adding' ? undefined : closeFirewalls(link.bridge, key)),
-      () => (link?.policed === true ? closeGate(link.bridge, key) : undefined),
+      () => (link?.enforced === true ? closeGate(link.bridge, key) : undefined),
       () => (delegated === undefined ? releaseAddresses(request, attachment) : undefined),
     ]);
     errors.push(...(delegated ?? []));
@@ -49,8 +49,8 @@ export async function removeAttachment(
   // The kernel takes 20 ms for a pair, in which it waits for readers on all processors, and has us wait: nft comes first.
   const links = whatCanBeStarted().then(() =>
     attempt([
-      () => removePair(link?.hostInterface ?? hostInterfaceOf(key)),
-      () => (ifb === undefined ? undefined : removePair(ifb)),
+      () => removeVeth(link?.hostInterface ?? hostInterfaceOf(key)),
+      () => (ifb === undefined ? undefined : removeVeth(ifb)),
     ]),
   );
   const errors = await dropped;
@@ -77,7 +77,7 @@ async function dropRecord(key: string, release: () => Promise<void>): Promise<un
   };
   const outcomes = await attempt([
     async () => {
-      const { warnings } = await commit({ drop: key }, { timed: rememberedElements, release: once });
+      const { warnings } = await commit({ drop: key }, { expiring: rememberedElements, release: once });
       warnings.forEach(warn);
     },
   ]);

@@ -12,7 +12,7 @@ import { closeFirewalls, openFirewalls } from '../firewalls.ts';
 import { warn } from '../warnings.ts';
 
 /** The part of an attachment's record that is a chained drop-in's own. */
-export type Section = 'published' | 'walls' | 'shaped';
+export type Section = 'published' | 'ingressPolicy' | 'shaped';
 
 /** Those that have rules, and so need a way through foreign firewalls. */
 type RuledSection = Exclude<Section, 'shaped'>;
@@ -56,7 +56,7 @@ export async function writeSection<S extends Section>(
   value: NonNullable<AttachmentRecord[S]>,
 ): Promise<AttachmentRecord> {
   const next: AttachmentRecord = { ...record, state: 'ready', [section]: value };
-  const { warnings } = await commit({ put: next }, { timed: rememberedElements });
+  const { warnings } = await commit({ put: next }, { expiring: rememberedElements });
   warnings.forEach(warn);
   return next;
 }
@@ -65,8 +65,10 @@ export async function writeSection<S extends Section>(
 export async function takeOut(record: AttachmentRecord, section: Section): Promise<void> {
   const rest: AttachmentRecord = { ...record };
   delete (rest as { -readonly [Key in Section]?: AttachmentRecord[Key] })[section];
-  const isEmpty = [rest.link, rest.egress, rest.published, rest.walls, rest.shaped].every((part) => part === undefined);
-  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, { timed: rememberedElements });
+  const isEmpty = [rest.link, rest.egress, rest.published, rest.ingressPolicy, rest.shaped].every(
+    (part) => part === undefined,
+  );
+  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, { expiring: rememberedElements });
   warnings.forEach(warn);
 }
 

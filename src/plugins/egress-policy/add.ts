@@ -9,7 +9,7 @@ import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { warn } from '../warnings.ts';
-import { closeGate, enforce, type PolicedRecord } from './enforce.ts';
+import { closeGate, enforce, type EnforcedRecord } from './enforce.ts';
 import { findInterface } from './interface.ts';
 import { namesElements, rememberedElements } from './names.ts';
 import { choosePolicy, egressRecord } from './policy.ts';
@@ -26,9 +26,9 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   refuseSecondPolicy(previous, egress);
   const names = await openNames(chosen.policy);
   names.flatMap(({ problems }) => problems).forEach(warn);
-  const record: PolicedRecord = {
+  const record: EnforcedRecord = {
     ...(previous ?? beginRecord(request)),
-    ...policedLink(previous),
+    ...enforcedLink(previous),
     state: 'ready',
     egress,
   };
@@ -64,14 +64,15 @@ function refuseSecondPolicy(previous: AttachmentRecord | undefined, { ingressInt
 }
 
 /** Makes things as they were before a policy failed to come in force. */
-async function undo({ key, egress }: PolicedRecord, previous: AttachmentRecord | undefined): Promise<void> {
-  await commit(previous === undefined ? { drop: key } : { put: previous }, { timed: rememberedElements });
-  if (previous?.egress === undefined && previous?.link?.policed !== true) await closeGate(egress.ingressInterface, key);
+async function undo({ key, egress }: EnforcedRecord, previous: AttachmentRecord | undefined): Promise<void> {
+  await commit(previous === undefined ? { drop: key } : { put: previous }, { expiring: rememberedElements });
+  if (previous?.egress === undefined && previous?.link?.enforced !== true)
+    await closeGate(egress.ingressInterface, key);
 }
 
 /** From now on the interface that we made ourselves reaches nothing whenever its policy is not in force. */
-function policedLink(previous: AttachmentRecord | undefined): Pick<AttachmentRecord, 'link'> {
-  return previous?.link === undefined ? {} : { link: { ...previous.link, policed: true } };
+function enforcedLink(previous: AttachmentRecord | undefined): Pick<AttachmentRecord, 'link'> {
+  return previous?.link === undefined ? {} : { link: { ...previous.link, enforced: true } };
 }
 
 /** The record of this very attachment; one of an earlier namespace is a leftover. */

@@ -9,7 +9,7 @@ import { findUnguarded } from './enforce.ts';
 import { findInterface } from './interface.ts';
 
 /**
- * Compares what is in the kernel with what the attachment's policy compiles to, and the policed addresses with those
+ * Compares what is in the kernel with what the attachment's policy compiles to, and the enforced addresses with those
  * that the container has by prevResult. Throws code 3 when there is no policy on record, 104 when it is not in force.
  */
 export async function check(request: AttachmentRequest): Promise<void> {
@@ -29,9 +29,9 @@ export async function check(request: AttachmentRequest): Promise<void> {
     findUnguarded({ ...record, egress }),
     checkFirewalls(egress.ingressInterface),
   ]);
-  const unpoliced = found.addresses.filter((address) => !egress.addresses.includes(address));
+  const unenforced = found.addresses.filter((address) => !egress.addresses.includes(address));
   const differences = [
-    ...unpoliced.map((address) => `the address ${address} of the container has no policy`),
+    ...unenforced.map((address) => `the address ${address} of the container has no policy`),
     ...missing.map((what) => `missing in nftables: ${what}`),
     ...unguarded,
     ...firewalls,

@@ -1,11 +1,11 @@
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { attachmentKey } from '../../records/key.ts';
 import { readSoundRecord } from '../../records/store.ts';
-import { isPoliced } from './enforce.ts';
+import { isEnforced } from './enforce.ts';
 import { removePolicy } from './remove.ts';
 
 /** Removes the policy of an attachment, by its record alone; without one there is nothing to remove. */
 export async function del(request: AttachmentRequest): Promise<void> {
   const record = readSoundRecord(attachmentKey(request.id));
-  if (isPoliced(record)) await removePolicy(record);
+  if (isEnforced(record)) await removePolicy(record);
 }

@@ -2,21 +2,21 @@ import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { isPortIsolated } from '../../host/interfaces.ts';
 import { applyBatch, showJson } from '../../host/ip.ts';
 import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
-import { policedUse } from '../../egress/elements.ts';
+import { enforcedUse } from '../../egress/elements.ts';
 import { gateSelector, planPortIsolation } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
 import { gatedInterface, isGateNoted, openGate, removeGate } from '../../records/gates.ts';
-import { sharedByOthers } from '../../records/hints.ts';
+import { sharedByOthers } from '../../records/index-files.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { openFirewalls } from '../firewalls.ts';
 import { warn } from '../warnings.ts';
 import { rememberedElements } from './names.ts';
 
 /** A record that has a policy. */
-export type PolicedRecord = AttachmentRecord & { readonly egress: EgressRecord };
+export type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
 
 export interface EnforceOptions {
   /** The interface is being made in the same breath: its port is isolated already, and nothing was sent through it. */
@@ -31,14 +31,14 @@ export interface EnforceOptions {
  * before it had a policy, have to qualify again.
  */
 export async function enforce(
-  record: PolicedRecord,
+  record: EnforcedRecord,
   names: readonly Element[],
   { isFresh = false, made = Promise.resolve() }: EnforceOptions = {},
 ): Promise<void> {
   const { egress } = record;
-  const timed = async (other: AttachmentRecord): Promise<readonly Element[]> =>
+  const expiring = async (other: AttachmentRecord): Promise<readonly Element[]> =>
     other.key === record.key ? names : rememberedElements(other);
-  const inForce = commit({ put: record }, { timed });
+  const inForce = commit({ put: record }, { expiring });
   const steps = await Promise.allSettled([
     inForce.then(({ warnings }) => warnings.forEach(warn)),
     // A flow that began before the rules did has to be forgotten after they hold.
@@ -68,7 +68,7 @@ export async function disableIpv6(netns: string): Promise<void> {
 const together = 16;
 
 /** Brings in line with changed policies what is not a rule of ours: the ports, IPv6 inside, foreign firewalls. */
-export async function alignWithPolicies(records: readonly PolicedRecord[]): Promise<void> {
+export async function alignWithPolicies(records: readonly EnforcedRecord[]): Promise<void> {
   const openings = new Map(
     records.map(({ egress: { ingressInterface, policy } }) => {
       const options = firewallOptions(policy);
@@ -84,7 +84,7 @@ export async function alignWithPolicies(records: readonly PolicedRecord[]): Prom
 }
 
 /** All at once; one by one where a port that left stopped the others. */
-async function alignPorts(records: readonly PolicedRecord[]): Promise<void> {
+async function alignPorts(records: readonly EnforcedRecord[]): Promise<void> {
   const steps = records.flatMap((record) => {
     const { port, policy } = record.egress;
     // The interface plugin has a key of its own for it, which no policy takes back.
@@ -102,7 +102,7 @@ async function alignPorts(records: readonly PolicedRecord[]): Promise<void> {
 }
 
 /** A container that left meanwhile takes its interface along. */
-async function unlessGone(record: PolicedRecord, step: Promise<void>): Promise<void> {
+async function unlessGone(record: EnforcedRecord, step: Promise<void>): Promise<void> {
   await step.catch((error: unknown) => {
     if (isAlive(record)) throw error;
   });
@@ -117,7 +117,7 @@ export function isolatesPort({ isolation, audit }: Policy): boolean {
   return isolation === 'container' && !audit;
 }
 
-export function isPoliced(record: AttachmentRecord | undefined): record is PolicedRecord {
+export function isEnforced(record: AttachmentRecord | undefined): record is EnforcedRecord {
   return record?.egress !== undefined;
 }
 
@@ -127,7 +127,7 @@ export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Par
   return { hostPorts: hostAccess === 'all' ? [{ protocol: 'any' }] : hostPorts, ingress };
 }
 
-/** Takes the gate out with the last policed container behind an interface. To be called under the lock of the tables. */
+/** Takes the gate out with the last enforced container behind an interface. To be called under the lock of the tables. */
 export async function closeGate(ingressInterface: string, key: string): Promise<void> {
   if (isNeeded(ingressInterface, key)) return;
   const isNoted = isGateNoted(ingressInterface);
@@ -138,7 +138,7 @@ export async function closeGate(ingressInterface: string, key: string): Promise<
 }
 
 /** Sentences about what of {@link enforce} beside the rules is not there; empty when all is. */
-export async function findUnguarded({ egress: { ingressInterface, port, policy } }: PolicedRecord): Promise<string[]> {
+export async function findUnguarded({ egress: { ingressInterface, port, policy } }: EnforcedRecord): Promise<string[]> {
   const families = hasIpv6() ? ([4, 6] as const) : ([4] as const);
   const gates = await Promise.all(
     families.map(async (family) => {
@@ -152,9 +152,9 @@ export async function findUnguarded({ egress: { ingressInterface, port, policy }
   return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
 }
 
-/** Whether another container is policed behind the interface. */
+/** Whether another container is enforced behind the interface. */
 function isNeeded(ingressInterface: string, key: string): boolean {
-  return sharedByOthers(policedUse(ingressInterface), key);
+  return sharedByOthers(enforcedUse(ingressInterface), key);
 }
 
 /**

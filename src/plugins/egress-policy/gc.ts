@@ -2,7 +2,7 @@ import { combineErrors } from '../../cni/errors.ts';
 import type { GcRequest } from '../../cni/request.ts';
 import { isAlive } from '../../records/alive.ts';
 import { listRecords } from '../../records/store.ts';
-import { isPoliced } from './enforce.ts';
+import { isEnforced } from './enforce.ts';
 import { removePolicy } from './remove.ts';
 
 /**
@@ -12,7 +12,7 @@ import { removePolicy } from './remove.ts';
 export async function gc({ validAttachments: valid, config }: GcRequest): Promise<void> {
   const errors: unknown[] = [];
   for (const record of listRecords().records.filter(({ network }) => network === config.name)) {
-    if (!isPoliced(record)) continue;
+    if (!isEnforced(record)) continue;
     const isValid =
       valid.kind === 'list'
         ? valid.attachments.some((one) => one.containerId === record.containerId && one.ifname === record.ifname)

@@ -16,7 +16,7 @@ export interface Seeker {
 const policySeeker: Seeker = { name: 'egress-policy', verb: 'police', subject: 'A policy' };
 
 /** The container's interface as the host sees it: what a policy is tied to. */
-export interface PolicedInterface {
+export interface EnforcedInterface {
   /** Through which the container's packets enter the host: the bridge, or a lone veth (ptp). */
   readonly ingressInterface: string;
   /** The container's port on that bridge; absent when there is no bridge. */
@@ -39,7 +39,7 @@ export async function findInterface(
   request: AttachmentRequest,
   link: LinkRecord | undefined,
   seeker = policySeeker,
-): Promise<PolicedInterface> {
+): Promise<EnforcedInterface> {
   const { verb, subject } = seeker;
   const { netns, id } = request;
   const prevResult = requireResult(request, seeker);
@@ -109,7 +109,7 @@ async function findHostEnd(
   { netns, id }: AttachmentRequest,
   { interfaces }: Result,
   { verb }: Seeker,
-): Promise<Pick<PolicedInterface, 'ingressInterface' | 'port' | 'mac'>> {
+): Promise<Pick<EnforcedInterface, 'ingressInterface' | 'port' | 'mac'>> {
   const [inside] = (await showJson(['-details', 'link', 'show', 'dev', id.ifname], { netns })) as ShownLink[];
   const { ifindex, link_index: peer, address: mac } = inside ?? {};
   if (!isPairEnd(inside) || ifindex === undefined || peer === undefined || mac === undefined) {

@@ -5,7 +5,7 @@ import { recallName } from '../../egress/names-store.ts';
 import type { Element } from '../../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 
-/** What the names of a policy open, as timed elements that all containers under the policy share. */
+/** What the names of a policy open, as expiring elements that all containers under the policy share. */
 export function namesElements(
   { policy, policyId }: EgressRecord,
   opened: readonly Pick<OpenName, 'name' | 'addresses'>[],

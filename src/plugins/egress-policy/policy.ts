@@ -6,7 +6,7 @@ import { policyFor, type ChosenPolicy } from '../../egress/load-policy.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { EgressRecord } from '../../records/record.ts';
 import { warn } from '../warnings.ts';
-import type { PolicedInterface } from './interface.ts';
+import type { EnforcedInterface } from './interface.ts';
 
 /** The policy that holds for a container: the network's, or the one that the container chose among the selectable. */
 export async function choosePolicy(conf: EgressConf, { config, args }: AttachmentRequest): Promise<ChosenPolicy> {
@@ -19,7 +19,7 @@ export async function choosePolicy(conf: EgressConf, { config, args }: Attachmen
   return chosen;
 }
 
-/** What the record says of a policed interface. */
-export function egressRecord(found: PolicedInterface, { policy, policyName }: ChosenPolicy): EgressRecord {
+/** What the record says of a enforced interface. */
+export function egressRecord(found: EnforcedInterface, { policy, policyName }: ChosenPolicy): EgressRecord {
   return { ...found, policy, policyId: policyId(policy), ...(policyName === undefined ? {} : { policyName }) };
 }

@@ -5,10 +5,10 @@ import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { requalifyElements } from '../../egress/requalify.ts';
 import type { Element } from '../../nft/element.ts';
-import { commitAll, putTimed } from '../../records/commit-all.ts';
+import { commitAll, putExpiring } from '../../records/commit-all.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type Listed } from '../../records/store.ts';
-import { alignWithPolicies, isPoliced, type PolicedRecord } from './enforce.ts';
+import { alignWithPolicies, isEnforced, type EnforcedRecord } from './enforce.ts';
 import { namesElements, rememberedElements } from './names.ts';
 import { canForgetFlows, forgetDeniedFlows } from './revoke.ts';
 
@@ -21,7 +21,7 @@ export interface RefreshOptions {
   readonly list?: () => Listed;
   /** What names have open without asking a resolver; for who has it in memory. */
   readonly remembered?: (record: AttachmentRecord) => Promise<readonly Element[]>;
-  /** Further timed elements to put when the tables are written anew, by the records as they are then. */
+  /** Further expiring elements to put when the tables are written anew, by the records as they are then. */
   readonly also?: (records: readonly AttachmentRecord[]) => readonly Element[];
 }
 
@@ -55,18 +55,18 @@ export async function refresh({
   remembered = rememberedElements,
   also,
 }: RefreshOptions = {}): Promise<RefreshReport> {
-  const policed = list()
-    .records.filter(isPoliced)
+  const enforced = list()
+    .records.filter(isEnforced)
     .filter(({ state }) => state === 'ready');
-  const { changed, problems, invalid } = await reread(policed);
+  const { changed, problems, invalid } = await reread(enforced);
   const byKey = new Map(changed.map((record) => [record.key, record]));
-  const current = policed.map((record) => byKey.get(record.key) ?? record);
+  const current = enforced.map((record) => byKey.get(record.key) ?? record);
   const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
   const elementsOf = (record: AttachmentRecord): readonly Element[] =>
-    isPoliced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
+    isEnforced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
   const recalled = new Set<string>();
-  const timed = async (record: AttachmentRecord): Promise<readonly Element[]> => {
-    if (resolve || !isPoliced(record)) return elementsOf(record);
+  const expiring = async (record: AttachmentRecord): Promise<readonly Element[]> => {
+    if (resolve || !isEnforced(record)) return elementsOf(record);
     // Containers under one policy share what its names open.
     const { policyId: id } = record.egress;
     if (recalled.has(id)) return [];
@@ -76,12 +76,12 @@ export async function refresh({
   const all = [...names.values()].flat();
   const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)], invalid };
   if (changed.length === 0) {
-    await putTimed(current.flatMap(elementsOf), timed);
+    await putExpiring(current.flatMap(elementsOf), expiring);
     return { ...report, changed: [], ended: 0 };
   }
   // Where nothing can end what is denied, those connections are judged packet by packet for as long as they last.
   const again = changed.flatMap((record) => (canForgetFlows() ? requalifyElements(record) : requalifyForEver(record)));
-  await commitAll(changed, { timed, list, also: [...again, ...(also?.(current) ?? [])] });
+  await commitAll(changed, { expiring, list, also: [...again, ...(also?.(current) ?? [])] });
   await alignWithPolicies(changed);
   const ended = await forgetDeniedFlows(changed, list().records);
   return {
@@ -102,12 +102,12 @@ function requalifyForEver(record: AttachmentRecord): Element[] {
 
 /** Records whose named policy says something else than it did, with what it says now. */
 async function reread(
-  policed: readonly PolicedRecord[],
-): Promise<{ changed: PolicedRecord[]; problems: string[]; invalid: string[] }> {
+  enforced: readonly EnforcedRecord[],
+): Promise<{ changed: EnforcedRecord[]; problems: string[]; invalid: string[] }> {
   const problems: string[] = [];
   const invalid: string[] = [];
   const policies = new Map<string, { readonly policy: Policy; readonly policyId: string; readonly text: string }>();
-  for (const name of new Set(policed.flatMap(({ egress }) => egress.policyName ?? []))) {
+  for (const name of new Set(enforced.flatMap(({ egress }) => egress.policyName ?? []))) {
     try {
       const policy = await loadPolicy(name);
       policies.set(name, { policy, policyId: policyId(policy), text: JSON.stringify(policy) });
@@ -117,7 +117,7 @@ async function reread(
       invalid.push(name);
     }
   }
-  const changed = policed.flatMap((record) => {
+  const changed = enforced.flatMap((record) => {
     const now = policies.get(record.egress.policyName ?? '');
     if (now === undefined || now.text === textOf(record.egress.policy)) return [];
     return [{ ...record, egress: { ...record.egress, policy: now.policy, policyId: now.policyId } }];
@@ -136,7 +136,7 @@ function textOf(policy: Policy): string {
 
 /** Names of each distinct policy, by its id. */
 async function resolveAll(
-  records: readonly PolicedRecord[],
+  records: readonly EnforcedRecord[],
   force: boolean,
 ): Promise<Map<string, readonly OpenName[]>> {
   const policies = new Map(records.map(({ egress }) => [egress.policyId, egress.policy]));

@@ -4,7 +4,7 @@ import { recallName } from '../../egress/names-store.ts';
 import { deleteArguments, listArguments, parseFlows, type Flow } from '../../egress/requalify.ts';
 import { CommandError, findProgram, run } from '../../host/run.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import type { PolicedRecord } from './enforce.ts';
+import type { EnforcedRecord } from './enforce.ts';
 import { readHostAddresses, surroundingsOf } from './surroundings.ts';
 
 /** Whether connections can be ended one by one; without the program they can only be judged packet by packet. */
@@ -17,17 +17,17 @@ export function canForgetFlows(): boolean {
  * allows go on undisturbed. Returns how many were ended.
  */
 export async function forgetDeniedFlows(
-  policed: readonly PolicedRecord[],
+  enforced: readonly EnforcedRecord[],
   records: readonly AttachmentRecord[],
 ): Promise<number> {
   if (!canForgetFlows()) return 0;
   const hostAddresses = await readHostAddresses();
   const bySource = Map.groupBy(
-    await listBegunBy(policed.flatMap(({ egress }) => egress.addresses)),
+    await listBegunBy(enforced.flatMap(({ egress }) => egress.addresses)),
     ({ source }) => source,
   );
   let ended = 0;
-  for (const record of policed) {
+  for (const record of enforced) {
     const flows = record.egress.addresses.flatMap((address) => bySource.get(address) ?? []);
     if (flows.length === 0) continue;
     const surroundings = surroundingsOf(record, records, hostAddresses);
@@ -85,7 +85,7 @@ function destinationOf(
   };
 }
 
-async function namesByAddress({ egress: { policy } }: PolicedRecord): Promise<Map<string, string[]>> {
+async function namesByAddress({ egress: { policy } }: EnforcedRecord): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   for (const name of new Set(policy.names.map((rule) => rule.name))) {
     const known = await recallName(name, policy.dns.upstream);

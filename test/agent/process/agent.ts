@@ -16,7 +16,7 @@ export interface Agent {
 export interface LogLine {
   readonly level: string;
   readonly msg: string;
-  readonly concern?: string;
+  readonly resource?: string;
   readonly repaired?: readonly string[];
   readonly problem?: string;
   readonly ms?: number;

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { filterSignOf, linkSignOf } from '../../../src/agent/watch/ip-event.ts';
-import { signsOf } from '../../../src/agent/watch/nft-event.ts';
+import { filterChangeOf, linkChangeOf } from '../../../src/agent/watch/ip-event.ts';
+import { changesOf } from '../../../src/agent/watch/nft-event.ts';
 
 test.each([
-  ['delete table inet drawbridge', [['tables'], ['timed']]],
-  ['add table inet drawbridge', [['timed']]],
+  ['delete table inet drawbridge', [['tables'], ['expiring']]],
+  ['add table inet drawbridge', [['expiring']]],
   [
     'delete element inet drawbridge egress4 { "drawbridge0" . 10.88.0.2 : goto policy_ab12 }',
     [['tables', 'element inet egress4 "drawbridge0" . 10.88.0.2']],
@@ -31,9 +31,9 @@ test.each([
   ['insert rule ip filter FORWARD iifname "lo" counter packets 0 bytes 0 accept', [['firewalls']]],
   ['delete table inet firewalld', [['firewalls']]],
   ['add chain ip filter FORWARD { type filter hook forward priority filter; policy drop; }', [['firewalls']]],
-  ['# ERROR: We lost some netlink events!', [['tables'], ['timed'], ['chains'], ['firewalls']]],
-])('signsOf() of "%s" are what may be lost', (line, signs) => {
-  expect(signsOf(line).map(({ concern, of }) => (of === undefined ? [concern] : [concern, of]))).toEqual(signs);
+  ['# ERROR: We lost some netlink events!', [['tables'], ['expiring'], ['chains'], ['firewalls']]],
+])('changesOf() of "%s" are what may be lost', (line, changes) => {
+  expect(changesOf(line).map(({ resource, of }) => (of === undefined ? [resource] : [resource, of]))).toEqual(changes);
 });
 
 test.each([
@@ -45,8 +45,8 @@ test.each([
   'add element inet fail2ban banned { 192.0.2.1 }',
   '# new generation 7 by process 1164 (nft)',
   '',
-])('signsOf() of "%s" are none: that is everyday work', (line) => {
-  expect(signsOf(line)).toEqual([]);
+])('changesOf() of "%s" are none: that is everyday work', (line) => {
+  expect(changesOf(line)).toEqual([]);
 });
 
 test.each([
@@ -56,14 +56,14 @@ test.each([
   ['inet all forwarding off ', ':forwarding'],
   ['inet6 drawbridge0 forwarding on ', 'drawbridge0'],
   ['    link/ether ba:5c:a7:a6:19:7a brd ff:ff:ff:ff:ff:ff', undefined],
-])('linkSignOf() of "%s" names what changed', (line, of) => {
-  expect(linkSignOf(line)?.of).toBe(of);
+])('linkChangeOf() of "%s" names what changed', (line, of) => {
+  expect(linkChangeOf(line)?.of).toBe(of);
 });
 
 test.each([
   ['deleted filter dev drawbridge0 ingress protocol all pref 90 bpf chain 0 handle 0x1', ':gates'],
   ['deleted qdisc clsact ffff: dev drawbridge0 parent ffff:fff1 refcnt 0 ', ':gates'],
   ['added chain dev b0 parent ffff: chain 0 ', undefined],
-])('filterSignOf() of "%s" says whether a gate may be lost', (line, of) => {
-  expect(filterSignOf(line)?.of).toBe(of);
+])('filterChangeOf() of "%s" says whether a gate may be lost', (line, of) => {
+  expect(filterChangeOf(line)?.of).toBe(of);
 });

@@ -48,7 +48,7 @@ async function makeLab(host: Host): Promise<Lab> {
       });
     await attempts;
     const repairs = (await agent.log()).slice(before).filter(({ msg }) => msg === 'repaired');
-    const said = repairs.map(({ concern, ms }) => `${concern} ${ms} ms`).join(', ');
+    const said = repairs.map(({ resource, ms }) => `${resource} ${ms} ms`).join(', ');
     console.log(`${harm.split('\n', 1)[0]}: ${took.toFixed(0)} ms until packets pass; the agent: ${said}`);
     expect(escaped).toEqual([]);
   };

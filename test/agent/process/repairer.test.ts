@@ -5,7 +5,7 @@ const nothing: Repair = async () => [];
 
 function make(tables: Repair): { repairer: Repairer; reports: RepairReport[] } {
   const reports: RepairReport[] = [];
-  const repairs = { tables, timed: nothing, chains: nothing, links: nothing, firewalls: nothing };
+  const repairs = { tables, expiring: nothing, chains: nothing, links: nothing, firewalls: nothing };
   return { repairer: new Repairer({ repairs, report: (report) => reports.push(report) }), reports };
 }
 
@@ -19,7 +19,7 @@ describe('notice()', () => {
       looks += 1;
       return [];
     });
-    for (let change = 0; change < 100; change += 1) repairer.notice([{ concern: 'tables' }]);
+    for (let change = 0; change < 100; change += 1) repairer.notice([{ resource: 'tables' }]);
     await pause(150);
     expect(looks).toBe(1);
     await repairer.stop();
@@ -36,9 +36,9 @@ describe('notice()', () => {
       atOnce -= 1;
       return [];
     });
-    repairer.notice([{ concern: 'tables' }]);
+    repairer.notice([{ resource: 'tables' }]);
     await pause(40);
-    repairer.notice([{ concern: 'tables' }]);
+    repairer.notice([{ resource: 'tables' }]);
     await pause(300);
     expect([looks, most]).toEqual([2, 1]);
     await repairer.stop();
@@ -49,10 +49,10 @@ describe('notice()', () => {
     const { repairer } = make(async () => {
       looks += 1;
       // The repair is undone at once.
-      repairer.notice([{ concern: 'tables' }]);
+      repairer.notice([{ resource: 'tables' }]);
       return ['a rule was missing'];
     });
-    repairer.notice([{ concern: 'tables' }]);
+    repairer.notice([{ resource: 'tables' }]);
     await pause(1500);
     // 50 ms apart at first, then 100, 200, 400, 800.
     expect(looks).toBeLessThan(10);
@@ -64,10 +64,10 @@ describe('notice()', () => {
     const looks: string[] = [];
     const { repairer } = make(async (scope) => {
       looks.push(scope === 'all' ? 'all' : [...scope].join());
-      if (looks.length < 12) repairer.notice([{ concern: 'tables', of: `element ${looks.length}` }]);
+      if (looks.length < 12) repairer.notice([{ resource: 'tables', of: `element ${looks.length}` }]);
       return ['an element was missing'];
     });
-    repairer.notice([{ concern: 'tables', of: 'element 0' }]);
+    repairer.notice([{ resource: 'tables', of: 'element 0' }]);
     await pause(1500);
     expect(looks).toEqual(Array.from({ length: 12 }, (_, index) => `element ${index}`));
     await repairer.stop();
@@ -80,7 +80,7 @@ describe('notice()', () => {
       if (looks === 1) throw new Error('nft is missing');
       return ['the rules were gone'];
     });
-    repairer.notice([{ concern: 'tables' }]);
+    repairer.notice([{ resource: 'tables' }]);
     await pause(300);
     expect(reports.map(({ repaired, problem }) => [repaired, problem !== undefined])).toEqual([
       [[], true],

@@ -75,7 +75,7 @@ export function subjects(
 /** The record that a plugin would have written for a container. */
 export function recordOf({ name, bridge, port, mac, ip4, ip6, gateway4, gateway6, policy }: Subject): AttachmentRecord {
   const base = {
-    version: 1,
+    version: 2,
     network: 'test',
     containerId: name,
     ifname: 'eth0',

@@ -53,7 +53,7 @@ function withoutPolicy({ egress, ...record }: AttachmentRecord): AttachmentRecor
     ports: [],
     ipam: { type: '' },
     conf: {},
-    policed: true,
+    enforced: true,
   };
   return { ...record, link };
 }

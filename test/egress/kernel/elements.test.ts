@@ -18,8 +18,8 @@ test('egressElements() claims no element twice, and shares with others on the br
   const elements = restricted === undefined ? [] : egressElements(restricted);
   expect(new Set(elements.map(elementId)).size).toBe(elements.length);
   expect(elements.filter(({ shared }) => shared !== undefined).map(({ set, shared }) => `${set} ${shared}`)).toEqual([
-    'policed policed-db0',
-    'policed_pairs policed-db0',
+    'enforced enforced-db0',
+    'enforced_pairs enforced-db0',
   ]);
 });
 
@@ -55,7 +55,7 @@ test('guardElements() checks the MAC alone for macspoofchk', () => {
   ]);
 });
 
-test('an attachment whose policy is still to come is policed and known at no guard', () => {
+test('an attachment whose policy is still to come is enforced and known at no guard', () => {
   if (bare === undefined) throw new Error('no record');
   const link = {
     bridge: 'db0',
@@ -68,10 +68,10 @@ test('an attachment whose policy is still to come is policed and known at no gua
     ports: [],
     ipam: { type: 'host-local' },
     conf: {},
-    policed: true,
+    enforced: true,
   };
   const sets = [egressElements, guardElements].flatMap((elements) => elements({ ...bare, link }).map(({ set }) => set));
-  expect(sets).toEqual(['policed', 'policed_pairs', 'policed_ports', 'guard_ports', 'guard_isolated']);
+  expect(sets).toEqual(['enforced', 'enforced_pairs', 'enforced_ports', 'guard_ports', 'guard_isolated']);
 });
 
 test('namesElement() names a set that the policy declares', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { expectsPolicy } from '../../../src/plugins/drawbridge/expected-policy.ts';
 
-const policed = JSON.stringify({ name: 'net', plugins: [{ type: 'drawbridge' }, { type: 'egress-policy' }] });
+const enforced = JSON.stringify({ name: 'net', plugins: [{ type: 'drawbridge' }, { type: 'egress-policy' }] });
 
 let folder = '';
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'drawbridge-'))));
@@ -17,12 +17,12 @@ function write(file: string, text: string): void {
 
 describe('expectsPolicy()', () => {
   test('finds the list of the network', () => {
-    write('10-net.conflist', policed);
+    write('10-net.conflist', enforced);
     expect(expectsPolicy('net', folder)).toBe(true);
   });
 
   test('finds the list of the network in the folder of a namespace', () => {
-    write('default/nerdctl-net.conflist', policed);
+    write('default/nerdctl-net.conflist', enforced);
     expect(expectsPolicy('net', folder)).toBe(true);
   });
 
@@ -32,7 +32,7 @@ describe('expectsPolicy()', () => {
   });
 
   test.each([
-    ['the list of another network', '10-net.conflist', policed.replace('"net"', '"other"')],
+    ['the list of another network', '10-net.conflist', enforced.replace('"net"', '"other"')],
     [
       'a list without a policy',
       '10-net.conflist',
@@ -40,7 +40,7 @@ describe('expectsPolicy()', () => {
     ],
     ['a file that is no JSON', '10-net.conflist', '{'],
     ['a list of something else', '10-net.conflist', '[1]'],
-    ['a file of another kind', '10-net.txt', policed],
+    ['a file of another kind', '10-net.txt', enforced],
   ])('takes %s for nothing', (_, file, text) => {
     write(file, text);
     expect(expectsPolicy('net', folder)).toBe(false);

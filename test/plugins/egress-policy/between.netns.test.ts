@@ -351,7 +351,7 @@ describe('what conntrack knows of an earlier owner of an address', () => {
   });
 });
 
-test('an address that a dead container left behind is policed for the next one alone', async ({ host }) => {
+test('an address that a dead container left behind is enforced for the next one alone', async ({ host }) => {
   await makeWorld(host);
   const list = (policy: Json): Conflist => chain(policy, { ipam: hostLocal('10.1.0.0/30') });
   const first = await addContainer(host, list({ mode: 'open' }));

@@ -148,7 +148,7 @@ describe('a result with interfaces of others appended', () => {
     ['our own interface plugin', () => chain()],
     ['the reference plugin "bridge"', () => referenceChain('bridge')],
   ] as const)(
-    'is policed at the interface of the container, each address once, after %s',
+    'is enforced at the interface of the container, each address once, after %s',
     async ([, make], { host }) => {
       await makeWorld(host);
       const list = make();

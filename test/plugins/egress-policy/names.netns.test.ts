@@ -22,7 +22,7 @@ const policy = (allow: string[], more: Json = {}): Json => ({
 });
 
 /** Address and seconds of every element that a name opened. */
-async function timed(host: Host): Promise<Record<string, number | undefined>> {
+async function expiring(host: Host): Promise<Record<string, number | undefined>> {
   const listed = JSON.parse(await host.run(['nft', '-j', 'list', 'table', 'inet', 'drawbridge'])) as {
     nftables: {
       set?: { name: string; elem?: (string | { elem: { val: string; timeout?: number; comment?: string } })[] };
@@ -78,7 +78,7 @@ describe('a name', () => {
     await startDns(host, zone);
     const container = await addContainer(host, chain(policy(['alias.example.org'], { refreshIntervalMinutes: 10 })));
     expect(await host.fetch(container, world.public4, 80)).toBe('outside');
-    expect(await timed(host)).toEqual({ [world.public4]: 690, [world.public6]: 690 });
+    expect(await expiring(host)).toEqual({ [world.public4]: 690, [world.public6]: 690 });
   });
 
   test('opens all of 500 addresses', async ({ host }) => {
@@ -90,7 +90,7 @@ describe('a name', () => {
       'many.example.org': { A: [...A, world.other4].map((one) => one.replace(/^198\.51\./u, '145.1.')) },
     });
     const container = await addContainer(host, chain(policy(['many.example.org'])));
-    expect(Object.keys(await timed(host))).toHaveLength(501);
+    expect(Object.keys(await expiring(host))).toHaveLength(501);
     expect(await host.fetch(container, world.other4, 80)).toBe('outside');
   });
 
@@ -98,7 +98,7 @@ describe('a name', () => {
     await makeWorld(host);
     await startDns(host, zone);
     const container = await addContainer(host, chain(policy(['rebind.example.org', 'api.example.org'])));
-    expect(Object.keys(await timed(host)).toSorted()).toEqual([world.public6, world.public4].toSorted());
+    expect(Object.keys(await expiring(host)).toSorted()).toEqual([world.public6, world.public4].toSorted());
     for (const address of [world.private4, world.metadata, world.private6, '::1'])
       expect(container.stderr).toContain(`"rebind.example.org" resolves to ${address}, which no name opens`);
     expect(await host.fetch(container, world.private4, 80)).toBe('refused');
@@ -146,7 +146,7 @@ describe('timeouts', () => {
   test.for(cases)('%s', async ([, ttl, more, seconds], { host }) => {
     await startDns(host, { 'api.example.org': { ...both, ttl } });
     await addContainer(host, chain(policy(['api.example.org'], more)));
-    expect(await timed(host)).toEqual({ [world.public4]: seconds, [world.public6]: seconds });
+    expect(await expiring(host)).toEqual({ [world.public4]: seconds, [world.public6]: seconds });
   });
 });
 

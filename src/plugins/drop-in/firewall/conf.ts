@@ -1,9 +1,9 @@
 import { CniError, codes } from '../../../cni/errors.ts';
 import type { NetworkConf } from '../../../cni/request.ts';
-import type { WallsRecord } from '../../../records/record.ts';
+import type { IngressPolicyRecord } from '../../../records/record.ts';
 import { refuseUnsupported } from '../refuse.ts';
 
-const policies: readonly WallsRecord['policy'][] = ['open', 'same-bridge', 'isolated'];
+const policies: readonly IngressPolicyRecord['policy'][] = ['open', 'same-bridge', 'isolated'];
 
 /**
  * Reads the keys of the reference firewall plugin and returns its "ingressPolicy".
@@ -12,7 +12,7 @@ const policies: readonly WallsRecord['policy'][] = ['open', 'same-bridge', 'isol
  * values is served. Nomad's admin chain holds one accept, which we make unneeded; rules in any other chain of an
  * administrator would not be asked, so such a chain is refused. Throws code 2.
  */
-export function parseIngressPolicy({ fields }: NetworkConf): WallsRecord['policy'] {
+export function parseIngressPolicy({ fields }: NetworkConf): IngressPolicyRecord['policy'] {
   refuseUnsupported(fields, 'backend', 'The known ones are "iptables", "firewalld" and "nftables"', [
     'iptables',
     'firewalld',

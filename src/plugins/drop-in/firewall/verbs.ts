@@ -6,7 +6,7 @@ import { applyBatch } from '../../../host/ip.ts';
 import { findMissing } from '../../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import { readSoundRecord } from '../../../records/store.ts';
-import { findInterface, type PolicedInterface } from '../../egress-policy/interface.ts';
+import { findInterface, type EnforcedInterface } from '../../egress-policy/interface.ts';
 import { checkFirewalls } from '../../firewalls.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
 import { requirePrevResult } from '../portmap/conf.ts';
@@ -16,7 +16,7 @@ import { parseIngressPolicy } from './conf.ts';
 const seeker = { name: 'firewall', verb: 'open the firewall for', subject: 'A wall' };
 
 /**
- * Lets the container's traffic through foreign firewalls, and puts walls around its bridge as "ingressPolicy" asks.
+ * Lets the container's traffic through foreign firewalls, and puts rules around its bridge as "ingressPolicy" asks.
  * The result passes unchanged.
  */
 export async function add(request: AttachmentRequest): Promise<PassThrough> {
@@ -24,41 +24,44 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   requirePrevResult('firewall', request);
   const found = await findFiltered(request, policy === 'open');
   if (found === undefined) return passThrough(request);
-  await putSection(request, 'walls', { ingressInterface: found.ingressInterface, policy });
+  await putSection(request, 'ingressPolicy', { ingressInterface: found.ingressInterface, policy });
   if (policy === 'isolated' && found.port !== undefined) await applyBatch(planPortIsolation(found.port, true));
   return passThrough(request);
 }
 
-/** Takes the walls out with the bridge's last container that asked for them. */
+/** Takes those rules out with the last container of the bridge that asked for them. */
 export async function del({ id }: AttachmentRequest): Promise<void> {
   const record = readSoundRecord(attachmentKey(id));
-  if (record !== undefined) await removeSection(record, 'walls');
+  if (record !== undefined) await removeSection(record, 'ingressPolicy');
 }
 
-/** Throws code 3 without a record, and code 103 when walls are missing or a foreign firewall is in the way. */
+/** Throws code 3 without a record, and code 103 when a rule is missing or a foreign firewall is in the way. */
 export async function check(request: AttachmentRequest): Promise<void> {
   parseIngressPolicy(request.config);
   const record = readSoundRecord(attachmentKey(request.id));
-  if (record?.walls === undefined) {
+  if (record?.ingressPolicy === undefined) {
     if ((await findFiltered(request, true)) === undefined) return;
     throw new CniError(
       codes.unknownContainer,
-      `Cannot check the walls around ${describeAttachment(request.id)}: there is no record of them`,
+      `Cannot check the ingress policy around ${describeAttachment(request.id)}: there is no record of it`,
       'It was never added, or it is gone: after a reboot it has to be added again',
     );
   }
-  const [missing, closed] = await Promise.all([findMissing(record), checkFirewalls(record.walls.ingressInterface)]);
+  const [missing, closed] = await Promise.all([
+    findMissing(record),
+    checkFirewalls(record.ingressPolicy.ingressInterface),
+  ]);
   const differences = [...missing.map((what) => `missing in nftables: ${what}`), ...closed];
   if (differences.length === 0) return;
   throw new CniError(
     codes.checkFailed,
-    `The walls around ${describeAttachment(request.id)} are not as ADD put them: ${differences[0] ?? ''}`,
+    `The ingress policy around ${describeAttachment(request.id)} is not as ADD put them: ${differences[0] ?? ''}`,
     differences.join('; '),
   );
 }
 
 export async function gc(request: GcRequest): Promise<void> {
-  await collectSections(request, async (record) => removeSection(record, 'walls'));
+  await collectSections(request, async (record) => removeSection(record, 'ingressPolicy'));
 }
 
 export async function status({ config }: StatusRequest): Promise<void> {
@@ -68,7 +71,7 @@ export async function status({ config }: StatusRequest): Promise<void> {
 }
 
 /** What does not pass the host's firewall (macvlan, ipvlan), and what has no address, needs nothing opened. */
-async function findFiltered(request: AttachmentRequest, mayMiss: boolean): Promise<PolicedInterface | undefined> {
+async function findFiltered(request: AttachmentRequest, mayMiss: boolean): Promise<EnforcedInterface | undefined> {
   try {
     return await findInterface(request, currentRecord(request)?.link, seeker);
   } catch (error) {

@@ -6,7 +6,7 @@ import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
 import { portVlanLines, type PortVlans } from './vlan.ts';
 
 /** What the two ends of one attachment shall be. */
-export interface PairWish extends PortVlans {
+export interface VethSpec extends PortVlans {
   readonly bridge: string;
   readonly hostInterface: string;
   readonly netns: string;
@@ -31,7 +31,7 @@ export interface PairWish extends PortVlans {
 }
 
 /** How to make one attachment. */
-export interface PairPlan {
+export interface VethPlan {
   readonly hostInterface: string;
   readonly netns: string;
   readonly ifname: string;
@@ -55,45 +55,45 @@ export interface PairPlan {
   readonly usesIpv6: boolean;
 }
 
-/** Plans a veth pair between a bridge and a container. Pure: the same wish gives the same text. */
-export function planPair(wish: PairWish): PairPlan {
-  const usesIpv6 = wish.addresses.some((address) => familyOf(address) === 6);
+/** Plans a veth pair between a bridge and a container. Pure: the same spec gives the same text. */
+export function planVeth(spec: VethSpec): VethPlan {
+  const usesIpv6 = spec.addresses.some((address) => familyOf(address) === 6);
   return {
-    hostInterface: wish.hostInterface,
-    netns: wish.netns,
-    ifname: wish.ifname,
-    host: hostLines(wish),
-    vlans: portVlanLines(wish.hostInterface, wish),
-    sysctls: containerSysctls(wish),
-    container: containerLines(wish, usesIpv6),
+    hostInterface: spec.hostInterface,
+    netns: spec.netns,
+    ifname: spec.ifname,
+    host: hostLines(spec),
+    vlans: portVlanLines(spec.hostInterface, spec),
+    sysctls: containerSysctls(spec),
+    container: containerLines(spec, usesIpv6),
     announce:
-      wish.addresses.length === 0 || wish.announces === false
+      spec.addresses.length === 0 || spec.announces === false
         ? []
-        : [line`link set dev ${wish.ifname} address ${wish.mac}`],
-    isUp: !wish.disableContainerInterface,
-    awaitsDad: usesIpv6 && wish.enabledad,
+        : [line`link set dev ${spec.ifname} address ${spec.mac}`],
+    isUp: !spec.disableContainerInterface,
+    awaitsDad: usesIpv6 && spec.enabledad,
     usesIpv6,
   };
 }
 
-function hostLines(wish: PairWish): string[] {
-  const { hostInterface, mtu } = wish;
-  const port = [...(wish.hairpinMode ? ['hairpin', 'on'] : []), ...(wish.portIsolation ? ['isolated', 'on'] : [])];
+function hostLines(spec: VethSpec): string[] {
+  const { hostInterface, mtu } = spec;
+  const port = [...(spec.hairpinMode ? ['hairpin', 'on'] : []), ...(spec.portIsolation ? ['isolated', 'on'] : [])];
   const lines = [
     // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet there.
-    line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${wish.bridge} type veth peer name ${wish.ifname} netns ${wish.netns} mtu ${mtu} address ${wish.mac}`,
+    line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${spec.bridge} type veth peer name ${spec.ifname} netns ${spec.netns} mtu ${mtu} address ${spec.mac}`,
   ];
   if (port.length > 0) lines.push(line`link set dev ${hostInterface} type bridge_slave ${port}`);
   // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the container.
-  lines.push(line`link set dev ${hostInterface} ${wish.ipv6 ? ['addrgenmode', 'none'] : []} up`);
-  return [...lines, ...neighbourLines(wish)];
+  lines.push(line`link set dev ${hostInterface} ${spec.ipv6 ? ['addrgenmode', 'none'] : []} up`);
+  return [...lines, ...neighbourLines(spec)];
 }
 
 /**
  * A MAC that is made of the first address is never a surprise there, but the second address may have had another
  * owner: the host, whom all talk through, is told; nothing has to be announced.
  */
-function neighbourLines({ announces = true, addresses, bridge, mac }: PairWish): string[] {
+function neighbourLines({ announces = true, addresses, bridge, mac }: VethSpec): string[] {
   if (announces) return [];
   return addresses
     .slice(1)
@@ -106,7 +106,7 @@ function neighbourLines({ announces = true, addresses, bridge, mac }: PairWish):
  * The container announces its addresses, so that nobody keeps the MAC of an earlier owner; and its IPv6 addresses
  * outlive a "link down". All values are 1.
  */
-function containerSysctls({ addresses, ifname, announces = true }: PairWish): SysctlValue[] {
+function containerSysctls({ addresses, ifname, announces = true }: VethSpec): SysctlValue[] {
   const families = new Set(addresses.map(familyOf));
   const files = [
     ...(families.has(4) && announces ? [`ipv4/conf/${ifname}/arp_notify`] : []),
@@ -116,22 +116,22 @@ function containerSysctls({ addresses, ifname, announces = true }: PairWish): Sy
   return files.map((file) => ({ file, value: '1' }));
 }
 
-function containerLines(wish: PairWish, usesIpv6: boolean): string[] {
-  if (wish.disableContainerInterface) return [];
-  const { ifname, addresses, enabledad } = wish;
+function containerLines(spec: VethSpec, usesIpv6: boolean): string[] {
+  if (spec.disableContainerInterface) return [];
+  const { ifname, addresses, enabledad } = spec;
   const lines: string[] = [];
   if (usesIpv6 && !enabledad) {
     // The kernel's own link-local address would go through DAD, which takes one to two seconds (plugins#680).
     lines.push(
       line`link set dev ${ifname} addrgenmode none`,
-      line`address add ${linkLocalAddressOf(wish.mac)} dev ${ifname} nodad`,
+      line`address add ${linkLocalAddressOf(spec.mac)} dev ${ifname} nodad`,
     );
   }
   for (const address of addresses) {
     lines.push(line`address add ${address} dev ${ifname} ${familyOf(address) === 6 && !enabledad ? ['nodad'] : []}`);
   }
   lines.push(line`link set dev ${ifname} up`);
-  const routes = wish.routes.map((route) => routeLine(route, ifname));
+  const routes = spec.routes.map((route) => routeLine(route, ifname));
   return [...lines, ...new Set(routes)];
 }
 

@@ -1,12 +1,12 @@
 /**
- * Hints: who claims what, so that ADD and DEL look at the few records that matter.
+ * Index entries: who claims what, so that ADD and DEL look at the few records that matter.
  *
  *   /run/drawbridge/
  *     ports/<protocol>-<port>.json     ["<key>", …]   attachments that publish this port of the host
  *     addresses/<address>.json         ["<key>", …]   attachments with this address, on whatever bridge
  *     shared/<name>/<key>              [element, …]   one of those that share a thing: "bridge-drawbridge0", "policy-ab12"
  *
- * A hint is written before the record that it points to comes in force, and removed when its elements are gone. So
+ * An index entry is written before the record that it points to comes in force, and removed when its elements are gone. So
  * one that is missing means that nobody claims the thing; one that is there may be stale (a crash, a record taken away by hand), and
  * whoever reads it looks into the record. All are written under the lock of the tables.
  */
@@ -23,10 +23,10 @@ import type { AttachmentRecord } from './record.ts';
 import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
 
 /**
- * Adds the hints of a record, those that are not there as they should be; those that it has in common with `previous`, which
+ * Adds the index entries of a record, those that are not there as they should be; those that it has in common with `previous`, which
  * is in force, are. Throws code 5.
  */
-export function writeHints(record: AttachmentRecord, previous?: AttachmentRecord, run: string = runDir): void {
+export function writeIndex(record: AttachmentRecord, previous?: AttachmentRecord, run: string = runDir): void {
   const there = new Set(previous === undefined ? [] : listFiles(previous, run));
   for (const file of listFiles(record, run).filter((one) => !there.has(one))) {
     const keys = readKeys(file);
@@ -41,8 +41,8 @@ export function writeHints(record: AttachmentRecord, previous?: AttachmentRecord
   }
 }
 
-/** Removes the hints that `previous` has and `next` has not. */
-export function removeHints(
+/** Removes the index entries that `previous` has and `next` has not. */
+export function removeIndex(
   previous: AttachmentRecord,
   next: AttachmentRecord | undefined,
   run: string = runDir,
@@ -85,7 +85,7 @@ export function addressHolders(record: AttachmentRecord, run: string = runDir): 
 /**
  * Whether an attachment other than the one with this key claims a shared name: `sharedByOthers('bridge-drawbridge0', key)`
  * is false for the bridge's last container. Looks at one sound claim at most; a record that cannot be read may claim
- * it. Stale hints stay: without the lock they cannot be told from those whose record is being written.
+ * it. Stale index entries stay: without the lock they cannot be told from those whose record is being written.
  */
 export function sharedByOthers(name: string, key: string, run: string = runDir): boolean {
   return users(sharedFolder(name, run)).some((user) => user !== key && isUser(name, user, run));
@@ -95,8 +95,8 @@ function isUser(name: string, user: string, run: string): boolean {
   return isBehind(user, run, (record) => sharedOf(desired(record)).includes(name));
 }
 
-/** Removes the hints that nobody stands behind: those of processes that were killed before the record came, or after it went. */
-export function sweepHints(run: string = runDir): void {
+/** Removes the index entries that nobody stands behind: those of processes that were killed before the record came, or after it went. */
+export function sweepIndex(run: string = runDir): void {
   for (const file of ['ports', 'addresses'].flatMap((kind) =>
     users(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`),
   )) {
@@ -119,7 +119,7 @@ function isBehind(key: string, run: string, claims: (record: AttachmentRecord) =
 }
 
 /**
- * The shared elements of an attachment whose record cannot be read: they keep its bridge policed, so that the
+ * The shared elements of an attachment whose record cannot be read: they keep its bridge enforced, so that the
  * container reaches nothing rather than everything. Looks at every shared thing.
  */
 export function sharedElementsOf(key: string, run: string = runDir): Element[] {
@@ -164,7 +164,7 @@ function readKeys(file: string): string[] {
   return readList(file).filter((key): key is string => typeof key === 'string' && /^[0-9a-f]{16}$/.test(key));
 }
 
-/** A hint that cannot be read counts as empty: the next writer replaces it. */
+/** An index entry that cannot be read counts as empty: the next writer replaces it. */
 function readList(file: string): unknown[] {
   try {
     const list: unknown = JSON.parse(readText(file) ?? '[]');

@@ -4,20 +4,20 @@
  */
 
 /** A chain: "inet egress_out". */
-export function chainWord(family: string, chain: string): string {
+export function chainKey(family: string, chain: string): string {
   return `${family} ${chain}`;
 }
 
 /** An element of an attachment. */
-export function elementWord(family: string, set: string, key: string): string {
+export function elementKey(family: string, set: string, key: string): string {
   const parts = key.split(' . ').map((part) => part.replace(/^0x0*(?=.)/, '0x'));
   return `element ${family} ${set} ${parts.join(' . ')}`;
 }
 
 /** What a policy's sets list, or one of them. */
-export function groupWord(id: string): string {
+export function groupKey(id: string): string {
   return `group ${id}`;
 }
 
 /** Ranges that the layout itself lists. */
-export const layoutWord = 'layout';
+export const layoutKey = 'layout';

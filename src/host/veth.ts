@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CniError, codes } from '../cni/errors.ts';
 import type { BridgePlan } from '../links/bridge.ts';
-import type { PairPlan } from '../links/pair.ts';
+import type { VethPlan } from '../links/veth.ts';
 import { readInterface } from './interfaces.ts';
 import { applyBatch, BatchError } from './ip.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
@@ -10,32 +10,32 @@ import { runDir } from './paths.ts';
 import { prepareBridge, type FindConflicts } from './bridge.ts';
 
 /**
- * Makes the bridge if need be, and both ends of the pair; the container's end has no address yet and is down.
+ * Makes the bridge if need be, and both ends of the veth; the container's end has no address yet and is down.
  *
  * Returns the MAC of the bridge. A link of ours that a lost DEL left on the host is replaced. Throws code 102 and changes nothing of an existing
- * attachment when the interface exists in the container; after any other error nothing of the pair is left, unless
+ * attachment when the interface exists in the container; after any other error nothing of the veth is left, unless
  * `ip` itself was killed.
  */
-export async function createPair(
+export async function createVeth(
   bridge: BridgePlan,
-  pair: PairPlan,
+  veth: VethPlan,
   findConflicts: FindConflicts,
   folder = runDir,
 ): Promise<{ bridgeMac: string }> {
-  if ((pair.usesIpv6 || bridge.forwarding.includes(6)) && !hasIpv6()) {
+  if ((veth.usesIpv6 || bridge.forwarding.includes(6)) && !hasIpv6()) {
     throw new CniError(
       codes.invalidConfig,
-      `Cannot give "${pair.ifname}" an IPv6 address: the kernel of this host has no IPv6`,
+      `Cannot give "${veth.ifname}" an IPv6 address: the kernel of this host has no IPv6`,
       'Take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"',
     );
   }
   const { mac } = await prepareBridge(bridge, findConflicts, folder);
   enableForwarding(bridge.forwarding);
-  await makePair(bridge, pair, { mayReplace: true });
+  await makeVeth(bridge, veth, { mayReplace: true });
   return { bridgeMac: mac };
 }
 
-/** Makes a bridge what the plan says, for a pair that is there already. Returns its MAC. */
+/** Makes a bridge what the plan says, for a veth that is there already. Returns its MAC. */
 export async function updateBridge(
   bridge: BridgePlan,
   findConflicts: FindConflicts,
@@ -52,37 +52,37 @@ export async function updateBridge(
  * address detection has passed where it was asked for, and the bridge forwards. It gets nothing, and so sends
  * nothing, before `after` has come to pass.
  *
- * After an error the pair is gone.
+ * After an error the veth is gone.
  */
 export async function configureContainer(
-  pair: PairPlan,
+  veth: VethPlan,
   { after }: { after?: Promise<unknown> | undefined } = {},
 ): Promise<void> {
   try {
-    const lines = after === undefined ? applyContainerLines(pair) : after.then(async () => applyContainerLines(pair));
-    await Promise.all([writeSysctlsIn(pair.netns, pair.sysctls), lines]);
-    if (pair.isUp) await waitForForwarding(pair.hostInterface);
-    if (pair.awaitsDad) await waitForDad(pair);
-    await applyBatch(pair.announce, { netns: pair.netns });
+    const lines = after === undefined ? applyContainerLines(veth) : after.then(async () => applyContainerLines(veth));
+    await Promise.all([writeSysctlsIn(veth.netns, veth.sysctls), lines]);
+    if (veth.isUp) await waitForForwarding(veth.hostInterface);
+    if (veth.awaitsDad) await waitForDad(veth);
+    await applyBatch(veth.announce, { netns: veth.netns });
   } catch (error) {
-    await removePair(pair.hostInterface);
+    await removeVeth(veth.hostInterface);
     throw error;
   }
 }
 
-/** {@link createPair} and {@link configureContainer} in one. */
+/** {@link createVeth} and {@link configureContainer} in one. */
 export async function connect(
   bridge: BridgePlan,
-  pair: PairPlan,
+  veth: VethPlan,
   findConflicts: FindConflicts,
   folder = runDir,
 ): Promise<void> {
-  await createPair(bridge, pair, findConflicts, folder);
-  await configureContainer(pair);
+  await createVeth(bridge, veth, findConflicts, folder);
+  await configureContainer(veth);
 }
 
 /** Removes both ends, by the name of the host's one: the container's namespace is not needed. Returns false when it was gone. */
-export async function removePair(hostInterface: string): Promise<boolean> {
+export async function removeVeth(hostInterface: string): Promise<boolean> {
   try {
     await applyBatch([`link del dev ${hostInterface}`]);
     return true;
@@ -92,7 +92,7 @@ export async function removePair(hostInterface: string): Promise<boolean> {
   }
 }
 
-/** Takes an end of a pair down: nothing passes any more, in either direction. Being gone is as good. */
+/** Takes an end of a veth down: nothing passes any more, in either direction. Being gone is as good. */
 export async function takeDown(hostInterface: string): Promise<void> {
   try {
     await applyBatch([`link set dev ${hostInterface} down`]);
@@ -110,30 +110,30 @@ export async function removeContainerInterface(netns: string, ifname: string): P
   }
 }
 
-async function makePair(bridge: BridgePlan, pair: PairPlan, { mayReplace }: { mayReplace: boolean }): Promise<void> {
+async function makeVeth(bridge: BridgePlan, veth: VethPlan, { mayReplace }: { mayReplace: boolean }): Promise<void> {
   const first = bridge.keep.length;
   let isMade = false;
   try {
-    await applyBatch([...bridge.keep, ...pair.host]);
+    await applyBatch([...bridge.keep, ...veth.host]);
     isMade = true;
-    await applyBatch(pair.vlans, { program: 'bridge' });
+    await applyBatch(veth.vlans, { program: 'bridge' });
   } catch (error) {
     if (!(error instanceof BatchError)) throw error;
-    if (isMade || (error.index ?? 0) > first) await removePair(pair.hostInterface);
+    if (isMade || (error.index ?? 0) > first) await removeVeth(veth.hostInterface);
     if (isMade || error.reason !== 'exists' || error.index !== first) throw error;
-    if (!mayReplace || !(await isLeftover(pair))) throw existsAlready(pair);
-    await removePair(pair.hostInterface);
-    await makePair(bridge, pair, { mayReplace: false });
+    if (!mayReplace || !(await isLeftover(veth))) throw existsAlready(veth);
+    await removeVeth(veth.hostInterface);
+    await makeVeth(bridge, veth, { mayReplace: false });
   }
 }
 
 /** The kernel says "exists" for either end. Only when the container has no such interface is it the host's that is in the way. */
-async function isLeftover({ netns, ifname, hostInterface }: PairPlan): Promise<boolean> {
+async function isLeftover({ netns, ifname, hostInterface }: VethPlan): Promise<boolean> {
   if ((await readInterface(ifname, { netns })) !== undefined) return false;
   return (await readInterface(hostInterface)) !== undefined;
 }
 
-function existsAlready({ ifname, netns }: PairPlan): CniError {
+function existsAlready({ ifname, netns }: VethPlan): CniError {
   return new CniError(
     codes.conflict,
     `Cannot create "${ifname}" in "${netns}": container veth name ("${ifname}") already exists`,
@@ -142,7 +142,7 @@ function existsAlready({ ifname, netns }: PairPlan): CniError {
 }
 
 /** An IPv6 address on an interface where IPv6 is off is the one failure that can be mended: it is turned on there, and on loopback. */
-async function applyContainerLines({ netns, ifname, container }: PairPlan): Promise<void> {
+async function applyContainerLines({ netns, ifname, container }: VethPlan): Promise<void> {
   try {
     await applyBatch(container, { netns });
   } catch (error) {
@@ -163,7 +163,7 @@ const forwarding = '3';
 
 /**
  * Returns when the bridge forwards what comes in by a port. A bridge with spanning tree keeps a new port
- * listening and learning for half a minute: that is its owner's wish, and not waited for.
+ * listening and learning for half a minute: that is its owner's spec, and not waited for.
  */
 async function waitForForwarding(port: string): Promise<void> {
   const start = performance.now();
@@ -174,7 +174,7 @@ async function waitForForwarding(port: string): Promise<void> {
       throw new CniError(
         codes.commandFailed,
         `Cannot connect "${port}": the bridge port is still disabled after ${carrierDeadline} ms`,
-        'The bridge or the container end of the pair is down; see "ip -d link show"',
+        'The bridge or the container end of the veth is down; see "ip -d link show"',
       );
     }
     await sleep(pause);
@@ -195,7 +195,7 @@ async function portState(port: string): Promise<string> {
 const dadDeadline = 10_000;
 const dadPause = 25;
 
-async function waitForDad({ netns, ifname }: PairPlan): Promise<void> {
+async function waitForDad({ netns, ifname }: VethPlan): Promise<void> {
   const start = performance.now();
   for (;;) {
     const addresses = (await readInterface(ifname, { netns }))?.addresses ?? [];
