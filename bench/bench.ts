@@ -5,8 +5,8 @@
  *   node bench/bench.ts --quick            fewer rounds and containers
  *   node bench/bench.ts --only add,del     some rows; --list names them
  *
- *   npm run bench -- --readme              also writes the table into README.md
- *   node bench/bench.ts --report           the last run again, as README.md has it
+ *   npm run bench -- --docs                also writes the table into docs/benchmarks.md
+ *   node bench/bench.ts --report           the last run again, as that page has it
  *
  * Prints the table and writes bench.json, bench.md and bench.svg into bench/out. Read the ratios: the machine's noise is
  * in both sides.
@@ -21,7 +21,7 @@ import { measurePackets, measurePorts, packetRows, portRows } from './packets.ts
 import { plot } from './plot.ts';
 import type { Row } from './row.ts';
 import { measureRefresh, refreshRows } from './refresh.ts';
-import { report, writeReadme } from './readme.ts';
+import { report, writePage } from './page.ts';
 import { tableText } from './table.ts';
 
 const { values: options } = parseArgs({
@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
-    readme: { type: 'boolean', default: false },
+    docs: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
   },
 });
@@ -58,7 +58,7 @@ if (options.report) {
   };
   const text = report(last.rows, `${last.machine}; ${last.minutes.toFixed(1)} minutes`);
   console.log(text);
-  if (options.readme) writeReadme(text);
+  if (options.docs) writePage(text);
 } else if (options.list) {
   console.log(groups.flatMap(({ ids }) => ids).join('\n'));
 } else {
@@ -93,5 +93,5 @@ function write(rows: readonly Row[], minutes: number): void {
   writeFileSync(join(out, 'bench.svg'), plot(rows, about));
   const text = report(rows, `${about}; ${minutes.toFixed(1)} minutes`);
   writeFileSync(join(out, 'bench.md'), `${text}\n`);
-  if (options.readme) writeReadme(text);
+  if (options.docs) writePage(text);
 }

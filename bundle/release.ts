@@ -5,7 +5,7 @@
  *     drawbridge-<version>-linux-<arch>.tar.gz
  *       bin/drawbridge, bin/egress-policy -> drawbridge
  *       drop-in/bridge, host-local, … -> ../bin/drawbridge     for hosts that hardcode the reference's names
- *       conf/, man/man8/, README.md, CHANGELOG.md, LICENSE, sbom.cdx.json
+ *       conf/, docs/, man/man8/, README.md and the pages and the picture that it leads to, LICENSE, sbom.cdx.json
  *     drawbridge-<version>.sbom.cdx.json
  *     SHA256SUMS
  *
@@ -71,7 +71,8 @@ function build(): Buffer {
 }
 
 function entriesOf(name: string, executable: Buffer, sbom: string): TarEntry[] {
-  const texts = ['README.md', 'CHANGELOG.md', 'LICENSE'].filter((file) => existsSync(join(root, file)));
+  const texts = ['README.md', 'SECURITY.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE'];
+  const picture = 'demo/graph.svg';
   const entries: TarEntry[] = [
     { name: 'bin/', folder: true },
     { name: 'bin/drawbridge', data: executable, mode: 0o755 },
@@ -79,8 +80,10 @@ function entriesOf(name: string, executable: Buffer, sbom: string): TarEntry[] {
     { name: 'drop-in/', folder: true },
     ...Object.keys(dropIns).map((plugin) => ({ name: `drop-in/${plugin}`, link: '../bin/drawbridge' })),
     ...folder('conf'),
+    ...folder('docs'),
     ...manPages(),
-    ...texts.map((file) => ({ name: file, data: readFileSync(join(root, file)) })),
+    { name: 'demo/', folder: true },
+    ...[picture, ...texts].map((file) => ({ name: file, data: readFileSync(join(root, file)) })),
     { name: 'sbom.cdx.json', data: sbom },
   ];
   return [{ name: `${name}/`, folder: true }, ...entries.map((entry) => ({ ...entry, name: `${name}/${entry.name}` }))];

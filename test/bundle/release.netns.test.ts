@@ -68,10 +68,17 @@ describe('npm run release', () => {
       'conf/10-drawbridge.conflist',
       'conf/drawbridge-agent.service',
       'README.md',
+      'docs/policies.md',
       'CHANGELOG.md',
       'LICENSE',
     ])
       expect([one, files.get(one)]).toEqual([one, 'f 644']);
+  });
+
+  test('packs every page and picture that README leads to', () => {
+    const links = [...readFileSync(join(folder, name, 'README.md'), 'utf8').matchAll(/\]\(([^)#:]+)\)/g)];
+    expect(links.length).toBeGreaterThan(10);
+    expect(links.map(([, file = '']) => file).filter((file) => files.get(file) !== 'f 644')).toEqual([]);
   });
 
   test('has a man page for the program and for each command, which man shows', () => {

@@ -6,8 +6,8 @@ import { executable } from '../helpers/executable.ts';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 import { attach, drawbridge, shipped, withPolicy } from './cli.ts';
 
-/** `README=write npx vitest run --project netns test/cli/readme` writes what the commands print now. */
-const isWriting = process.env['README'] === 'write';
+/** `DRAWBRIDGE_DOCS=write npx vitest run --project netns test/cli/readme` writes what the commands print now. */
+const isWriting = process.env['DRAWBRIDGE_DOCS'] === 'write';
 
 const file = join(import.meta.dirname, '../../README.md');
 const env = { PATH: `${dirname(executable)}:/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C.UTF-8', COLUMNS: '80' };

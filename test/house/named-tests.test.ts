@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -24,7 +24,9 @@ function hasTitle({ file, title }: { file: string; title: string }): boolean {
   return title.split('…').every((part) => source.includes(part.trim()));
 }
 
-describe.for(['SECURITY.md', 'README.md', 'ARCHITECTURE.md', 'test/faults/complaints.md'])('%s', (page) => {
+const pages = globSync(['*.md', 'docs/*.md', 'test/faults/complaints.md'], { cwd: root }).toSorted();
+
+describe.for(pages)('%s', (page) => {
   test('names files of tests that exist, with titles that they have', () => {
     const { files, titles } = namedIn(page);
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
@@ -45,9 +47,9 @@ describe('complaints.md', () => {
   });
 
   test('shows each by a test with its title, or by a sentence of the limits', () => {
-    const limits = read('README.md').split('\n## Limits\n')[1]?.split('\n## ')[0]?.replaceAll(/\s+/gu, ' ') ?? '';
+    const limits = read('docs/limits.md').replaceAll(/\s+/gu, ' ');
     for (const [number = '', , , shown = ''] of rows) {
-      const sentences = [...shown.matchAll(/README "([^"]+)"/gu)].map(([, sentence = '']) => sentence);
+      const sentences = [...shown.matchAll(/Limits "([^"]+)"/gu)].map(([, sentence = '']) => sentence);
       const titles = [...shown.matchAll(/`test\/[^`]+`,? "/gu)];
       expect(titles.length + sentences.length, `complaint ${number}`).toBeGreaterThan(0);
       for (const sentence of sentences) expect(limits).toContain(sentence);

@@ -2,8 +2,8 @@ import type { Reporter, TestModule } from 'vitest/node';
 import { isGreatest } from '../faults/tally.ts';
 
 /**
- * A reporter of vitest that prints what the tests of faults counted as one table in Markdown: README's section on
- * reliability is copied from here.
+ * A reporter of vitest that prints what the tests of faults counted as one table in Markdown: docs/reliability.md is
+ * copied from here.
  */
 export default class Counts implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {

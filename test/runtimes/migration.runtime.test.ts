@@ -10,7 +10,7 @@ import { client, debian, version } from './tools.ts';
 const reference = '/usr/lib/cni';
 const names = Object.keys(dropIns);
 
-/** The procedure, word for word as README has it. */
+/** The procedure, word for word as docs/migration.md has it. */
 const procedure = {
   there: 'drawbridge install --drop-in --replace',
   oldRules: `for family in iptables ip6tables; do $family-save | grep -vE '(^:| -j )CNI-|^-A CNI-' | $family-restore; done`,
@@ -120,9 +120,10 @@ describe.skipIf(!isHere)(
       expect(new Set(files.trim().split('\n')).size).toBe(names.length);
     });
 
-    test('each command of it stands in README, word for word', () => {
-      const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-      const [, section = ''] = /^### Moving a host from the reference, and back\n([^]*?)^##/m.exec(readme) ?? [];
+    test('each command of it stands in docs/migration.md, word for word', () => {
+      const page = readFileSync(new URL('../../docs/migration.md', import.meta.url), 'utf8');
+      const [, section = ''] =
+        /^## Moving a host from the reference, and back\n([^]*?)(?:^##|$(?![^]))/m.exec(page) ?? [];
       expect(Object.values(procedure).filter((command) => !section.includes(`\`${command}\``))).toEqual([]);
     });
   },

@@ -7,12 +7,12 @@ import { until, type Machine } from './machine.ts';
 import { makePodmanMachine } from './podman.ts';
 import { client, debian } from './tools.ts';
 
-const file = new URL('../../README.md', import.meta.url);
+const file = new URL('../../docs/runtimes.md', import.meta.url);
 
-/** What README shows of a client stands below the heading of its section, as a console: each is typed again here. */
+/** What docs/runtimes.md shows of a client stands below the heading of its section, as a console: each is typed again here. */
 const sections = [
   {
-    heading: '### containerd with `ctr`, and the CRI',
+    heading: '## containerd with `ctr`, and the CRI',
     isHere: debian('containerd') !== undefined && client('crictl') !== undefined,
     make: async (): Promise<Machine> => {
       const machine = await makeContainerdMachine();
@@ -35,7 +35,7 @@ END
     },
   },
   {
-    heading: '### nerdctl',
+    heading: '## nerdctl',
     isHere: debian('containerd') !== undefined && client('nerdctl') !== undefined,
     make: async (): Promise<Machine> => {
       const machine = await makeContainerdMachine();
@@ -43,10 +43,10 @@ END
       return machine;
     },
   },
-  { heading: '### podman with CNI', isHere: debian('podman') !== undefined, make: makePodmanMachine },
+  { heading: '## podman with CNI', isHere: debian('podman') !== undefined, make: makePodmanMachine },
 ];
 
-describe.each(sections)('README, "$heading"', ({ heading, isHere, make }) => {
+describe.each(sections)('docs/runtimes.md, "$heading"', ({ heading, isHere, make }) => {
   let machine: Machine | undefined;
   beforeAll(async () => {
     if (!isHere) return;
@@ -59,13 +59,13 @@ describe.each(sections)('README, "$heading"', ({ heading, isHere, make }) => {
   test.runIf(isHere)('what is typed prints what is shown', async () => {
     for (const shown of consolesBelow(heading)) {
       const printed = await replay(machine!, commandsOf(shown));
-      if (process.env['DRAWBRIDGE_README'] === '1') replaceInReadme(shown, printed);
+      if (process.env['DRAWBRIDGE_DOCS'] === 'write') replaceInPage(shown, printed);
       else expect(likeness(printed)).toBe(likeness(shown));
     }
   });
 });
 
-describe('README', () => {
+describe('docs/runtimes.md', () => {
   test('shows consoles of containerd, nerdctl and podman', () => {
     expect(sections.map(({ heading }) => consolesBelow(heading).length)).toEqual([1, 2, 1]);
   });
@@ -75,8 +75,8 @@ describe('README', () => {
 function consolesBelow(heading: string): string[] {
   const text = readFileSync(file, 'utf8');
   const start = text.indexOf(`\n${heading}\n`) + 1;
-  if (start === 0) throw new Error(`README.md has no "${heading}"`);
-  const section = text.slice(start, text.indexOf('\n### ', start));
+  if (start === 0) throw new Error(`docs/runtimes.md has no "${heading}"`);
+  const section = text.slice(start, text.indexOf('\n## ', start));
   return [...section.matchAll(/^```console\n([^]*?)^```$/gm)].map(([, inside = '']) => inside);
 }
 
@@ -106,7 +106,7 @@ function likeness(text: string): string {
     .replaceAll(/[ \t]+/g, ' ');
 }
 
-function replaceInReadme(shown: string, printed: string): void {
+function replaceInPage(shown: string, printed: string): void {
   const text = readFileSync(file, 'utf8');
   writeFileSync(
     file,

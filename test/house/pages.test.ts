@@ -1,0 +1,84 @@
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { commandLinePage } from '../../bundle/command-line-page.ts';
+
+const root = join(import.meta.dirname, '../..');
+const pages = globSync(['*.md', 'docs/*.md', 'test/faults/complaints.md'], { cwd: root }).toSorted();
+
+/** Programs that call CNI plugins: README may name one only when docs/runtimes.md has a row of it. */
+const clients = [
+  'cnitool',
+  'containerd',
+  'ctr',
+  'crictl',
+  'nerdctl',
+  'podman',
+  'CRI-O',
+  'Kubernetes',
+  'Nomad',
+  'Mesos',
+];
+
+describe('README.md', () => {
+  const readme = read('README.md');
+
+  test('has at most 12 KB, so that it is read', () => {
+    expect(statSync(join(root, 'README.md')).size).toBeLessThanOrEqual(12 * 1024);
+  });
+
+  test('shows the picture and the two commands on its first screen', () => {
+    const screen = readme.split('\n').slice(0, 24).join('\n');
+    expect(screen).toContain('(demo/graph.svg)');
+    expect(screen.match(/^\$ .*$/gm)?.map((line) => line.split(' #')[0]?.trim())).toEqual([
+      '$ npm run demo',
+      '$ npm run build && sudo bundle/bin/drawbridge install',
+    ]);
+  });
+
+  test('claims no client that no test runs', () => {
+    const table = read('docs/runtimes.md');
+    const rows = [...table.matchAll(/^\| ([^|]+) \| [^|]+ \| works/gm)].map(([, client = '']) => client);
+    expect(rows.length).toBeGreaterThan(50);
+    const claimed = clients.filter((client) => new RegExp(`(?<![\\w-])${client}(?![\\w-])`, 'u').test(readme));
+    expect(claimed.filter((client) => !rows.some((row) => row.includes(client)))).toEqual([]);
+    expect(claimed.length).toBeGreaterThan(3);
+  });
+});
+
+test('docs/command-line.md is what "npm run docs" writes from the table of commands', () => {
+  expect(read('docs/command-line.md'), 'run "npm run docs"').toBe(commandLinePage());
+});
+
+describe.for(pages)('%s', (page) => {
+  test('leads to files and headings that exist', () => {
+    const links = [...read(page).matchAll(/\]\(([^)\s:]+)\)/gu)].map(([, link = '']) => link);
+    expect(links.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
+  });
+});
+
+test('README.md leads to every page of docs', () => {
+  const readme = read('README.md');
+  expect(globSync('docs/*.md', { cwd: root }).filter((page) => !readme.includes(`(${page})`))).toEqual([]);
+});
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8');
+}
+
+function leadsSomewhere(page: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const file = path === '' ? page : join(dirname(page), path);
+  if (!existsSync(join(root, file))) return false;
+  return anchor === undefined || anchorsOf(file).includes(anchor);
+}
+
+/** As the repository's hosts make them of headings: lower case, without punctuation, dashes for spaces. */
+function anchorsOf(file: string): string[] {
+  return [...read(file).matchAll(/^#+ (.*)$/gmu)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
