@@ -5,6 +5,7 @@ import { isOwnNetns } from './host/netns.ts';
 import { dropIns } from './plugins/drop-in/plugins.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
 import { policyPlugin } from './plugins/egress-policy/plugin.ts';
+import { visible, visibleLines } from './text/visible.ts';
 
 declare const DRAWBRIDGE_VERSION: string;
 
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
   const called = basename(process.argv0);
   const makePlugin = plugins[called];
   if (makePlugin === undefined) {
-    writeSync(2, `Cannot start as "${called}": the known names are ${Object.keys(plugins).join(', ')}\n`);
+    writeSync(2, `Cannot start as "${visible(called)}": the known names are ${Object.keys(plugins).join(', ')}\n`);
     process.exit(2);
   }
   const words = process.argv.slice(2);
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
     env: process.env,
     readStdin: readInput,
     stdout: (output) => void writeSync(1, output),
-    stderr: (output) => void writeSync(2, output),
+    stderr: (output) => void writeSync(2, visibleLines(output)),
     ownNetns: isOwnNetns,
   });
   process.exit(status);

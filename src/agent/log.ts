@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { visibleLines } from '../text/visible.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -16,6 +17,8 @@ export function openLog(level: LogLevel): Log {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    // JSON leaves DEL and C1 as they are.
+    hooks: { streamWrite: visibleLines },
     formatters: { level: (label: string) => ({ level: label }) },
   };
   return pino(options, pino.destination({ dest: 2, sync: true }));

@@ -9,7 +9,8 @@ import { findRecords, readKnown } from './clean/records.ts';
 import { findRules } from './clean/rules.ts';
 import { makeProgress } from './progress.ts';
 import { count, shortId } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** What became of a finding. */
 interface Cleaned extends Finding {

@@ -8,7 +8,8 @@ import { policyChecks } from './doctor/policies.ts';
 import { likelyChecks } from './doctor/symptoms.ts';
 import { surveyAttachments, type Survey } from './survey/attachments.ts';
 import { count } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 interface Diagnosis extends Trouble {
   readonly check: CheckName;

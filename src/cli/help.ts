@@ -1,7 +1,8 @@
 import type { Command } from './command.ts';
 import { commands } from './commands.ts';
 import { usageLine } from './parse.ts';
-import { hang, wrap, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+import { hang, wrap } from './wrap.ts';
 
 /** Widest text, also on wide terminals: longer lines are hard to read. */
 const widest = 100;

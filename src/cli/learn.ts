@@ -13,7 +13,8 @@ import { findAttachments } from './survey/find.ts';
 import { readKnownNames } from './survey/known-names.ts';
 import { surroundingsOf } from './survey/surroundings.ts';
 import { addressesOf, count, shortId } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 import { secondsOf } from './watch.ts';
 
 /** Milliseconds between two looks; the kernel forgets a denial after ten minutes. */

@@ -7,7 +7,8 @@ import { surveyAttachments, type Attachment } from './survey/attachments.ts';
 import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf, shortId } from './survey/words.ts';
 import { readClosedNames } from './survey/open-names.ts';
 import { printTable } from './table.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** Every attachment of the host: where it is, what it may do, and what is not as it should be. */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {

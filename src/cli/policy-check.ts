@@ -3,7 +3,8 @@ import { CniError, codes } from '../cni/errors.ts';
 import type { Invocation } from './command.ts';
 import { findProblems, type Problem } from './policy/problems.ts';
 import { count } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** What is wrong with policy files, with line and column. Exit status 1 when something is. */
 export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {

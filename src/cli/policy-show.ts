@@ -5,7 +5,8 @@ import type { Invocation } from './command.ts';
 import { findPolicy } from './policy/source.ts';
 import { entryText, unfold } from './policy/entries.ts';
 import { count } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** A policy with every default filled in, presets unfolded, and what is remembered of its names. */
 export async function run({ operands: [asked = ''], options }: Invocation, terminal: Terminal): Promise<number> {

@@ -2,7 +2,8 @@ import { describePreset, presetNames } from '../egress/presets.ts';
 import { UsageError, type Invocation } from './command.ts';
 import { nearestTo } from '../cni/nearest.ts';
 import { count } from './survey/words.ts';
-import { printJson, hang, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { hang, wrap } from './wrap.ts';
 
 /** The presets, and what they open. */
 export async function run({ operands: [asked], options }: Invocation, terminal: Terminal): Promise<number> {

@@ -1,7 +1,8 @@
 import { refresh, type RefreshReport } from '../plugins/egress-policy/refresh.ts';
 import type { Invocation } from './command.ts';
 import { count, shortId } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** Reads the named policies and resolves the names of all policies again. Exit status 1 when something of it did not work. */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {

@@ -1,5 +1,5 @@
-import Table from 'cli-table3';
 import type { Terminal } from './terminal.ts';
+import { breakText, columnsOf } from './wrap.ts';
 
 export interface Column {
   readonly title: string;
@@ -8,7 +8,10 @@ export interface Column {
   readonly narrowest?: number;
 }
 
-/** A table without lines, two spaces between columns, no wider than the terminal where columns can be shortened. */
+/** Columns between two cells. */
+const gap = 2;
+
+/** A table without lines, no wider than the terminal where columns can be shortened. Cells may be painted. */
 export function printTable(
   { out, paint, width }: Terminal,
   columns: readonly Column[],
@@ -16,49 +19,27 @@ export function printTable(
   indent = 0,
 ): void {
   const widths = fit(columns, rows, width - indent);
-  const table = new Table({
-    head: columns.map(({ title }) => paint.faint(title)),
-    chars: noLines,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-    colAligns: columns.map(({ align }) => align ?? 'left'),
-    colWidths: widths.map((one) => one + 2),
-    wordWrap: true,
-    wrapOnWordBoundary: false,
-  });
-  table.push(...rows.map((row) => [...row]));
-  for (const line of table.toString().split('\n')) out(`${' '.repeat(indent)}${line.trimEnd()}`);
+  const head = columns.map(({ title }) => paint.faint(title));
+  for (const row of [head, ...rows]) {
+    const cells = row.map((cell, index) => breakText(cell, widths[index] ?? 0));
+    const height = Math.max(...cells.map(({ length }) => length));
+    for (let line = 0; line < height; line++) {
+      const parts = cells.map((cell, index) => pad(cell[line] ?? '', widths[index] ?? 0, columns[index]?.align));
+      out(`${' '.repeat(indent)}${parts.join(' '.repeat(gap))}`.trimEnd());
+    }
+  }
 }
 
-const noLines = Object.fromEntries(
-  [
-    'top',
-    'top-mid',
-    'top-left',
-    'top-right',
-    'bottom',
-    'bottom-mid',
-    'bottom-left',
-    'bottom-right',
-    'left',
-    'left-mid',
-    'mid',
-    'mid-mid',
-    'right',
-    'right-mid',
-    'middle',
-  ].map((name) => [name, '']),
-);
-
-/** Colour codes take no room. */
-function visibleLength(text: string): number {
-  return text.replaceAll(/\x1b\[\d*m/g, '').length;
+function pad(text: string, width: number, align: Column['align']): string {
+  const room = ' '.repeat(Math.max(0, width - columnsOf(text)));
+  return align === 'right' ? room + text : text + room;
 }
 
 function fit(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): number[] {
   const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => Math.max(...(row[index] ?? '').split('\n').map(visibleLength)))),
+    Math.max(title.length, ...rows.map((row) => Math.max(...(row[index] ?? '').split('\n').map(columnsOf)))),
   );
-  const total = (): number => widths.reduce((sum, one) => sum + one + 2, -2);
+  const total = (): number => widths.reduce((sum, one) => sum + one + gap, -gap);
   while (total() > width) {
     const [widest] = columns
       .map(({ narrowest }, index) => ({

@@ -16,7 +16,8 @@ import { describePath, isSame, readManifest, type InstalledFile } from './instal
 import { isAgentRunning } from './survey/agent.ts';
 import { readTable } from './survey/tables.ts';
 import { count, shortId } from './survey/words.ts';
-import { printJson, wrap, type Terminal } from './terminal.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 interface Report {
   readonly removed: string[];

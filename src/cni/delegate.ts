@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, run } from '../host/run.ts';
+import { visibleLines } from '../text/visible.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
 import type { AttachmentId, Request } from './request.ts';
@@ -121,7 +122,7 @@ const loopVariable = 'DRAWBRIDGE_DELEGATED_TYPE';
 async function execute(verb: DelegatedVerb, delegation: Delegation): Promise<string> {
   refuseLoop(delegation.type);
   const file = findPlugin(delegation);
-  const forward = delegation.stderr ?? ((text: string) => void process.stderr.write(text));
+  const forward = delegation.stderr ?? ((text: string) => void process.stderr.write(visibleLines(text)));
   try {
     const { stdout, stderr } = await runPatiently(file, {
       input: delegation.conf,

@@ -1,3 +1,5 @@
+import { visibleLines } from '../text/visible.ts';
+
 /**
  * Every error code that a plugin may put on stdout.
  *
@@ -61,12 +63,12 @@ export interface WireError {
 export function toWireError(thrown: unknown, cniVersion: string): WireError {
   const cause = rootCause(thrown);
   if (cause instanceof CniError) {
-    const wire: WireError = { cniVersion, code: cause.code, msg: cause.message };
-    if (cause.details !== undefined && cause.details !== '') wire.details = cause.details;
+    const wire: WireError = { cniVersion, code: cause.code, msg: visibleLines(cause.message) };
+    if (cause.details !== undefined && cause.details !== '') wire.details = visibleLines(cause.details);
     return wire;
   }
   const message = cause instanceof Error ? cause.message : String(cause);
-  return { cniVersion, code: codes.internal, msg: message };
+  return { cniVersion, code: codes.internal, msg: visibleLines(message) };
 }
 
 /** Gathers the errors of a removal that went on past its failures; undefined when there were none. */

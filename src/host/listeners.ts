@@ -2,6 +2,7 @@ import { readdirSync, readFile, readFileSync, readlinkSync } from 'node:fs';
 import { protocols } from './netlink/libc.ts';
 import { readWith } from './netlink/read.ts';
 import { readListeners } from './netlink/sockets.ts';
+import { visible } from '../text/visible.ts';
 
 /** A socket of a process of the host that a published port takes the traffic from. */
 export interface Listener {
@@ -74,18 +75,19 @@ function nameProcesses(listeners: Listener[]): Listener[] {
   for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
     for (const fd of list(`/proc/${pid}/fd`)) {
       const listener = missing.get(target(`/proc/${pid}/fd/${fd}`));
-      if (listener !== undefined) listener.process ??= `${readLines(`/proc/${pid}/comm`)[0] ?? 'process'} (pid ${pid})`;
+      if (listener !== undefined) listener.process ??= `${commOf(pid)} (pid ${pid})`;
     }
     if (listeners.every((listener) => listener.process !== undefined)) break;
   }
   return listeners;
 }
 
-function readLines(file: string): string[] {
+/** A process gives itself any name that it likes, line ends included (prctl(2), PR_SET_NAME). */
+function commOf(pid: string): string {
   try {
-    return readFileSync(file, 'utf8').split('\n');
+    return visible(readFileSync(`/proc/${pid}/comm`, 'utf8').replace(/\n$/, '')) || 'process';
   } catch {
-    return [];
+    return 'process';
   }
 }
 

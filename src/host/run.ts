@@ -1,5 +1,6 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { visibleLines } from '../text/visible.ts';
 import { spawnProgram, type Ended, type SpawnOptions } from './spawn.ts';
 import { begin } from './trace.ts';
 
@@ -75,7 +76,7 @@ export async function run(program: string, args: readonly string[], options: Run
 
 /** With DRAWBRIDGE_VERBOSE=1, tells on stderr what is about to be done. */
 export function tell(command: string, input = ''): void {
-  if (process.env['DRAWBRIDGE_VERBOSE'] === '1') process.stderr.write(`[#] ${command}\n${input}`);
+  if (process.env['DRAWBRIDGE_VERBOSE'] === '1') process.stderr.write(visibleLines(`[#] ${command}\n${input}`));
 }
 
 /**

@@ -1,9 +1,10 @@
 import { findListeners } from '../host/listeners.ts';
 import type { PortMapping } from '../ports/mapping.ts';
+import { visibleLines } from '../text/visible.ts';
 
 /** Tells a person, on stderr: runtimes log it, or show it with the error when the verb fails. */
 export function warn(text: string): void {
-  process.stderr.write(`drawbridge: ${text}\n`);
+  process.stderr.write(visibleLines(`drawbridge: ${text}\n`));
 }
 
 /**

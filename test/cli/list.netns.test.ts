@@ -1,5 +1,11 @@
+import { join } from 'node:path';
+import xterm from '@xterm/headless';
+import { executable } from '../helpers/executable.ts';
+import { makeHost } from '../helpers/private-host.ts';
 import { attach, drawbridge, schemaErrors, shipped, steady, withPolicy } from './cli.ts';
 import { describe, expect, test } from '../helpers/host.ts';
+
+const terminal = join(import.meta.dirname, '../helpers/terminal.py');
 
 /** Names of registries stand in preset data alone. */
 const nameless = (text: string): string => text.replaceAll(/\b[a-z]+(?:\.[a-z]+)+\b/gu, '<name>');
@@ -68,6 +74,20 @@ describe('drawbridge list', () => {
     expect(stdout).toContain('ffffffffffff');
   });
 
+  test.each([60, 80, 200])('is on a colour terminal of %i columns what it is without colour', async (columns) => {
+    await using host = await makeHost();
+    await attach(host, shipped('30-one-process'), 'f'.repeat(64));
+    await attach(host, shipped('20-interface-only'), 'plain');
+    const plain = await drawbridge(host, ['list'], { env: { COLUMNS: String(columns) } });
+    const typed = await host.run(['python3', terminal, String(columns), '[]', 'env', 'TERM=xterm', executable, 'list']);
+    expect(typed).toContain('\u001b[');
+    const screen = new xterm.Terminal({ cols: columns, rows: 50, allowProposedApi: true });
+    await new Promise<void>((resolve) => screen.write(typed, resolve));
+    const { active } = screen.buffer;
+    const lines = Array.from({ length: 50 }, (_, row) => active.getLine(row)?.translateToString(true) ?? '');
+    expect(lines.join('\n').trimEnd()).toBe(plain.stdout.trimEnd());
+  });
+
   test('marks what is stale and says why', async ({ host }) => {
     await attach(host, shipped('10-drawbridge'), 'gone');
     const down = await attach(host, shipped('10-drawbridge'), 'down');
@@ -118,7 +138,7 @@ describe('drawbridge', () => {
       '/bin/sh',
       '-c',
       'exec "$0" list',
-      (await import('../helpers/executable.ts')).executable,
+      executable,
     ]);
     expect({ code, stderr }).toEqual({
       code: 1,

@@ -55,4 +55,32 @@ describe('drawbridge port', () => {
     });
     expect(await drawbridge(host, ['port', 'add', 'web0', '80:70000'])).toMatchObject({ code: 2 });
   });
+
+  test('shows the name of a process that steers terminals as text, at the command line and at ADD', async ({
+    host,
+  }) => {
+    await host.outside();
+    await attach(host, conflist, 'web0');
+    const listener = await host.spawn([
+      'python3',
+      '-c',
+      String.raw`import ctypes, socket, time
+ctypes.CDLL(None).prctl(15, b"\x1b[2J\nok\x07")
+a = socket.socket(); a.bind(("", 8080)); a.listen()
+b = socket.socket(); b.bind(("", 8081)); b.listen()
+print("ready", flush=True)
+time.sleep(60)`,
+    ]);
+    await expect.poll(async () => host.sh('ss -Hltn sport = :8081')).toContain('8081');
+    const { stderr } = await drawbridge(host, ['port', 'add', 'web0', '8080:80']);
+    expect(stderr).toContain(String.raw`\u001b[2J\u000aok\u0007 (pid ${listener.pid}) listens on port 8080/tcp`);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    const added = await host.addChain(conflist, {
+      container: await host.container('other'),
+      runtimeConfig: { portMappings: [{ hostPort: 8081, containerPort: 80 }] },
+    });
+    const told = added.steps.map((step) => step.stderr).join('');
+    expect(told).toContain(String.raw`\u001b[2J\u000aok\u0007`);
+    expect(told).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
+  });
 });

@@ -22,6 +22,7 @@ const pureRooms = [
   'src/egress/x.ts',
   'src/nft/x.ts',
   'src/digest/x.ts',
+  'src/text/x.ts',
 ];
 const otherRooms = ['src/plugins/x.ts', 'src/ipam/x.ts', 'src/records/x.ts', 'src/agent/x.ts', 'src/cli/x.ts'];
 const effectsOfEgress = ['src/egress/names-x.ts', 'src/egress/load-x.ts'];

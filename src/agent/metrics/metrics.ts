@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { QueryReport } from '../dns/answer-query.ts';
 import type { RefreshReport } from '../names/refresh.ts';
 import type { RepairReport } from '../repair/repairer.ts';
+import { visible } from '../../text/visible.ts';
 import type { LeaseUse } from './lease-use.ts';
 
 /** What is counted when somebody asks. */
@@ -129,7 +130,7 @@ export class Metrics {
         registers,
         async collect() {
           this.reset();
-          await read((labels, value) => this.set(labels, value));
+          await read((labels, value) => this.set(visibleLabels(labels), value));
         },
       });
     }
@@ -165,6 +166,10 @@ export class Metrics {
 
 /** Seconds: an answer out of the cache takes less than a millisecond, one from upstream up to seconds. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+function visibleLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, visible(value)]));
+}
 
 function processorSeconds(): number {
   const { user, system } = process.cpuUsage();

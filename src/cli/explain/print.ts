@@ -1,6 +1,7 @@
 import type { AddressAnswer, Explanation } from '../explain.ts';
 import { count, durationWords, policyWords, shortId } from '../survey/words.ts';
-import { hang, type Terminal } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
+import { hang } from '../wrap.ts';
 import { placeWords, startOf } from './place.ts';
 import type { Trace } from './trace.ts';
 

@@ -1,3 +1,5 @@
+import { visible } from '../../text/visible.ts';
+
 /** A rectangle on the picture, in pixels. */
 export interface Box {
   readonly x: number;
@@ -61,8 +63,7 @@ export function widthOf(words: string, size: number, isMono = false): number {
 
 /** Text that is safe in XML: names of containers are anybody's words. */
 export function escape(words: string): string {
-  return words
-    .replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, '?')
+  return visible(words)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
