@@ -5,6 +5,7 @@ import type { Invocation } from './command.ts';
 import { readDenials } from './survey/denials.ts';
 import { surveyAttachments, type Attachment } from './survey/attachments.ts';
 import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf, shortId } from './survey/words.ts';
+import { openWords } from './survey/open-containers.ts';
 import { readClosedNames } from './survey/open-names.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
@@ -26,7 +27,10 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   else if (attachments.length === 0) terminal.out('No container is attached.');
   else if (options['wide'] === true) printWide(terminal, attachments, denials);
   else printGrouped(terminal, attachments, denials);
-  if (options['json'] !== true) printClosed(terminal, attachments, closed);
+  if (options['json'] !== true) {
+    printClosed(terminal, attachments, closed);
+    printOpen(terminal, attachments);
+  }
   return 0;
 }
 
@@ -185,6 +189,14 @@ function printClosed(
     const what = `${shortId(record.containerId)}: ${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
     out(`${paint.warn('!')} ${wrap(what, width - 2, '  ')}`);
   }
+}
+
+/** Open is a fact, not a fault; but nobody is to be open without a person who knows it. */
+function printOpen({ out, paint, width }: Terminal, attachments: readonly Attachment[]): void {
+  const words = openWords(attachments);
+  if (words === undefined) return;
+  out('');
+  out(`${paint.warn('!')} ${wrap(words, width - 2, '  ')}`);
 }
 
 function printStale({ out, paint, width }: Terminal, attachments: readonly Attachment[]): void {

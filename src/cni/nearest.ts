@@ -8,6 +8,14 @@ export function nearestTo(word: string, candidates: readonly string[]): string |
   return ranked[0]?.candidate;
 }
 
+/** The candidate that a word is a slip of the fingers for: within two edits, one where either has up to four letters. */
+export function nearMissOf(word: string, candidates: readonly string[]): string | undefined {
+  return candidates
+    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, distance }) => distance <= (Math.min(word.length, candidate.length) <= 4 ? 1 : 2))
+    .toSorted((one, other) => one.distance - other.distance)[0]?.candidate;
+}
+
 /** Levenshtein's distance with neighbours swapped as one edit, as slips of the fingers are (Damerau). */
 function editDistance(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, index) => index)];

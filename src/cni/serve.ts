@@ -1,4 +1,5 @@
 import { CniError, codes, toWireError } from './errors.ts';
+import { checkKeys, type ConfKeys } from './known-keys.ts';
 import { longestConfig, parseRequest } from './request.ts';
 import type { AttachmentRequest, Environment, GcRequest, Request, StatusRequest } from './request.ts';
 import { resultToWire } from './result.ts';
@@ -10,6 +11,8 @@ export interface Plugin {
   readonly name: string;
   /** Printed when CNI_COMMAND is not set: see {@link aboutLine}. */
   readonly about: string;
+  /** What ADD and STATUS hold the keys of the configuration to; absent when any will do. */
+  readonly keys?: ConfKeys | undefined;
   readonly verbs: PluginVerbs;
 }
 
@@ -56,6 +59,8 @@ export async function serve(plugin: Plugin, io: PluginIo): Promise<number> {
     stdin = await readConfig(io);
     const request = parseRequest(io.env, stdin);
     await refuseOwnNetns(request, io);
+    if (plugin.keys !== undefined && (request.verb === 'ADD' || request.verb === 'STATUS'))
+      checkKeys(request.config.fields, plugin.keys).forEach((text) => io.stderr(`${plugin.name}: ${text}\n`));
     await perform(plugin.verbs, request, io);
     return 0;
   } catch (thrown) {

@@ -23,26 +23,20 @@ export interface Choices {
   readonly annotations: ReadonlyMap<string, string>;
 }
 
-/** Keys that runtimes and libcni put into the configuration of a plugin, beside those that the user wrote. */
-const protocolKeys = [
-  'cniVersion',
-  'name',
-  'type',
-  'capabilities',
-  'runtimeConfig',
-  'args',
-  'prevResult',
-  'cni.dev/valid-attachments',
-  'cni.dev/attachments',
-];
+/** Keys that runtimes and libcni put into the configuration of a plugin, beside those that the user wrote; matched in any case of letters, as Go does. */
+const protocolKeys = ['cniVersion', 'name', 'type', 'capabilities', 'runtimeConfig', 'args', 'prevResult'].map((key) =>
+  key.toLowerCase(),
+);
+
+/** libcni's own keys begin so. */
+const protocolPrefix = 'cni.dev/';
 
 /** Reads the whole configuration of the plugin `egress-policy`, as it comes on stdin. Throws as {@link parseEgressConf} does. */
 export function parsePluginConf(raw: unknown): EgressConf {
   const fields = new Fields(raw);
-  return parseEgressConf(
-    Object.fromEntries(Object.entries(fields.value).filter(([key]) => !protocolKeys.includes(key))),
-    '',
-  );
+  const isPolicy = (key: string): boolean =>
+    !protocolKeys.includes(key.toLowerCase()) && !key.toLowerCase().startsWith(protocolPrefix);
+  return parseEgressConf(Object.fromEntries(Object.entries(fields.value).filter(([key]) => isPolicy(key))), '');
 }
 
 /**

@@ -297,6 +297,18 @@ END`,
 ];
 
 describe('drawbridge doctor', () => {
+  test('says how many containers have no policy, and nothing when all have one', async ({ host }) => {
+    await host.outside();
+    await attach(host, shipped('10-drawbridge'), 'policed');
+    const findings = async (): Promise<string[]> =>
+      (await drawbridge(host, ['doctor', '--json'])).json
+        .filter(({ check }: { check: string }) => check === 'policies')
+        .map(({ found }: { found: string }) => found);
+    expect(await findings()).toEqual([]);
+    await attach(host, shipped('20-interface-only'), 'free');
+    expect(await findings()).toEqual([expect.stringMatching(/^1 of 2 containers has no policy/)]);
+  });
+
   test('finds nothing wrong with a host that is well', async ({ host }) => {
     await host.outside();
     await attach(host, shipped('10-drawbridge'), 'web0');

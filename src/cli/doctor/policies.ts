@@ -7,6 +7,7 @@ import { readKnown } from '../clean/records.ts';
 import { findProblems } from '../policy/problems.ts';
 import { isAgentRunning } from '../survey/agent.ts';
 import type { Survey } from '../survey/attachments.ts';
+import { openWords } from '../survey/open-containers.ts';
 import { count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { listFolder } from './read.ts';
@@ -14,7 +15,7 @@ import { listFolder } from './read.ts';
 /** Checks of policies and names, and of what is left over. */
 export const policyChecks: readonly Check[] = [
   { name: 'records', about: 'records', run: checkRecords },
-  { name: 'policies', about: 'policy files', run: checkFiles },
+  { name: 'policies', about: 'policy files', run: (survey) => [...checkFiles(), ...checkOpen(survey)] },
   { name: 'agent', about: 'the agent', run: checkAgent },
   { name: 'dns', about: 'name resolution', run: checkDns },
   { name: 'leftovers', about: 'leftovers', run: checkLeftovers },
@@ -45,6 +46,19 @@ function checkFiles(): Trouble[] {
         },
       ];
     });
+}
+
+function checkOpen({ attachments }: Survey): Trouble[] {
+  const found = openWords(attachments);
+  if (found === undefined) return [];
+  return [
+    {
+      severity: 'notice',
+      found,
+      why: 'it is what their networks ask for: neither "egress" nor the plugin "egress-policy" is in their lists',
+      remedy: 'put "egress-policy" behind the interface plugin of the list, and add those containers again',
+    },
+  ];
 }
 
 async function checkAgent({ attachments }: Survey): Promise<Trouble[]> {

@@ -57,7 +57,7 @@ export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults
   const confArgs = parseConfArgs(fields);
   const runtime = parseRuntimeConfig(fields);
   const mac = runtime.mac ?? confArgs.mac ?? args.pairs.get('MAC');
-  const egress = fields.object('egress');
+  const egress = egressOf(fields);
   if (egress !== undefined && defaults.refusesEgress === true) {
     throw new CniError(
       codes.unsupportedField,
@@ -76,6 +76,17 @@ export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults
     ...(mac === undefined || mac === '' ? {} : { mac: parseMac(mac) }),
     ...(egress === undefined ? {} : { egress }),
   };
+}
+
+/** Null passes for an absent key elsewhere; of a template that failed it would make a container without a policy. */
+export function egressOf(fields: Fields): Fields | undefined {
+  if (fields.has('egress') && fields.raw('egress') === undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      'Invalid "egress": it is null',
+      'Leave the key out for a container without a policy, or write one; "egress": {} is the restricted one',
+    );
+  return fields.object('egress');
 }
 
 /** What the runtime says of DNS goes before what the conf says, part by part; Linux plugins of the reference pass it over. */

@@ -1,5 +1,6 @@
 import { aboutLine, type Plugin } from '../../cni/serve.ts';
 import { phase } from '../../host/trace.ts';
+import { keysOf } from '../known-keys.ts';
 import type { InterfaceDefaults } from './conf.ts';
 
 /**
@@ -9,6 +10,7 @@ export function interfacePlugin(name: string, version: string, defaults: Interfa
   return {
     name,
     about: aboutLine(name, version),
+    keys: keysOf(name),
     verbs: {
       add: async (request) => (await phase('load', () => import('./add.ts'))).add(request, defaults),
       del: async (request) => (await phase('load', () => import('./del.ts'))).del(request),

@@ -6,7 +6,7 @@ import { fullSets } from '../../ipam/ledger.ts';
 import { parseLinkConf } from '../../links/conf.ts';
 import { requirePolicies } from '../egress-policy/status.ts';
 import { notAvailable, requireFolder, requirePrograms, requireRules } from '../status.ts';
-import { parseIpamChoice, type InterfaceDefaults, type IpamChoice } from './conf.ts';
+import { egressOf, parseIpamChoice, type InterfaceDefaults, type IpamChoice } from './conf.ts';
 
 /** Finds out whether an ADD would work. Throws code 50 with the first reason why not; it changes nothing. */
 export async function status(request: StatusRequest, defaults: InterfaceDefaults): Promise<void> {
@@ -22,7 +22,7 @@ export async function status(request: StatusRequest, defaults: InterfaceDefaults
 }
 
 function egressConf({ config }: StatusRequest): EgressConf | undefined {
-  const egress = config.fields.object('egress');
+  const egress = egressOf(config.fields);
   return egress === undefined ? undefined : parseEgressConf(egress.value, 'egress');
 }
 

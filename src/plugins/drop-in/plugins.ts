@@ -1,5 +1,6 @@
 import { aboutLine, type Plugin, type PluginVerbs } from '../../cni/serve.ts';
 import { interfacePlugin } from '../drawbridge/plugin.ts';
+import { keysOf } from '../known-keys.ts';
 
 /**
  * The release of the reference plugins that the drop-ins stand in for. Callers read it from the about line to learn
@@ -22,6 +23,7 @@ function dropIn(name: string, load: () => Promise<PluginVerbs>): Plugin {
   return {
     name,
     about: aboutLine(name, referenceVersion),
+    keys: keysOf(name),
     verbs: {
       add: async (request) => (await load()).add(request),
       del: async (request) => (await load()).del(request),

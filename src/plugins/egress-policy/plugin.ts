@@ -1,11 +1,13 @@
 import { aboutLine, type Plugin } from '../../cni/serve.ts';
 import { phase } from '../../host/trace.ts';
+import { keysOf } from '../known-keys.ts';
 
 /** The chained policy plugin. Each verb is loaded when it is asked for. */
 export function policyPlugin(version: string): Plugin {
   return {
     name: 'egress-policy',
     about: aboutLine('egress-policy', version),
+    keys: keysOf('egress-policy'),
     verbs: {
       add: async (request) => (await phase('load', () => import('./add.ts'))).add(request),
       del: async (request) => (await phase('load', () => import('./del.ts'))).del(request),
