@@ -53,6 +53,8 @@ export interface Invocation {
   /** By name without dashes: true for a flag, the text for one with a value. */
   readonly options: Readonly<Record<string, string | true>>;
   readonly version: string;
+  /** Every command, for those that tell of the others. */
+  readonly commands: readonly Command[];
 }
 
 /** Carries a command out and returns the exit status: 0 yes, 1 no or failed. Throws CniError, or {@link UsageError}. */

@@ -10,8 +10,8 @@ import type { Terminal } from './terminal.ts';
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
 /** Prints what makes a shell complete our commands. */
-export async function run({ operands: [shell = ''] }: Invocation, { out }: Terminal): Promise<number> {
-  out(scripts[shell as keyof typeof scripts]());
+export async function run({ operands: [shell = ''], commands }: Invocation, { out }: Terminal): Promise<number> {
+  out(scripts[shell as keyof typeof scripts](commands.filter(({ hidden }) => hidden !== true)));
   return 0;
 }
 

@@ -1,4 +1,3 @@
-import type { Verdict } from '../egress/judge.ts';
 import { nameCovers } from '../egress/name.ts';
 import { describeBroken } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
@@ -8,40 +7,17 @@ import type { Invocation } from './command.ts';
 import { adviceFor } from './explain/advice.ts';
 import { findAddresses } from './explain/addresses.ts';
 import { parseDestination, type Asked } from './explain/destination.ts';
-import { findObstacles, type Obstacle } from './explain/obstacles.ts';
-import { placeOf, policyFileOf, startOf, type PolicyFile, type RulePlace } from './explain/place.ts';
+import type { AddressAnswer, Explanation } from './explain/explanation.ts';
+import { findObstacles } from './explain/obstacles.ts';
+import { placeOf, policyFileOf, startOf } from './explain/place.ts';
 import { printExplanation } from './explain/print.ts';
-import { trace, type Trace } from './explain/trace.ts';
+import { trace } from './explain/trace.ts';
 import { verdictOf, type Ground } from './explain/verdict.ts';
 import { findAttachments } from './survey/find.ts';
-import { readOpenNames, type OpenAddress } from './survey/open-names.ts';
+import { readOpenNames } from './survey/open-names.ts';
 import { surroundingsOf } from './survey/surroundings.ts';
 import { addressesOf } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
-
-/** What becomes of packets to one address. */
-export interface AddressAnswer extends Verdict {
-  readonly address: string;
-  /** What the kernel has open at the address because of a name. */
-  readonly open: readonly OpenAddress[];
-  readonly obstacles: readonly Obstacle[];
-}
-
-export interface Explanation {
-  readonly record: AttachmentRecord;
-  readonly asked: Asked;
-  readonly verdict: 'allow' | 'deny';
-  readonly rule: string;
-  readonly reason: string;
-  readonly answers: readonly AddressAnswer[];
-  /** Of families that the container has no address of. */
-  readonly left: readonly string[];
-  readonly problems: readonly string[];
-  readonly file: PolicyFile | undefined;
-  readonly place: RulePlace | undefined;
-  readonly advice: string | undefined;
-  readonly trace: Trace | undefined;
-}
 
 /** Whether a container reaches a destination, by which rule, and what to do about it. Exit status 1 when it does not. */
 export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {

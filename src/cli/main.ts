@@ -42,7 +42,7 @@ async function dispatch(words: readonly string[], version: string, terminal: Ter
   }
   const { run } = await command.load();
   try {
-    return await run({ ...parsed, version }, terminal);
+    return await run({ ...parsed, version, commands }, terminal);
   } catch (error) {
     throw error instanceof UsageError ? new UsageError(error.message, command.name) : error;
   }

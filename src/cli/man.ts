@@ -1,18 +1,17 @@
 import { UsageError, type Command, type Invocation } from './command.ts';
-import { commands } from './commands.ts';
 import { usageLine } from './parse.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Prints a man page in roff: of the program, or of one command. */
-export async function run({ operands, version }: Invocation, { out }: Terminal): Promise<number> {
+export async function run({ operands, version, commands }: Invocation, { out }: Terminal): Promise<number> {
   const asked = operands.join(' ');
   const command = commands.find(({ name }) => name === asked);
   if (asked !== '' && command === undefined) throw new UsageError(`There is no command "${asked}"`);
-  out(command === undefined ? programPage(version) : commandPage(command, version));
+  out(command === undefined ? programPage(commands, version) : commandPage(command, version));
   return 0;
 }
 
-function programPage(version: string): string {
+function programPage(commands: readonly Command[], version: string): string {
   const visible = commands.filter(({ hidden }) => hidden !== true);
   return [
     header('drawbridge', version),

@@ -2,7 +2,7 @@ import { Argument, Command as Parser, CommanderError, Option as ParserOption } f
 import { optionName, UsageError, type Command, type Invocation } from './command.ts';
 
 /** Reads the words after a command's name. Throws {@link UsageError} for what the command does not take. */
-export function parseWords(command: Command, words: readonly string[]): Omit<Invocation, 'version'> {
+export function parseWords(command: Command, words: readonly string[]): Pick<Invocation, 'operands' | 'options'> {
   const parser = new Parser(command.name)
     .exitOverride()
     .helpOption(false)

@@ -1,56 +1,8 @@
 import { readFileSync } from 'node:fs';
+import type { AttachmentState, InterfaceState, RouteState } from '../links/state.ts';
 import { hasIpv6 } from './sysctl.ts';
 import { showJson, type Where } from './ip.ts';
 import { readInterfaceOf, readRoutesOf, readWith } from './netlink/read.ts';
-
-/** An interface as it is. */
-export interface InterfaceState {
-  readonly name: string;
-  readonly index: number;
-  /** "bridge", "veth"; "" for a real device and for loopback. */
-  readonly kind: string;
-  readonly mac: string;
-  readonly mtu: number;
-  readonly isUp: boolean;
-  readonly isPromiscuous: boolean;
-  /** Name of the bridge that it is a port of. */
-  readonly master?: string;
-  /** Only of a bridge port: "forwarding", "disabled", "learning" and so on. */
-  readonly portState?: string;
-  readonly hairpin: boolean;
-  readonly isolated: boolean;
-  readonly addresses: readonly AddressState[];
-}
-
-export interface AddressState {
-  /** With prefix length. */
-  readonly address: string;
-  readonly scope: string;
-  /** Duplicate address detection goes on: the address is not usable yet. */
-  readonly tentative: boolean;
-  /** Somebody else has the address. */
-  readonly dadfailed: boolean;
-}
-
-export interface RouteState {
-  /** With prefix length, "0.0.0.0/0" and "::/0" for default. */
-  readonly dst: string;
-  readonly gw?: string;
-  readonly table: number;
-  readonly priority: number;
-  readonly mtu?: number;
-  readonly advmss?: number;
-}
-
-/** What CHECK compares. */
-export interface AttachmentState {
-  readonly container: InterfaceState | undefined;
-  readonly routes: readonly RouteState[];
-  readonly host: InterfaceState | undefined;
-  readonly bridge: InterfaceState | undefined;
-  /** Same as `bridge`, unless the gateway addresses are in a VLAN. */
-  readonly gateway: InterfaceState | undefined;
-}
 
 /** Reads everything of one attachment that is made of links. Throws code 8 when the namespace is gone. */
 export async function readAttachment(names: {

@@ -1,14 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import type { SysctlValue } from '../links/sysctl-value.ts';
 import { runIn } from './ip.ts';
 import { openKernel } from './netlink/libc.ts';
 import { CommandError, tell } from './run.ts';
-
-/** A file below /proc/sys/net/ and the value that it shall have. */
-export interface SysctlValue {
-  readonly file: string;
-  readonly value: string;
-}
 
 /** Whether the kernel has IPv6 at all: not so with `ipv6.disable=1` or without CONFIG_IPV6. */
 export function hasIpv6(): boolean {

@@ -1,4 +1,4 @@
-import type { SysctlValue } from '../host/sysctl.ts';
+import type { SysctlValue } from './sysctl-value.ts';
 import { line } from './batch-line.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
 import { needsVlanFiltering, portVlanLines, vlanGatewayNames, type PortVlans } from './vlan.ts';

@@ -1,5 +1,5 @@
 import type { ResultRoute } from '../cni/result.ts';
-import type { AttachmentState, InterfaceState, RouteState } from '../host/interfaces.ts';
+import type { AttachmentState, InterfaceState, RouteState } from './state.ts';
 import { formatAddress, readAddress, readPrefix } from '../ipam/address.ts';
 
 /** What ADD made, by the final result: plugins after us may have changed MAC and MTU, and then say so there. */

@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { AttachmentId } from '../cni/request.ts';
-import type { ShapedRecord } from '../records/record.ts';
 import { line } from './batch-line.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
+
+/** What a record says of the drop-in for bandwidth. */
+export interface ShapedRecord {
+  /** The host's end of the pair, which has the queues. */
+  readonly hostInterface: string;
+  /** The interface that queues what the container sends; absent when that is not limited. */
+  readonly ifb?: string;
+}
 
 /** What may pass in one direction. */
 export interface Limit {

@@ -1,5 +1,5 @@
 import type { ResultRoute } from '../cni/result.ts';
-import type { SysctlValue } from '../host/sysctl.ts';
+import type { SysctlValue } from './sysctl-value.ts';
 import { line } from './batch-line.ts';
 import { familyOf } from './bridge.ts';
 import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';

@@ -1,5 +1,6 @@
 import type { AttachmentId } from '../cni/request.ts';
 import type { Policy } from '../egress/policy.ts';
+import type { ShapedRecord } from '../links/shaping.ts';
 import type { PortMapping } from '../ports/mapping.ts';
 
 /**
@@ -74,13 +75,6 @@ export interface PublishedRecord {
 export interface IngressPolicyRecord {
   readonly ingressInterface: string;
   readonly policy: 'open' | 'same-bridge' | 'isolated';
-}
-
-export interface ShapedRecord {
-  /** The host's end of the pair, which has the queues. */
-  readonly hostInterface: string;
-  /** The interface that queues what the container sends; absent when that is not limited. */
-  readonly ifb?: string;
 }
 
 export interface EgressRecord {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Card, Picture } from '../../src/cli/graph/model.ts';
+import type { Card, Picture } from '../../src/cli/graph/picture.ts';
 import { drawSvg } from '../../src/cli/graph/svg.ts';
 import { drawDot, drawMermaid } from '../../src/cli/graph/text.ts';
 

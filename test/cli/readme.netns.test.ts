@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { drawSvg } from '../../src/cli/graph/svg.ts';
-import type { Picture } from '../../src/cli/graph/model.ts';
+import type { Picture } from '../../src/cli/graph/picture.ts';
 import { executable } from '../helpers/executable.ts';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 import { attach, drawbridge, shipped, withPolicy } from './cli.ts';

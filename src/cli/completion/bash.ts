@@ -1,16 +1,16 @@
 import type { Command } from '../command.ts';
-import { groups, sourceOf, visible } from './words.ts';
+import { groups, sourceOf } from './words.ts';
 
 /** Completion for bash. */
-export function bashScript(): string {
-  const firsts = [...groups().keys()].join(' ');
-  const cases = [...groups()]
+export function bashScript(offered: readonly Command[]): string {
+  const firsts = [...groups(offered).keys()].join(' ');
+  const cases = [...groups(offered)]
     .filter(([, seconds]) => seconds.length > 0)
     .map(
       ([first, seconds]) =>
         `    ${first}) if [ "$COMP_CWORD" -eq 2 ]; then COMPREPLY=($(compgen -W "${seconds.join(' ')}" -- "$cur")); return; fi; command="$command \${COMP_WORDS[2]}" ;;`,
     );
-  const values = visible().flatMap((command) =>
+  const values = offered.flatMap((command) =>
     (command.options ?? []).flatMap(({ flag, values: list, completes }) => {
       const name = flag.split(' ')[0];
       if (list !== undefined)
@@ -24,7 +24,7 @@ export function bashScript(): string {
         : [`    "${command.name} ${name}") COMPREPLY=($(compgen -W "$(${sourceOf(completes)})" -- "$cur")); return ;;`];
     }),
   );
-  const operands = visible().map((command) => {
+  const operands = offered.map((command) => {
     const kind = command.operands?.[0]?.completes;
     const source = sourceOf(kind);
     const values = command.operands?.[0]?.values ?? [];

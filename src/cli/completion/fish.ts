@@ -1,19 +1,19 @@
-import type { Option } from '../command.ts';
-import { groups, sourceOf, summaryOf, visible } from './words.ts';
+import type { Command, Option } from '../command.ts';
+import { groups, sourceOf, summaryOf } from './words.ts';
 
 /** Completion for fish. */
-export function fishScript(): string {
-  const firsts = [...groups()].flatMap(([first, seconds]) => [
-    offer('__fish_use_subcommand', first, summaryOf(first)),
+export function fishScript(commands: readonly Command[]): string {
+  const firsts = [...groups(commands)].flatMap(([first, seconds]) => [
+    offer('__fish_use_subcommand', first, summaryOf(first, commands)),
     ...seconds.map((second) =>
       offer(
         `__fish_seen_subcommand_from ${first}; and not __fish_seen_subcommand_from ${seconds.join(' ')}`,
         second,
-        visible().find(({ name }) => name === `${first} ${second}`)?.summary ?? '',
+        commands.find(({ name }) => name === `${first} ${second}`)?.summary ?? '',
       ),
     ),
   ]);
-  const lines = visible().flatMap(({ name, operands = [], options = [] }) => {
+  const lines = commands.flatMap(({ name, operands = [], options = [] }) => {
     const seen = quoted(
       name
         .split(' ')

@@ -1,15 +1,9 @@
 import type { Command, Option } from '../command.ts';
-import { commands } from '../commands.ts';
 
-/** Commands that a shell offers. */
-export function visible(): Command[] {
-  return commands.filter(({ hidden }) => hidden !== true);
-}
-
-/** First words, and the second ones of those that have some. */
-export function groups(): Map<string, string[]> {
+/** First words of the commands that a shell offers, and the second ones of those that have some. */
+export function groups(offered: readonly Command[]): Map<string, string[]> {
   const found = new Map<string, string[]>();
-  for (const { name } of visible()) {
+  for (const { name } of offered) {
     const [first = '', second] = name.split(' ');
     found.set(first, [...(found.get(first) ?? []), ...(second === undefined ? [] : [second])]);
   }
@@ -17,8 +11,8 @@ export function groups(): Map<string, string[]> {
 }
 
 /** What a group of commands is about: the summaries of its members. */
-export function summaryOf(first: string): string {
-  const own = visible().filter(({ name }) => name.split(' ', 1)[0] === first);
+export function summaryOf(first: string, offered: readonly Command[]): string {
+  const own = offered.filter(({ name }) => name.split(' ', 1)[0] === first);
   return own.length === 1 ? (own[0]?.summary ?? '') : own.map(({ name }) => name.slice(first.length + 1)).join(', ');
 }
 

@@ -1,14 +1,14 @@
 import type { Command, Option } from '../command.ts';
-import { groups, sourceOf, summaryOf, visible } from './words.ts';
+import { groups, sourceOf, summaryOf } from './words.ts';
 
 /** Completion for zsh, with what each word means beside it. */
-export function zshScript(): string {
+export function zshScript(offered: readonly Command[]): string {
   return `#compdef drawbridge
 # zsh completion of drawbridge: drawbridge completion zsh > "\${fpath[1]}/_drawbridge"
 _drawbridge() {
   local -a offered
   if (( CURRENT == 2 )); then
-    offered=(${[...groups().keys()].map((first) => pair(first, summaryOf(first))).join(' ')} ${pair('help', 'Show help')})
+    offered=(${[...groups(offered).keys()].map((first) => pair(first, summaryOf(first, offered))).join(' ')} ${pair('help', 'Show help')})
     _describe command offered
     return
   fi
@@ -16,12 +16,10 @@ _drawbridge() {
   shift words
   (( CURRENT-- ))
   case $command in
-${groupCases().join('\n')}
+${groupCases(offered).join('\n')}
   esac
   case $command in
-${visible()
-  .map((command) => `    '${command.name}') _arguments -s ${specs(command).join(' ')} ;;`)
-  .join('\n')}
+${offered.map((command) => `    '${command.name}') _arguments -s ${specs(command).join(' ')} ;;`).join('\n')}
   esac
 }
 # Autoloaded it completes at once; sourced, it has to be told what it is for.
@@ -29,12 +27,12 @@ if [[ $funcstack[1] == _drawbridge ]]; then _drawbridge "$@"; else compdef _draw
 }
 
 /** The second words of those that have some. */
-function groupCases(): string[] {
-  return [...groups()]
+function groupCases(offered: readonly Command[]): string[] {
+  return [...groups(offered)]
     .filter(([, seconds]) => seconds.length > 0)
     .map(([first, seconds]) => {
       const pairs = seconds.map((second) =>
-        pair(second, visible().find(({ name }) => name === `${first} ${second}`)?.summary ?? ''),
+        pair(second, offered.find(({ name }) => name === `${first} ${second}`)?.summary ?? ''),
       );
       return [
         `    ${first})`,

@@ -1,4 +1,4 @@
-import type { AddressAnswer, Explanation } from '../explain.ts';
+import type { AddressAnswer, Explanation } from './explanation.ts';
 import { count, durationWords, policyWords, shortId } from '../survey/words.ts';
 import type { Terminal } from '../terminal.ts';
 import { hang } from '../wrap.ts';

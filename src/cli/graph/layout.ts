@@ -1,5 +1,5 @@
 import { Graph, layout } from '@dagrejs/dagre';
-import type { Picture } from './model.ts';
+import type { Picture } from './picture.ts';
 import { placesOf, sizeOfHost, sizeOfPlace } from './places.ts';
 import { sizeOfPanel } from './panel.ts';
 import { round, type Box } from './shapes.ts';

@@ -1,5 +1,5 @@
 import { drawSign } from './card.ts';
-import type { Card, Network } from './model.ts';
+import type { Card, Network } from './picture.ts';
 import { rectangle, round, text, widthOf } from './shapes.ts';
 import { colours, reachWords } from './theme.ts';
 

@@ -3,37 +3,8 @@ import { readDenials } from '../survey/denials.ts';
 import { surveyAttachments } from '../survey/attachments.ts';
 import { surroundingsOf } from '../survey/surroundings.ts';
 import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf, shortId } from '../survey/words.ts';
+import type { Network, Picture } from './picture.ts';
 import { reachOf } from './reach.ts';
-
-/** Whether a container gets to all of a place, to what is listed of it, or nowhere in it. */
-export type Reach = 'open' | 'listed' | 'closed';
-
-/** What the picture shows. */
-export interface Picture {
-  readonly host: { readonly name: string; readonly addresses: readonly string[] };
-  readonly networks: readonly Network[];
-}
-
-export interface Network {
-  readonly name: string;
-  readonly bridge: string;
-  readonly gateways: readonly string[];
-  readonly containers: readonly Card[];
-}
-
-export interface Card {
-  readonly name: string;
-  readonly ifname: string;
-  readonly addresses: readonly string[];
-  readonly ports: readonly string[];
-  /** "none" without a policy. */
-  readonly mode: 'open' | 'restricted' | 'allowlist' | 'none';
-  readonly policy: string;
-  /** Where its policy lets it go. */
-  readonly reach: Readonly<Record<'internet' | 'lan' | 'host' | 'siblings', Reach>>;
-  readonly denied: number;
-  readonly isStale: boolean;
-}
 
 /** Reads the networks of the host with their containers. */
 export async function readPicture(): Promise<Picture> {

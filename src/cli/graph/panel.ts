@@ -1,6 +1,6 @@
 import { count } from '../survey/words.ts';
 import { cardWidth, drawCard, sizeOfCard } from './card.ts';
-import type { Network } from './model.ts';
+import type { Network } from './picture.ts';
 import { rectangle, round, text, widthOf, type Box } from './shapes.ts';
 
 /** Pixels: inside a network's box, between cards, of the title, and of the bridge beside the cards. */

@@ -1,5 +1,5 @@
 import { count } from '../survey/words.ts';
-import type { Card, Picture } from './model.ts';
+import type { Card, Picture } from './picture.ts';
 import { rectangle, round, text, widthOf, type Box } from './shapes.ts';
 
 /** Pixels. */

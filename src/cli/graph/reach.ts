@@ -1,6 +1,6 @@
 import { judge, type Surroundings } from '../../egress/judge.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import type { Card, Reach } from './model.ts';
+import type { Card, Reach } from './picture.ts';
 
 /** Destinations that stand for a place: what all of them say, the place says. */
 const samples = {

@@ -1,6 +1,6 @@
 import { arrange, margin } from './layout.ts';
 import { drawLegend } from './legend.ts';
-import type { Picture } from './model.ts';
+import type { Picture } from './picture.ts';
 import { drawPanel } from './panel.ts';
 import { drawHost, drawPlace, placesOf } from './places.ts';
 import { escape, round } from './shapes.ts';

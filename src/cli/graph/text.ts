@@ -1,4 +1,4 @@
-import type { Card, Picture } from './model.ts';
+import type { Card, Picture } from './picture.ts';
 import { placesOf } from './places.ts';
 import { colours } from './theme.ts';
 

@@ -1,4 +1,4 @@
-import type { Card, Reach } from './model.ts';
+import type { Card, Reach } from './picture.ts';
 
 /** A colour on white paper and on a dark screen. */
 interface Shade {

@@ -1,5 +1,5 @@
 /** Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise. */
-import type { AddressState, InterfaceState, RouteState } from '../interfaces.ts';
+import type { AddressState, InterfaceState, RouteState } from '../../links/state.ts';
 import { addressText, macText } from './address.ts';
 import { Conversation, Refused } from './conversation.ts';
 import { openKernel } from './libc.ts';

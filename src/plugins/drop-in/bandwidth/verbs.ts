@@ -11,11 +11,12 @@ import {
   queueDifference,
   redirectsTo,
   type Limit,
+  type ShapedRecord,
   type ShownFilter,
   type ShownQueue,
 } from '../../../links/shaping.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
-import type { AttachmentRecord, ShapedRecord } from '../../../records/record.ts';
+import type { AttachmentRecord } from '../../../records/record.ts';
 import { readSoundRecord } from '../../../records/store.ts';
 import { beginRecord } from '../../attachment.ts';
 import { findHostInterface } from '../../egress-policy/interface.ts';

@@ -3,7 +3,7 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import type { Fields } from '../../../cni/fields.ts';
 import type { AttachmentRequest } from '../../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig } from '../../../cni/runtime-config.ts';
-import type { SysctlValue } from '../../../host/sysctl.ts';
+import type { SysctlValue } from '../../../links/sysctl-value.ts';
 import { parseMac } from '../../../links/requested-mac.ts';
 import { parseAllowlist, parseSysctls } from './sysctl.ts';
 

@@ -1,6 +1,6 @@
 import { CniError, codes } from '../../../cni/errors.ts';
 import type { Fields } from '../../../cni/fields.ts';
-import type { SysctlValue } from '../../../host/sysctl.ts';
+import type { SysctlValue } from '../../../links/sysctl-value.ts';
 
 /**
  * Reads the values of "sysctl". Keys are written as sysctl(8) has them: when the first separator is a dot, a dot

@@ -1,0 +1,31 @@
+import type { Verdict } from '../../egress/judge.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import type { OpenAddress } from '../survey/open-names.ts';
+import type { Asked } from './destination.ts';
+import type { Obstacle } from './obstacles.ts';
+import type { PolicyFile, RulePlace } from './place.ts';
+import type { Trace } from './trace.ts';
+
+/** What becomes of packets to one address. */
+export interface AddressAnswer extends Verdict {
+  readonly address: string;
+  /** What the kernel has open at the address because of a name. */
+  readonly open: readonly OpenAddress[];
+  readonly obstacles: readonly Obstacle[];
+}
+
+export interface Explanation {
+  readonly record: AttachmentRecord;
+  readonly asked: Asked;
+  readonly verdict: 'allow' | 'deny';
+  readonly rule: string;
+  readonly reason: string;
+  readonly answers: readonly AddressAnswer[];
+  /** Of families that the container has no address of. */
+  readonly left: readonly string[];
+  readonly problems: readonly string[];
+  readonly file: PolicyFile | undefined;
+  readonly place: RulePlace | undefined;
+  readonly advice: string | undefined;
+  readonly trace: Trace | undefined;
+}

@@ -1,0 +1,29 @@
+/** Whether a container gets to all of a place, to what is listed of it, or nowhere in it. */
+export type Reach = 'open' | 'listed' | 'closed';
+
+/** What the picture shows. */
+export interface Picture {
+  readonly host: { readonly name: string; readonly addresses: readonly string[] };
+  readonly networks: readonly Network[];
+}
+
+export interface Network {
+  readonly name: string;
+  readonly bridge: string;
+  readonly gateways: readonly string[];
+  readonly containers: readonly Card[];
+}
+
+export interface Card {
+  readonly name: string;
+  readonly ifname: string;
+  readonly addresses: readonly string[];
+  readonly ports: readonly string[];
+  /** "none" without a policy. */
+  readonly mode: 'open' | 'restricted' | 'allowlist' | 'none';
+  readonly policy: string;
+  /** Where its policy lets it go. */
+  readonly reach: Readonly<Record<'internet' | 'lan' | 'host' | 'siblings', Reach>>;
+  readonly denied: number;
+  readonly isStale: boolean;
+}
