@@ -22,7 +22,7 @@ import { namesStatus, RepairHistory, type AgentStatus } from './status.ts';
 import { Sweep } from './sweep.ts';
 import { serviceManager } from './systemd.ts';
 import { watchFolder } from './watch/folder.ts';
-import { startMonitors } from './watch/monitors.ts';
+import { Monitors } from './watch/monitors.ts';
 import { everythingOf } from './watch/change-event.ts';
 
 export interface AgentOptions {
@@ -43,7 +43,6 @@ export interface AgentOptions {
 const slowly = 30_000;
 /** Of those looks, every so many is at the rules too: they are watched, and comparing all of them costs a full host most. */
 const thorough = 10;
-const inKernel = ['tables', 'chains'] as const;
 /** Milliseconds; redirections last three times as long. */
 const tick = 10_000;
 
@@ -68,8 +67,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const startedAt = new Date().toISOString();
   const history = new RepairHistory();
   const lastReports = new Map<string, RefreshReport>();
-  let queries = 0;
-  let looks = 0;
+  let [queries, looks] = [0, 0];
   const state = new HostState();
   const tables: TablesSource = {
     records: () => {
@@ -132,6 +130,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     },
     well: (resource) => history.well(resource),
   });
+  const monitors = new Monitors({
+    notice: (changes) => repairer.notice(changes),
+    lost: (what) => metrics.gap(what),
+    log,
+  });
   const policies = new LivePolicies({
     list: () => {
       state.load();
@@ -165,7 +168,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         );
     },
   });
-  const metrics = new Metrics(metricsSource({ version: options.version, state, names, policies, sweep }));
+  const metrics = new Metrics(metricsSource({ version: options.version, state, names, policies, sweep, monitors }));
   const applyPolicies = async (): Promise<void> => {
     try {
       await policies.apply();
@@ -185,7 +188,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     if (state.load()) await names.follow();
     looks += 1;
     const isThorough = looks % thorough === 0;
-    repairer.notice(everythingOf('links', 'firewalls', ...(isThorough ? inKernel : [])));
+    repairer.notice(everythingOf('links', 'firewalls', ...(isThorough ? (['tables', 'chains'] as const) : [])));
     if (isThorough) await keepIndex();
     await sweep.run();
   };
@@ -205,6 +208,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       repairs: history.count,
       lastRepairs: history.last,
       problems: [
+        ...monitors.problems,
         ...history.problems,
         ...names.problems,
         ...policies.invalid.values(),
@@ -230,13 +234,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     closing.defer(() => served.close());
   }
 
-  const monitors = [
-    ...startMonitors((changes) => repairer.notice(changes)),
+  monitors.start();
+  const folders = [
     watchFolder(`${runDir}/attachments`, 0o700, () => void follow()),
     watchFolder(policiesFolder, 0o755, () => void applyPolicies()),
   ];
   closing.defer(async () => {
-    monitors.forEach((monitor) => monitor.stop());
+    [monitors, ...folders].forEach((watch) => watch.stop());
     await repairer.stop();
     await names.stop();
   });

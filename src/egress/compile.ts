@@ -45,6 +45,12 @@ export function namesSet(id: string, family: 4 | 6, { protocol, ports }: PortRul
   return `${policyChain(id)}_names${family}_${protocol}${range}`;
 }
 
+/** The type of the addresses in a set of {@link namesSet}; undefined for any other set. */
+export function addressTypeOfNames(set: string): string | undefined {
+  const family = /^policy_[0-9a-z]+_names([46])_/.exec(set)?.[1];
+  return family === undefined ? undefined : addressType(family === '4' ? 4 : 6);
+}
+
 const hasPort = 'meta l4proto { tcp, udp, sctp }';
 const families = [4, 6] as const;
 

@@ -104,7 +104,7 @@ function portElements(egress: EgressRecord, portName: string, mac: string): Elem
       .map((address) => bridge('guard4', `${port} . ${mac} . ${address}`)),
     ...ipv6.flatMap((address) => [
       bridge('guard6', `${port} . ${mac} . ${address}`),
-      bridge('guard_nd', `${port} . ${mac} . ${hexOf(address)}`),
+      bridge('guard_nd', `${port} . ${mac} . ${halvesOf(address)}`),
     ]),
     ...(isolates(egress.policy) ? [bridge('guard_isolated', port)] : []),
   ];
@@ -128,8 +128,10 @@ function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4;
 }
 
-function hexOf(address: string): string {
-  return `0x${(parseAddressValue(address)?.value ?? 0n).toString(16).padStart(32, '0')}`;
+/** An IPv6 address as two numbers. */
+function halvesOf(address: string): string {
+  const value = parseAddressValue(address)?.value ?? 0n;
+  return `${value >> 64n} . ${BigInt.asUintN(64, value)}`;
 }
 
 function inet(set: string, key: string): Element {

@@ -7,8 +7,10 @@
  *   set guard_mac_ports  ports whose source MAC alone is checked (macspoofchk)
  *   set guard_mac        (port, MAC)
  *   set guard4, guard6   (port, MAC, address); guard6 with the link-local address of the MAC
- *   set guard_nd         guard6 again, typed for a field that nft has no name for: the target of an
- *                        advertisement, or of a solicitation that asks whether an address is free
+ *   set guard_nd         guard6 again, its address in two halves: the target of an advertisement, or of a solicitation
+ *                        that asks whether an address is free. nft has no name for that field before 1.0.7; later ones
+ *                        list the whole of it by name, and then do not read back what they list, while halves stay as
+ *                        they are
  *   set guard_isolated   ports that neither send to another port nor receive from one
  */
 
@@ -26,7 +28,7 @@ export const guardDeclarations = `
   set guard_mac { type ifname . ether_addr; }
   set guard4 { type ifname . ether_addr . ipv4_addr; }
   set guard6 { type ifname . ether_addr . ipv6_addr; }
-  set guard_nd { typeof iifname . ether saddr . @th,64,128; }
+  set guard_nd { typeof iifname . ether saddr . @th,64,64 . @th,128,64; }
   set guard_isolated { type ifname; }
   counter guard_forged { }
   counter guard_refused { }
@@ -74,8 +76,8 @@ export const guardDeclarations = `
     icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } counter name guard_refused drop
     ip6 saddr fe80::/10 exthdr frag exists counter name guard_refused drop
     udp sport 547 counter name guard_refused drop
-    icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @guard_nd counter name guard_forged drop
-    ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . @th,64,128 @guard_nd return
+    icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,64 . @th,128,64 != @guard_nd counter name guard_forged drop
+    ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . @th,64,64 . @th,128,64 @guard_nd return
     ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } return
     iifname . ether saddr . ip6 saddr != @guard6 counter name guard_forged drop
   }

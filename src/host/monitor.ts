@@ -1,61 +1,72 @@
-// run() is for programs that end; a monitor goes on until it is stopped.
-// oxlint-disable-next-line no-restricted-imports
-import { spawn, type ChildProcess } from 'node:child_process';
-import { findProgram } from './run.ts';
+import type { Answer } from './netlink/message.ts';
+import { subscribe, type Subscription } from './netlink/subscribe.ts';
 
 export interface MonitorOptions {
-  /** Each line that the program prints. */
-  readonly onLine: (line: string) => void;
-  /** The program listens, for the first time or again: what happened before then was not seen. */
+  /** Messages of the kernel, in the order in which they came. */
+  readonly onMessages: (messages: readonly Answer[]) => void;
+  /** The kernel tells of changes from now on, for the first time or again: what happened before then was not seen. */
   readonly onGap: () => void;
+  /** Something was not told, for this reason, and the watch goes on. */
+  readonly onLoss: (reason: string) => void;
+  /** Why changes are not seen, or not all of them; undefined when all is well again. */
+  readonly onProblem: (reason: string | undefined) => void;
 }
 
 export interface Monitor {
   stop(): void;
 }
 
-/** Milliseconds that a monitor has to have run to be started again at once when it ends; another one waits as long. */
+/** Milliseconds that a watch has to have run to be begun again at once when it ends; another one waits as long. */
 const pause = 1000;
-/** Milliseconds that a monitor takes to begin to listen; what happens meanwhile is found by the look after the gap. */
-const settling = 100;
+/** Milliseconds: a watch that ends twice in this time is not to be relied upon, until it has stood for as long. */
+const trial = 60_000;
 
-/** Keeps a program running that prints what changes: `nft monitor`, `ip monitor`. */
-export function startMonitor(program: string, args: readonly string[], { onLine, onGap }: MonitorOptions): Monitor {
-  let child: ChildProcess | undefined;
+/** Has the kernel tell of changes for as long as it is not stopped, and begins again whenever that ends. `begin` is for tests. */
+export function startMonitor(
+  subscription: Subscription,
+  { onMessages, onGap, onLoss, onProblem }: MonitorOptions,
+  begin = subscribe,
+): Monitor {
+  let open: { close(): void } | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let wellAgain: NodeJS.Timeout | undefined;
+  let began = -Infinity;
+  let lastEnd = -Infinity;
   let isStopped = false;
-  start();
+  void start();
   return {
     stop: () => {
       isStopped = true;
       clearTimeout(timer);
-      child?.kill('SIGKILL');
+      clearTimeout(wellAgain);
+      open?.close();
     },
   };
 
-  function start(): void {
-    if (isStopped) return;
-    const began = performance.now();
-    const started = spawn(findProgram(program) ?? program, args, {
-      env: { LC_ALL: 'C', HOME: '/dev/null' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    child = started;
-    let rest = '';
-    // What it lost is told on stderr: "ERROR: We lost some netlink events!"
-    for (const stream of [started.stdout, started.stderr]) {
-      stream.setEncoding('utf8');
-      stream.on('data', (chunk: string) => {
-        const lines = `${rest}${chunk}`.split('\n');
-        rest = lines.pop() ?? '';
-        lines.forEach(onLine);
-      });
+  async function start(): Promise<void> {
+    began = performance.now();
+    const opened = await begin(subscription, { onMessages, onEnd: again });
+    if (isStopped) opened?.close();
+    else if (opened === undefined) {
+      onProblem('this process has no netlink socket');
+      timer = setTimeout(() => void start(), trial);
+    } else {
+      open = opened;
+      if (lastEnd === -Infinity) onProblem(undefined);
+      onGap();
     }
-    timer = setTimeout(onGap, settling);
-    started.on('error', () => {});
-    started.on('close', () => {
-      clearTimeout(timer);
-      if (!isStopped) timer = setTimeout(start, Math.max(0, began + pause - performance.now()));
-    });
+  }
+
+  function again(reason: string): void {
+    if (isStopped) return;
+    const now = performance.now();
+    if (now - lastEnd < trial) {
+      onProblem(`it ended twice within a minute (${reason})`);
+      clearTimeout(wellAgain);
+      wellAgain = setTimeout(() => onProblem(undefined), trial);
+    }
+    onLoss(reason);
+    lastEnd = now;
+    timer = setTimeout(() => void start(), Math.max(0, began + pause - now));
   }
 }

@@ -153,6 +153,26 @@ export function restoredChain(table: TableName, chain: string): string | undefin
   return `add chain ${table} ${chain}\nflush chain ${table} ${chain}\ntable ${table} {\n${body}\n}\n`;
 }
 
+/** Data types of a set's keys, and of a map's values, in words of nft(8): `ifname . ipv4_addr`, `verdict`. */
+export interface DeclaredTypes {
+  readonly key: string;
+  readonly value?: string;
+}
+
+let declared: ReadonlyMap<string, DeclaredTypes> | undefined;
+
+/** Of a set or map that the layout declares; undefined for others. */
+export function declaredTypes(table: TableName, set: string): DeclaredTypes | undefined {
+  declared ??= new Map(
+    Object.entries(declarations).flatMap(([of, text]) =>
+      [...text.matchAll(/^ *(?:set|map) (\w+) \{ type(?:of)? ([^:;]+?)(?: : ([^;]+))?;/gm)].map(
+        ([, name, key = '', value]) => [`${of} ${name}`, value === undefined ? { key } : { key, value }] as const,
+      ),
+    ),
+  );
+  return declared.get(`${table} ${set}`);
+}
+
 function mark(kind: string, text: string): string {
   return `${kind}_${sha256(text).slice(0, 16)}`;
 }

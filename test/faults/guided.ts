@@ -8,16 +8,21 @@ import { styleText } from 'node:util';
 import { readQuery } from '../../src/agent/dns/read-query.ts';
 import { readResponse } from '../../src/agent/dns/read-response.ts';
 import { changesOf } from '../../src/agent/watch/nft-event.ts';
+import { linkChangesOf } from '../../src/agent/watch/ip-event.ts';
 import { CniError } from '../../src/cni/errors.ts';
 import { parseRequest } from '../../src/cni/request.ts';
 import { resultToWire } from '../../src/cni/result.ts';
 import { compilePolicy } from '../../src/egress/compile.ts';
 import { parsePluginConf } from '../../src/egress/conf.ts';
 import { parsePolicyText } from '../../src/egress/load-policy.ts';
+import { LinkEvents } from '../../src/host/netlink/link-event.ts';
+import { decode } from '../../src/host/netlink/message.ts';
+import { decodeRulesetEvent } from '../../src/host/netlink/nftables/event.ts';
 import { parseListing } from '../../src/host/firewall/listing.ts';
 import { desired } from '../../src/nft/desired.ts';
 import { parseInterfaceConf } from '../../src/plugins/drawbridge/conf.ts';
 import { readAttachment } from '../../src/records/parse.ts';
+import { linkMessage, rulesetMessage } from '../host/netlink/messages.ts';
 import { mapping, sample } from '../records/sample.ts';
 import { pick, seeded } from './random.ts';
 import { answerBytes, conf, egress, environment, expectPlain, queryBytes } from './seeds.ts';
@@ -105,16 +110,20 @@ const readers: readonly Reader[] = [
     isRefusal: never,
   },
   {
-    name: 'what nft monitor prints',
+    name: 'what the kernel tells of changes',
     seeds: [
-      text('add element inet drawbridge s { 192.0.2.1 }'),
-      text('delete table inet drawbridge\ndelete rule ip filter FORWARD handle 4'),
+      Buffer.from(rulesetMessage({ kind: 'element', isRemoval: true, name: 'egress4', keys: [new Uint8Array(20)] })),
+      Buffer.from(rulesetMessage({ kind: 'rule', isRemoval: true, family: 2, table: 'filter', name: 'FORWARD' })),
+      Buffer.from(linkMessage({ index: 1, name: 'lo' })),
     ],
-    read: (input) =>
-      input
-        .toString()
-        .split('\n')
-        .forEach((line) => void changesOf(line)),
+    read: (input) => {
+      const links = new LinkEvents();
+      for (const answer of decode(input)) {
+        const [change, link] = [decodeRulesetEvent(answer), links.decode(answer)];
+        if (change !== undefined) changesOf(change);
+        if (link !== undefined) linkChangesOf(link);
+      }
+    },
     isRefusal: never,
   },
 ];

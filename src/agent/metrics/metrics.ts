@@ -13,6 +13,8 @@ export interface MetricsSource {
   readonly names: () => number;
   readonly openAddresses: () => number;
   readonly invalidPolicies: () => readonly string[];
+  /** Watches that do not tell of changes, so that everything is looked at by the clock. */
+  readonly blindWatches: () => readonly string[];
   /** Packets that were denied, by attachment. */
   readonly denials: () => Promise<
     readonly { labels: { network: string; container: string; ifname: string }; packets: number }[]
@@ -65,6 +67,12 @@ export class Metrics {
     buckets,
     registers: [this.#registry],
   });
+  readonly #gaps = new Counter({
+    name: 'drawbridge_watch_gaps_total',
+    help: 'Times that changes of rules or links were missed, and everything was looked at',
+    labelNames: ['watch'],
+    registers: [this.#registry],
+  });
   readonly #policyChanges = new Counter({
     name: 'drawbridge_policy_changes_total',
     help: 'Attachments that came under a changed policy',
@@ -94,6 +102,14 @@ export class Metrics {
       ['policy'],
       (add) => {
         for (const policy of source.invalidPolicies()) add({ policy }, 1);
+      },
+    );
+    gauge(
+      'drawbridge_watch_blind',
+      'Watches that do not tell of changes: everything is looked at every few seconds instead',
+      ['watch'],
+      (add) => {
+        for (const watch of source.blindWatches()) add({ watch }, 1);
       },
     );
     gauge(
@@ -153,6 +169,10 @@ export class Metrics {
       Math.max(1, repaired.length),
     );
     if (problem === undefined) this.#repairSeconds.observe({ resource }, took / 1000);
+  }
+
+  gap(watch: string): void {
+    this.#gaps.inc({ watch });
   }
 
   policyChanged(count: number): void {

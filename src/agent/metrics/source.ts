@@ -3,6 +3,7 @@ import type { HostState } from '../host-state.ts';
 import type { LivePolicies } from '../live-policies.ts';
 import type { NamesService } from '../names-service.ts';
 import type { Sweep } from '../sweep.ts';
+import type { Monitors } from '../watch/monitors.ts';
 import { leaseUse } from './lease-use.ts';
 import type { MetricsSource } from './metrics.ts';
 
@@ -13,12 +14,14 @@ export function metricsSource({
   names,
   policies,
   sweep,
+  monitors,
 }: {
   readonly version: string;
   readonly state: HostState;
   readonly names: NamesService;
   readonly policies: LivePolicies;
   readonly sweep: Sweep;
+  readonly monitors: Monitors;
 }): MetricsSource {
   return {
     version,
@@ -26,6 +29,7 @@ export function metricsSource({
     names: () => new Set(state.work.refreshed.flatMap((policy) => policy.names.map(({ name }) => name))).size,
     openAddresses: () => names.open.length,
     invalidPolicies: () => [...policies.invalid.keys()],
+    blindWatches: () => monitors.blind,
     denials: async () => {
       const enforced = state.records.filter(({ egress }) => egress !== undefined);
       const counts = await readDenials(enforced);

@@ -3,6 +3,7 @@ import { desired } from '../../nft/desired.ts';
 import type { Element } from '../../nft/element.ts';
 import type { RuleGroup } from '../../nft/group.ts';
 import { groupMark } from '../../nft/layout.ts';
+import { encodeKey } from '../../nft/element-bytes.ts';
 import type { Contents } from '../../nft/transaction.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { elementKey, groupKey } from '../watch/resource-key.ts';
@@ -34,6 +35,20 @@ export function partOf({ elementsByWord, groupsByWord }: Expected, words: Readon
   };
 }
 
+const words = new WeakMap<Element, string>();
+
+/** An element stays the same object for as long as its record stands. Undefined for one of a set that nobody declares. */
+function wordOf(element: Element): string | undefined {
+  const found = words.get(element);
+  if (found !== undefined) return found;
+  const { table, set, key } = element;
+  const bytes = encodeKey(table, set, key);
+  if (bytes === undefined) return undefined;
+  const word = elementKey(table.slice(0, table.indexOf(' ')), set, bytes);
+  words.set(element, word);
+  return word;
+}
+
 function workOut(records: readonly AttachmentRecord[]): Expected {
   const claims = records.map(desired);
   const staticElements = resolve(claims);
@@ -44,10 +59,10 @@ function workOut(records: readonly AttachmentRecord[]): Expected {
     elements,
     groups,
     elementsByWord: new Map(
-      elements.map((element) => [
-        elementKey(element.table.slice(0, element.table.indexOf(' ')), element.set, element.key),
-        element,
-      ]),
+      elements.flatMap((element) => {
+        const word = wordOf(element);
+        return word === undefined ? [] : [[word, element] as const];
+      }),
     ),
     // The set that stands for a group is named by a hash of its id.
     groupsByWord: new Map(

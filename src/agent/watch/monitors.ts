@@ -1,34 +1,109 @@
 import { startMonitor, type Monitor } from '../../host/monitor.ts';
-import { filterChangeOf, linkChangeOf } from './ip-event.ts';
+import { protocols } from '../../host/netlink/libc.ts';
+import { linkGroups, LinkEvents } from '../../host/netlink/link-event.ts';
+import { decodeRulesetEvent } from '../../host/netlink/nftables/event.ts';
+import { changes as rulesetChanges } from '../../host/netlink/nftables/numbers.ts';
+import { linkChangesOf } from './ip-event.ts';
 import { changesOf } from './nft-event.ts';
-import { everythingOf, type ChangeEvent } from './change-event.ts';
+import type { Log } from '../log.ts';
+import { everythingOf, type ChangeEvent, type Resource } from './change-event.ts';
+
+export interface MonitorsOptions {
+  /** Something changed, or may have. */
+  readonly notice: (changes: readonly ChangeEvent[]) => void;
+  /** Changes were missed, and everything is looked at. */
+  readonly lost: (what: Watched) => void;
+  readonly log: Log;
+}
+
+/** What a watch is for. */
+export type Watched = keyof typeof resources;
+
+/** What has to be looked at when nobody tells of changes. */
+const resources = {
+  rules: ['tables', 'expiring', 'chains', 'firewalls'],
+  links: ['links'],
+} as const satisfies Readonly<Record<string, readonly Resource[]>>;
+
+/** Milliseconds between looks at everything while changes are not told. */
+const polling = 5000;
 
 /**
- * Watches rules and links of the host, whoever changes them.
- *
- * Three times nft, each for a part: what nft 1.0.6 prints of new elements ends it where ranges are among them, and that
- * would be whenever a policy comes. New elements tell nothing that matters here.
+ * Watches rules and links of the host, whoever changes them. The kernel itself tells: no text of any program is read, which
+ * differs between versions. Where it does not tell, everything is looked at by the clock, and that is said.
  */
-export function startMonitors(notice: (changes: readonly ChangeEvent[]) => void): Monitor[] {
-  const nft = ['destroy', 'new rules', 'new chains'].map((part) =>
-    startMonitor('nft', ['monitor', ...part.split(' ')], {
-      onLine: (line) => notice(changesOf(line)),
-      onGap: () => notice(everythingOf('tables', 'expiring', 'chains', 'firewalls')),
-    }),
-  );
-  const links = [
-    watch('ip', ['monitor', 'link', 'address', 'rule', 'netconf'], linkChangeOf),
-    watch('tc', ['monitor'], filterChangeOf),
-  ];
-  return [...nft, ...links];
+export class Monitors {
+  readonly #options: MonitorsOptions;
+  readonly #problems = new Map<Watched, string>();
+  #clock: NodeJS.Timeout | undefined;
+  #monitors: readonly Monitor[] = [];
 
-  function watch(program: string, args: readonly string[], signOf: (line: string) => ChangeEvent | undefined): Monitor {
-    return startMonitor(program, args, {
-      onLine: (line) => {
-        const change = signOf(line);
-        if (change !== undefined) notice([change]);
-      },
-      onGap: () => notice(everythingOf('links')),
-    });
+  constructor(options: MonitorsOptions) {
+    this.#options = options;
   }
+
+  start(): void {
+    this.#clock = setInterval(() => this.#options.notice(unseen(this.#problems.keys())), polling);
+    const links = new LinkEvents();
+    this.#monitors = [
+      this.#start('rules', protocols.netfilter, [rulesetChanges], (message) => {
+        const event = decodeRulesetEvent(message);
+        return event === undefined ? [] : changesOf(event);
+      }),
+      this.#start('links', protocols.route, linkGroups, (message) => {
+        const event = links.decode(message);
+        return event === undefined ? [] : linkChangesOf(event);
+      }),
+    ];
+  }
+
+  /** What is not watched as it should be, one sentence each. */
+  get problems(): readonly string[] {
+    return [...this.#problems.values()];
+  }
+
+  /** Names of the watches that cannot be relied upon. */
+  get blind(): readonly Watched[] {
+    return [...this.#problems.keys()];
+  }
+
+  stop(): void {
+    clearInterval(this.#clock);
+    this.#monitors.forEach((monitor) => monitor.stop());
+  }
+
+  #start(
+    what: Watched,
+    protocol: number,
+    groups: readonly number[],
+    read: (message: Parameters<typeof decodeRulesetEvent>[0]) => readonly ChangeEvent[],
+  ): Monitor {
+    return startMonitor(
+      { protocol, groups },
+      {
+        onMessages: (messages) => this.#options.notice(messages.flatMap(read)),
+        onGap: () => this.#options.notice(unseen([what])),
+        onLoss: (reason) => {
+          this.#options.lost(what);
+          this.#options.log.warn({ watch: what, reason }, 'changes were missed: everything is looked at');
+        },
+        onProblem: (reason) => this.#judge(what, reason),
+      },
+    );
+  }
+
+  #judge(what: Watched, reason: string | undefined): void {
+    if (reason === undefined) {
+      if (this.#problems.delete(what)) this.#options.log.info({ watch: what }, 'the watch is well again');
+      return;
+    }
+    const problem = `Cannot watch the ${what} of this host: ${reason}; they are looked at every ${polling / 1000} s until it is well`;
+    const isNews = this.#problems.get(what) !== problem;
+    this.#problems.set(what, problem);
+    if (isNews) this.#options.log.error({ watch: what, problem }, 'cannot watch');
+  }
+}
+
+function unseen(watches: Iterable<Watched>): ChangeEvent[] {
+  return everythingOf(...[...watches].flatMap((what) => resources[what]));
 }

@@ -1,20 +1,11 @@
+import type { RulesetEvent } from '../../host/netlink/nftables/event.ts';
 import { chainKey, elementKey, groupKey, layoutKey } from './resource-key.ts';
 import { everythingOf, type ChangeEvent } from './change-event.ts';
 
-/**
- * What a line of `nft monitor` gives reason to look at; nothing for what plugins and the agent do all day.
- *
- *   delete table inet drawbridge
- *   delete element inet drawbridge egress4 { "drawbridge0" . 10.88.0.2 : goto policy_ab12 }
- *   insert rule ip filter FORWARD iifname "lo" counter packets 0 bytes 0 accept
- */
-export function changesOf(line: string): readonly ChangeEvent[] {
-  if (/\blost\b/.test(line)) return everythingOf('tables', 'expiring', 'chains', 'firewalls');
-  const [verb = '', kind = '', family = '', table = '', name = ''] = line.split(' ', 5);
-  if (!verbs.has(verb)) return [];
+/** What a change of rules gives reason to look at; nothing for what plugins and the agent do all day. */
+export function changesOf({ kind, isRemoval, family, table, name, keys }: RulesetEvent): readonly ChangeEvent[] {
   if (table !== 'drawbridge' || (family !== 'inet' && family !== 'bridge'))
     return kind === 'element' ? [] : [{ resource: 'firewalls' }];
-  const isRemoval = verb === 'delete' || verb === 'destroy';
   switch (kind) {
     case 'table':
       // Whoever wrote it anew knows nothing of what the agent has open.
@@ -23,21 +14,18 @@ export function changesOf(line: string): readonly ChangeEvent[] {
     case 'rule':
       return [{ resource: 'chains', of: chainKey(family, name) }];
     case 'element':
-      return isRemoval ? lostElement(family, name, line) : [];
+      return isRemoval ? lostElements(family, name, keys) : [];
     default:
       return isRemoval ? lostSet(name) : [];
   }
 }
 
-const verbs = new Set(['add', 'insert', 'replace', 'create', 'delete', 'destroy']);
-
-function lostElement(family: string, set: string, line: string): readonly ChangeEvent[] {
+function lostElements(family: string, set: string, keys: readonly Uint8Array[]): readonly ChangeEvent[] {
   if (comesAndGoes.test(set)) return [];
   if (listsRanges.test(set)) return [{ resource: 'tables', of: layoutKey }];
   const group = groupOf(set);
   if (group !== undefined) return [{ resource: 'tables', of: groupKey(group) }];
-  const [, key] = / \{ (.*?)(?: counter | timeout | expires | comment | : | \}$)/.exec(line) ?? [];
-  return [key === undefined ? { resource: 'tables' } : { resource: 'tables', of: elementKey(family, set, key) }];
+  return keys.map((key) => ({ resource: 'tables', of: elementKey(family, set, key) }));
 }
 
 /** A set without a name of its own goes with the rule that it is part of. */

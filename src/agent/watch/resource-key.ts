@@ -1,17 +1,13 @@
-/**
- * Words for what of our tables may be lost, the same for an event of nft and for an element of ours: nft prints keys as we
- * write them, but for the leading zeros of numbers in hex.
- */
+/** Words for what of our tables may be lost, the same for a change that the kernel tells of and for what is ours. */
 
 /** A chain: "inet egress_out". */
 export function chainKey(family: string, chain: string): string {
   return `${family} ${chain}`;
 }
 
-/** An element of an attachment. */
-export function elementKey(family: string, set: string, key: string): string {
-  const parts = key.split(' . ').map((part) => part.replace(/^0x0*(?=.)/, '0x'));
-  return `element ${family} ${set} ${parts.join(' . ')}`;
+/** An element of an attachment, by the bytes of its key. */
+export function elementKey(family: string, set: string, key: Uint8Array): string {
+  return `element ${family} ${set} ${Buffer.from(key).toString('hex')}`;
 }
 
 /** What a policy's sets list, or one of them. */

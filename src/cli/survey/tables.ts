@@ -59,11 +59,20 @@ interface ListedSet {
 async function listJson(what: readonly string[]): Promise<Listed[] | undefined> {
   try {
     const { stdout } = await run('nft', ['-j', 'list', ...what]);
-    return (JSON.parse(stdout) as { nftables: Listed[] }).nftables;
+    return (JSON.parse(stdout, exactly) as { nftables: Listed[] }).nftables;
   } catch (error) {
     if (error instanceof CommandError && error.stderr.includes('No such file or directory')) return undefined;
     throw error;
   }
+}
+
+/**
+ * A number of 64 bits as decimal text: JavaScript's own have 53, and nft prints the upper half as negative ones. Others stay
+ * as they are.
+ */
+function exactly(_key: string, value: unknown, { source = '' }: { readonly source?: string } = {}): unknown {
+  const isTooLarge = typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source);
+  return isTooLarge ? String(BigInt.asUintN(64, BigInt(source))) : value;
 }
 
 /** An element of a map is a pair; one with a comment, a timeout or a counter is wrapped once more. */

@@ -7,7 +7,7 @@ import type { LibraryCalls } from 'bun:ffi';
 import { isPluginRun } from '../run.ts';
 
 /** Calls as the C library has them: -1 says that one failed. */
-type Calls = LibraryCalls<'socket' | 'setsockopt' | 'setns' | 'send' | 'recv'>;
+type Calls = LibraryCalls<'socket' | 'bind' | 'setsockopt' | 'setns' | 'send' | 'recv'>;
 
 /** The system's side of netlink. */
 export interface Kernel {
@@ -16,6 +16,11 @@ export interface Kernel {
    * path leads to none. `protocol` is one of {@link protocols}.
    */
   openSocket(netns: string | undefined, protocol: number): number | undefined;
+  /**
+   * Opens a socket that is told of changes in this process' namespace, and waits for nothing when it is read. Undefined
+   * when the kernel has no such groups.
+   */
+  openListener(protocol: number, groups: readonly number[]): number | undefined;
   /** Sends a message whole; false when the kernel did not take it. */
   send(socket: number, message: Uint8Array): boolean;
   /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
@@ -26,20 +31,25 @@ export interface Kernel {
 
 let opened: Promise<Kernel | undefined> | undefined;
 
+/** Undefined where this process cannot speak to the kernel itself, or is no plugin: the others have programs do it. */
+export async function openKernel(): Promise<Kernel | undefined> {
+  return isPluginRun() ? openLibrary() : undefined;
+}
+
 /** Undefined where this process cannot speak to the kernel itself. */
-export function openKernel(): Promise<Kernel | undefined> {
+export function openLibrary(): Promise<Kernel | undefined> {
   opened ??= load();
   return opened;
 }
 
 async function load(): Promise<Kernel | undefined> {
-  if (process.versions['bun'] === undefined || !isPluginRun() || process.env['DRAWBRIDGE_CHILDREN'] === '1')
-    return undefined;
+  if (process.versions['bun'] === undefined || process.env['DRAWBRIDGE_CHILDREN'] === '1') return undefined;
   try {
     const { dlopen } = await import('bun:ffi');
     const number = { returns: 'i32' } as const;
     const { symbols } = dlopen('libc.so.6', {
       socket: { args: ['i32', 'i32', 'i32'], ...number },
+      bind: { args: ['i32', 'ptr', 'u32'], ...number },
       setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], ...number },
       setns: { args: ['i32', 'i32'], ...number },
       send: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
@@ -52,15 +62,22 @@ async function load(): Promise<Kernel | undefined> {
   }
 }
 
-/** Of linux/netlink.h: links, addresses, routes; sockets. */
-export const protocols = { route: 0, sockets: 4 } as const;
+/** Of linux/netlink.h: links, addresses, routes; sockets; what netfilter has. */
+export const protocols = { route: 0, sockets: 4, netfilter: 12 } as const;
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0x80003;
+const SOCK_NONBLOCK = 0x800;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_EXT_ACK = 11;
 const CLONE_NEWNET = 0x40000000;
 const MSG_DONTWAIT = 0x40;
+
+/** Bytes: a rebuild of a full host's tables is told in two megabytes, at once. The kernel takes them as they come. */
+const listenerRoom = 4 * 1024 * 1024;
 
 function kernelOf(calls: Calls): Kernel {
   /** A part of a dump is no longer than 32 KB (netlink_dump in net/netlink/af_netlink.c). */
@@ -70,6 +87,22 @@ function kernelOf(calls: Calls): Kernel {
     // Errors then come with the kernel's own sentence, where it has one (Linux 4.12).
     if (socket >= 0) calls.setsockopt(socket, SOL_NETLINK, NETLINK_EXT_ACK, new Int32Array([1]), 4);
     return socket;
+  };
+  const openListener = (protocol: number, groups: readonly number[]): number | undefined => {
+    const socket = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC | SOCK_NONBLOCK, protocol);
+    if (socket < 0) return undefined;
+    // struct sockaddr_nl: the kernel picks the number of this end.
+    const address = new Uint8Array(12);
+    address.set(new Uint8Array(new Uint16Array([AF_NETLINK]).buffer));
+    calls.setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, new Int32Array([listenerRoom]), 4);
+    const isTold =
+      calls.bind(socket, address, address.length) === 0 &&
+      groups.every(
+        (group) => calls.setsockopt(socket, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, new Int32Array([group]), 4) === 0,
+      );
+    if (isTold) return socket;
+    closeSync(socket);
+    return undefined;
   };
   const within = <T>(netns: string, work: () => T): T => {
     const own = openSync('/proc/thread-self/ns/net', 'r');
@@ -92,6 +125,7 @@ function kernelOf(calls: Calls): Kernel {
   };
   return {
     within,
+    openListener,
     openSocket: (netns, protocol) => {
       try {
         const socket = netns === undefined ? socketHere(protocol) : within(netns, () => socketHere(protocol));

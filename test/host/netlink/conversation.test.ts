@@ -16,6 +16,7 @@ function talk(answers: readonly ((sequence: number) => Uint8Array[])[]): {
   let queue: Uint8Array[] = [];
   const kernel: Kernel = {
     openSocket: () => openSync('/dev/null', 'r'),
+    openListener: () => undefined,
     send: (_, sent) => {
       queue = answers[asked]?.(readNumber(sent, 8, 4)) ?? [];
       asked += 1;

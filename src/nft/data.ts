@@ -1,0 +1,101 @@
+/**
+ * Keys and values of elements as the kernel has them: each part with its first byte first, and in a concatenation filled
+ * up to a multiple of four bytes (net/netfilter/nft_set_*.c compare them as bytes).
+ */
+import { readAddress } from '../ipam/address.ts';
+
+/** Bytes of a part, by the names of nft's data types (nft(8), DATA TYPES). */
+const sizes = {
+  ifname: 16,
+  ipv4_addr: 4,
+  ipv6_addr: 16,
+  ether_addr: 6,
+  inet_proto: 1,
+  inet_service: 2,
+  /** The type of a half of an address, which nft knows by its place in the packet alone. */
+  half_addr: 8,
+} as const;
+
+export type DataType = keyof typeof sizes;
+
+export function isDataType(name: string): name is DataType {
+  return Object.hasOwn(sizes, name);
+}
+
+/**
+ * The bytes of nft text whose parts are joined by " . ": `"drawbridge0" . 10.88.0.2`. Undefined for what is no text of
+ * these types.
+ */
+export function encodeData(types: readonly DataType[], text: string): Uint8Array | undefined {
+  const parts = text.split(' . ');
+  if (parts.length !== types.length) return undefined;
+  const encoded = types.map((type, at) => encodePart(type, parts[at] ?? ''));
+  if (types.length === 1) return encoded[0];
+  const whole = new Uint8Array(types.reduce((sum, type) => sum + align(sizes[type]), 0));
+  let at = 0;
+  for (const [place, type] of types.entries()) {
+    const part = encoded[place];
+    if (part === undefined) return undefined;
+    whole.set(part, at);
+    at += align(sizes[type]);
+  }
+  return whole;
+}
+
+/** Numbers of protocols that we name (IANA); text of nft may have the number itself. */
+const protocols: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, 'ipv6-icmp': 58, sctp: 132 };
+
+function encodePart(type: DataType, text: string): Uint8Array | undefined {
+  switch (type) {
+    case 'ifname':
+      return encodeName(text);
+    case 'ether_addr':
+      return encodeMac(text);
+    case 'ipv4_addr':
+    case 'ipv6_addr':
+      return encodeAddress(type, text);
+    case 'inet_proto':
+      return encodeNumber(String(protocols[text] ?? text), sizes[type]);
+    default:
+      return encodeNumber(text, sizes[type]);
+  }
+}
+
+function encodeName(text: string): Uint8Array | undefined {
+  const name = new TextEncoder().encode(/^"([^"]+)"$/.exec(text)?.[1] ?? '');
+  if (name.length === 0 || name.length >= sizes.ifname) return undefined;
+  const bytes = new Uint8Array(sizes.ifname);
+  bytes.set(name);
+  return bytes;
+}
+
+function encodeMac(text: string): Uint8Array | undefined {
+  if (!/^[\da-f]{2}(?::[\da-f]{2}){5}$/i.test(text)) return undefined;
+  return Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16));
+}
+
+function encodeAddress(type: 'ipv4_addr' | 'ipv6_addr', text: string): Uint8Array | undefined {
+  const address = readAddress(text);
+  if (address === undefined || (address.family === 4) !== (type === 'ipv4_addr')) return undefined;
+  return bytesOf(address.value, sizes[type]);
+}
+
+function encodeNumber(text: string, size: number): Uint8Array | undefined {
+  if (!/^\d+$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return BigInt.asUintN(size * 8, value) === value ? bytesOf(value, size) : undefined;
+}
+
+function bytesOf(value: bigint, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let rest = value;
+  for (let at = size - 1; at >= 0; at -= 1) {
+    bytes[at] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
+  return bytes;
+}
+
+function align(size: number): number {
+  return (size + 3) & ~3;
+}
