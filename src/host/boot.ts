@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { sha256 } from '../digest/sha256.ts';
 import { CniError, codes } from '../cni/errors.ts';
+import { fileReason } from './file-error.ts';
 import { stateDir } from './paths.ts';
 
 /*
@@ -62,7 +63,12 @@ export function stampBoot(subject: string): void {
     writeFileSync(temporary, JSON.stringify({ subject, bootId: bootId() }));
     renameSync(temporary, file);
   } catch (cause) {
-    throw new CniError(codes.ioFailure, `Cannot write "${file}": ${(cause as Error).message}`, undefined, { cause });
+    throw new CniError(
+      codes.ioFailure,
+      `Cannot write "${file}": ${fileReason(cause)}`,
+      'It tells leases of an earlier boot from those of this one: make room or the folder writable',
+      { cause },
+    );
   }
 }
 

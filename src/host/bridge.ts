@@ -12,7 +12,7 @@ import type { BridgePlan } from '../links/bridge.ts';
 import { applyBatch, BatchError } from './ip.ts';
 import { ownInode } from './netns.ts';
 import { runDir } from './paths.ts';
-import { writeSysctls } from './sysctl.ts';
+import { enableForwarding, writeSysctls } from './sysctl.ts';
 
 /** Finds the addresses in `present` that keep those in `wanted` from being used: `conflictingAddresses` in links/addresses.ts. */
 export type FindConflicts = (
@@ -32,12 +32,19 @@ export async function chooseMtu(bridge: string, folder = runDir): Promise<number
   return known.length === 0 ? ethernetMtu : Math.min(...known);
 }
 
+/** A bridge that can be used. */
+export interface PreparedBridge {
+  /** Not ours when someone else made the bridge. */
+  readonly mac: string;
+  /** Sentences for a person about what does not work on it. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Makes a bridge unless it is there, and checks once that it can be used; afterwards that check costs two small files.
  * Any number of processes may do so at the same time: whoever finds the bridge made goes on with it.
  *
  * `keep` of the plan is left to the caller, who has a batch to run anyway.
- * Returns the MAC of the bridge, which is not ours when someone else made it.
  * Throws code 102 when the name belongs to something that is not a bridge, or when the bridge has an address that
  * excludes the gateway and `forceAddress` is false.
  */
@@ -45,10 +52,10 @@ export async function prepareBridge(
   steps: BridgePlan,
   findConflicts: FindConflicts,
   folder = runDir,
-): Promise<{ mac: string }> {
+): Promise<PreparedBridge> {
   const plan = sha256(JSON.stringify(steps)).slice(0, 16);
   const note = readNote(steps.name, folder);
-  if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return { mac: note.mac };
+  if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return { mac: note.mac, warnings: [] };
   const isNew = await makeUnlessThere(steps.create);
   const bridge = await readInterface(steps.name);
   if (bridge?.kind !== 'bridge') {
@@ -62,13 +69,15 @@ export async function prepareBridge(
   if (!isNew) await applyBatch([`link set dev ${steps.name} address ${bridge.mac}`]);
   if (steps.vlanGateway !== undefined) await makeVlanGateway(steps.vlanGateway);
   await makeRoomForGateways(steps, bridge, findConflicts);
-  writeSysctls(steps.sysctls);
+  // Also what a new device forwards follows from it.
+  enableForwarding(steps.forwarding);
+  const warnings = writeSysctls(steps.sysctls);
   writeNote(
     { netns: ownInode() ?? '', index: bridge.index, mtu: steps.mtu, mac: bridge.mac, plan },
     steps.name,
     folder,
   );
-  return { mac: bridge.mac };
+  return { mac: bridge.mac, warnings };
 }
 
 /** MTU of Ethernet, which the kernel gives to what has no other (RFC 894). */

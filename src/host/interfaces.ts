@@ -97,10 +97,13 @@ export function indexOfUpInterface(name: string): number | undefined {
   return undefined;
 }
 
-/** MTU of the interface that default routes lead through: the least, when IPv4 and IPv6 differ; undefined without any. */
+/**
+ * MTU of the interfaces that default routes lead through: the least of the ways of a route with several (ECMP), and of
+ * both families; undefined without any. A default route on loopback (a blackhole, as some VPNs make one) leads nowhere.
+ */
 export async function uplinkMtu(): Promise<number | undefined> {
-  const names = new Set([lowestMetric(ipv4Defaults()), lowestMetric(ipv6Defaults())]);
-  const states = await Promise.all([...names].filter((name) => name !== undefined).map((name) => readInterface(name)));
+  const names = new Set([...lowestMetric(await defaultRoutes(4)), ...lowestMetric(await defaultRoutes(6))]);
+  const states = await Promise.all([...names].map((name) => readInterface(name)));
   const mtus = states.flatMap((state) => (state === undefined || state.mtu === 0 ? [] : [state.mtu]));
   return mtus.length === 0 ? undefined : Math.min(...mtus);
 }
@@ -110,8 +113,19 @@ interface DefaultRoute {
   readonly metric: number;
 }
 
-function lowestMetric(routes: readonly DefaultRoute[]): string | undefined {
-  return routes.toSorted((first, second) => first.metric - second.metric)[0]?.name;
+/** Names of all interfaces that the best routes lead through. */
+function lowestMetric(routes: readonly DefaultRoute[]): string[] {
+  const usable = routes.filter(({ name }) => name !== 'lo' && name !== '');
+  const least = Math.min(...usable.map(({ metric }) => metric));
+  return usable.flatMap(({ name, metric }) => (metric === least ? [name] : []));
+}
+
+/** /proc/net/route names the first way alone of a route of IPv4 with several; a route that is read whole names all. */
+async function defaultRoutes(family: 4 | 6): Promise<DefaultRoute[]> {
+  const listed = family === 4 ? ipv4Defaults() : ipv6Defaults();
+  if (family === 6 || listed.length === 0) return listed;
+  const shown = (await showJson(['-4', 'route', 'show', 'default'])) as ShownRoute[] | undefined;
+  return (shown ?? []).flatMap((route) => partsOf(route).map(({ dev = '', metric = 0 }) => ({ name: dev, metric })));
 }
 
 /** Flags of a route, of linux/route.h: usable, and answered with "unreachable". */

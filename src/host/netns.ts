@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { openSync, statSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 
 /** What tells one network namespace from every other one alive, whatever path leads to it. */
@@ -30,6 +30,15 @@ export function openNetns(path: string): NetnsIdentity {
     );
   }
   return { inode };
+}
+
+/**
+ * A path to the same namespace without any character of `path`, for text that cannot hold it. It is good for as long as
+ * this process lives, for its children too. Throws code 8 when the namespace is not there.
+ */
+export function plainNetnsPath(path: string): string {
+  openNetns(path);
+  return `/proc/${process.pid}/fd/${openSync(path, 'r')}`;
 }
 
 /** Whether the path still leads to something. */

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import type { SysctlValue } from '../links/sysctl-value.ts';
+import { fileReason } from './file-error.ts';
 import { runIn } from './ip.ts';
 import { openKernel } from './netlink/libc.ts';
 import { CommandError, tell } from './run.ts';
@@ -12,24 +13,28 @@ export function hasIpv6(): boolean {
 
 /**
  * Sets values in the namespace of this process; one that is right already is not written, so that a read-only
- * /proc/sys is no obstacle to a host that is set up. Values of IPv6 are skipped by a kernel without it.
+ * /proc/sys is no obstacle to a host that is set up. Values of IPv6 are skipped by a kernel without it, and so is what a
+ * device does not have (one with an MTU below 1280 has no IPv6).
  *
- * Throws code 100 naming the file.
+ * Returns a sentence for each value that could not be set and that the rest works without; throws code 100 naming the
+ * file for any other.
  */
-export function writeSysctls(values: readonly SysctlValue[]): void {
-  for (const { file, value } of applicable(values)) {
+export function writeSysctls(values: readonly SysctlValue[]): string[] {
+  return applicable(values).flatMap(({ file, value, without }) => {
     try {
       if (readFileSync(path(file), 'utf8').trim() !== value) writeFileSync(path(file), value);
+      return [];
     } catch (cause) {
-      throw new CniError(
-        codes.commandFailed,
-        `Cannot set "${path(file)}" to "${value}": ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`,
-        'It has to be writable, or to have that value already',
-        { cause },
-      );
+      const { code = '' } = cause as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return [];
+      const why = `Cannot set "${path(file)}" to "${value}": ${fileReason(cause)}`;
+      if (without !== undefined && unwritable.has(code)) return [`${why}; ${without}`];
+      throw new CniError(codes.commandFailed, why, 'It has to be writable, or to have that value already', { cause });
     }
-  }
+  });
 }
+
+const unwritable: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM']);
 
 /**
  * Sets values in another network namespace, from this process or with one child process for each value.

@@ -9,10 +9,17 @@ import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
 import { prepareBridge, type FindConflicts } from './bridge.ts';
 
+/** What is known when links stand. */
+export interface MadeLinks {
+  readonly bridgeMac: string;
+  /** Sentences for a person about what does not work on the bridge. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Makes the bridge if need be, and both ends of the veth; the container's end has no address yet and is down.
  *
- * Returns the MAC of the bridge. A link of ours that a lost DEL left on the host is replaced. Throws code 102 and changes nothing of an existing
+ * A link of ours that a lost DEL left on the host is replaced. Throws code 102 and changes nothing of an existing
  * attachment when the interface exists in the container; after any other error nothing of the veth is left, unless
  * `ip` itself was killed.
  */
@@ -21,7 +28,7 @@ export async function createVeth(
   veth: VethPlan,
   findConflicts: FindConflicts,
   folder = runDir,
-): Promise<{ bridgeMac: string }> {
+): Promise<MadeLinks> {
   if ((veth.usesIpv6 || bridge.forwarding.includes(6)) && !hasIpv6()) {
     throw new CniError(
       codes.invalidConfig,
@@ -29,22 +36,22 @@ export async function createVeth(
       'Take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"',
     );
   }
-  const { mac } = await prepareBridge(bridge, findConflicts, folder);
+  const { mac, warnings } = await prepareBridge(bridge, findConflicts, folder);
   enableForwarding(bridge.forwarding);
   await makeVeth(bridge, veth, { mayReplace: true });
-  return { bridgeMac: mac };
+  return { bridgeMac: mac, warnings };
 }
 
-/** Makes a bridge what the plan says, for a veth that is there already. Returns its MAC. */
+/** Makes a bridge what the plan says, for a veth that is there already. */
 export async function updateBridge(
   bridge: BridgePlan,
   findConflicts: FindConflicts,
   folder = runDir,
-): Promise<{ bridgeMac: string }> {
-  const { mac } = await prepareBridge(bridge, findConflicts, folder);
+): Promise<MadeLinks> {
+  const { mac, warnings } = await prepareBridge(bridge, findConflicts, folder);
   enableForwarding(bridge.forwarding);
   await applyBatch(bridge.keep);
-  return { bridgeMac: mac };
+  return { bridgeMac: mac, warnings };
 }
 
 /**

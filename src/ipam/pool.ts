@@ -1,4 +1,4 @@
-import { formatAddress, formatPrefix, networkPlus, broadcast } from './address.ts';
+import { addressBits, formatAddress, formatPrefix, networkPlus, broadcast } from './address.ts';
 import type { Address, Family, Prefix } from './address.ts';
 
 /** Both ends are inside. */
@@ -98,14 +98,23 @@ function isInside({ first, last }: Span, value: bigint): boolean {
 }
 
 function describeRange(family: Family, { subnet, span }: Range): string {
-  const whole = span.first === networkPlus(subnet, 1).value && span.last === lastHost(subnet);
+  const whole = span.first === firstHost(subnet) && span.last === lastHost(subnet);
   return whole
     ? formatPrefix(subnet)
     : `${formatAddress({ family, value: span.first })}-${formatAddress({ family, value: span.last })}`;
 }
 
-/** The last address that a subnet gives unless "rangeEnd" says otherwise: IPv6 has no broadcast address. */
+/** The first address of a subnet that may be somebody's. Of two addresses (RFC 3021, RFC 6164) each is a host's. */
+export function firstHost(subnet: Prefix): bigint {
+  return isPair(subnet) ? subnet.value : networkPlus(subnet, 1).value;
+}
+
+/** The last address that a subnet gives unless "rangeEnd" says otherwise: IPv6 has no broadcast address, nor have two. */
 export function lastHost(subnet: Prefix): bigint {
   const { family, value } = broadcast(subnet);
-  return family === 4 ? value - 1n : value;
+  return family === 4 && !isPair(subnet) ? value - 1n : value;
+}
+
+function isPair({ family, length }: Prefix): boolean {
+  return length === addressBits(family) - 1;
 }

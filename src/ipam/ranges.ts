@@ -3,19 +3,11 @@ import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { Fields } from '../cni/fields.ts';
 import type { ResultRoute } from '../cni/result.ts';
-import {
-  addressBits,
-  formatAddress,
-  formatPrefix,
-  networkPlus,
-  prefixContains,
-  readAddress,
-  readPrefix,
-} from './address.ts';
+import { addressBits, formatAddress, formatPrefix, prefixContains, readAddress, readPrefix } from './address.ts';
 import type { Address, Family, Prefix } from './address.ts';
 import { parseExclude } from './exclude.ts';
 import type { Excluded } from './exclude.ts';
-import { lastHost, makeRangeSet } from './pool.ts';
+import { firstHost, lastHost, makeRangeSet } from './pool.ts';
 import type { Range, RangeSet, Span } from './pool.ts';
 
 /** What an "ipam" object of type host-local says, checked, with the defaults filled in. */
@@ -36,6 +28,8 @@ export interface IpamOptions {
   readonly runtimeRanges?: readonly (readonly Fields[])[];
   /** Results below version 0.3.0 have room for one address of a family. */
   readonly onePerFamily?: boolean;
+  /** Whether the bridge is to have the gateway's address, which then has to lie in the subnet. Default true. */
+  readonly isGateway?: boolean;
 }
 
 /**
@@ -43,10 +37,15 @@ export interface IpamOptions {
  * ranges or inside one of them.
  *
  * The ranges are those of the capability "ipRanges", then the single one at the top level (which is older
- * than "ranges"), then "ranges". Throws {@link CniError} with code 7 for whatever the reference refuses, and
- * for a gateway outside its subnet, a dataDir that is not absolute, and a set in which no address is left to give.
+ * than "ranges"), then "ranges". A subnet of two addresses (/31, /127) gives both; the first is the gateway unless the
+ * conf says otherwise. Throws {@link CniError} with code 7 for whatever else the reference refuses, and for a gateway of
+ * the bridge outside its subnet without an on-link route to it, a dataDir that is not absolute, and a set in which no
+ * address is left to give.
  */
-export function parseIpam(ipam: Fields, { runtimeRanges = [], onePerFamily = false }: IpamOptions = {}): IpamConf {
+export function parseIpam(
+  ipam: Fields,
+  { runtimeRanges = [], onePerFamily = false, isGateway = true }: IpamOptions = {},
+): IpamConf {
   const ranges = [
     ...runtimeRanges,
     ...(ipam.raw('subnet') === undefined ? [] : [[ipam]]),
@@ -58,7 +57,8 @@ export function parseIpam(ipam: Fields, { runtimeRanges = [], onePerFamily = fal
       `Invalid ${quote(ipam.path)}: no IP ranges specified`,
       `Write "ranges": [[{ "subnet": "10.88.0.0/16" }]], or "subnet"`,
     );
-  const parsed = ranges.map((set) => parseSet(set, ipam));
+  const routes = (ipam.objects('routes') ?? []).map(parseRoute);
+  const parsed = ranges.map((set) => parseSet(set, { ipam, isGateway, onLink: routes.filter(isOnLink) }));
   refuseOverlaps(parsed.flat());
   if (onePerFamily) refuseSecondOfFamily(parsed);
   const excluded = parseExclude(ipam);
@@ -66,7 +66,7 @@ export function parseIpam(ipam: Fields, { runtimeRanges = [], onePerFamily = fal
   const resolvConf = ipam.string('resolvConf');
   return {
     sets,
-    routes: (ipam.objects('routes') ?? []).map(parseRoute),
+    routes,
     ...(resolvConf === undefined || resolvConf === '' ? {} : { resolvConf }),
     dataDir: parseDataDir(ipam),
   };
@@ -87,8 +87,17 @@ interface ParsedRange extends Range {
   readonly excluded: readonly Excluded[];
 }
 
-function parseSet(set: readonly Fields[], ipam: Fields): ParsedRange[] {
-  const [first, ...others] = set.map((range) => parseRange(range, range === ipam));
+/** What else of the conf says how a range is to be read. */
+interface RangeContext {
+  readonly ipam: Fields;
+  readonly isGateway: boolean;
+  /** Routes whose destinations are neighbours. */
+  readonly onLink: readonly ResultRoute[];
+}
+
+function parseSet(set: readonly Fields[], context: RangeContext): ParsedRange[] {
+  const { ipam } = context;
+  const [first, ...others] = set.map((range) => parseRange(range, context));
   if (first === undefined)
     throw new CniError(
       codes.invalidConfig,
@@ -106,16 +115,17 @@ function parseSet(set: readonly Fields[], ipam: Fields): ParsedRange[] {
   return [first, ...others];
 }
 
-function parseRange(range: Fields, isTopLevel: boolean): ParsedRange {
+function parseRange(range: Fields, context: RangeContext): ParsedRange {
   const subnet = parseSubnet(range);
-  const first = readInSubnet(range, 'rangeStart', subnet) ?? networkPlus(subnet, 1).value;
+  const isTopLevel = range === context.ipam;
+  const first = readInSubnet(range, 'rangeStart', subnet) ?? firstHost(subnet);
   const last = readInSubnet(range, 'rangeEnd', subnet) ?? lastHost(subnet);
   if (first > last)
     throw range.invalid(
       range.has('rangeEnd') ? 'rangeEnd' : 'rangeStart',
       `a range from "rangeStart" up to "rangeEnd", not from ${text(subnet.family, first)} to ${text(subnet.family, last)},`,
     );
-  const gateway = readInSubnet(range, 'gateway', subnet) ?? networkPlus(subnet, 1).value;
+  const gateway = parseRangeGateway(range, subnet, context) ?? firstHost(subnet);
   // At the top level "exclude" stands beside "ranges" and is read for all of them.
   const excluded = isTopLevel ? [] : parseExclude(range);
   const outside = excluded.find(
@@ -134,12 +144,37 @@ function parseSubnet(range: Fields): Prefix {
   const subnet = written === undefined ? undefined : readPrefix(written);
   if (subnet === undefined) throw range.invalid('subnet', 'a network such as "10.88.0.0/16"');
   if (subnet.hostBits) throw range.invalid('subnet', `the network has host bits set, ${quote(formatPrefix(subnet))}`);
-  if (subnet.length > addressBits(subnet.family) - 2)
+  if (subnet.length === addressBits(subnet.family))
     throw range.invalid(
       'subnet',
-      `the network is too small to allocate from, /${addressBits(subnet.family) - 2} or larger`,
+      `the network is too small to allocate from, /${addressBits(subnet.family) - 1} or larger`,
     );
   return subnet;
+}
+
+/** Scope "link" of a route (rtnetlink(7)): its destinations are neighbours. */
+const scopeLink = 253;
+
+function isOnLink({ gw, scope = 0 }: ResultRoute): boolean {
+  return gw === undefined && scope >= scopeLink;
+}
+
+/**
+ * A gateway may lie outside of the subnet where it is no address of the bridge, or where the conf has an on-link route
+ * to it.
+ */
+function parseRangeGateway(range: Fields, subnet: Prefix, { isGateway, onLink }: RangeContext): bigint | undefined {
+  const written = range.string('gateway');
+  const address = written === undefined ? undefined : readAddress(written);
+  const isElsewhere = address?.family === subnet.family && !prefixContains(subnet, address);
+  const isReached = isElsewhere && onLink.some(({ dst }) => prefixContains(readPrefix(dst) ?? subnet, address));
+  if (isElsewhere && (!isGateway || isReached)) return address.value;
+  if (isElsewhere)
+    throw range.invalid(
+      'gateway',
+      `an address in ${quote(formatPrefix(subnet))}, or a route of "scope" 253 to it in "routes",`,
+    );
+  return readInSubnet(range, 'gateway', subnet);
 }
 
 /** An optional address that has to lie in the subnet; an empty text means absent, as it does to Go's net.IP. */

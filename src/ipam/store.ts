@@ -1,5 +1,6 @@
 import { sha256 } from '../digest/sha256.ts';
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { AttachmentId } from '../cni/request.ts';
+import { fileReason } from '../host/file-error.ts';
 import { formatAddress, readAddress } from './address.ts';
 import type { Address } from './address.ts';
 
@@ -239,8 +241,15 @@ function linked(from: string, to: string): boolean {
   });
 }
 
+/** On a file system that is read-only the kernel refuses before it looks whether there is such a file. */
 function unlinkIfThere(file: string): void {
-  attempt(`remove ${quote(file)}`, () => ifThere(() => unlinkSync(file)));
+  attempt(`remove ${quote(file)}`, () => {
+    try {
+      ifThere(() => unlinkSync(file));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EROFS' || existsSync(file)) throw error;
+    }
+  });
 }
 
 function ifThere<T>(action: () => T): T | undefined {
@@ -257,7 +266,11 @@ function attempt<T>(what: string, action: () => T): T {
     return action();
   } catch (error) {
     if (error instanceof CniError) throw error;
-    const { message } = error as Error;
-    throw new CniError(codes.ioFailure, `Cannot ${what}: ${message}`, undefined, { cause: error });
+    throw new CniError(
+      codes.ioFailure,
+      `Cannot ${what}: ${fileReason(error)}`,
+      'Leases are files there: make room or the folder writable, or name another one in "ipam.dataDir"',
+      { cause: error },
+    );
   }
 }

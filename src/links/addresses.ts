@@ -1,5 +1,15 @@
+import { CniError, codes } from '../cni/errors.ts';
+import { quote } from '../cni/fields.ts';
 import type { ResultIp, ResultRoute } from '../cni/result.ts';
-import { formatAddress, networkPlus, parseAddress, parsePrefix, prefixContains } from '../ipam/address.ts';
+import {
+  addressBits,
+  formatAddress,
+  formatPrefix,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+} from '../ipam/address.ts';
+import { firstHost } from '../ipam/pool.ts';
 import { familyOf } from './bridge.ts';
 
 /** Addresses of one attachment, with nothing left open. */
@@ -8,47 +18,55 @@ export interface CompleteAddresses {
   readonly ips: readonly ResultIp[];
   /** As given, with the default routes that were asked for; what goes into the result. */
   readonly routes: readonly ResultRoute[];
-  /** As `routes`, each with the gateway that it is reached through; what goes into the kernel. */
+  /** As `routes`, each to its network and with the gateway that it is reached through; what goes into the kernel. */
   readonly kernelRoutes: readonly ResultRoute[];
   /** Addresses of the host on the bridge, with prefix length; empty unless the bridge is a gateway. */
   readonly gateways: readonly string[];
+  /** Networks that lie behind the bridge and that no gateway address is in: their gateway is elsewhere. */
+  readonly onLink: readonly string[];
 }
 
 /**
  * Completes what address management returned, as the reference bridge plugin does: a gateway that is missing is
- * the first address of the network when the bridge is one; a default route is added for every family that has none;
- * a route without a gateway goes through the first gateway of its family, unless its scope is the link.
+ * the first address of the network when the bridge is one; a default route is added for every family that has none,
+ * and one that has no gateway gets it; a route without a gateway goes through the first gateway of its family, unless
+ * its scope is the link.
  *
- * Throws code 7 when an address cannot be read.
+ * Throws code 7 when an address cannot be read, and for an address of the container that the bridge is to have.
  */
 export function completeAddresses(
   given: { readonly ips: readonly ResultIp[]; readonly routes: readonly ResultRoute[] },
   conf: { readonly isGateway: boolean; readonly isDefaultGateway: boolean },
 ): CompleteAddresses {
   const ips = given.ips.map((ip) => withGateway(ip, conf.isGateway));
-  const routes = conf.isDefaultGateway
-    ? [...given.routes, ...missingDefaultRoutes(ips, given.routes)]
-    : [...given.routes];
+  const routes = conf.isDefaultGateway ? withDefaultRoutes(given.routes, ips) : [...given.routes];
+  const gateways = conf.isGateway ? [...new Set(ips.flatMap(hostAddress))] : [];
+  refuseGatewayAsAddress(ips, gateways);
   return {
     ips,
     routes,
-    kernelRoutes: routes.map((route) => throughGateway(route, ips)),
-    gateways: conf.isGateway ? [...new Set(ips.flatMap(hostAddress))] : [],
+    kernelRoutes: routes.map((route) => toNetwork(throughGateway(route, ips))),
+    gateways,
+    onLink: conf.isGateway ? [...new Set(ips.flatMap(networkElsewhere))] : [],
   };
 }
 
 /**
- * Which addresses of a bridge stand in the way of its gateway addresses: any other one of IPv4, and of IPv6
- * those whose network overlaps. Prefixes without overlap live side by side, as in the reference bridge plugin.
+ * Which addresses of a bridge stand in the way of its gateway addresses. None stands in the way of one that is there
+ * already. Of one that is missing: those whose network overlaps; and where the bridge has no address of this network yet,
+ * any other one of IPv4, since two networks must not share a bridge by mistake (the reference bridge plugin's rule).
  */
 export function conflictingAddresses(
   present: readonly string[],
   wanted: readonly string[],
 ): { present: string; wanted: string }[] {
+  const missing = wanted.filter((address) => !present.includes(address));
+  const isOurs = wanted.some((address) => familyOf(address) === 4 && present.includes(address));
   const others = present.filter((address) => !wanted.includes(address));
   return others.flatMap((other) => {
-    const inTheWay = wanted.find(
-      (address) => familyOf(address) === familyOf(other) && (familyOf(address) === 4 || overlap(address, other)),
+    const inTheWay = missing.find(
+      (address) =>
+        familyOf(address) === familyOf(other) && ((familyOf(address) === 4 && !isOurs) || overlap(address, other)),
     );
     return inTheWay === undefined ? [] : [{ present: other, wanted: inTheWay }];
   });
@@ -61,19 +79,32 @@ function overlap(first: string, second: string): boolean {
 
 function withGateway(ip: ResultIp, isGateway: boolean): ResultIp {
   if (!isGateway || ip.gateway !== undefined) return ip;
-  return { ...ip, gateway: formatAddress(networkPlus(parsePrefix(ip.address), 1)) };
+  const prefix = parsePrefix(ip.address);
+  const { family } = prefix;
+  return { ...ip, gateway: formatAddress({ family, value: firstHost(prefix) }) };
 }
 
-function missingDefaultRoutes(ips: readonly ResultIp[], routes: readonly ResultRoute[]): ResultRoute[] {
-  return defaultDestinations.flatMap((dst) => {
+/** A default route that was given without a gateway is the one that is missing: the result has one for each family. */
+function withDefaultRoutes(given: readonly ResultRoute[], ips: readonly ResultIp[]): ResultRoute[] {
+  const routes = given.map((route) =>
+    defaultDestinations.includes(route.dst) && isInMainTable(route) ? throughGateway(route, ips) : route,
+  );
+  const missing = defaultDestinations.flatMap((dst) => {
     const first = ips.find(({ address }) => familyOf(address) === familyOf(dst));
     const isThere = routes.some((route) => route.dst === dst && route.gw !== undefined);
-    if (first?.gateway === undefined || isThere) return [];
-    return [{ dst, gw: first.gateway }];
+    return first?.gateway === undefined || isThere ? [] : [{ dst, gw: first.gateway }];
   });
+  return [...routes, ...missing];
 }
 
 const defaultDestinations = ['0.0.0.0/0', '::/0'];
+
+/** Number of the table that routes are in when none is named (rtnetlink(7)). */
+const mainTable = 254;
+
+function isInMainTable({ table }: ResultRoute): boolean {
+  return table === undefined || table === 0 || table === mainTable;
+}
 
 /** Scope "link" of a route (rtnetlink(7)): its destinations are neighbours. */
 const scopeLink = 253;
@@ -84,6 +115,33 @@ function throughGateway(route: ResultRoute, ips: readonly ResultIp[]): ResultRou
   return gateway === undefined ? route : { ...route, gw: gateway };
 }
 
+/** The kernel refuses a route of IPv4 whose destination has host bits, and clears those of IPv6. */
+function toNetwork(route: ResultRoute): ResultRoute {
+  const dst = parsePrefix(route.dst);
+  return dst.hostBits ? { ...route, dst: formatPrefix(dst) } : route;
+}
+
+function refuseGatewayAsAddress(ips: readonly ResultIp[], gateways: readonly string[]): void {
+  const taken = new Set(gateways.map((gateway) => gateway.split('/', 1)[0]));
+  const both = ips
+    .map(({ address }) => formatAddress(parseAddress(address.split('/', 1)[0] ?? '')))
+    .find((address) => taken.has(address));
+  if (both === undefined) return;
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot give the container the address ${quote(both)}: it is the gateway, which the bridge has`,
+    'Give the container another address of the network, or name another "gateway"',
+  );
+}
+
+/** A gateway outside of the network stands alone: the network around it is somebody else's. */
 function hostAddress({ address, gateway }: ResultIp): string[] {
-  return gateway === undefined ? [] : [`${formatAddress(parseAddress(gateway))}/${parsePrefix(address).length}`];
+  if (gateway === undefined) return [];
+  const [own, network] = [parseAddress(gateway), parsePrefix(address)];
+  return [`${formatAddress(own)}/${prefixContains(network, own) ? network.length : addressBits(own.family)}`];
+}
+
+function networkElsewhere({ address, gateway }: ResultIp): string[] {
+  const network = parsePrefix(address);
+  return gateway === undefined || prefixContains(network, parseAddress(gateway)) ? [] : [formatPrefix(network)];
 }

@@ -17,12 +17,14 @@ export function line(
     .trimEnd();
 }
 
-/** What is made of address text, names and paths; nothing that ip(8) or bridge(8) read as syntax. */
-const plainWord = /^[^\s#"'\\;\p{Cc}]+$/u;
+/** Whether a value can be filled in: address text, a name or a path with nothing that ip(8) or bridge(8) read as syntax. */
+export function isPlainWord(text: string): boolean {
+  return /^[^\s#"'\\;\p{Cc}]+$/u.test(text);
+}
 
 function word(value: string | number): string {
   const text = String(value);
-  if (plainWord.test(text)) return text;
+  if (isPlainWord(text)) return text;
   throw new CniError(
     codes.invalidEnvironment,
     `Cannot write ${JSON.stringify(text)} in a command for "ip -batch": it is empty or has white space, a quote, a backslash, "#" or ";"`,

@@ -11,6 +11,8 @@ export interface BridgeSpec extends PortVlans {
   readonly forceAddress: boolean;
   /** Addresses of the host on this network, with prefix length; empty when the bridge is no gateway. */
   readonly gateways: readonly string[];
+  /** Networks behind the bridge in which no gateway address is; default none. */
+  readonly onLink?: readonly string[];
   /** Lets 127.0.0.1 of the host reach published ports. */
   readonly routeLocalnet: boolean;
 }
@@ -32,7 +34,7 @@ export interface BridgePlan {
    * `vlans` may be repeated, but for one that takes the port out of VLAN 1, which then comes last.
    */
   readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
-  /** Values of files below /proc/sys/net/ that a new bridge needs; what is below ipv6/ is skipped by a host without IPv6. */
+  /** Values of files below /proc/sys/net/ that a bridge needs; what is below ipv6/ is skipped by a host without IPv6. */
   readonly sysctls: readonly SysctlValue[];
   /** Families that the host has to forward. */
   readonly forwarding: readonly (4 | 6)[];
@@ -58,9 +60,23 @@ export function planBridge(spec: BridgeSpec): BridgePlan {
     forceAddress: spec.forceAddress,
     ...(isVlanGateway ? { vlanGateway: planVlanGateway(spec) } : {}),
     sysctls: [
-      { file: `ipv6/conf/${name}/accept_ra`, value: '0' },
+      {
+        file: `ipv6/conf/${name}/accept_ra`,
+        value: '0',
+        without: 'where the host does not forward IPv6, a container without a policy can announce itself as its router',
+      },
       ...(families.includes(6) ? [{ file: `ipv6/conf/${gatewayInterface}/disable_ipv6`, value: '0' }] : []),
-      ...(spec.routeLocalnet ? [{ file: `ipv4/conf/${name}/route_localnet`, value: '1' }] : []),
+      ...(spec.routeLocalnet
+        ? [
+            {
+              file: `ipv4/conf/${name}/route_localnet`,
+              value: '1',
+              without: 'published ports are not reached through 127.0.0.1',
+            },
+          ]
+        : []),
+      // A host that forwarded before has its "default" for a new device, which may say otherwise.
+      ...families.map((family) => ({ file: `ipv${family}/conf/${gatewayInterface}/forwarding`, value: '1' })),
     ],
     forwarding: families,
   };
@@ -85,6 +101,7 @@ function keepLines(spec: BridgeSpec, gatewayInterface: string): string[] {
   for (const address of spec.gateways) {
     lines.push(line`address replace ${address} dev ${gatewayInterface} ${familyOf(address) === 6 ? ['nodad'] : []}`);
   }
+  for (const network of spec.onLink ?? []) lines.push(line`route replace ${network} dev ${gatewayInterface}`);
   return lines;
 }
 

@@ -66,14 +66,17 @@ function parseBridgeName(fields: Fields): string | undefined {
   const name = fields.string('bridge');
   if (name === undefined || name === '') return undefined;
   const isUsable =
-    /^[^\s/:#"'\\;\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..' && Buffer.byteLength(name) <= longestName;
+    /^[\x21-\x7e]+$/u.test(name) && !/[/:#"'\\;*%]/u.test(name) && !reserved.has(name) && name.length <= longestName;
   if (!isUsable)
     throw fields.invalid(
       'bridge',
-      `an interface name of 1 to ${longestName} bytes without white space, "/", ":", quotes, "#" or ";"`,
+      `an interface name of 1 to ${longestName} ASCII characters without white space, quotes, "/", ":", "*", "%", "#", "\\" and ";", and not "all" or "default",`,
     );
   return name;
 }
+
+/** Names that mean something else in folders and below /proc/sys/net/. */
+const reserved: ReadonlySet<string> = new Set(['.', '..', 'all', 'default']);
 
 /** 68 is the least that IPv4 allows (RFC 791), 65535 the most that a veth takes. */
 function parseMtu(fields: Fields): number {
@@ -81,6 +84,24 @@ function parseMtu(fields: Fields): number {
   if (mtu !== 0 && (mtu < 68 || mtu > 65535))
     throw fields.invalid('mtu', '0 (that of the uplink) or a whole number from 68 to 65535');
   return mtu;
+}
+
+/** Least MTU of IPv6 (RFC 8200, section 5): the kernel takes IPv6 away from an interface with a smaller one. */
+const leastIpv6Mtu = 1280;
+
+export function hasRoomForIpv6(mtu: number): boolean {
+  return mtu >= leastIpv6Mtu;
+}
+
+/** Throws code 7 for addresses of IPv6 on interfaces of an MTU that has no room for it. */
+export function requireMtuFor(addresses: readonly string[], { mtu, bridge }: { mtu: number; bridge: string }): void {
+  const first = addresses.find((address) => address.includes(':'));
+  if (first === undefined || hasRoomForIpv6(mtu)) return;
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot give the container the address "${first}" with MTU ${mtu}: IPv6 needs ${leastIpv6Mtu} or more`,
+    `Set "mtu" to ${leastIpv6Mtu} or more, or take the IPv6 ranges out of "ipam"; without "mtu" it is the least of "${bridge}" and of the host's default routes`,
+  );
 }
 
 /** An object that says nothing is as good as none: the reference takes what address management returned. */

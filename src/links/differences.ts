@@ -1,6 +1,6 @@
 import type { ResultRoute } from '../cni/result.ts';
 import type { AttachmentState, InterfaceState, RouteState } from './state.ts';
-import { formatAddress, readAddress, readPrefix } from '../ipam/address.ts';
+import { formatAddress, formatPrefix, readAddress, readPrefix } from '../ipam/address.ts';
 
 /** What ADD made, by the final result: plugins after us may have changed MAC and MTU, and then say so there. */
 export interface ExpectedLinks {
@@ -100,8 +100,8 @@ function missingAddresses(name: string, expected: readonly string[], { addresses
 const mainTable = 254;
 
 function isSameRoute(route: ResultRoute, present: RouteState): boolean {
-  const dst = canonicalInterfaceAddress(route.dst);
-  if (dst !== canonicalInterfaceAddress(present.dst)) return false;
+  const dst = canonicalNetwork(route.dst);
+  if (dst !== canonicalNetwork(present.dst)) return false;
   if (present.table !== (route.table || mainTable)) return false;
   if (dst === '0.0.0.0/0' || dst === '::/0') return true;
   const wanted = [
@@ -126,6 +126,11 @@ function canonicalInterfaceAddress(text: string): string {
   return prefix === undefined
     ? text
     : `${formatAddress({ family: prefix.family, value: prefix.address })}/${prefix.length}`;
+}
+
+function canonicalNetwork(text: string): string {
+  const prefix = readPrefix(text);
+  return prefix === undefined ? text : formatPrefix(prefix);
 }
 
 function canonicalAddress(text: string): string {

@@ -10,6 +10,8 @@ export interface VethSpec extends PortVlans {
   readonly bridge: string;
   readonly hostInterface: string;
   readonly netns: string;
+  /** The same namespace at a path that a batch can hold; default `netns`. */
+  readonly netnsInBatch?: string;
   readonly ifname: string;
   readonly mac: string;
   readonly mtu: number;
@@ -26,7 +28,7 @@ export interface VethSpec extends PortVlans {
    * `hardwareAddressOf` of the address does: the two child processes that it takes are a third of the whole work.
    */
   readonly announces?: boolean;
-  /** Whether the host's kernel has IPv6. */
+  /** Whether the host's end has IPv6: the kernel does, and the MTU is no smaller than 1280. */
   readonly ipv6: boolean;
 }
 
@@ -81,7 +83,7 @@ function hostLines(spec: VethSpec): string[] {
   const port = [...(spec.hairpinMode ? ['hairpin', 'on'] : []), ...(spec.portIsolation ? ['isolated', 'on'] : [])];
   const lines = [
     // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet there.
-    line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${spec.bridge} type veth peer name ${spec.ifname} netns ${spec.netns} mtu ${mtu} address ${spec.mac}`,
+    line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${spec.bridge} type veth peer name ${spec.ifname} netns ${spec.netnsInBatch ?? spec.netns} mtu ${mtu} address ${spec.mac}`,
   ];
   if (port.length > 0) lines.push(line`link set dev ${hostInterface} type bridge_slave ${port}`);
   // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the container.
@@ -131,7 +133,10 @@ function containerLines(spec: VethSpec, usesIpv6: boolean): string[] {
     lines.push(line`address add ${address} dev ${ifname} ${familyOf(address) === 6 && !enabledad ? ['nodad'] : []}`);
   }
   lines.push(line`link set dev ${ifname} up`);
-  const routes = spec.routes.map((route) => routeLine(route, ifname));
+  // A gateway is found by an on-link route that is there before it is named.
+  const routes = spec.routes
+    .toSorted((one, other) => Number(one.gw !== undefined) - Number(other.gw !== undefined))
+    .map((route) => routeLine(route, ifname));
   return [...lines, ...new Set(routes)];
 }
 

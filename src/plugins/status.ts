@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { fileReason } from '../host/file-error.ts';
 import { tryTransaction } from '../host/nft.ts';
 import { findProgram } from '../host/run.ts';
 
@@ -25,7 +26,7 @@ export function requireFolder(folder: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK);
   } catch (error) {
-    throw notAvailable(`"${folder}" cannot be written: ${(error as Error).message}`, 'Make it a writable folder');
+    throw notAvailable(`"${folder}" cannot be written: ${fileReason(error)}`, 'Make it a writable folder');
   }
 }
 

@@ -19,6 +19,7 @@ import {
   type GatePart,
   type ShownFilter,
 } from '../egress/gate.ts';
+import { fileReason } from '../host/file-error.ts';
 import { applyBatch, BatchError, showJson } from '../host/ip.ts';
 import { runDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
@@ -205,7 +206,7 @@ function noteGate(name: string, lacking: readonly string[]): void {
     mkdirSync(`${runDir}/gates`, { recursive: true, mode: 0o700 });
     writeFileSync(file, lacking.join('\n'), { mode: 0o600 });
   } catch (error) {
-    throw new CniError(codes.ioFailure, `Cannot write "${file}"`, (error as Error).message, { cause: error });
+    throw new CniError(codes.ioFailure, `Cannot write "${file}"`, fileReason(error), { cause: error });
   }
 }
 

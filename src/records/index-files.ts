@@ -13,6 +13,7 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { linkLocalOf } from '../egress/elements.ts';
+import { fileReason } from '../host/file-error.ts';
 import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
@@ -186,7 +187,7 @@ function writeUser(folder: string, key: string, text: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(`${folder}/${key}`, text, { mode: 0o600 });
   } catch (error) {
-    throw new CniError(codes.ioFailure, `Cannot write "${folder}/${key}"`, (error as Error).message, { cause: error });
+    throw new CniError(codes.ioFailure, `Cannot write "${folder}/${key}"`, fileReason(error), { cause: error });
   }
 }
 

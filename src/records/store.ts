@@ -8,6 +8,7 @@
  */
 import { mkdirSync, opendirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { fileReason } from '../host/file-error.ts';
 import { runDir } from '../host/paths.ts';
 import { attachmentKey } from './key.ts';
 import { readAttachment } from './parse.ts';
@@ -102,7 +103,7 @@ export function writeWhole(file: string, text: string, failure: string): void {
     throw new CniError(
       codes.ioFailure,
       failure,
-      `${String((error as Error).message)}: make the folder writable for root, and free space on its file system`,
+      `${fileReason(error)}: make the folder writable for root, and free space on its file system`,
       { cause: error },
     );
   }
@@ -114,7 +115,7 @@ export function readText(file: string): string | undefined {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw new CniError(codes.ioFailure, `Cannot read "${file}"`, (error as Error).message, { cause: error });
+    throw new CniError(codes.ioFailure, `Cannot read "${file}"`, fileReason(error), { cause: error });
   }
 }
 
@@ -146,7 +147,7 @@ function listKeys(run: string): string[] {
       .toSorted();
   } catch (error) {
     if (isMissing(error)) return [];
-    throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, (error as Error).message, {
+    throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, fileReason(error), {
       cause: error,
     });
   }

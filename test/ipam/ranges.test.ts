@@ -43,8 +43,8 @@ describe('parseIpam() refuses', () => {
       { subnet: '10.1.0.5/24' },
       'Invalid "ipam.subnet": it is "10.1.0.5/24", the network has host bits set, "10.1.0.0/24" is expected',
     ],
-    ['a /31', { subnet: '10.1.0.0/31' }, 'the network is too small to allocate from, /30 or larger is expected'],
-    ['a /127', { subnet: 'fd00::/127' }, 'the network is too small to allocate from, /126 or larger is expected'],
+    ['a /32', { subnet: '10.1.0.0/32' }, 'the network is too small to allocate from, /31 or larger is expected'],
+    ['a /128', { subnet: 'fd00::/128' }, 'the network is too small to allocate from, /127 or larger is expected'],
     [
       'a start outside',
       { subnet, rangeStart: '10.2.0.1' },
@@ -68,7 +68,7 @@ describe('parseIpam() refuses', () => {
     [
       'a gateway outside',
       { subnet, gateway: '10.2.0.1' },
-      'Invalid "ipam.gateway": it is "10.2.0.1", an address in "10.1.0.0/24" is expected',
+      'Invalid "ipam.gateway": it is "10.2.0.1", an address in "10.1.0.0/24", or a route of "scope" 253 to it in "routes", is expected',
     ],
     [
       'a gateway with a length',

@@ -70,6 +70,59 @@ describe('completeAddresses()', () => {
     ).toEqual(['10.1.2.1/24', 'fd00::1/64']);
   });
 
+  test('gives a default route that has no gateway the one of its family, and adds no second one', () => {
+    const ips = [{ address: '10.1.2.7/24' }];
+    expect(completeAddresses({ ips, routes: [{ dst: '0.0.0.0/0', mtu: 1400 }] }, both).routes).toEqual([
+      { dst: '0.0.0.0/0', mtu: 1400, gw: '10.1.2.1' },
+    ]);
+  });
+
+  test('adds a default route beside one of another table', () => {
+    const ips = [{ address: '10.1.2.7/24' }];
+    expect(completeAddresses({ ips, routes: [{ dst: '0.0.0.0/0', table: 100 }] }, both).routes).toEqual([
+      { dst: '0.0.0.0/0', table: 100 },
+      { dst: '0.0.0.0/0', gw: '10.1.2.1' },
+    ]);
+  });
+
+  test('clears the host bits of destinations for the kernel alone', () => {
+    const routes = [{ dst: '192.0.2.9/24', gw: '10.1.2.3' }];
+    const completed = completeAddresses({ ips: [{ address: '10.1.2.7/24' }], routes }, none);
+    expect(completed.routes).toEqual(routes);
+    expect(completed.kernelRoutes).toEqual([{ dst: '192.0.2.0/24', gw: '10.1.2.3' }]);
+  });
+
+  test.each([
+    ['10.1.2.1/24', '10.1.2.1'],
+    ['10.1.2.9/24', '10.1.2.9'],
+    ['FD00:0::1/64', 'fd00::1'],
+  ])('refuses %s for a container when the bridge has that address', (address, gateway) => {
+    expect(() => completeAddresses({ ips: [{ address, gateway }], routes: [] }, both)).toThrow(
+      `"${gateway}": it is the gateway`,
+    );
+    expect(completeAddresses({ ips: [{ address, gateway }], routes: [] }, none).gateways).toEqual([]);
+  });
+
+  test.each([
+    ['10.1.2.7/24', '172.16.0.1', '172.16.0.1/32', '10.1.2.0/24'],
+    ['fd00::7/64', 'fd99::1', 'fd99::1/128', 'fd00::/64'],
+  ])(
+    'gives the bridge the gateway of %s alone, and a route to the network, when it is %s',
+    (address, gateway, held, network) => {
+      expect(completeAddresses({ ips: [{ address, gateway }], routes: [] }, both)).toMatchObject({
+        gateways: [held],
+        onLink: [network],
+      });
+    },
+  );
+
+  test.each([
+    ['10.1.2.1/31', '10.1.2.0'],
+    ['fd00::1/127', 'fd00::'],
+  ])('takes the first of two addresses for the gateway of %s', (address, gateway) => {
+    expect(completeAddresses({ ips: [{ address }], routes: [] }, both).ips).toEqual([{ address, gateway }]);
+  });
+
   test('refuses an address that is none', () => {
     expect(() => completeAddresses({ ips: [{ address: '10.1.2/24' }], routes: [] }, both)).toThrow('"10.1.2/24"');
   });
@@ -81,6 +134,12 @@ describe('conflictingAddresses()', () => {
     [['10.0.0.1/24'], ['10.0.0.1/16'], ['10.0.0.1/24']],
     [['10.0.0.1/24'], ['10.9.0.1/24'], ['10.0.0.1/24']],
     [['10.0.0.1/24', '10.9.0.1/24'], ['10.0.0.1/24', '10.9.0.1/24'], []],
+    [['10.0.0.1/24', '10.9.0.1/24'], ['10.0.0.1/24'], []],
+    [['10.0.0.1/24', '10.0.0.9/24'], ['10.0.0.1/24'], []],
+    [['10.0.0.1/24', '172.16.0.1/24'], ['10.0.0.1/24', '10.9.0.1/24'], []],
+    [['10.0.0.1/24', '10.9.0.7/16'], ['10.0.0.1/24', '10.9.1.1/24'], ['10.9.0.7/16']],
+    [['10.0.0.1/24', 'fd00::9/64'], ['10.0.0.1/24', 'fd00::1/64'], ['fd00::9/64']],
+    [['fd00::1/64', 'fd00::9/64'], ['fd00::1/64'], []],
     [['fd00::1/64'], ['fd01::1/64'], []],
     [['fd00::1/64'], ['fd00::2/64'], ['fd00::1/64']],
     [['fd00::1/64'], ['fd00::1/48'], ['fd00::1/64']],

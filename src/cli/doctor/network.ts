@@ -178,7 +178,7 @@ async function checkGates({ attachments }: Survey): Promise<Trouble[]> {
             found: `net.ipv4.conf.all.src_valid_mark is 0`,
             why: 'with rp_filter on, what is sent to containers with a policy is dropped',
             remedy: 'sysctl -w net.ipv4.conf.all.src_valid_mark=1',
-            fix: async () => writeSysctls([gateSysctl]),
+            fix: async () => void writeSysctls([gateSysctl]),
           },
         ]
       : [];

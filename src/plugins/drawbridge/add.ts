@@ -3,12 +3,15 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result, ResultDns } from '../../cni/result.ts';
 import { chooseMtu } from '../../host/bridge.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
-import { configureContainer, createVeth, updateBridge } from '../../host/veth.ts';
+import { plainNetnsPath } from '../../host/netns.ts';
+import { configureContainer, createVeth, updateBridge, type MadeLinks } from '../../host/veth.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
 import { completeAddresses, conflictingAddresses, type CompleteAddresses } from '../../links/addresses.ts';
+import { isPlainWord } from '../../links/batch-line.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
+import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { planVeth, type VethPlan } from '../../links/veth.ts';
 import { commit, finish } from '../../records/commit.ts';
@@ -53,7 +56,8 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const configured = made.then(() => configureContainer(plans.veth, { after }));
     // All have come to an end before anybody undoes anything.
     await Promise.allSettled([made, inForce, configured]);
-    const { bridgeMac } = await made;
+    const { bridgeMac, warnings } = await made;
+    warnings.forEach(warn);
     await Promise.all([inForce, configured]);
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
     await finish(ready);
@@ -65,10 +69,7 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
   }
 }
 
-async function makeLinks(
-  { bridge, veth }: LinkPlans,
-  { isThere }: { isThere: boolean },
-): Promise<{ bridgeMac: string }> {
+async function makeLinks({ bridge, veth }: LinkPlans, { isThere }: { isThere: boolean }): Promise<MadeLinks> {
   await whatCanBeStarted();
   return isThere ? updateBridge(bridge, conflictingAddresses) : createVeth(bridge, veth, conflictingAddresses);
 }
@@ -85,7 +86,7 @@ async function makeEarly(
   policy: PreparedPolicy | undefined,
 ): Promise<{ mac: string }> {
   const mac = begun.link.mac;
-  const addresses = { ips: [], routes: [], kernelRoutes: [], gateways: [] };
+  const addresses = { ips: [], routes: [], kernelRoutes: [], gateways: [], onLink: [] };
   const plans = await planLinks(begun, conf, { addresses, mac, policy });
   await createVeth(plans.bridge, plans.veth, conflictingAddresses);
   return { mac };
@@ -155,9 +156,11 @@ interface LinkSpec {
 async function planLinks(
   { netns, ifname, link }: LinkedRecord,
   { link: conf, mac: askedMac }: InterfaceConf,
-  { addresses: { ips, kernelRoutes, gateways }, mac, policy, announces = false }: LinkSpec,
+  { addresses: { ips, kernelRoutes, gateways, onLink }, mac, policy, announces = false }: LinkSpec,
 ): Promise<LinkPlans> {
   const mtu = conf.mtu === 0 ? await chooseMtu(conf.bridge) : conf.mtu;
+  const addresses = ips.map(({ address }) => address);
+  requireMtuFor(addresses, { mtu, bridge: conf.bridge });
   const common = {
     bridge: conf.bridge,
     mtu,
@@ -171,12 +174,14 @@ async function planLinks(
       promiscMode: conf.promiscMode,
       forceAddress: conf.forceAddress,
       gateways,
+      onLink,
       routeLocalnet: true,
     }),
     veth: planVeth({
       ...common,
       hostInterface: link.hostInterface,
       netns,
+      ...(isPlainWord(netns) ? {} : { netnsInBatch: plainNetnsPath(netns) }),
       ifname,
       mac,
       announces: announces || askedMac !== undefined,
@@ -184,9 +189,9 @@ async function planLinks(
       portIsolation: conf.portIsolation || (policy !== undefined && isolatesPort(policy.chosen.policy)),
       enabledad: conf.enabledad,
       disableContainerInterface: conf.disableContainerInterface,
-      addresses: ips.map(({ address }) => address),
+      addresses,
       routes: kernelRoutes,
-      ipv6: hasIpv6(),
+      ipv6: hasIpv6() && hasRoomForIpv6(mtu),
     }),
   };
 }

@@ -115,7 +115,11 @@ export function parseIpamChoice(
   const onePerFamily = cniVersion === '0.1.0' || cniVersion === '0.2.0';
   return {
     kind: 'host-local',
-    conf: parseIpam(ipam, { runtimeRanges: ipRanges, onePerFamily }),
+    conf: parseIpam(ipam, {
+      runtimeRanges: ipRanges,
+      onePerFamily,
+      isGateway: fields.boolean('isGateway') === true || fields.boolean('isDefaultGateway') === true,
+    }),
     requested: requested(),
   };
 }

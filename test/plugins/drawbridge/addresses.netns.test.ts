@@ -157,7 +157,7 @@ describe('"ranges"', () => {
 
   test.for([
     ['host bits', [[{ subnet: '10.1.0.7/24' }]], /10\.1\.0\.7\/24.*host bits/],
-    ['too small a network', [[{ subnet: '10.1.0.0/31' }]], /10\.1\.0\.0\/31.*too small/],
+    ['too small a network', [[{ subnet: '10.1.0.0/32' }]], /10\.1\.0\.0\/32.*too small/],
     ['no network', [[{ subnet: '10.1.0.0' }]], /"ipam\.ranges\[0\]\[0\]\.subnet".*"10\.1\.0\.0"/],
     ['none', [], /no IP ranges specified/],
     ['an empty set', [[]], /empty range set/],
