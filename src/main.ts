@@ -1,6 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { serve, type Plugin } from './cni/serve.ts';
+import { aboutText, serve, type Plugin } from './cni/serve.ts';
 import { isOwnNetns } from './host/netns.ts';
 import { dropIns } from './plugins/drop-in/plugins.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
@@ -26,7 +26,9 @@ async function main(): Promise<void> {
     process.exit(2);
   }
   const words = process.argv.slice(2);
-  if (called === 'drawbridge' && (process.env['CNI_COMMAND'] ?? '') === '' && words.length > 0) {
+  if (called === 'drawbridge' && (process.env['CNI_COMMAND'] ?? '') === '') {
+    // A program that asks what plugin this is reads the line that the reference prints there.
+    if (words.length === 0 && !process.stderr.isTTY) writeSync(2, aboutText(makePlugin()));
     // Loaded for people alone: plugin runs do not pay for it.
     const { runCommandLine } = await import('./cli/main.ts');
     process.exit(await runCommandLine(words, DRAWBRIDGE_VERSION));

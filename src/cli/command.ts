@@ -16,6 +16,8 @@ export interface Command {
   readonly examples: readonly Example[];
   /** Whether it reads or changes what only root may. */
   readonly needsRoot: boolean;
+  /** Its exit status is an answer, yes or no; then one that fails could not tell, which is neither. */
+  readonly isQuestion?: true;
   /** Not shown in lists of commands. */
   readonly hidden?: boolean;
   /** Loads what carries it out; the others are not paid for. */
@@ -57,8 +59,14 @@ export interface Invocation {
   readonly commands: readonly Command[];
 }
 
-/** Carries a command out and returns the exit status: 0 yes, 1 no or failed. Throws CniError, or {@link UsageError}. */
+/**
+ * Carries a command out and returns the exit status: 0 yes, 1 no or failed, 3 could not tell. Throws CniError, or
+ * {@link UsageError}.
+ */
 export type Run = (invocation: Invocation, terminal: Terminal) => Promise<number>;
+
+/** Exit status of a command that was asked something and could not tell. */
+export const unknown = 3;
 
 /** What was typed cannot be understood: exit status 2. */
 export class UsageError extends Error {

@@ -1,5 +1,5 @@
 import { CniError } from '../cni/errors.ts';
-import type { Invocation } from './command.ts';
+import { unknown, type Invocation } from './command.ts';
 import type { Check, CheckName, Trouble } from './doctor/check.ts';
 import { hostChecks } from './doctor/host.ts';
 import { addressChecks } from './doctor/addresses.ts';
@@ -9,24 +9,31 @@ import { likelyChecks } from './doctor/symptoms.ts';
 import { surveyAttachments, type Survey } from './survey/attachments.ts';
 import { count } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
+import { printRemedy } from './remedy.ts';
 import { wrap } from './wrap.ts';
 
 interface Diagnosis extends Trouble {
   readonly check: CheckName;
   readonly fixed: boolean;
+  /** The check itself failed: what is wrong there stays unknown. */
+  readonly isUnknown?: true;
 }
 
 const checks: readonly Check[] = [...hostChecks, ...networkChecks, ...addressChecks, ...policyChecks];
 const severities = ['problem', 'warning', 'notice'] as const;
 
-/** Looks at everything that keeps containers from working. Exit status 1 when a problem is left. */
+/**
+ * Looks at everything that keeps containers from working. Exit status 1 when a problem is left, 3 when there is none
+ * and something could not be looked at.
+ */
 export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
   const symptom = operands.join(' ');
   const found = inOrder(await diagnoseAll(), symptom);
   const diagnoses = options['fix'] === true ? await fixAll(found, terminal) : found;
   if (options['json'] === true) printJson(terminal, diagnoses.map(asJson));
   else print(diagnoses, symptom, terminal);
-  return diagnoses.some(({ severity, fixed }) => severity === 'problem' && !fixed) ? 1 : 0;
+  if (diagnoses.some(({ severity, fixed }) => severity === 'problem' && !fixed)) return 1;
+  return diagnoses.some(({ isUnknown }) => isUnknown === true) ? unknown : 0;
 }
 
 async function diagnoseAll(): Promise<Diagnosis[]> {
@@ -44,12 +51,14 @@ async function diagnose({ name, run: look, about }: Check, survey: Survey): Prom
       {
         check: name,
         fixed: false,
+        isUnknown: true,
         severity: 'warning',
         found: `${about} could not be looked at: ${why}`,
         why: 'what is wrong there stays unknown',
         remedy:
           (error instanceof CniError ? error.details : undefined) ??
           'mend what the other findings name, and look again',
+        isAdvice: true,
       },
     ];
   }
@@ -90,14 +99,8 @@ async function fixAll(found: readonly Diagnosis[], { note, paint, width }: Termi
 }
 
 /** As conf/schema/doctor.json has it. */
-function asJson({ check, severity, found, why, remedy, fix, fixed }: Diagnosis): object {
-  return { check, severity, found, why, remedy, fixable: fix !== undefined, fixed };
-}
-
-/** A command of several lines is to be pasted, so it stands at the edge. */
-function printRemedy(remedy: string, { out, paint }: Terminal): void {
-  const indent = remedy.includes('\n') ? '' : '  ';
-  for (const line of remedy.split('\n')) out(`${indent}${paint.link(line)}`);
+function asJson({ check, severity, found, why, remedy, isAdvice, fix, fixed }: Diagnosis): object {
+  return { check, severity, found, why, remedy, isCommand: isAdvice !== true, fixable: fix !== undefined, fixed };
 }
 
 function print(diagnoses: readonly Diagnosis[], symptom: string, terminal: Terminal): void {
@@ -110,20 +113,24 @@ function print(diagnoses: readonly Diagnosis[], symptom: string, terminal: Termi
         : `${paint.strong(`"${symptom}"`)}: the likeliest causes come first.\n`,
     );
   const marks = { problem: paint.bad('PROBLEM'), warning: paint.warn('WARNING'), notice: paint.faint('NOTICE ') };
-  for (const { check, severity, found, why, remedy, fixed } of diagnoses) {
+  for (const { check, severity, found, why, remedy, isAdvice, fixed } of diagnoses) {
     const mark = fixed ? paint.good('MENDED ') : marks[severity];
     out(`${mark}  ${paint.strong(check)}`);
     const fact = (text: string): void => out(`  ${wrap(text, width - 2, '  ')}`);
     fact(found);
     if (!fixed) {
       fact(paint.faint(`${why}.`));
-      printRemedy(remedy.trim(), terminal);
+      printRemedy({ remedy, isAdvice }, terminal, 2);
     }
     out('');
   }
-  const troubled = new Set(diagnoses.map(({ check }) => check));
-  const fine = checks.filter(({ name }) => !troubled.has(name));
-  out(wrap(`${paint.good('In order')}: ${fine.map(({ name }) => name).join(', ')}.`, width));
+  const troubled = new Set(diagnoses.flatMap(({ check, severity }) => (severity === 'notice' ? [] : [check])));
+  const passed = checks.filter(({ name }) => !troubled.has(name)).length;
+  out(
+    passed === checks.length
+      ? `${paint.good(`All ${passed} checks passed`)}.`
+      : `${passed} of ${count(checks.length, 'check')} passed.`,
+  );
   const open = diagnoses.filter(({ severity, fixed }) => severity === 'problem' && !fixed);
   const fixable = open.filter(({ fix }) => fix !== undefined).length;
   if (open.length > 0)

@@ -1,6 +1,6 @@
 import { CniError } from '../cni/errors.ts';
 import { nearestTo } from '../cni/nearest.ts';
-import { UsageError, type Command } from './command.ts';
+import { unknown, UsageError, type Command } from './command.ts';
 import { commands } from './commands.ts';
 import { helpOf, overview } from './help.ts';
 import { parseWords } from './parse.ts';
@@ -8,7 +8,7 @@ import { openTerminal, type Terminal } from './terminal.ts';
 
 /**
  * The operator's command line. Returns the exit status: 0 yes, 1 no or failed, 2 when what was typed cannot be
- * understood.
+ * understood, 3 when a question could not be answered.
  */
 export async function runCommandLine(words: readonly string[], version: string): Promise<number> {
   const terminal = openTerminal();
@@ -33,18 +33,19 @@ async function dispatch(words: readonly string[], version: string, terminal: Ter
     return 0;
   }
   const parsed = parseWords(command, rest);
-  if (command.needsRoot && process.getuid?.() !== 0) {
-    throw new CniError(
-      1,
-      `Cannot run "drawbridge ${command.name}": root is needed to look into the host's network`,
-      `Run "sudo drawbridge ${words.join(' ')}"`,
-    );
-  }
-  const { run } = await command.load();
   try {
+    if (command.needsRoot && process.getuid?.() !== 0)
+      throw new CniError(
+        1,
+        `Cannot run "drawbridge ${command.name}": root is needed to look into the host's network`,
+        `Run "sudo drawbridge ${words.join(' ')}"`,
+      );
+    const { run } = await command.load();
     return await run({ ...parsed, version, commands }, terminal);
   } catch (error) {
-    throw error instanceof UsageError ? new UsageError(error.message, command.name) : error;
+    if (error instanceof UsageError) throw new UsageError(error.message, command.name);
+    const failed = report(error, terminal);
+    return command.isQuestion === true ? unknown : failed;
   }
 }
 

@@ -47,7 +47,7 @@ export interface PluginIo {
 export async function serve(plugin: Plugin, io: PluginIo): Promise<number> {
   const command = io.env['CNI_COMMAND'] ?? '';
   if (command === '') {
-    io.stderr(`${plugin.about}\nCNI protocol versions supported: ${supportedVersions.join(', ')}\n`);
+    io.stderr(aboutText(plugin));
     return 0;
   }
   if (command === 'VERSION') {
@@ -76,6 +76,11 @@ export async function serve(plugin: Plugin, io: PluginIo): Promise<number> {
  */
 export function aboutLine(name: string, version: string): string {
   return `CNI ${name} plugin v${version}`;
+}
+
+/** What a plugin prints that no runtime calls. */
+export function aboutText({ about }: Plugin): string {
+  return `${about}\nCNI protocol versions supported: ${supportedVersions.join(', ')}\n`;
 }
 
 /** Milliseconds in which a VERSION has to bring its stdin; the reference does not read it, so callers may leave it open. */

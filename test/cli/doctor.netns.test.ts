@@ -9,6 +9,7 @@ interface Diagnosis {
   readonly found: string;
   readonly why: string;
   readonly remedy: string;
+  readonly isCommand: boolean;
   readonly fixable: boolean;
   readonly fixed: boolean;
 }
@@ -313,7 +314,10 @@ describe('drawbridge doctor', () => {
     await host.outside();
     await attach(host, shipped('10-drawbridge'), 'web0');
     expect(await doctor(host)).toEqual([]);
-    expect((await drawbridge(host, ['doctor'])).code).toBe(0);
+    expect(await drawbridge(host, ['doctor'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^All \d+ checks passed\.$/m),
+    });
   });
 
   test.for(ailments)('finds $what', async ({ make, check, severity, mends, says = '' }, { host }) => {
@@ -392,6 +396,25 @@ describe('drawbridge doctor', () => {
     expect(await first('it fails now and then')).toBe('overlaps');
     expect((await drawbridge(host, ['doctor', 'no route to host'])).stdout).toMatch(
       /^"no route to host": the likeliest causes come first/,
+    );
+  });
+
+  test('marks commands as commands, and words as words', async ({ host }) => {
+    await host.outside();
+    await attach(host, shipped('10-drawbridge'), 'web0');
+    await host.sh(
+      'sysctl -qw net.ipv4.ip_forward=0; ip link add vpn0 type bridge; ip link set vpn0 up; ip route add 10.88.128.0/17 dev vpn0',
+    );
+    const { code, stdout } = await drawbridge(host, ['doctor']);
+    expect(code).toBe(1);
+    expect(stdout).toContain('\n  Run: sysctl -w net.ipv4.ip_forward=1\n');
+    expect(stdout).toContain('\n  Do: change "subnet" of the network');
+    expect(stdout).toMatch(/^\d+ of \d+ checks passed\.$/m);
+    expect(await doctor(host)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ check: 'forwarding', isCommand: true }),
+        expect.objectContaining({ check: 'overlaps', isCommand: false }),
+      ]),
     );
   });
 

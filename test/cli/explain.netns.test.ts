@@ -166,7 +166,7 @@ describe('drawbridge explain', () => {
       stderr: expect.stringContaining('DESTINATION'),
     });
     expect(await drawbridge(host, ['explain', 'wev0', '8.8.8.8'])).toMatchObject({
-      code: 1,
+      code: 3,
       stderr: expect.stringContaining('Did you mean "web0"'),
     });
   });

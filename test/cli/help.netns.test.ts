@@ -16,6 +16,13 @@ describe('drawbridge help', () => {
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 
+  test('is the first page that "drawbridge" alone shows', async ({ host }) => {
+    const { stdout: page } = await drawbridge(host, ['help']);
+    const { code, stdout, stderr } = await drawbridge(host, []);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: page });
+    expect(stderr).toMatch(/^CNI drawbridge plugin v/);
+  });
+
   test('shows usage, options and examples of each command', async ({ host }) => {
     for (const { name } of shown) {
       const { code, stdout } = await drawbridge(host, [...name.split(' '), '--help']);

@@ -59,7 +59,7 @@ describe('drawbridge policy check', () => {
 
   test('says what it cannot read', async ({ host }) => {
     expect(await drawbridge(host, ['policy', 'check', '/nowhere.json'])).toMatchObject({
-      code: 1,
+      code: 3,
       stderr: expect.stringContaining('Cannot read "/nowhere.json"'),
     });
     expect(await drawbridge(host, ['policy'])).toMatchObject({
@@ -100,7 +100,38 @@ describe('drawbridge policy show', () => {
     await write(host, '/etc/drawbridge/policies/work.json', {});
     expect(await drawbridge(host, ['policy', 'show', 'wrok'])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('There are "work"'),
+      stderr: expect.stringContaining('"work"'),
+    });
+  });
+});
+
+describe('drawbridge policy show and diff', () => {
+  test('take every name of a container that explain takes', async ({ host }) => {
+    await host.outside();
+    await write(host, '/etc/drawbridge/policies/work.json', { mode: 'allowlist', allow: ['8.8.8.8'] });
+    const id = 'f'.repeat(64);
+    const { netns } = await attach(host, withPolicy({ policy: 'work' }), id);
+    const [{ hostInterface, ips }] = (await drawbridge(host, ['list', '--json'])).json;
+    const names = [
+      id,
+      'ffff',
+      `${id}/eth0`,
+      'ffff/eth0',
+      netns,
+      ips[0].split('/')[0],
+      ips[1].split('/')[0],
+      hostInterface,
+    ];
+    for (const name of names) {
+      expect(await drawbridge(host, ['explain', name, '8.8.8.8']), name).toMatchObject({ code: 0 });
+      expect((await drawbridge(host, ['policy', 'show', name])).stdout, name).toMatch(
+        /^policy of container f{12} \(work\)/,
+      );
+      expect(await drawbridge(host, ['policy', 'diff', name, 'work']), name).toMatchObject({ code: 0 });
+    }
+    expect(await drawbridge(host, ['policy', 'diff', 'wrok', 'work'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('The policies are "work"'),
     });
   });
 });

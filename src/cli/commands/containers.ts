@@ -26,7 +26,7 @@ export const containersCommands: readonly Command[] = [
     summary: 'Say whether a container reaches a destination, and why',
     about: [
       'Answers as the rules in the kernel do: by which rule of which policy, in which file and line; which addresses a name has now and until when they are open; and what else on this host would stop the packet, such as a foreign firewall, forwarding that is off, or a missing route.',
-      'The destination is HOST[:PORT[/PROTOCOL]]: a name, an address, or a URL as pasted; 443/tcp unless it says otherwise. Exit status 0: it is reached; 1: it is not.',
+      'The destination is HOST[:PORT[/PROTOCOL]]: a name, an address, or a URL as pasted; 443/tcp unless it says otherwise. Exit status 0: it is reached; 1: it is not; 3: that cannot be told.',
     ],
     operands: [
       container,
@@ -38,6 +38,7 @@ export const containersCommands: readonly Command[] = [
       { line: 'drawbridge explain web0 10.0.0.5:5432 --trace', about: 'follow a packet to a database' },
       { line: "drawbridge explain web0 '[2001:db8::1]:53/udp'", about: 'an IPv6 address, and UDP' },
     ],
+    isQuestion: true,
     needsRoot: true,
     load: async () => import('../explain.ts'),
   },

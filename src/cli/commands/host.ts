@@ -8,7 +8,7 @@ export const hostCommands: readonly Command[] = [
     summary: 'Find what keeps containers from working, and the command that mends it',
     about: [
       'Looks at programs, kernel, forwarding, bridges, interfaces, rules, routing gates, other firewalls, overlapping networks, the table of connections, free addresses, records, policy files, the agent, name resolution, the clock, and leftovers. Says what was found, why it matters, and the command that mends it.',
-      'With a SYMPTOM, in the words of the error that was seen, the likeliest causes come first. Exit status 1 when a problem is left.',
+      'With a SYMPTOM, in the words of the error that was seen, the likeliest causes come first. Exit status 1 when a problem is left, 3 when there is none and something could not be looked at.',
     ],
     operands: [{ name: 'SYMPTOM...', about: 'What was seen: "no route to host", "dns", "timeout"', required: false }],
     options: [{ flag: '--fix', about: 'Mend what can be mended without harm, after saying so' }, json],
@@ -17,6 +17,7 @@ export const hostCommands: readonly Command[] = [
       { line: 'drawbridge doctor "no route to host"', about: 'start from what a container says' },
       { line: 'drawbridge doctor --fix', about: 'after another program flushed all rules' },
     ],
+    isQuestion: true,
     needsRoot: true,
     load: async () => import('../doctor.ts'),
   },

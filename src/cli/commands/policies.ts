@@ -1,13 +1,16 @@
 import type { Command } from '../command.ts';
 import { json } from './options.ts';
 
+const policySource =
+  'A name in /etc/drawbridge/policies, a file, or a container by anything that "explain" takes: its id or the beginning of it, an address, the name of its namespace';
+
 /** Commands about policies and names. */
 export const policiesCommands: readonly Command[] = [
   {
     name: 'policy check',
     summary: 'Find what is wrong with policy files, by line and column',
     about: [
-      'Reads files with one policy each, as in /etc/drawbridge/policies, or whole network configurations. Names the nearest key for one that is unknown, and notices what is valid but does not do what it seems to. Exit status 1 when something is wrong.',
+      'Reads files with one policy each, as in /etc/drawbridge/policies, or whole network configurations. Names the nearest key for one that is unknown, and notices what is valid but does not do what it seems to. Exit status 1 when something is wrong, 3 when a file cannot be read.',
     ],
     operands: [
       {
@@ -22,6 +25,7 @@ export const policiesCommands: readonly Command[] = [
       { line: 'drawbridge policy check /etc/drawbridge/policies/*.json', about: 'before containers come under them' },
       { line: 'drawbridge policy check /etc/cni/net.d/10-drawbridge.conflist', about: 'the policy of a network' },
     ],
+    isQuestion: true,
     needsRoot: false,
     load: async () => import('../policy-check.ts'),
   },
@@ -31,7 +35,7 @@ export const policiesCommands: readonly Command[] = [
     operands: [
       {
         name: 'NAME',
-        about: 'A name in /etc/drawbridge/policies, a file, or a container',
+        about: policySource,
         required: true,
         completes: 'policies',
       },
@@ -48,12 +52,12 @@ export const policiesCommands: readonly Command[] = [
     name: 'policy diff',
     summary: 'Show how two policies differ in what they do',
     about: [
-      'Presets are unfolded and words that mean the same count as the same. Exit status 0: they do the same; 1: they differ.',
+      'Presets are unfolded and words that mean the same count as the same. Exit status 0: they do the same; 1: they differ; 3: one of them cannot be read.',
     ],
     operands: [
       {
         name: 'A',
-        about: 'A name in /etc/drawbridge/policies, a file, or a container',
+        about: policySource,
         required: true,
         completes: 'policies',
       },
@@ -61,6 +65,7 @@ export const policiesCommands: readonly Command[] = [
     ],
     options: [json],
     examples: [{ line: 'drawbridge policy diff work ./work-new.json', about: 'what a change would change' }],
+    isQuestion: true,
     needsRoot: false,
     load: async () => import('../policy-diff.ts'),
   },

@@ -40,7 +40,8 @@ async function checkOverlaps({ attachments }: Survey): Promise<Trouble[]> {
         severity: 'warning',
         found: `the containers' network ${networkOf(address)} on "${bridge}" overlaps ${dst} on "${dev}"`,
         why: 'packets for one of them go to the other',
-        remedy: `change "subnet" of the network to one that ip route does not show`,
+        remedy: `change "subnet" of the network to one that "ip route" does not show`,
+        isAdvice: true,
       })),
   );
 }

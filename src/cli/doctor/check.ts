@@ -31,8 +31,9 @@ export interface Trouble {
   readonly found: string;
   /** Why it matters. */
   readonly why: string;
-  /** The command that mends it, or what to do. */
+  /** Commands that mend it, ready to be pasted; what to do in words when `isAdvice`. */
   readonly remedy: string;
+  readonly isAdvice?: boolean;
   /** Does what `remedy` says, where that is safe. */
   readonly fix?: () => Promise<void>;
 }

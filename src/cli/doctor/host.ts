@@ -88,7 +88,7 @@ async function checkKernel(): Promise<Trouble[]> {
         severity: 'problem',
         found: message,
         why: 'rules cannot be written: no container can be added',
-        remedy: details ?? 'modprobe nf_tables',
+        ...(details === undefined ? { remedy: 'modprobe nf_tables' } : { remedy: details, isAdvice: true }),
       },
     ];
   }
@@ -153,6 +153,7 @@ function checkIpv6({ attachments }: Survey): Trouble[] {
             found: 'the kernel has no IPv6, and networks ask for it',
             why: 'containers of those networks cannot be added again',
             remedy: 'take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"',
+            isAdvice: true,
           },
         ];
   }

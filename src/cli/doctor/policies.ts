@@ -27,6 +27,7 @@ function checkRecords({ broken }: Survey): Trouble[] {
     found: describeBroken(record),
     why: 'its container is without published ports, masquerading and policy rules after the next repair',
     remedy: 'remove that container, then run "drawbridge clean"',
+    isAdvice: true,
   }));
 }
 
@@ -102,10 +103,9 @@ async function checkDns({ attachments }: Survey): Promise<Trouble[]> {
           severity: 'problem',
           found: `"${name}" does not resolve at ${who}: ${resolution.failures[0]?.why ?? 'no answer'}`,
           why: 'names of policies open only their last good addresses, and containers cannot resolve at the gateway either',
-          remedy:
-            servers.length === 0
-              ? 'cat /etc/resolv.conf; resolvectl status'
-              : 'check "dns": { "upstream": … } of the policy',
+          ...(servers.length === 0
+            ? { remedy: 'cat /etc/resolv.conf; resolvectl status' }
+            : { remedy: 'check "dns": { "upstream": … } of the policy', isAdvice: true }),
         },
       ];
     }),

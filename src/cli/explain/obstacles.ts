@@ -12,8 +12,9 @@ export interface Obstacle {
   readonly kind: 'link' | 'rules' | 'forwarding' | 'route' | 'firewall';
   /** One sentence without a period. */
   readonly what: string;
-  /** A command that mends it, or what to do. */
+  /** Commands that mend it, ready to be pasted; what to do in words when `isAdvice`. */
   readonly remedy: string;
+  readonly isAdvice?: boolean;
 }
 
 /** A packet that may be stopped. */
@@ -36,7 +37,8 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
       {
         kind: 'link',
         what: `the container has no IPv${family} address`,
-        remedy: `Give its network an IPv${family} range, or ask for an IPv${family === 6 ? 4 : 6} address of the destination`,
+        remedy: `give its network an IPv${family} range, or ask for an IPv${family === 6 ? 4 : 6} address of the destination`,
+        isAdvice: true,
       },
     ];
   }
@@ -59,7 +61,8 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
           {
             kind: 'link' as const,
             what: `it was given to ${shortId(silent.containerId)}, whose policy has IPv6 switched off`,
-            remedy: 'Ask for its IPv4 address',
+            remedy: 'ask for its IPv4 address',
+            isAdvice: true,
           },
         ]),
     ...missing.slice(0, 1).map((what): Obstacle => ({
@@ -110,7 +113,8 @@ function linkObstacles({ link }: AttachmentRecord, bridge: string): Obstacle[] {
       {
         kind: 'link',
         what: `its bridge "${bridge}" is gone`,
-        remedy: 'Restart its containers: the next ADD makes the bridge',
+        remedy: 'restart its containers: the next ADD makes the bridge',
+        isAdvice: true,
       },
     ];
   if (state(bridge) === 'down' && (Number(read(`/sys/class/net/${bridge}/flags`)) & 1) === 0)

@@ -1,5 +1,6 @@
 import type { AddressAnswer, Explanation } from './explanation.ts';
 import { count, durationWords, policyWords, shortId } from '../survey/words.ts';
+import { printRemedy } from '../remedy.ts';
 import type { Terminal } from '../terminal.ts';
 import { hang } from '../wrap.ts';
 import { placeWords, startOf } from './place.ts';
@@ -39,7 +40,7 @@ export function printExplanation(explanation: Explanation, terminal: Terminal): 
       'to open it',
       `${advice}${file === undefined ? '' : `; ${file.isLive ? 'containers that run follow the file' : 'it holds for containers that are added from then on'}`}`,
     );
-  for (const { remedy } of obstacles) printRemedy(remedy, terminal);
+  for (const obstacle of obstacles) printRemedy(obstacle, terminal, 2);
   if (explanation.trace !== undefined) printTrace(explanation.trace, terminal);
 }
 
@@ -65,14 +66,6 @@ function printAddresses(
 
 function openWords(seconds: number | undefined): string {
   return seconds === undefined ? 'without end' : `for ${durationWords(seconds)} more`;
-}
-
-function printRemedy(remedy: string, { out, paint }: Terminal): void {
-  const title = paint.faint('mend it'.padEnd(column - 2));
-  if (!remedy.includes('\n')) return out(`  ${title}${remedy}`);
-  // A command of several lines is to be pasted, so nothing stands before it.
-  out(`  ${title}`.trimEnd());
-  out(remedy);
 }
 
 function printTrace({ steps, outcome }: Trace, { out, paint, width }: Terminal): void {

@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs';
-import { loadPolicy, parsePolicyText, policyNames } from '../../egress/load-policy.ts';
+import { statSync } from 'node:fs';
+import { CniError, codes } from '../../cni/errors.ts';
+import { loadPolicy, parsePolicyText, policiesFolder, policyNames } from '../../egress/load-policy.ts';
 import type { Policy } from '../../egress/policy.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readPolicy } from '../policy-check.ts';
-import { findAttachments } from '../survey/find.ts';
+import { findAttachments, UnknownContainer } from '../survey/find.ts';
+import { shortId } from '../survey/words.ts';
 
 /** A policy, and the words by which it was asked for. */
 export interface NamedPolicy {
@@ -12,21 +15,48 @@ export interface NamedPolicy {
 }
 
 /**
- * The policy that a person means: a file (anything with a slash or ".json"), the name of one in
- * /etc/drawbridge/policies, or that of a container. Throws CniError when there is none, or it is invalid.
+ * The policy that a person means: a file, "-" for stdin, the name of one in /etc/drawbridge/policies, or a container by
+ * any of the names that {@link findAttachments} takes. Throws CniError when there is none, or it is invalid.
  */
 export async function findPolicy(asked: string): Promise<NamedPolicy> {
-  if (asked.includes('/') || asked.endsWith('.json') || asked === '-')
+  const records = process.getuid?.() === 0 ? listRecords().records : [];
+  // A network namespace is a file too.
+  const isNetns = records.some(({ netns }) => netns === asked);
+  if (asked === '-' || asked.endsWith('.json') || (asked.includes('/') && isFile(asked) && !isNetns))
     return { title: asked, policy: parsePolicyText(readPolicy(asked), `"${asked}"`) };
-  if ((await policyNames()).includes(asked)) return { title: `policy ${asked}`, policy: await loadPolicy(asked) };
-  const records = process.getuid?.() === 0 && existsSync('/run/drawbridge/attachments') ? listRecords().records : [];
-  const isContainer = records.some(({ containerId }) => containerId.startsWith(asked));
-  if (!isContainer) return { title: `policy ${asked}`, policy: await loadPolicy(asked) };
-  const [record] = findAttachments(asked, records);
-  if (record?.egress === undefined) return { title: `policy ${asked}`, policy: await loadPolicy(asked) };
-  const { policyName } = record.egress;
-  return {
-    title: `policy of container ${record.containerId}${policyName === undefined ? '' : ` (${policyName})`}`,
-    policy: record.egress.policy,
-  };
+  const names = await policyNames();
+  if (names.includes(asked)) return { title: `policy ${asked}`, policy: await loadPolicy(asked) };
+  if (records.length > 0) return policyOf(recordOf(asked, records, names));
+  if (asked.includes('/')) return { title: asked, policy: parsePolicyText(readPolicy(asked), `"${asked}"`) };
+  return { title: `policy ${asked}`, policy: await loadPolicy(asked) };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function recordOf(asked: string, records: readonly AttachmentRecord[], names: readonly string[]): AttachmentRecord {
+  try {
+    const [record] = findAttachments(asked, records);
+    if (record !== undefined) return record;
+  } catch (error) {
+    if (!(error instanceof UnknownContainer)) throw error;
+  }
+  throw new CniError(
+    codes.invalidConfig,
+    `Cannot find "${asked}": it is no file, no policy in ${policiesFolder}, and no container`,
+    `${names.length === 0 ? 'There are no named policies' : `The policies are ${names.map((name) => `"${name}"`).join(', ')}`}; "drawbridge list" shows the containers`,
+  );
+}
+
+function policyOf({ containerId, egress }: AttachmentRecord): NamedPolicy {
+  if (egress === undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot show a policy of container "${shortId(containerId)}": it has none`,
+      'Nothing keeps it from any destination; "drawbridge list" shows which containers have one',
+    );
+  const { policy, policyName } = egress;
+  const name = policyName === undefined ? '' : ` (${policyName})`;
+  return { title: `policy of container ${shortId(containerId)}${name}`, policy };
 }

@@ -44,7 +44,10 @@ function matching(asked: string, records: readonly AttachmentRecord[]): Attachme
   return [];
 }
 
-function unknown(asked: string, records: readonly AttachmentRecord[]): CniError {
+/** There is no container of a name; code 3. */
+export class UnknownContainer extends CniError {}
+
+function unknown(asked: string, records: readonly AttachmentRecord[]): UnknownContainer {
   const ids = [...new Set(records.map(({ containerId }) => containerId))];
   const near = nearestTo(asked, ids);
   const advice =
@@ -53,5 +56,9 @@ function unknown(asked: string, records: readonly AttachmentRecord[]): CniError 
       : near === undefined
         ? `"drawbridge list" shows the ${ids.length === 1 ? 'one that is' : `${ids.length} that are`}; an id, the beginning of one, or an address will do`
         : `Did you mean "${near}"? "drawbridge list" shows all`;
-  return new CniError(codes.unknownContainer, `Cannot find the container "${asked}": there is no record of it`, advice);
+  return new UnknownContainer(
+    codes.unknownContainer,
+    `Cannot find the container "${asked}": there is no record of it`,
+    advice,
+  );
 }
