@@ -1,5 +1,5 @@
 /**
- * What stays when somebody else removes our tables (`nft flush ruleset`): a gate that lets nothing of a enforced
+ * What stays when somebody else removes our tables (`nft flush ruleset`): a gate that lets nothing of an enforced
  * interface pass that our tables have not marked.
  *
  *   ip rule     forwards only what `table inet drawbridge` has marked; behind every enforced interface

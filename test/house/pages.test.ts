@@ -57,6 +57,16 @@ describe.for(pages)('%s', (page) => {
   });
 });
 
+describe.for(['ARCHITECTURE.md', 'docs/internals.md'])('the text of %s', (page) => {
+  test('names files of the sources that exist', () => {
+    // What is planned is not there yet.
+    const text = read(page).replace(/^## The plan [^]*?(?=^## )/mu, '');
+    const named = [...text.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.ts)`/gu)].map(([, file = '']) => file);
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((file) => !existsSync(join(root, file)) && !existsSync(join(root, 'src', file)))).toEqual([]);
+  });
+});
+
 test('README.md leads to every page of docs', () => {
   const readme = read('README.md');
   expect(globSync('docs/*.md', { cwd: root }).filter((page) => !readme.includes(`(${page})`))).toEqual([]);

@@ -26,7 +26,7 @@ function gatewaysOf({ link }: AttachmentRecord): string[] {
 }
 
 /**
- * A container without a policy counts as the guard treats it: a enforced port of its bridge exchanges nothing with it,
+ * A container without a policy counts as the guard treats it: an enforced port of its bridge exchanges nothing with it,
  * and from another bridge it is a destination like any other.
  */
 function siblingAt(address: string, other: AttachmentRecord, own: AttachmentRecord): Sibling {

@@ -26,7 +26,7 @@ export async function removeAttachment(
   const key = attachmentKey(attachment);
   const { link, state } = 'link' in attachment ? attachment : {};
   const ifb = 'shaped' in attachment ? attachment.shaped?.ifb : undefined;
-  // Links and rules go side by side: of a enforced container that still runs, the rules must not go first.
+  // Links and rules go side by side: of an enforced container that still runs, the rules must not go first.
   if ('netns' in attachment && link?.enforced === true && netnsExists(attachment.netns))
     await takeDown(link.hostInterface).catch(() => undefined);
   // A program of somebody else's, which may take its time: not while we hold a lock.

@@ -19,7 +19,7 @@ export async function choosePolicy(conf: EgressConf, { config, args }: Attachmen
   return chosen;
 }
 
-/** What the record says of a enforced interface. */
+/** What the record says of an enforced interface. */
 export function egressRecord(found: EnforcedInterface, { policy, policyName }: ChosenPolicy): EgressRecord {
   return { ...found, policy, policyId: policyId(policy), ...(policyName === undefined ? {} : { policyName }) };
 }

@@ -190,7 +190,7 @@ const attempts: Readonly<Record<string, readonly string[]>> = {
     'segment_without_connection none 8.8.8.8 443',
     'segment_without_connection mallory 10.1.2.3 443',
   ],
-  'a source nobody knows on a enforced bridge': [
+  'a source nobody knows on an enforced bridge': [
     'plain stray 8.8.8.8',
     'plain stray 2606:4700::1111',
     'plain stray 10.88.0.1',
