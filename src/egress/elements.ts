@@ -18,6 +18,7 @@ export function egressElements({ egress, link }: AttachmentRecord): Element[] {
       const key = `${from} . ${address}`;
       const n = familyOf(address);
       return [
+        inet(`parties${n}`, `${address} . ${address}`),
         { ...inet(`egress${n}`, key), value: `goto ${chain}` },
         { ...inet(`ingress${n}`, key), value: `goto ${ingressChain(policy)}` },
         ...(isolates(policy) ? [] : [inet(`siblings${n}`, key)]),
@@ -28,6 +29,7 @@ export function egressElements({ egress, link }: AttachmentRecord): Element[] {
       const n = familyOf(address);
       const gateways = egress.gateways.filter((gateway) => familyOf(gateway) === n);
       return [
+        inet(`sources${n}`, key),
         { ...inet(`host${n}`, key), value: `goto ${chain}_host` },
         inet(`denials${n}`, key),
         ...[...new Set(gateways)].map((gateway) => inet(`gateways${n}`, `${key} . ${gateway}`)),
@@ -80,8 +82,12 @@ export function linkLocalOf(mac: string): string {
 function enforcedElements(ingressInterface: string, port: string | undefined): Element[] {
   const from = quotedInterface(ingressInterface);
   const shared = enforcedUse(ingressInterface);
+  const isBridge = port !== undefined;
   return [
     { ...inet('enforced', from), shared },
+    { ...inet('enforced_out', from), value: `jump egress_${isBridge ? '' : 'lone_'}out`, shared },
+    { ...inet('enforced_host', from), value: `jump egress_${isBridge ? '' : 'lone_'}host`, shared },
+    ...(isBridge ? [{ ...inet('enforced_bridges', from), shared }] : []),
     { ...inet('enforced_pairs', `${from} . ${from}`), shared },
     ...(port === undefined ? [] : [inet('enforced_ports', quotedInterface(port))]),
   ];

@@ -9,7 +9,7 @@
  * An isolated port stays isolated besides. Behind a lone veth (ptp) there is no bridge table to set a mark: there the
  * repair of the agent is the only second line for what is addressed to the host.
  */
-import { bridgeMark, gateMark } from './layout.ts';
+import { bridgeMark, gateMark, hex } from './marks.ts';
 
 /** An interface behind which containers have a policy. */
 export interface GatedInterface {
@@ -78,7 +78,7 @@ export function isGateFilter({ kind, pref, options }: ShownFilter): boolean {
 
 /** IPv4 answers EHOSTUNREACH and IPv6 EACCES when the gate is shut. */
 function ruleOf(name: string, version: 4 | 6): GatePart {
-  const rule = `pref ${gatePreference} iif ${name} fwmark 0x0/0x${gateMark.toString(16)} prohibit`;
+  const rule = `pref ${gatePreference} iif ${name} fwmark 0x0/${hex(gateMark)} prohibit`;
   return {
     kind: `IPv${version} routing rule`,
     interface: name,

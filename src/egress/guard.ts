@@ -14,7 +14,7 @@
  *   set guard_isolated   ports that neither send to another port nor receive from one
  */
 
-import { bridgeMark, publishedMark } from './layout.ts';
+import { bridgeMark, hex, translatedMark, strangerMark } from './marks.ts';
 
 /**
  * Declarations inside `table bridge drawbridge`.
@@ -38,15 +38,16 @@ export const guardDeclarations = `
     type filter hook prerouting priority -300; policy accept;
     iifname @guard_ports goto guard
     iifname @guard_mac_ports iifname . ether saddr != @guard_mac counter name guard_forged drop
+    meta iifkind { "veth", "netkit" } meta mark set meta mark | ${hex(strangerMark)}
   }
   chain guard_input {
     type filter hook input priority -300; policy accept;
-    meta mark set meta mark | 0x${bridgeMark.toString(16)}
+    meta mark set meta mark | ${hex(bridgeMark)}
     ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f iifname @guard_ports counter name guard_refused drop
   }
   chain guard_forward {
     type filter hook forward priority -300; policy accept;
-    meta mark and 0x${publishedMark.toString(16)} != 0 accept
+    meta mark and ${hex(translatedMark)} != 0 accept
     iifname @guard_isolated counter name guard_isolation drop
     oifname @guard_isolated counter name guard_isolation drop
     iifname @guard_ports oifname != @guard_ports counter name guard_isolation drop

@@ -4,12 +4,18 @@
  * under that policy share.
  *
  *   set enforced          interfaces (bridges, or lone veths) behind which nobody may send without a policy
+ *   set enforced_bridges  those of them that are bridges: who comes in by a port that is not a container's (a NIC, a bond, a
+ *                         VM's tap) is not judged here
+ *   map enforced_out      the same interfaces -> how what comes in by them is judged, when it is forwarded
+ *   map enforced_host     and when it is for the host itself
  *   set enforced_pairs    the same interface twice: in and out through one bridge
  *   set enforced_ports    ports of those bridges: an IP packet never enters the host through a port itself
  *   set enforced_hosts4   addresses of enforced containers: what is sent there bears the gate's mark too (gate.ts)
  *   map egress4          (interface, container) -> chain that judges what it asks of the world
  *   map host4            (interface, container) -> chain that judges what it asks of the host
  *   map ingress4         (interface, container) -> chain that judges who asks something of it
+ *   set sources4          (interface, container): what comes from there, or goes there, is a container's with a policy
+ *   set parties4          (container, container): both parties of what is one container's own
  *   set gateways4        (interface, container, gateway): the host as this container knows it
  *   set siblings4        (interface, container) that others on its bridge may reach and that may reach them
  *   set requalify4       (interface, container) whose established connections are judged anew (requalify.ts)
@@ -22,26 +28,14 @@
  * published port of ours does not change the verdict. In the forward hook a bridge stands for its ports,
  * so an address is only as true as the guard makes it (guard.ts).
  */
+import { bridgeMark, gateMark, hex, translatedMark, strangerMark, without } from './marks.ts';
 import { bogonRanges, metadataRanges, privateRanges, type ReservedRange } from './ranges-reserved.ts';
-
-/** The bit of the packet mark that says "our table saw this packet" to the routing gate (gate.ts). */
-export const gateMark = 0x10000;
-
-/**
- * The bit that says "translated by a published port" to the guard. Where br_netfilter is on, a packet to a
- * published port of a container on the same bridge is translated and judged while it is bridged, and does
- * not come back through the host. No container can set it: a mark does not leave its network namespace.
- */
-export const publishedMark = 0x20000;
-
-/**
- * The bit that says "the bridge table saw this packet" to the filter of a bridge's gate (gate.ts). That comes next, and
- * then the bit is taken off before anybody else sees it.
- */
-export const bridgeMark = 0x40000;
 
 const sets = `
   set enforced { type ifname; }
+  set enforced_bridges { type ifname; }
+  map enforced_out { type ifname : verdict; }
+  map enforced_host { type ifname : verdict; }
   set enforced_pairs { type ifname . ifname; }
   set enforced_ports { type ifname; }
   set enforced_hosts4 { type ipv4_addr; }
@@ -50,6 +44,8 @@ ${perFamily(
   map egress${n} { type ifname . ${ip} : verdict; }
   map host${n} { type ifname . ${ip} : verdict; }
   map ingress${n} { type ifname . ${ip} : verdict; }
+  set sources${n} { type ifname . ${ip}; }
+  set parties${n} { type ${ip} . ${ip}; }
   set gateways${n} { type ifname . ${ip} . ${ip}; }
   set siblings${n} { type ifname . ${ip}; }
   set requalify${n} { type ifname . ${ip}; flags timeout; }
@@ -73,13 +69,15 @@ ${perFamily(
 const hooks = `
   chain egress_seen {
     type filter hook prerouting priority -450; policy accept;
-    meta mark & 0x${bridgeMark.toString(16)} != 0 meta mark set meta mark & 0x${(~bridgeMark >>> 0).toString(16)}
+    meta mark & ${hex(strangerMark)} != 0 iifname @enforced goto egress_stranger
+    meta mark & ${hex(bridgeMark | strangerMark)} != 0 meta mark set meta mark & ${without(bridgeMark | strangerMark)}
   }
   chain egress_gate {
     type filter hook prerouting priority 300; policy accept;
-    iifname @enforced meta mark set meta mark | 0x${gateMark.toString(16)}
-    ip daddr @enforced_hosts4 meta mark set meta mark | 0x${gateMark.toString(16)}
-    ct status dnat iifname @enforced meta mark set meta mark | 0x${publishedMark.toString(16)}
+    iifname @enforced meta mark set meta mark | ${hex(gateMark)}
+    ip daddr @enforced_hosts4 meta mark set meta mark | ${hex(gateMark)}
+    ct status dnat iifname @enforced meta mark set meta mark | ${hex(translatedMark)}
+    ct direction reply ct status snat iifname @enforced meta mark set meta mark | ${hex(translatedMark)}
   }
   chain egress_dns {
     type nat hook prerouting priority dstnat + 5; policy accept;
@@ -89,13 +87,13 @@ const hooks = `
   chain egress_forward {
     type filter hook forward priority filter - 5; policy accept;
     iifname @enforced_ports counter drop
-    iifname @enforced jump egress_out
+    iifname vmap @enforced_out
     oifname @enforced jump egress_in
   }
   chain egress_input {
     type filter hook input priority filter - 5; policy accept;
     iifname @enforced_ports counter drop
-    iifname @enforced jump egress_host
+    iifname vmap @enforced_host
   }
 `;
 
@@ -106,28 +104,70 @@ const hooks = `
  * a policy that lets the rest pass would let it pass. Broadcasts and neighbour discovery through one bridge
  * are bridged, which br_netfilter shows here after the guard has judged them; the host never routes them.
  * A source that nobody knows gets no answer: the answer quotes the packet and would carry it to whoever
- * is named as the source.
- * A source route names the true destination in an option, which conntrack does not read.
+ * is named as the source. On a bridge the guard lets a container send from its own addresses alone, and what comes in by the
+ * veth of somebody unknown ends in egress_stranger; so any other source there is one of a port that is not a container's.
+ * Behind a lone veth nothing but these rules ties a packet to a source.
+ * An ICMP error is believed of a party of the flow that it quotes: conntrack takes it to belong there, whoever sends it.
+ * A source route names the true destination in an option, which conntrack does not read; so it is looked for in packets of
+ * established connections too.
  * "return" allows: a packet that leaves one enforced bridge may still be judged on entering another.
  * Judging egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
  */
 const judgement = `
+  chain egress_stranger {
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 meta mark set meta mark & ${without(strangerMark)} return
+    counter name unknown_sources drop
+  }
+  chain egress_lone_out {
+    iifname . ip saddr != @sources4 goto egress_unknown
+    iifname . ip6 saddr != @sources6 goto egress_unknown
+    goto egress_out
+  }
+  chain egress_lone_host {
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 return
+    iifname . ip saddr != @sources4 goto egress_unknown
+    iifname . ip6 saddr != @sources6 goto egress_unknown
+    goto egress_host
+  }
+  chain egress_options {
+    iifname . ip saddr @sources4 ip option lsrr exists goto egress_unknown
+    iifname . ip saddr @sources4 ip option ssrr exists goto egress_unknown
+    iifname . ip6 saddr @sources6 exthdr rt exists goto egress_unknown
+  }
   chain egress_out {
+    ip hdrlength > 5 jump egress_options
+    ip6 nexthdr != { tcp, udp, ipv6-icmp } jump egress_options
     ct state established ct direction reply return
     ct state established iifname . ct original ip saddr != @requalify4 return
     ct state established iifname . ct original ip6 saddr != @requalify6 return
     meta pkttype { broadcast, multicast } iifname . oifname @enforced_pairs accept
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 iifname . oifname @enforced_pairs accept
+    iifname . ip saddr != @sources4 goto egress_foreign
+    iifname . ip6 saddr != @sources6 goto egress_foreign
     ct state untracked drop
-    ct state related meta l4proto { icmp, ipv6-icmp } return
+    ct state related meta l4proto { icmp, ipv6-icmp } goto egress_error
     ct state invalid drop
-    ip option lsrr exists goto egress_unknown
-    ip option ssrr exists goto egress_unknown
-    exthdr rt exists goto egress_unknown
-    ct status and dnat == 0 iifname . oifname @enforced_pairs goto egress_sibling
+    ct status and dnat == 0 iifname . oifname @enforced_pairs jump egress_within
     iifname . ip saddr vmap @egress4
     iifname . ip6 saddr vmap @egress6
     goto egress_unknown
+  }
+  chain egress_foreign {
+    iifname @enforced_bridges return
+    goto egress_unknown
+  }
+  chain egress_error {
+    ip saddr . ct original ip saddr @parties4 return
+    ip saddr . ct reply ip saddr @parties4 return
+    ip6 saddr . ct original ip6 saddr @parties6 return
+    ip6 saddr . ct reply ip6 saddr @parties6 return
+    goto egress_unknown
+  }
+  chain egress_within {
+    oifname . ip daddr @sources4 goto egress_sibling
+    oifname . ip6 daddr @sources6 goto egress_sibling
+    oifname . ip daddr @containers4 goto egress_sibling
+    oifname . ip6 daddr @containers6 goto egress_sibling
   }
   chain egress_sibling {
     iifname . ip saddr @siblings4 oifname . ip daddr @siblings4 accept
@@ -140,10 +180,18 @@ const judgement = `
     ct state established ct direction reply oifname . ct original ip6 saddr != @requalify6 return
     ct state established ct direction original oifname . ip daddr != @requalify4 return
     ct state established ct direction original oifname . ip6 daddr != @requalify6 return
+    oifname . ip daddr != @sources4 goto ingress_unknown
+    oifname . ip6 daddr != @sources6 goto ingress_unknown
     ct state invalid drop
     ct direction reply goto egress_again
     oifname . ip daddr vmap @ingress4
     oifname . ip6 daddr vmap @ingress6
+    goto ingress_published
+  }
+  chain ingress_unknown {
+    oifname . ip daddr @containers4 goto ingress_published
+    oifname . ip6 daddr @containers6 goto ingress_published
+    oifname @enforced_bridges return
     goto ingress_published
   }
   chain egress_again {
@@ -166,13 +214,17 @@ const judgement = `
   }
   chain egress_host {
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 return
+    ip hdrlength > 5 jump egress_options
+    ip6 nexthdr != { tcp, udp, ipv6-icmp } jump egress_options
+    ct state established ct direction reply return
+    ct state established iifname . ct original ip saddr != @requalify4 return
+    ct state established iifname . ct original ip6 saddr != @requalify6 return
+    iifname . ip saddr != @sources4 goto egress_foreign
+    iifname . ip6 saddr != @sources6 goto egress_foreign
     icmpv6 type { nd-router-solicit, nd-router-advert, nd-redirect, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } drop
     ct state untracked drop
     icmp type { redirect, router-advertisement, router-solicitation } drop
-    ct state established ct direction reply return
-    ct state related meta l4proto { icmp, ipv6-icmp } return
-    ct state established iifname . ct original ip saddr != @requalify4 return
-    ct state established iifname . ct original ip6 saddr != @requalify6 return
+    ct state related meta l4proto { icmp, ipv6-icmp } goto egress_error
     ct state invalid drop
     iifname . ip saddr vmap @host4
     iifname . ip6 saddr vmap @host6

@@ -78,14 +78,16 @@ const publishing = `
 const untranslated = `
   chain untranslated {
     type filter hook forward priority filter - 10; policy accept;
-    ct state invalid iifname @bridges drop
+    ct state invalid iifname . ip saddr @containers4 drop
+    ct state invalid iifname . ip6 saddr @containers6 drop
   }
 `;
 
 /**
  * A published port is reached with the client's own address, except where the answer would not come back
  * through the host: from a container on the same bridge, and from 127.0.0.1. "Inside the network" is what
- * leaves by the container's own bridge.
+ * leaves by the container's own bridge; but a container with a policy reaches nobody there past the host except containers,
+ * so what it sends to others by that bridge (the LAN that a NIC in the bridge leads to) has to be answered through the host.
  */
 const masquerading = `
   chain masquerading {
@@ -94,8 +96,21 @@ const masquerading = `
     ct status dnat oifname . ip saddr @containers4 oifname . ip daddr @hairpin4 masquerade
     ct status dnat oifname . ip6 saddr @containers6 oifname . ip6 daddr @hairpin6 masquerade
     ct status dnat oifname @bridges return
-    oifname . ip saddr @containers4 return
-    oifname . ip6 saddr @containers6 return
+    oifname . ip saddr @containers4 goto masquerading_within
+    oifname . ip6 saddr @containers6 goto masquerading_within
+    ip daddr 224.0.0.0/4 return
+    ip6 daddr ff00::/8 return
+    ip saddr @masquerade4 masquerade
+    ip6 saddr @masquerade6 masquerade
+  }
+  chain masquerading_within {
+    oifname . ip saddr != @sources4 return
+    oifname . ip6 saddr != @sources6 return
+    oifname . ip daddr @containers4 return
+    oifname . ip6 daddr @containers6 return
+    oifname . ip daddr @sources4 return
+    oifname . ip6 daddr @sources6 return
+    meta pkttype { broadcast, multicast } return
     ip daddr 224.0.0.0/4 return
     ip6 daddr ff00::/8 return
     ip saddr @masquerade4 masquerade

@@ -9,7 +9,7 @@
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { gateMark } from '../egress/layout.ts';
+import { gateMark } from '../egress/marks.ts';
 import {
   gatePreference,
   gateSysctl,

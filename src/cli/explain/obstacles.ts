@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { gateMark } from '../../egress/layout.ts';
+import { gateMark } from '../../egress/marks.ts';
 import { inspectForeignFirewalls } from '../../host/firewall/foreign.ts';
 import { CommandError, run } from '../../host/run.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';

@@ -19,6 +19,9 @@ test('egressElements() claims no element twice, and shares with others on the br
   expect(new Set(elements.map(elementId)).size).toBe(elements.length);
   expect(elements.filter(({ shared }) => shared !== undefined).map(({ set, shared }) => `${set} ${shared}`)).toEqual([
     'enforced enforced-db0',
+    'enforced_out enforced-db0',
+    'enforced_host enforced-db0',
+    'enforced_bridges enforced-db0',
     'enforced_pairs enforced-db0',
   ]);
 });
@@ -71,7 +74,16 @@ test('an attachment whose policy is still to come is enforced and known at no gu
     enforced: true,
   };
   const sets = [egressElements, guardElements].flatMap((elements) => elements({ ...bare, link }).map(({ set }) => set));
-  expect(sets).toEqual(['enforced', 'enforced_pairs', 'enforced_ports', 'guard_ports', 'guard_isolated']);
+  expect(sets).toEqual([
+    'enforced',
+    'enforced_out',
+    'enforced_host',
+    'enforced_bridges',
+    'enforced_pairs',
+    'enforced_ports',
+    'guard_ports',
+    'guard_isolated',
+  ]);
 });
 
 test('namesElement() names a set that the policy declares', () => {

@@ -1,0 +1,33 @@
+/**
+ * The bits of the packet mark that our tables, and the gate that stays without them, tell one another things by. A mark
+ * does not leave its network namespace, so no container can set one.
+ */
+
+/** "table inet drawbridge saw this packet", to the routing rule of a gate (gate.ts). */
+export const gateMark = 0x10000;
+
+/**
+ * "Translated by conntrack", to the guard. Where br_netfilter is on, a packet to a published port of a container on the same
+ * bridge, and an answer that comes by a NIC in that bridge, is translated and judged while it is bridged, and does not come
+ * back through the host.
+ */
+export const translatedMark = 0x20000;
+
+/**
+ * "table bridge drawbridge saw this packet", to the filter of a bridge's gate. That comes next, and then the bit is taken
+ * off before anybody else sees it.
+ */
+export const bridgeMark = 0x40000;
+
+/** "Came in by the veth of a container that nobody has a policy for", from the bridge table to the other one, which takes it off. */
+export const strangerMark = 0x80000;
+
+/** A mark, or a mask, in nft's words. */
+export function hex(mark: number): string {
+  return `0x${mark.toString(16)}`;
+}
+
+/** The mask of all other bits. */
+export function without(mark: number): string {
+  return hex(~mark >>> 0);
+}
