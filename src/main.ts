@@ -11,7 +11,7 @@ declare const DRAWBRIDGE_VERSION: string;
 
 /** What each called name stands for when a runtime calls it. */
 const plugins: Readonly<Record<string, () => Plugin>> = {
-  drawbridge: () => interfacePlugin('drawbridge', DRAWBRIDGE_VERSION, { defaultBridge: 'drawbridge0' }),
+  drawbridge: () => interfacePlugin('drawbridge', DRAWBRIDGE_VERSION),
   'egress-policy': () => policyPlugin(DRAWBRIDGE_VERSION),
   ...dropIns,
 };

@@ -11,6 +11,7 @@ import { makeProgress } from './progress.ts';
 import { count, shortId } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** What became of a finding. */
 interface Cleaned extends Finding {
@@ -75,7 +76,7 @@ async function removeOne(finding: Finding): Promise<Cleaned> {
   try {
     return { ...finding, removed: await finding.remove() };
   } catch (error) {
-    return { ...finding, removed: false, error: error instanceof Error ? error.message : String(error) };
+    return { ...finding, removed: false, error: systemReason(error) };
   }
 }
 

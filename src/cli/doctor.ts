@@ -11,6 +11,7 @@ import { count } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { printRemedy } from './remedy.ts';
 import { wrap } from './wrap.ts';
+import { systemReason } from '../text/system-error.ts';
 
 interface Diagnosis extends Trouble {
   readonly check: CheckName;
@@ -84,7 +85,7 @@ async function fixAll(found: readonly Diagnosis[], { note, paint, width }: Termi
     try {
       await fix?.();
     } catch (error) {
-      note(`${paint.bad('!')} ${error instanceof Error ? error.message : String(error)}`);
+      note(`${paint.bad('!')} ${systemReason(error)}`);
     }
   }
   const left = await diagnoseAll();

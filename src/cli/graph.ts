@@ -5,6 +5,7 @@ import { readPicture } from './graph/model.ts';
 import { drawSvg } from './graph/svg.ts';
 import { drawDot, drawMermaid, drawText } from './graph/text.ts';
 import { printJson, type Terminal } from './terminal.ts';
+import { systemReason } from '../text/system-error.ts';
 
 const drawings = { svg: drawSvg, dot: drawDot, mermaid: drawMermaid, text: drawText } as const;
 
@@ -29,7 +30,7 @@ function save(file: string, drawn: string): void {
   } catch (cause) {
     throw new CniError(
       codes.ioFailure,
-      `Cannot write "${file}": ${(cause as Error).message}`,
+      `Cannot write "${file}": ${systemReason(cause)}`,
       'Name a file in a folder that is there and can be written',
       { cause },
     );

@@ -7,6 +7,7 @@ import { itemsFor, type Item } from './install/files.ts';
 import { describePath, hashOf, isSame, readManifest, writeManifest, type InstalledFile } from './install/manifest.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
+import { systemReason } from '../text/system-error.ts';
 
 interface Step extends Item {
   readonly action: 'new' | 'update' | 'same' | 'replace';
@@ -91,7 +92,7 @@ function carryOut({ path, content, target, mode, action, wanted }: Step): void {
   } catch (cause) {
     throw new CniError(
       codes.ioFailure,
-      `Cannot install "${path}": ${(cause as Error).message}`,
+      `Cannot install "${path}": ${systemReason(cause)}`,
       'Make its folder writable, or name another with --bin-dir or --conf-dir',
       { cause },
     );

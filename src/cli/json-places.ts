@@ -1,8 +1,13 @@
-/** Where a value of a JSON text stands; both from 1. */
-export interface JsonPlace {
+/** A place of a text; both from 1. */
+export interface TextPlace {
   readonly line: number;
   readonly column: number;
+}
+
+/** Where an entry of a JSON text stands: an object's by its key, any other by its value. */
+export interface JsonPlace extends TextPlace {
   readonly value: unknown;
+  readonly valueAt: TextPlace;
 }
 
 /**
@@ -30,7 +35,7 @@ export function findPlaces(text: string): Map<string, JsonPlace> {
   const read = (path: string, place?: number): unknown => {
     const { text: first, start } = next();
     const value = first === '{' ? readObject(path) : first === '[' ? readList(path) : readScalar(first);
-    places.set(path, { ...lineAndColumn(text, place ?? start), value });
+    places.set(path, { ...lineAndColumn(text, place ?? start), value, valueAt: lineAndColumn(text, start) });
     return value;
   };
   const readObject = (path: string): Record<string, unknown> => {
@@ -66,7 +71,7 @@ function readScalar(text: string): unknown {
   }
 }
 
-function lineAndColumn(text: string, offset: number): { line: number; column: number } {
+function lineAndColumn(text: string, offset: number): TextPlace {
   const before = text.slice(0, offset).split('\n');
   return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
 }

@@ -5,13 +5,16 @@ import { findProblems, type Problem } from './policy/problems.ts';
 import { count } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** What is wrong with policy files, with line and column. Exit status 1 when something is. */
 export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
-  const files = operands.map((file) => {
-    const text = readPolicy(file);
-    return { file, text, problems: findProblems(text) };
-  });
+  const files = await Promise.all(
+    operands.map(async (file) => {
+      const text = readPolicy(file);
+      return { file, text, problems: await findProblems(text) };
+    }),
+  );
   if (options['json'] === true)
     printJson(
       terminal,
@@ -30,7 +33,7 @@ export function readPolicy(file: string): string {
   } catch (error) {
     throw new CniError(
       codes.ioFailure,
-      `Cannot read "${file}": ${(error as Error).message}`,
+      `Cannot read "${file}": ${systemReason(error)}`,
       'Name a file with one policy, or a network configuration; "-" is stdin',
       { cause: error },
     );

@@ -18,6 +18,7 @@ import { readTable } from './survey/tables.ts';
 import { count, shortId } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
+import { systemReason } from '../text/system-error.ts';
 
 interface Report {
   readonly removed: string[];
@@ -35,7 +36,7 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
     try {
       if ((await step()) !== false) report.removed.push(what);
     } catch (error) {
-      report.errors.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      report.errors.push(`${what}: ${systemReason(error)}`);
     }
   };
   for (const record of listRecords().records)

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, run } from '../host/run.ts';
 import { visibleLines } from '../text/visible.ts';
+import { jsonReason } from '../text/json-problem.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
 import type { AttachmentId, Request } from './request.ts';
@@ -200,7 +201,7 @@ function decode(stdout: string, type: string): unknown {
   try {
     return JSON.parse(stdout);
   } catch (error) {
-    const reason = stdout.trim() === '' ? 'it printed nothing' : (error as Error).message;
+    const reason = stdout.trim() === '' ? 'it printed nothing' : jsonReason(stdout);
     throw new CniError(
       codes.decodingFailure,
       `Cannot decode the result of plugin ${quote(type)}: it is not JSON`,

@@ -1,3 +1,5 @@
+import { systemReason } from '../text/system-error.ts';
+
 import { visibleLines } from '../text/visible.ts';
 
 /**
@@ -51,6 +53,17 @@ export class CniError extends Error {
   }
 }
 
+/** A key of a configuration that is wrong as a key, whatever its value is. */
+export class UnknownKeyError extends CniError {
+  /** Path of the key: "ipam.rutes". */
+  readonly path: string;
+
+  constructor(path: string, problem: string, details?: string, code: number = codes.invalidConfig) {
+    super(code, `Invalid ${JSON.stringify(path)}: ${problem}`, details);
+    this.path = path;
+  }
+}
+
 /** What goes to stdout when a verb fails. */
 export interface WireError {
   cniVersion: string;
@@ -67,8 +80,11 @@ export function toWireError(thrown: unknown, cniVersion: string): WireError {
     if (cause.details !== undefined && cause.details !== '') wire.details = visibleLines(cause.details);
     return wire;
   }
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return { cniVersion, code: codes.internal, msg: visibleLines(message) };
+  const file = fileOfError(cause);
+  const reason = visibleLines(systemReason(cause));
+  return file === undefined
+    ? { cniVersion, code: codes.internal, msg: reason }
+    : { cniVersion, code: codes.ioFailure, msg: `Cannot use ${JSON.stringify(file)}: ${reason}` };
 }
 
 /** Gathers the errors of a removal that went on past its failures; undefined when there were none. */
@@ -79,6 +95,12 @@ export function combineErrors(what: string, errors: readonly unknown[]): CniErro
   if (wires.length === 1) return new CniError(first.code, first.msg, first.details);
   const list = wires.map(({ msg, details }) => (details === undefined ? msg : `${msg} (${details})`)).join('; ');
   return new CniError(first.code, `Cannot ${what} completely: ${wires.length} steps failed`, list);
+}
+
+/** The file that a failed call to the system was about; undefined for any other error. */
+export function fileOfError(thrown: unknown): string | undefined {
+  const { path, dest, syscall } = (thrown instanceof Error ? thrown : {}) as NodeJS.ErrnoException & { dest?: string };
+  return syscall === undefined ? undefined : (dest ?? path);
 }
 
 /** An undo step that throws hides the first error in `suppressed`: that first error is what matters. */

@@ -1,5 +1,5 @@
 import { nearestTo } from './nearest.ts';
-import { CniError, codes } from './errors.ts';
+import { CniError, codes, UnknownKeyError } from './errors.ts';
 
 /**
  * Reads one object of decoded JSON by key and type, and says what is wrong by its path.
@@ -144,15 +144,11 @@ export class Fields {
     return this.#spellings.get(fold(key));
   }
 
-  #unknown(key: string, known: readonly string[]): CniError {
+  #unknown(key: string, known: readonly string[]): UnknownKeyError {
     const nearest = nearestTo(key, known);
     const hint =
       nearest === undefined ? 'it is not a known key' : `it is not a known key, the nearest one is ${quote(nearest)}`;
-    return new CniError(
-      this.#code,
-      `Invalid ${quote(this.at(key))}: ${hint}`,
-      `The known keys are ${known.map(quote).join(', ')}`,
-    );
+    return new UnknownKeyError(this.at(key), hint, `The known keys are ${known.map(quote).join(', ')}`, this.#code);
   }
 }
 

@@ -1,4 +1,4 @@
-import { CniError, codes } from './errors.ts';
+import { codes, UnknownKeyError } from './errors.ts';
 import { Fields, quote } from './fields.ts';
 import { nearMissOf } from './nearest.ts';
 
@@ -28,7 +28,7 @@ export interface ConfKeys {
 /**
  * Looks at the keys and the declared capabilities of a configuration, and returns what a person should be told of.
  *
- * Throws {@link CniError}: code 7 for what nearly is a key of ours (see {@link refuseNearMisses}), code 2 for a
+ * Throws {@link UnknownKeyError}: code 7 for what nearly is a key of ours (see {@link refuseNearMisses}), code 2 for a
  * capability that nothing here acts on.
  */
 export function checkKeys(fields: Fields, keys: ConfKeys): string[] {
@@ -41,10 +41,11 @@ function refuseIdleCapabilities(fields: Fields, served: readonly string[]): void
   const declared = Object.entries(fields.object('capabilities')?.value ?? {});
   const idle = declared.find(([name, isDeclared]) => isDeclared === true && !served.includes(name))?.[0];
   if (idle === undefined) return;
-  throw new CniError(
+  throw new UnknownKeyError(
+    `capabilities.${idle}`,
+    `${quote(fields.string('type') ?? '')} cannot act on it, only on ${served.map(quote).join(', ')}`,
+    'Take it out, or declare it at a plugin of the list that acts on it',
     codes.unsupportedField,
-    `Cannot act on the capability ${quote(idle)}: "${fields.string('type') ?? ''}" has ${served.map(quote).join(', ')}`,
-    `Take ${quote(idle)} out of "capabilities", or declare it at a plugin of the list that acts on it`,
   );
 }
 
@@ -53,7 +54,7 @@ function refuseIdleCapabilities(fields: Fields, served: readonly string[]): void
  * the paths of all other unknown keys, which nobody acts on.
  *
  * Near is one edit for keys of up to four letters, two for longer ones; what `foreign` has, in whatever case of
- * letters, is near to nothing. Throws {@link CniError} with code 7 that names the key, for one that belongs
+ * letters, is near to nothing. Throws {@link UnknownKeyError} with code 7 that names the key, for one that belongs
  * elsewhere and for one that is there in two spellings too.
  */
 function refuseNearMisses(fields: Fields, table: KeyTable, foreign: ReadonlySet<string>): string[] {
@@ -63,7 +64,11 @@ function refuseNearMisses(fields: Fields, table: KeyTable, foreign: ReadonlySet<
     if (name === undefined) return unknownKey(fields, key, table, foreign);
     const twin = seen.get(name);
     if (twin !== undefined)
-      throw refusal(fields.at(key), `it is the same key as ${quote(twin)}, which is there too`, 'Keep one of them');
+      throw new UnknownKeyError(
+        fields.at(key),
+        `it is the same key as ${quote(twin)}, which is there too`,
+        'Keep one of them',
+      );
     seen.set(name, key);
     const rule = table.own[name];
     const inner = typeof rule === 'function' ? rule(fields) : rule;
@@ -87,11 +92,12 @@ function unknownKey(
   // libcni and runtimes put keys of this prefix into any configuration.
   if (key.toLowerCase().startsWith('cni.dev/')) return [];
   const place = elsewhere?.(key, fields.value[key]);
-  if (place !== undefined) throw refusal(fields.at(key), `it belongs ${place}`, 'Where it stands nobody acts on it');
+  if (place !== undefined)
+    throw new UnknownKeyError(fields.at(key), `it belongs ${place}`, 'Where it stands nobody acts on it');
   const other = isCaseSensitive ? Object.keys(own).find((name) => name.toLowerCase() === key.toLowerCase()) : undefined;
   const near = other ?? (foreign.has(key.toLowerCase()) ? undefined : nearMissOf(key, Object.keys(own)));
   if (near !== undefined)
-    throw refusal(
+    throw new UnknownKeyError(
       fields.at(key),
       `it is not a known key, the nearest one is ${quote(near)}`,
       `Write ${quote(near)}, or leave the key out`,
@@ -103,8 +109,4 @@ function unknownKey(
 function objectsIn(value: unknown, path: string): Fields[] {
   if (Array.isArray(value)) return value.flatMap((inner: unknown, index) => objectsIn(inner, `${path}[${index}]`));
   return typeof value === 'object' && value !== null ? [new Fields(value, path)] : [];
-}
-
-function refusal(path: string, what: string, remedy: string): CniError {
-  return new CniError(codes.invalidConfig, `Invalid ${quote(path)}: ${what}`, remedy);
 }

@@ -2,6 +2,7 @@ import { parseArgs } from './args.ts';
 import type { CniArgs } from './args.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
+import { jsonReason } from '../text/json-problem.ts';
 import { isNestedDeeperThan } from './nesting.ts';
 import { resultFromWire } from './result.ts';
 import type { Result } from './result.ts';
@@ -160,10 +161,12 @@ function decode(stdin: string): unknown {
   try {
     return (JSON.parse(stdin) as unknown) ?? {};
   } catch (error) {
-    const reason = stdin.trim() === '' ? 'stdin is empty' : (error as Error).message;
-    throw new CniError(codes.decodingFailure, 'Cannot decode the network configuration: it is not JSON', reason, {
-      cause: error,
-    });
+    throw new CniError(
+      codes.decodingFailure,
+      'Cannot decode the network configuration: it is not JSON',
+      stdin.trim() === '' ? 'stdin is empty' : jsonReason(stdin),
+      { cause: error },
+    );
   }
 }
 
@@ -238,6 +241,11 @@ function parseVersion(fields: Fields, verb: Exclude<Verb, 'VERSION'>): SpecVersi
     );
   }
   return version;
+}
+
+/** Reads what every plugin needs of a configuration that nobody runs: name and version as for an ADD. Throws as {@link parseRequest} does. */
+export function parseNetworkConf(fields: Fields): NetworkConf {
+  return parseConfig(fields, parseNetworkName(fields), parseVersion(fields, 'ADD'), '');
 }
 
 function parseConfig({ value }: Fields, name: string, cniVersion: SpecVersion, text: string): NetworkConf {

@@ -1,4 +1,4 @@
-import { CniError, codes, toWireError } from './errors.ts';
+import { CniError, codes, fileOfError, toWireError } from './errors.ts';
 import { checkKeys, type ConfKeys } from './known-keys.ts';
 import { longestConfig, parseRequest } from './request.ts';
 import type { AttachmentRequest, Environment, GcRequest, Request, StatusRequest } from './request.ts';
@@ -6,6 +6,7 @@ import { resultToWire } from './result.ts';
 import type { Result, WireResult } from './result.ts';
 import { assumedVersion, isSupported, newestVersion, supportedVersions } from './versions.ts';
 import type { SpecVersion } from './versions.ts';
+import { systemReason } from '../text/system-error.ts';
 
 export interface Plugin {
   readonly name: string;
@@ -64,7 +65,8 @@ export async function serve(plugin: Plugin, io: PluginIo): Promise<number> {
     await perform(plugin.verbs, request, io);
     return 0;
   } catch (thrown) {
-    if (thrown instanceof Error && !(thrown instanceof CniError)) io.stderr(`${thrown.stack ?? thrown.message}\n`);
+    if (thrown instanceof Error && !(thrown instanceof CniError) && fileOfError(thrown) === undefined)
+      io.stderr(`${thrown.stack ?? thrown.message}\n`);
     print(io, { ...toWireError(thrown, versionOf(stdin)) });
     return 1;
   }
@@ -106,12 +108,9 @@ async function readConfig(io: PluginIo): Promise<string> {
   try {
     return await io.readStdin();
   } catch (error) {
-    throw new CniError(
-      codes.ioFailure,
-      `error reading from stdin: ${error instanceof Error ? error.message : String(error)}`,
-      undefined,
-      { cause: error },
-    );
+    throw new CniError(codes.ioFailure, `error reading from stdin: ${systemReason(error)}`, undefined, {
+      cause: error,
+    });
   }
 }
 

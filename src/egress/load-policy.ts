@@ -2,9 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import { checkPolicyName, chosenPolicy, type Choices, type EgressConf } from './conf.ts';
-import { findJsonProblem } from './json-problem.ts';
+import { findJsonProblem } from '../text/json-problem.ts';
 import { parsePolicy } from './parse.ts';
 import type { Policy } from './policy.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /*
  * On disk: /etc/drawbridge/policies/NAME.json, one object with the keys of a policy each. Written by
@@ -88,12 +89,9 @@ async function readPolicyFile(name: string, file: string, folder: string): Promi
   } catch (error) {
     if (error instanceof CniError) throw error;
     if (!isMissing(error))
-      throw new CniError(
-        codes.ioFailure,
-        `Cannot read policy ${quote(name)}: ${error instanceof Error ? error.message : String(error)}`,
-        undefined,
-        { cause: error },
-      );
+      throw new CniError(codes.ioFailure, `Cannot read policy ${quote(name)}: ${systemReason(error)}`, undefined, {
+        cause: error,
+      });
     const names = await policyNames(folder);
     throw new CniError(
       codes.invalidConfig,

@@ -2,6 +2,7 @@ import { isFresh, learn, openAddresses, type KnownName, type OpenAddress } from 
 import type { Resolution, resolveNames } from './names-resolve.ts';
 import { namesFolder, recallName, rememberName } from './names-store.ts';
 import type { Policy } from './policy.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** A name of a policy, and what it opens now. */
 export interface OpenName {
@@ -77,9 +78,7 @@ export async function openNames(
       await rememberName(known, servers, folder);
       return [];
     } catch (error) {
-      return [
-        `Cannot remember the addresses of "${known.name}": ${error instanceof Error ? error.message : String(error)}`,
-      ];
+      return [`Cannot remember the addresses of "${known.name}": ${systemReason(error)}`];
     }
   }
 }

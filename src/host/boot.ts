@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { sha256 } from '../digest/sha256.ts';
 import { CniError, codes } from '../cni/errors.ts';
-import { fileReason } from './file-error.ts';
 import { stateDir } from './paths.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /*
  * /var/lib/drawbridge/boot/<first 16 hex of sha256(subject)>.json
@@ -65,7 +65,7 @@ export function stampBoot(subject: string): void {
   } catch (cause) {
     throw new CniError(
       codes.ioFailure,
-      `Cannot write "${file}": ${fileReason(cause)}`,
+      `Cannot write "${file}": ${systemReason(cause)}`,
       'It tells leases of an earlier boot from those of this one: make room or the folder writable',
       { cause },
     );

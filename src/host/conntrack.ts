@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CommandError, findProgram, run } from './run.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** A published UDP port, by the address and port that a client sends to. */
 export interface UdpDestination {
@@ -138,6 +139,6 @@ async function deleteFlows(filter: readonly string[]): Promise<string | undefine
   } catch (error) {
     // Exit status 1 with this line says that there was none, which is what was wanted.
     if (error instanceof CommandError && /\b0 flow entries have been deleted/.test(error.stderr)) return undefined;
-    return `Cannot forget old flows: ${error instanceof Error ? error.message : String(error)}`;
+    return `Cannot forget old flows: ${systemReason(error)}`;
   }
 }

@@ -7,6 +7,7 @@ import { getInLine, hasLine } from './lock-queue.ts';
 import { isHeldByDead, readHolder, removeHolder, writeHolder, type Holder } from './lock-holder.ts';
 import { runDir } from './paths.ts';
 import { phase } from './trace.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /*
  * /run/drawbridge/locks/<name>.lock            directory: who made it holds the lock; its mtime is renewed while held
@@ -142,7 +143,7 @@ function makeFolder(file: string): void {
 }
 
 function unlockable(file: string, cause: unknown): CniError {
-  return new CniError(codes.ioFailure, `Cannot lock "${file}": ${(cause as Error).message}`, undefined, { cause });
+  return new CniError(codes.ioFailure, `Cannot lock "${file}": ${systemReason(cause)}`, undefined, { cause });
 }
 
 /** Who is not the first in the line tries after so many pauses: half a second and more. */

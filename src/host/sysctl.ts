@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import type { SysctlValue } from '../links/sysctl-value.ts';
-import { fileReason } from './file-error.ts';
 import { runIn } from './ip.ts';
 import { openKernel } from './netlink/libc.ts';
 import { CommandError, tell } from './run.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** Whether the kernel has IPv6 at all: not so with `ipv6.disable=1` or without CONFIG_IPV6. */
 export function hasIpv6(): boolean {
@@ -27,7 +27,7 @@ export function writeSysctls(values: readonly SysctlValue[]): string[] {
     } catch (cause) {
       const { code = '' } = cause as NodeJS.ErrnoException;
       if (code === 'ENOENT') return [];
-      const why = `Cannot set "${path(file)}" to "${value}": ${fileReason(cause)}`;
+      const why = `Cannot set "${path(file)}" to "${value}": ${systemReason(cause)}`;
       if (without !== undefined && unwritable.has(code)) return [`${why}; ${without}`];
       throw new CniError(codes.commandFailed, why, 'It has to be writable, or to have that value already', { cause });
     }

@@ -9,6 +9,7 @@
  * Without the variable a call costs one comparison.
  */
 import { appendFileSync, existsSync, statSync } from 'node:fs';
+import { systemReason } from '../text/system-error.ts';
 
 const file = process.env['DRAWBRIDGE_TRACE'] ?? '';
 const events: string[] = [];
@@ -51,7 +52,7 @@ function start(): void {
       const begins = !existsSync(file) || statSync(file).size === 0;
       appendFileSync(file, `${begins ? '[\n' : ''}${events.join('')}`);
     } catch (error) {
-      process.stderr.write(`Cannot write "${file}": ${(error as Error).message}\n`);
+      process.stderr.write(`Cannot write "${file}": ${systemReason(error)}\n`);
     }
   });
 }

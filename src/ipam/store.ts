@@ -15,9 +15,9 @@ import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { AttachmentId } from '../cni/request.ts';
-import { fileReason } from '../host/file-error.ts';
 import { formatAddress, readAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /*
  * <dataDir>/<network>/        0755, byte for byte what the reference host-local makes (pkg/backend/disk)
@@ -268,7 +268,7 @@ function attempt<T>(what: string, action: () => T): T {
     if (error instanceof CniError) throw error;
     throw new CniError(
       codes.ioFailure,
-      `Cannot ${what}: ${fileReason(error)}`,
+      `Cannot ${what}: ${systemReason(error)}`,
       'Leases are files there: make room or the folder writable, or name another one in "ipam.dataDir"',
       { cause: error },
     );

@@ -1,8 +1,8 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { fileReason } from '../host/file-error.ts';
 import { tryTransaction } from '../host/nft.ts';
 import { findProgram } from '../host/run.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** Packages that programs come from, for the advice. */
 const packages = { ip: 'iproute2', tc: 'iproute2', nsenter: 'util-linux', nft: 'nftables' };
@@ -26,7 +26,7 @@ export function requireFolder(folder: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK);
   } catch (error) {
-    throw notAvailable(`"${folder}" cannot be written: ${fileReason(error)}`, 'Make it a writable folder');
+    throw notAvailable(`"${folder}" cannot be written: ${systemReason(error)}`, 'Make it a writable folder');
   }
 }
 

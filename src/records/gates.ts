@@ -19,13 +19,13 @@ import {
   type GatePart,
   type ShownFilter,
 } from '../egress/gate.ts';
-import { fileReason } from '../host/file-error.ts';
 import { applyBatch, BatchError, showJson } from '../host/ip.ts';
 import { runDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
 import { hasIpv6, writeSysctls } from '../host/sysctl.ts';
 import type { AttachmentRecord, EgressRecord } from './record.ts';
 import { readText } from './store.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** The interface whose gate keeps a container in. */
 export function gatedInterface({ ingressInterface, port, mac }: EgressRecord): GatedInterface {
@@ -206,7 +206,7 @@ function noteGate(name: string, lacking: readonly string[]): void {
     mkdirSync(`${runDir}/gates`, { recursive: true, mode: 0o700 });
     writeFileSync(file, lacking.join('\n'), { mode: 0o600 });
   } catch (error) {
-    throw new CniError(codes.ioFailure, `Cannot write "${file}"`, fileReason(error), { cause: error });
+    throw new CniError(codes.ioFailure, `Cannot write "${file}"`, systemReason(error), { cause: error });
   }
 }
 

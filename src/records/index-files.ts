@@ -13,7 +13,6 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { linkLocalOf } from '../egress/elements.ts';
-import { fileReason } from '../host/file-error.ts';
 import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
@@ -22,6 +21,7 @@ import { overlaps, type PortMapping } from '../ports/mapping.ts';
 import { portsOf } from '../ports/publication.ts';
 import type { AttachmentRecord } from './record.ts';
 import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /**
  * Adds the index entries of a record, those that are not there as they should be; those that it has in common with `previous`, which
@@ -187,7 +187,7 @@ function writeUser(folder: string, key: string, text: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(`${folder}/${key}`, text, { mode: 0o600 });
   } catch (error) {
-    throw new CniError(codes.ioFailure, `Cannot write "${folder}/${key}"`, fileReason(error), { cause: error });
+    throw new CniError(codes.ioFailure, `Cannot write "${folder}/${key}"`, systemReason(error), { cause: error });
   }
 }
 

@@ -8,11 +8,11 @@
  */
 import { mkdirSync, opendirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { fileReason } from '../host/file-error.ts';
 import { runDir } from '../host/paths.ts';
 import { attachmentKey } from './key.ts';
 import { readAttachment } from './parse.ts';
 import type { AttachmentRecord } from './record.ts';
+import { systemReason } from '../text/system-error.ts';
 
 /** A file in place of a record that cannot be read as one: cut short, of another version, or not ours. */
 export interface BrokenRecord {
@@ -42,7 +42,7 @@ export function readRecord(key: string, run: string = runDir): AttachmentRecord 
       throw new TypeError(`its name does not belong to container ${JSON.stringify(record.containerId)}`);
     return record;
   } catch (error) {
-    return { key, file, why: error instanceof Error ? error.message : String(error) };
+    return { key, file, why: systemReason(error) };
   }
 }
 
@@ -103,7 +103,7 @@ export function writeWhole(file: string, text: string, failure: string): void {
     throw new CniError(
       codes.ioFailure,
       failure,
-      `${fileReason(error)}: make the folder writable for root, and free space on its file system`,
+      `${systemReason(error)}: make the folder writable for root, and free space on its file system`,
       { cause: error },
     );
   }
@@ -115,7 +115,7 @@ export function readText(file: string): string | undefined {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw new CniError(codes.ioFailure, `Cannot read "${file}"`, fileReason(error), { cause: error });
+    throw new CniError(codes.ioFailure, `Cannot read "${file}"`, systemReason(error), { cause: error });
   }
 }
 
@@ -147,7 +147,7 @@ function listKeys(run: string): string[] {
       .toSorted();
   } catch (error) {
     if (isMissing(error)) return [];
-    throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, fileReason(error), {
+    throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, systemReason(error), {
       cause: error,
     });
   }

@@ -1,9 +1,21 @@
-import { attach, drawbridge, schemaErrors, withPolicy } from './cli.ts';
-import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { attach, drawbridge, schemaErrors, shipped, withPolicy } from './cli.ts';
+import { describe, expect, test, type Conflist, type Host, type Json } from '../helpers/host.ts';
 
 async function write(host: Host, file: string, value: unknown): Promise<void> {
   const text = typeof value === 'string' ? value : `${JSON.stringify(value, null, 2)}\n`;
   await host.sh(`mkdir -p $(dirname ${file}); cat > ${file}`, { input: text });
+}
+
+function interfaceOf(list: Conflist, changes: Json): unknown {
+  return { ...list, plugins: list.plugins.map((plugin, index) => (index === 0 ? { ...plugin, ...changes } : plugin)) };
+}
+
+function policyOf(list: Conflist, policy: Json, type = 'egress-policy'): unknown {
+  return { ...list, plugins: [list.plugins[0], { type, ...policy }] };
+}
+
+function pool(range: Json): Json {
+  return { type: 'host-local', ranges: [[range]] };
 }
 
 const wrong = `{
@@ -47,6 +59,133 @@ describe('drawbridge policy check', () => {
     const { code, json } = await drawbridge(host, ['policy', 'check', '--json', '/etc/cni/net.d/10.conflist']);
     expect({ code, message: json[0].message }).toEqual({ code: 1, message: expect.stringContaining('allow[0]') });
     expect(json[0].line).toBeGreaterThan(10);
+  });
+
+  /** What is changed of the shipped list, the value or key that the error stands at, and what it says. */
+  const lists: readonly [string, (list: Conflist) => unknown, string, RegExp][] = [
+    ['a subnet /33', (list) => interfaceOf(list, { ipam: pool({ subnet: '10.1.0.0/33' }) }), '"10.1.0.0/33"', /subnet/],
+    [
+      'a gateway outside of its subnet',
+      (list) => interfaceOf(list, { ipam: pool({ subnet: '10.1.0.0/24', gateway: '10.2.0.1' }) }),
+      '"10.2.0.1"',
+      /gateway/,
+    ],
+    [
+      'a bridge name that is too long',
+      (list) => interfaceOf(list, { bridge: 'sixteencharacter' }),
+      '"sixteen',
+      /bridge/,
+    ],
+    ['"true" for true', (list) => interfaceOf(list, { ipMasq: 'true' }), '"true"', /"ipMasq": it is "true"/],
+    ['a key that is nearly one', (list) => interfaceOf(list, { egres: {} }), '"egres"', /nearest one is "egress"/],
+    [
+      'a capability that nothing acts on',
+      (list) => interfaceOf(list, { capabilities: { bandwidth: true } }),
+      '"bandwidth"',
+      /"drawbridge" cannot act on it/,
+    ],
+    [
+      '"egress-policy" before the interface',
+      (list) => ({ ...list, plugins: list.plugins.toReversed() }),
+      '"egress-policy"',
+      /first plugin/,
+    ],
+    ['a policy in both plugins', (list) => interfaceOf(list, { egress: {} }), '"egress-policy"', /two policies/],
+    [
+      'two policies',
+      (list) => ({ ...list, plugins: [...list.plugins, list.plugins[1]] }),
+      '"egress-policy"',
+      /in the list twice/,
+    ],
+    [
+      'a policy that is not there',
+      (list) => policyOf(list, { policy: 'nosuch' }),
+      '"nosuch"',
+      /Cannot find policy "nosuch"/,
+    ],
+    [
+      'a policy to choose that is not there',
+      (list) => policyOf(list, { mode: 'open', selectable: ['nosuch'] }),
+      '"nosuch"',
+      /Cannot find policy "nosuch"/,
+    ],
+    ['a value of a policy', (list) => policyOf(list, { mode: 'closed' }), '"closed"', /"mode": it is "closed"/],
+    [
+      'a plugin that is nearly ours',
+      (list) => policyOf(list, {}, 'egres-policy'),
+      '"egres-policy"',
+      /nearest one is "egress-policy"/,
+    ],
+    ['a policy beside the plugins', (list) => ({ ...list, egress: {} }), '"egress"', /belongs to a plugin/],
+    ['a version that nobody speaks', (list) => ({ ...list, cniVersion: '9.0.0' }), '', /incompatible CNI versions/],
+    ['no name', (list) => ({ ...list, name: undefined }), '', /missing network name/],
+    ['no plugins', (list) => ({ ...list, plugins: [] }), '[]', /"plugins"/],
+  ];
+  test.for(lists)('refuses a list with %s, and says where', async ([, change, at, says], { host }) => {
+    const text = JSON.stringify(change(shipped('10-drawbridge')), null, 2);
+    await write(host, '/etc/cni/net.d/10.conflist', text);
+    const { code, json } = await drawbridge(host, ['policy', 'check', '--json', '/etc/cni/net.d/10.conflist']);
+    expect(code).toBe(1);
+    expect(schemaErrors('policy-check', json)).toEqual([]);
+    const [{ line, column, message }] = json;
+    expect(json).toHaveLength(1);
+    expect(message).toMatch(says);
+    expect((text.split('\n')[line - 1] ?? '').slice(column - 1).startsWith(at)).toBe(true);
+  });
+
+  test.for(['10-drawbridge', '20-interface-only', '30-one-process'])(
+    'accepts the shipped list %s',
+    async (name, { host }) => {
+      await write(host, '/etc/cni/net.d/10.conflist', shipped(name));
+      expect(await drawbridge(host, ['policy', 'check', '/etc/cni/net.d/10.conflist'])).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('valid'),
+      });
+    },
+  );
+
+  const broken: readonly [string, string, string, RegExp][] = [
+    ['a comment', '{\n  "mode": "open" // mine\n}', '2:18', /there is a comment, and JSON has none/],
+    ['a trailing comma', '{\n  "allow": ["8.8.8.8",],\n}', '2:22', /comma before "\]" is one too many/],
+    ['YAML', 'mode: allowlist\nallow:\n  - github.com\n', '1:1', /this is YAML/],
+    ['a byte order mark', '\uFEFF{ "mode": "open" }', '1:1', /byte order mark/],
+    ['single quotes', "{ 'mode': 'open' }", '1:3', /whose quotes are not JSON/],
+    ['nothing', '', '1:1', /it is empty/],
+  ];
+  test.for(broken)('names %s in plain words, in a policy and in a list', async ([, text, place, says], { host }) => {
+    for (const file of ['/etc/drawbridge/policies/a.json', '/etc/cni/net.d/10.conflist']) {
+      await write(host, file, text);
+      const { json } = await drawbridge(host, ['policy', 'check', '--json', file]);
+      expect(json).toMatchObject([{ message: expect.stringMatching(says) }]);
+      expect(`${json[0].line}:${json[0].column}`).toBe(place);
+    }
+    const container = await host.container();
+    const named = { cniVersion: '1.1.0', name: 'net', type: 'egress-policy', policy: 'a' };
+    const prevResult = { cniVersion: '1.1.0', ips: [] };
+    const { error } = await host.cni('ADD', { ...named, prevResult }, { container });
+    expect(error).toMatchObject({ code: 7, msg: expect.stringMatching(says) });
+    expect(error?.['msg']).toContain(`line ${place.replace(':', ', column ')}`);
+  });
+
+  test.for(broken.filter(([, text]) => text !== ''))(
+    'hears of %s from ADD itself',
+    async ([, text, place, says], { host }) => {
+      const container = await host.container();
+      const { error } = await host.cni('ADD', text, { container });
+      expect(error).toMatchObject({ code: 6, details: expect.stringMatching(says) });
+      expect(error?.['details']).toContain(`line ${place.replace(':', ', column ')}`);
+    },
+  );
+
+  test.for([
+    ['/nowhere.json', 'there is no such file'],
+    ['/etc', 'it is a folder'],
+    ['/etc/passwd/x', 'a part of the path is not a folder'],
+  ])('says of %s that %s', async ([file, why], { host }) => {
+    const { code, stderr } = await drawbridge(host, ['policy', 'check', file ?? '']);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`Cannot read "${file}": ${why}`);
+    expect(stderr).not.toMatch(/\bE[A-Z]{4,}\b/);
   });
 
   test('accepts what is valid, with notices, and reads stdin', async ({ host }) => {

@@ -168,7 +168,7 @@ describe('what the plugin answers', () => {
 
   test.each([
     ['nothing', '', 'it printed nothing'],
-    ['text', 'hello', expect.stringContaining('JSON') as string],
+    ['text', 'hello', 'line 1, column 1: a value is expected, and there is "hello"'],
   ])('delegateAdd() refuses %s with code 6', async (_, text, details) => {
     install('static', `printf '${text}'`);
     await expect(delegateAdd(delegation())).rejects.toMatchObject({

@@ -22,6 +22,19 @@ test.each<[unknown, string]>([
   expect(toWireError(thrown, '1.0.0')).toEqual({ cniVersion: '1.0.0', code: 999, msg });
 });
 
+test('toWireError() names the file that the system refused, with code 5 and without words of a program', () => {
+  const refused = Object.assign(new Error("ENOSPC: no space left on device, open '/run/x'"), {
+    code: 'ENOSPC',
+    syscall: 'open',
+    path: '/run/x',
+  });
+  expect(toWireError(refused, '1.0.0')).toEqual({
+    cniVersion: '1.0.0',
+    code: codes.ioFailure,
+    msg: 'Cannot use "/run/x": no space is left on the file system',
+  });
+});
+
 test('toWireError() tells the first error when an undo step threw another one', () => {
   const first = new CniError(codes.conflict, 'first');
   const undone = new SuppressedError(new Error('third'), new SuppressedError(new Error('second'), first));

@@ -144,8 +144,12 @@ describe('a declared capability', () => {
     const container = await host.container();
     for (const name of ['bandwidth', 'aliases', 'vendor.example']) {
       const conf = interfaceConf({ capabilities: { portMappings: true, [name]: true } });
-      expectFailure(await host.cni('ADD', conf, { container }), 2, `the capability "${name}"`);
-      expectFailure(await host.cni('STATUS', conf), 2, `the capability "${name}"`);
+      expectFailure(
+        await host.cni('ADD', conf, { container }),
+        2,
+        `"capabilities.${name}": "drawbridge" cannot act on it`,
+      );
+      expectFailure(await host.cni('STATUS', conf), 2, `"capabilities.${name}": "drawbridge" cannot act on it`);
     }
     expect(await host.leftovers()).toEqual([]);
   });

@@ -10,7 +10,7 @@ export const policiesCommands: readonly Command[] = [
     name: 'policy check',
     summary: 'Find what is wrong with policy files, by line and column',
     about: [
-      'Reads files with one policy each, as in /etc/drawbridge/policies, or whole network configurations. Names the nearest key for one that is unknown, and notices what is valid but does not do what it seems to. Exit status 1 when something is wrong, 3 when a file cannot be read.',
+      'Reads files with one policy each, as in /etc/drawbridge/policies, or whole network configurations, whose plugins of ours are read as ADD reads them. Names the nearest key for one that is unknown, and notices what is valid but does not do what it seems to. Exit status 1 when something is wrong, 3 when a file cannot be read.',
     ],
     operands: [
       {

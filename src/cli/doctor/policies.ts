@@ -15,7 +15,7 @@ import { listFolder } from './read.ts';
 /** Checks of policies and names, and of what is left over. */
 export const policyChecks: readonly Check[] = [
   { name: 'records', about: 'records', run: checkRecords },
-  { name: 'policies', about: 'policy files', run: (survey) => [...checkFiles(), ...checkOpen(survey)] },
+  { name: 'policies', about: 'policy files', run: async (survey) => [...(await checkFiles()), ...checkOpen(survey)] },
   { name: 'agent', about: 'the agent', run: checkAgent },
   { name: 'dns', about: 'name resolution', run: checkDns },
   { name: 'leftovers', about: 'leftovers', run: checkLeftovers },
@@ -31,22 +31,23 @@ function checkRecords({ broken }: Survey): Trouble[] {
   }));
 }
 
-function checkFiles(): Trouble[] {
-  return listFolder(policiesFolder)
-    .filter((name) => name.endsWith('.json'))
-    .flatMap((name): Trouble[] => {
-      const file = `${policiesFolder}/${name}`;
-      const [first] = findProblems(readFileSync(file, 'utf8')).filter(({ severity }) => severity === 'error');
-      if (first === undefined) return [];
-      return [
-        {
-          severity: 'problem',
-          found: `${file}:${first.line}:${first.column}: ${first.message}`,
-          why: 'no container can be added under this policy; those that run keep the last valid one',
-          remedy: `drawbridge policy check ${file}`,
-        },
-      ];
-    });
+async function checkFiles(): Promise<Trouble[]> {
+  const files = listFolder(policiesFolder).filter((name) => name.endsWith('.json'));
+  return (await Promise.all(files.map(async (name) => checkFile(`${policiesFolder}/${name}`)))).flat();
+}
+
+async function checkFile(file: string): Promise<Trouble[]> {
+  const problems = await findProblems(readFileSync(file, 'utf8'));
+  const [first] = problems.filter(({ severity }) => severity === 'error');
+  if (first === undefined) return [];
+  return [
+    {
+      severity: 'problem',
+      found: `${file}:${first.line}:${first.column}: ${first.message}`,
+      why: 'no container can be added under this policy; those that run keep the last valid one',
+      remedy: `drawbridge policy check ${file}`,
+    },
+  ];
 }
 
 function checkOpen({ attachments }: Survey): Trouble[] {

@@ -9,6 +9,7 @@ import { defaultDataDir, parseDataDir } from '../../ipam/ranges.ts';
 import { parseResolvConf } from '../../ipam/resolv-conf.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { IpamChoice } from './conf.ts';
+import { systemReason } from '../../text/system-error.ts';
 
 /** What address management gives to an attachment. */
 export interface GivenAddresses {
@@ -111,7 +112,7 @@ function readResolvConf(file: string | undefined): ResultDns {
   } catch (error) {
     throw new CniError(
       codes.ioFailure,
-      `Cannot read "ipam.resolvConf" ${quote(file)}: ${error instanceof Error ? error.message : String(error)}`,
+      `Cannot read "ipam.resolvConf" ${quote(file)}: ${systemReason(error)}`,
       'Name a file in the form of resolv.conf(5), or leave the key out',
       { cause: error },
     );

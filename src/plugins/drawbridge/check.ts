@@ -14,7 +14,7 @@ import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { isolatesPort } from '../egress-policy/enforce.ts';
 import { checkFirewalls } from '../firewalls.ts';
-import type { InterfaceDefaults } from './conf.ts';
+import type { InterfaceDefaults } from './defaults.ts';
 
 /**
  * Compares everything that ADD made with what is there now. Throws code 103 naming each difference, and 3 when

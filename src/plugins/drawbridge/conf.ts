@@ -4,6 +4,7 @@ import { quote, type Fields } from '../../cni/fields.ts';
 import type { AttachmentRequest, NetworkConf } from '../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig, type RuntimeDns } from '../../cni/runtime-config.ts';
 import type { Address } from '../../ipam/address.ts';
+import type { InterfaceDefaults } from './defaults.ts';
 import { parseIpam, type IpamConf } from '../../ipam/ranges.ts';
 import { parseRequested } from '../../ipam/requested.ts';
 import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
@@ -31,13 +32,6 @@ export type IpamChoice =
   | { readonly kind: 'host-local'; readonly conf: IpamConf; readonly requested: readonly Address[] }
   | { readonly kind: 'delegated'; readonly type: string };
 
-export interface InterfaceDefaults {
-  /** "drawbridge0", or "cni0" where we stand in for the reference plugin. */
-  readonly defaultBridge: string;
-  /** The reference plugin would pass over "egress" without a word; a policy that is not enforced has to be said. */
-  readonly refusesEgress?: boolean;
-}
-
 /** Keys of CNI_ARGS that may come without IgnoreUnknown: what a runtime passes to every plugin of a chain at once. */
 const knownArgs = [
   'IP',
@@ -51,7 +45,10 @@ const knownArgs = [
 ];
 
 /** Reads the conf of an ADD. Throws {@link CniError} with the code of the first thing that is wrong. */
-export function parseInterfaceConf({ config, args }: AttachmentRequest, defaults: InterfaceDefaults): InterfaceConf {
+export function parseInterfaceConf(
+  { config, args }: Pick<AttachmentRequest, 'config' | 'args'>,
+  defaults: InterfaceDefaults,
+): InterfaceConf {
   const { fields } = config;
   checkArgs(args, knownArgs);
   const confArgs = parseConfArgs(fields);

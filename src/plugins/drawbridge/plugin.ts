@@ -1,12 +1,13 @@
 import { aboutLine, type Plugin } from '../../cni/serve.ts';
 import { phase } from '../../host/trace.ts';
 import { keysOf } from '../known-keys.ts';
-import type { InterfaceDefaults } from './conf.ts';
+import { interfaceDefaults } from './defaults.ts';
 
 /**
  * The interface plugin. Each verb is loaded when it is asked for: a DEL does not pay for what only ADD needs.
  */
-export function interfacePlugin(name: string, version: string, defaults: InterfaceDefaults): Plugin {
+export function interfacePlugin(name: keyof typeof interfaceDefaults, version: string): Plugin {
+  const defaults = interfaceDefaults[name];
   return {
     name,
     about: aboutLine(name, version),

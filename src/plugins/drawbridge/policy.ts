@@ -16,18 +16,22 @@ export interface PreparedPolicy {
 /** Reads the policy of the conf's "egress"; undefined when it has none. Throws code 7 before anything is touched. */
 export async function preparePolicy(
   request: AttachmentRequest,
-  { egress, ipam }: InterfaceConf,
+  conf: InterfaceConf,
 ): Promise<PreparedPolicy | undefined> {
-  if (egress === undefined) return undefined;
-  if (ipam.kind === 'none') {
-    throw new CniError(
-      codes.invalidConfig,
-      'Cannot use "egress" without addresses: the conf has no "ipam"',
-      'A policy is tied to addresses: give the interface plugin an "ipam"',
-    );
-  }
-  const chosen = await choosePolicy(parseEgressConf(egress.value, 'egress'), request);
+  if (conf.egress === undefined) return undefined;
+  refuseEgressWithoutAddresses(conf);
+  const chosen = await choosePolicy(parseEgressConf(conf.egress.value, 'egress'), request);
   return { chosen, names: resolved(chosen) };
+}
+
+/** Throws code 7 for an interface with a policy and without addresses that it could be tied to. */
+export function refuseEgressWithoutAddresses({ egress, ipam }: InterfaceConf): void {
+  if (egress === undefined || ipam.kind !== 'none') return;
+  throw new CniError(
+    codes.invalidConfig,
+    'Cannot use "egress" without addresses: the conf has no "ipam"',
+    'A policy is tied to addresses: give the interface plugin an "ipam"',
+  );
 }
 
 /** Never throws, so that it may wait to be looked at. */

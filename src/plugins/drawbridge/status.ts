@@ -6,7 +6,8 @@ import { fullSets } from '../../ipam/ledger.ts';
 import { parseLinkConf } from '../../links/conf.ts';
 import { requirePolicies } from '../egress-policy/status.ts';
 import { notAvailable, requireFolder, requirePrograms, requireRules } from '../status.ts';
-import { egressOf, parseIpamChoice, type InterfaceDefaults, type IpamChoice } from './conf.ts';
+import { egressOf, parseIpamChoice, type IpamChoice } from './conf.ts';
+import type { InterfaceDefaults } from './defaults.ts';
 
 /** Finds out whether an ADD would work. Throws code 50 with the first reason why not; it changes nothing. */
 export async function status(request: StatusRequest, defaults: InterfaceDefaults): Promise<void> {

@@ -10,7 +10,7 @@ const referenceVersion = '1.9.1';
 
 /** The plugins of the reference that we stand in for, by name. Each verb is loaded when it is asked for. */
 export const dropIns: Readonly<Record<string, () => Plugin>> = {
-  bridge: () => interfacePlugin('bridge', referenceVersion, { defaultBridge: 'cni0', refusesEgress: true }),
+  bridge: () => interfacePlugin('bridge', referenceVersion),
   'host-local': () => dropIn('host-local', async () => import('./host-local/verbs.ts')),
   portmap: () => dropIn('portmap', async () => import('./portmap/verbs.ts')),
   firewall: () => dropIn('firewall', async () => import('./firewall/verbs.ts')),

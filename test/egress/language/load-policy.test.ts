@@ -33,7 +33,7 @@ describe('loadPolicy()', () => {
   });
 
   test.each([
-    ['broken', 7, 'broken.json): line 3, column 1: a string in double quotes is expected, and there is "}"'],
+    ['broken', 7, 'broken.json): line 2, column 17: the comma before "}" is one too many'],
     ['twice', 7, 'twice.json): line 2, column 3: the key "deny" is there a second time'],
     ['typo', 7, 'typo.json): Invalid "alow": it is not a known key, the nearest one is "allow"'],
     ['nested', 7, 'nested.json): Invalid "policy": it is not a known key'],

@@ -8,6 +8,7 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import { Fields } from '../../../cni/fields.ts';
 import type { AttachmentId } from '../../../cni/request.ts';
 import type { LinkTuning } from './conf.ts';
+import { systemReason } from '../../../text/system-error.ts';
 
 /** Throws code 5. */
 export function writeBackup(dataDir: string, who: AttachmentId, before: LinkTuning): void {
@@ -18,7 +19,7 @@ export function writeBackup(dataDir: string, who: AttachmentId, before: LinkTuni
   } catch (cause) {
     throw new CniError(
       codes.ioFailure,
-      `Cannot write "${file}": ${(cause as Error).message}`,
+      `Cannot write "${file}": ${systemReason(cause)}`,
       'Make "dataDir" a writable folder',
       { cause },
     );

@@ -14,6 +14,7 @@ import { requirePrevResult } from '../portmap/conf.ts';
 import { currentRecord, passThrough } from '../section.ts';
 import { readBackup, removeBackup, writeBackup } from './backup.ts';
 import { allowlistFile, parseDataDir, parseTuningConf, planTuning, type LinkTuning } from './conf.ts';
+import { systemReason } from '../../../text/system-error.ts';
 
 /**
  * Changes sysctls of the container's namespace and settings of its interface, and remembers what those were. Without
@@ -83,7 +84,7 @@ function readAllowlist(): string | undefined {
   try {
     return readFileSync(allowlistFile, 'utf8');
   } catch (cause) {
-    throw new CniError(codes.ioFailure, `Cannot read "${allowlistFile}": ${(cause as Error).message}`, undefined, {
+    throw new CniError(codes.ioFailure, `Cannot read "${allowlistFile}": ${systemReason(cause)}`, undefined, {
       cause,
     });
   }

@@ -13,6 +13,7 @@ export interface JsonProblem {
 export function findJsonProblem(text: string): JsonProblem | undefined {
   const reader = new Reader(text);
   try {
+    reader.beginning();
     reader.value(0);
     reader.end();
     return undefined;
@@ -21,6 +22,12 @@ export function findJsonProblem(text: string): JsonProblem | undefined {
     const before = text.slice(0, error.offset).split('\n');
     return { line: before.length, column: (before.at(-1) ?? '').length + 1, problem: error.problem };
   }
+}
+
+/** Why a text that JSON.parse refused is not JSON, with its place, in one sentence without a period. */
+export function jsonReason(text: string): string {
+  const found = findJsonProblem(text);
+  return found === undefined ? 'it cannot be decoded' : `line ${found.line}, column ${found.column}: ${found.problem}`;
 }
 
 /** Deeper than any policy, and shallower than any stack. */
@@ -39,9 +46,22 @@ class Stop {
 class Reader {
   readonly #text: string;
   #at = 0;
+  /** Where the comma stands that was read last of all. */
+  #comma: number | undefined;
 
   constructor(text: string) {
     this.#text = text;
+  }
+
+  /** What a person may have saved in place of JSON is named, not its first character. */
+  beginning(): void {
+    const begin = this.#text.slice(0, 4096);
+    if (begin.trim() === '') throw new Stop(0, 'it is empty');
+    if (begin.startsWith('\uFEFF'))
+      throw new Stop(0, 'a byte order mark stands before the text: save it as UTF-8 without one');
+    if (/^\uFFFD|\0/u.test(begin)) throw new Stop(0, 'it is not UTF-8 text');
+    const yaml = /^(?:\s*#.*\n|\s*\n)*(?:---(?:\s|$)|(?:- )?[a-zA-Z][\w.-]*:(?:\s|$))/u.exec(begin);
+    if (yaml !== null) throw new Stop(yaml[0].search(/\S/u), 'this is YAML, and JSON is expected');
   }
 
   value(depth: number): void {
@@ -63,7 +83,7 @@ class Reader {
     const keys = new Set<string>();
     if (this.#take('}')) return;
     do {
-      this.#space();
+      this.#refuseTrailing('}');
       const start = this.#at;
       const key = this.#string();
       if (keys.has(key)) throw new Stop(start, `the key ${JSON.stringify(key)} is there a second time`);
@@ -76,9 +96,18 @@ class Reader {
 
   #list(depth: number): void {
     if (this.#take(']')) return;
-    do this.value(depth + 1);
-    while (this.#take(','));
+    do {
+      this.#refuseTrailing(']');
+      this.value(depth + 1);
+    } while (this.#take(','));
     if (!this.#take(']')) throw new Stop(this.#at, `"," or "]" is expected, and there is ${this.#next()}`);
+  }
+
+  /** After the comma of the last entry comes the end of what it is in. */
+  #refuseTrailing(end: '}' | ']'): void {
+    this.#space();
+    if (this.#comma !== undefined && this.#text[this.#at] === end)
+      throw new Stop(this.#comma, `the comma before "${end}" is one too many`);
   }
 
   #string(): string {
@@ -96,12 +125,15 @@ class Reader {
   #take(character: string): boolean {
     this.#space();
     if (this.#text[this.#at] !== character) return false;
+    this.#comma = character === ',' ? this.#at : undefined;
     this.#at += 1;
     return true;
   }
 
   #space(): void {
     this.#match(/[ \t\r\n]*/y);
+    if (/^(?:\/[/*]|#)/u.test(this.#text.slice(this.#at, this.#at + 2)))
+      throw new Stop(this.#at, 'there is a comment, and JSON has none');
   }
 
   #match(pattern: RegExp, advance = true): string | undefined {
@@ -115,6 +147,7 @@ class Reader {
     const word = /[^\s,:[\]{}"]{1,20}|[^]/y;
     word.lastIndex = this.#at;
     const found = word.exec(this.#text)?.[0];
-    return found === undefined ? 'the end' : JSON.stringify(found);
+    const quotes = /^['\u2018-\u201F]/u.test(found ?? '') ? ', whose quotes are not JSON' : '';
+    return found === undefined ? 'the end' : `${JSON.stringify(found)}${quotes}`;
   }
 }
