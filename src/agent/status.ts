@@ -18,7 +18,7 @@ export interface AgentStatus {
     readonly queries: number;
     readonly problems: readonly string[];
   };
-  /** Policies whose file cannot be used; what they said before is in force. */
+  /** Policies whose file cannot be used; their last valid version is in force. */
   readonly invalidPolicies: readonly { readonly policy: string; readonly why: string }[];
   readonly dead: readonly DeadAttachment[];
   readonly repairs: number;

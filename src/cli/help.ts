@@ -22,7 +22,7 @@ export function overview({ paint, width }: Pick<Terminal, 'paint' | 'width'>): s
     ...visible.map(({ name, summary }) => `  ${name.padEnd(column - 2)}${hang(summary, room, column)}`),
     '',
     wrap(
-      'Those that answer a question take --json; all take --help, which shows options and examples. Exit status: 0 yes, 1 no or failed, 2 not understood, 3 could not tell.',
+      'Commands that answer a question take --json; all take --help, which shows options and examples. Exit status: 0 yes, 1 no or failed, 2 not understood, 3 could not tell.',
       room,
     ),
   ].join('\n');

@@ -104,7 +104,7 @@ function print(
   const tell = (text: string): void => note(`${paint.warn('!')} ${wrap(text, width - 2, '  ')}`);
   if (unnamed.length > 0)
     tell(
-      `No answer named ${unnamed.join(', ')}: ${unnamed.length === 1 ? 'it stands' : 'they stand'} there as ${unnamed.length === 1 ? 'an address' : 'addresses'}, which may belong to somebody else tomorrow.`,
+      `No DNS answer named ${unnamed.join(', ')}: ${unnamed.length === 1 ? 'it stands' : 'they stand'} there as ${unnamed.length === 1 ? 'an address' : 'addresses'}, which may belong to another host tomorrow.`,
     );
   for (const { destination, why } of refused) tell(`${destination} stays closed: ${why}.`);
   for (const notice of notices) tell(notice);

@@ -19,7 +19,7 @@ function programPage(commands: readonly Command[], version: string): string {
     section('SYNOPSIS', ['.B drawbridge', '.I COMMAND', '[\\fIOPTIONS\\fR]']),
     section('DESCRIPTION', [
       roff(
-        'Called by a container runtime with CNI_COMMAND it is a CNI plugin. Called by hand it shows, explains, mends and removes what the plugin made.',
+        'A container runtime calls it as a CNI plugin, with CNI_COMMAND. Called by hand, it shows, explains, mends and removes what the plugin made.',
       ),
     ]),
     section(
@@ -57,7 +57,7 @@ function programPage(commands: readonly Command[], version: string): string {
       'No colours, also on a terminal.',
       '.TP',
       '.B DRAWBRIDGE_VERBOSE',
-      'With 1, every program that is run is printed.',
+      'With 1, it prints every program that it runs.',
     ]),
   ].join('\n');
 }

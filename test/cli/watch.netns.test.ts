@@ -88,7 +88,7 @@ describe('drawbridge learn', () => {
     });
     const { stdout, stderr } = await drawbridge(host, ['learn', 'job']);
     expect(JSON.parse(stdout)).toEqual(json.policy);
-    expect(stderr).toContain('No answer named');
+    expect(stderr).toContain('No DNS answer named');
     expect(stderr).toContain('169.254.169.254:80/tcp stays closed');
     await host.delChain(audit, { container: job });
     const again = await attach(host, withPolicy(json.policy), 'again');
@@ -147,7 +147,7 @@ describe('drawbridge learn', () => {
       allow: ['api.example.org:443/tcp', 'cdn.example.net:443/tcp'],
       dns: { upstream: ['192.0.2.2'], denied: 'refused' },
     });
-    expect(learnt.stderr).not.toContain('No answer named');
+    expect(learnt.stderr).not.toContain('No DNS answer named');
     const { stdout: watched } = await drawbridge(host, ['list', '--json']);
     expect(watched).toContain('"denied": ');
 

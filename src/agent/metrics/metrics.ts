@@ -33,24 +33,24 @@ export class Metrics {
   });
   readonly #querySeconds = new Histogram({
     name: 'drawbridge_dns_query_seconds',
-    help: 'From a query to its answer',
+    help: 'Seconds from a query to its answer',
     buckets,
     registers: [this.#registry],
   });
   readonly #openSeconds = new Histogram({
     name: 'drawbridge_name_open_seconds',
-    help: 'What opening the addresses of an answer took of that',
+    help: 'Seconds of that for opening the addresses of an answer',
     buckets,
     registers: [this.#registry],
   });
   readonly #stripped = new Counter({
     name: 'drawbridge_dns_stripped_addresses_total',
-    help: 'Addresses that were taken out of answers: no name opens them',
+    help: 'Addresses that were removed from answers, because no name opens them',
     registers: [this.#registry],
   });
   readonly #refreshes = new Counter({
     name: 'drawbridge_name_refreshes_total',
-    help: 'Attempts at names that were asked for again',
+    help: 'Attempts to resolve names again',
     labelNames: ['outcome'],
     registers: [this.#registry],
   });
@@ -62,7 +62,7 @@ export class Metrics {
   });
   readonly #repairSeconds = new Histogram({
     name: 'drawbridge_repair_seconds',
-    help: 'From noticing a loss to having put it back',
+    help: 'Seconds from noticing a loss to its repair',
     labelNames: ['resource'],
     buckets,
     registers: [this.#registry],
@@ -98,7 +98,7 @@ export class Metrics {
     );
     gauge(
       'drawbridge_policy_invalid',
-      'Policies whose file cannot be used; what they said before is in force',
+      'Policies whose file cannot be used; their last valid version is in force',
       ['policy'],
       (add) => {
         for (const policy of source.invalidPolicies()) add({ policy }, 1);

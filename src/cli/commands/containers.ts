@@ -7,8 +7,8 @@ export const containersCommands: readonly Command[] = [
     name: 'list',
     summary: 'Show every attachment: addresses, ports, policy, denials',
     about: [
-      'One line for each interface of a container that drawbridge made or polices. A "!" marks what is not as its record says; the reason stands below the table.',
-      'DENIED counts packets that the policy refused since it came in force.',
+      'One line for each interface of a container that drawbridge made or that has a policy. A "!" marks what is not as its record says; the reason stands below the table.',
+      'DENIED counts packets that the policy refused since it came into force.',
     ],
     options: [{ flag: '--wide', about: 'Show everything on one line, however long' }, json],
     examples: [
@@ -46,7 +46,7 @@ export const containersCommands: readonly Command[] = [
     name: 'watch',
     summary: 'Show denials as they happen',
     about: [
-      'One line for each destination, at most twice a second: the container, where it wanted to go, the name of the address where an answer named it, and the rule. With --json one object on each line.',
+      'Prints one line for each destination, at most twice a second: the container, the destination, its name if a DNS answer gave one, and the rule that denied it. With --json it prints one object on each line.',
     ],
     options: [
       { flag: '--container CONTAINER', about: 'Only of this one', completes: 'containers' },
@@ -93,7 +93,7 @@ export const containersCommands: readonly Command[] = [
   },
   {
     name: 'port remove',
-    summary: 'Take a published port back',
+    summary: 'Stop publishing a port',
     operands: [container, { name: 'PORT', about: '[ADDRESS:]HOSTPORT[/PROTOCOL]', required: true }],
     options: [json],
     examples: [{ line: 'drawbridge port remove web0 8080', about: 'whoever published it' }],

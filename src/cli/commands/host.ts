@@ -25,13 +25,13 @@ export const hostCommands: readonly Command[] = [
     name: 'clean',
     summary: 'Remove what no living container owns',
     about: [
-      'Finds attachments whose container is gone, interfaces without record and bridge, elements and policies in our tables that no attachment wants, routing gates, leases, accepts in other firewalls for bridges without containers, hints, notes and half-written files. What is alive, or not ours, is never touched; what may be alive is shown and left.',
+      'Finds attachments whose container is gone, interfaces without record and bridge, elements and policies in our tables that no attachment wants, routing gates, leases, accepts in other firewalls for bridges without containers, index files, notes and half-written files. What is alive, or not ours, is never touched; what may be alive is shown and left.',
     ],
     options: [
       {
         flag: '--orphans',
         about:
-          'Only what belongs to nobody; without it also what is merely of no use any more, such as old remembered names',
+          'Remove only what belongs to no container; without it, also what is of no use any more, such as old addresses of names',
       },
       { flag: '--dry-run', about: 'List what would be removed, and change nothing' },
       json,
@@ -62,22 +62,22 @@ export const hostCommands: readonly Command[] = [
     name: 'agent',
     summary: 'Keep names right, put rules back, apply policies as they change',
     about: [
-      'The resident process of a host whose policies allow by name; conf/drawbridge-agent.service runs it. A host without it keeps working: what needs no name stays enforced, and addresses of names run out.',
+      'The resident process of a host whose policies allow by name; conf/drawbridge-agent.service runs it. A host without it keeps working: policies stay enforced, and addresses of names expire.',
       'It answers at /run/drawbridge/agent.sock and writes its log, one JSON object a line, to stderr.',
     ],
     options: [
       {
         flag: '--clean',
-        about: 'Remove attachments whose container is gone without a DEL; else they are only reported',
+        about: 'Remove attachments whose container is gone without a DEL; without it they are only reported',
       },
       {
         flag: '--grace SECONDS',
-        about: 'How long such an attachment has to be dead before it is removed; 60 unless given',
+        about: 'How long the container of such an attachment must be gone before it is removed; default 60',
       },
       { flag: '--metrics-address ADDRESS:PORT', about: 'Serve metrics for Prometheus there too, at /metrics' },
       {
         flag: '--log-level LEVEL',
-        about: 'The least that is logged',
+        about: 'The lowest level that is logged',
         values: ['debug', 'info', 'warn', 'error', 'silent'],
       },
     ],
@@ -92,7 +92,7 @@ export const hostCommands: readonly Command[] = [
     name: 'install',
     summary: 'Put executable, links, network and systemd unit in place',
     about: [
-      'Writes each file whole and renames it, so that nobody ever sees a half. A file that is there and not ours is never written over without being told to; then it is kept beside and comes back with "uninstall".',
+      'Writes each file under another name and renames it, so that no program reads half a file. It overwrites a file that is not ours only with --replace; then it keeps that file beside the new one, and "uninstall" brings it back.',
     ],
     options: [
       { flag: '--drop-in', about: 'Stand in for bridge, host-local, portmap, firewall, tuning and loopback too' },
@@ -110,7 +110,7 @@ export const hostCommands: readonly Command[] = [
       json,
     ],
     examples: [
-      { line: './drawbridge install', about: 'for containerd, CRI-O, nerdctl and podman' },
+      { line: './drawbridge install', about: 'for containerd, nerdctl and podman' },
       { line: './drawbridge install --drop-in --replace', about: 'under the configurations that are there' },
     ],
     needsRoot: true,
@@ -141,7 +141,7 @@ export const hostCommands: readonly Command[] = [
   {
     name: 'man',
     summary: 'Print a man page',
-    operands: [{ name: 'COMMAND...', about: 'Of this command; of the program without', required: false }],
+    operands: [{ name: 'COMMAND...', about: 'The command; without it, the page of the program', required: false }],
     examples: [
       { line: 'drawbridge man explain | man -l -', about: 'read one' },
       { line: 'drawbridge man > /usr/local/share/man/man8/drawbridge.8', about: 'keep one' },

@@ -52,7 +52,7 @@ export const policiesCommands: readonly Command[] = [
     name: 'policy diff',
     summary: 'Show how two policies differ in what they do',
     about: [
-      'Presets are unfolded and words that mean the same count as the same. Exit status 0: they do the same; 1: they differ; 3: one of them cannot be read.',
+      'Presets are expanded, and entries that mean the same count as equal. Exit status 0: they do the same; 1: they differ; 3: one of them cannot be read.',
     ],
     operands: [
       {
@@ -87,7 +87,7 @@ export const policiesCommands: readonly Command[] = [
     about: [
       'Applies what changed in /etc/drawbridge/policies to the containers under it, and opens the addresses that names have now. The agent does the same by itself.',
     ],
-    options: [{ flag: '--force', about: 'Ask also about names whose last answer has not run out' }, json],
+    options: [{ flag: '--force', about: 'Ask also about names whose last answer has not expired' }, json],
     examples: [{ line: 'drawbridge refresh --force', about: 'after a change in the DNS' }],
     needsRoot: true,
     load: async () => import('../refresh.ts'),

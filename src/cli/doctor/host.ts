@@ -41,7 +41,7 @@ const programs: readonly {
     name: 'conntrack',
     of: 'conntrack',
     severity: 'warning',
-    why: 'without it old UDP flows go on to containers that are gone, and a tightened policy costs a judgement per packet',
+    why: 'without it old UDP flows go on to containers that are gone, and after a policy is tightened each packet of an old connection is judged',
   },
 ];
 
@@ -120,7 +120,7 @@ async function checkRoutes({ attachments }: Survey): Promise<Trouble[]> {
     {
       severity: 'warning',
       found: 'the host has no default route of IPv4',
-      why: 'what is not on a network of the host is unreachable for it and for its containers',
+      why: 'the host and its containers reach only the networks that the host is on',
       remedy: 'ip route add default via GATEWAY',
     },
   ];
@@ -205,7 +205,7 @@ function checkClock({ attachments }: Survey): Trouble[] {
     {
       severity: 'warning',
       found: `it is ${new Date(now).toISOString()} by the clock, and something was made at ${new Date(newest).toISOString()}`,
-      why: 'the times until addresses of names close are counted by it, and certificates fail to verify',
+      why: 'addresses of names expire by it, and certificates fail to verify',
       remedy: 'timedatectl set-ntp true',
     },
   ];

@@ -120,7 +120,7 @@ function checkLinks({ attachments }: Survey): Trouble[] {
           found: isDown ? `"${port}" is down` : isCutOff ? `"${port}" is on no bridge` : (wrong?.what ?? ''),
           why: isCutOff
             ? `container ${shortId(record.containerId)} is cut off`
-            : `${shortId(record.containerId)} is a port of its bridge in another way than its configuration says`,
+            : `${shortId(record.containerId)} has other settings at its bridge than its configuration says`,
           remedy: [
             ...[...up, ...(wrong?.lines ?? [])].map((line) => `ip ${line}`),
             ...(wrong?.vlans ?? []).map((line) => `bridge ${line}`),

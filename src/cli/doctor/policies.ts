@@ -58,7 +58,7 @@ function checkOpen({ attachments }: Survey): Trouble[] {
       severity: 'notice',
       found,
       why: 'it is what their networks ask for: neither "egress" nor the plugin "egress-policy" is in their lists',
-      remedy: 'put "egress-policy" behind the interface plugin of the list, and add those containers again',
+      remedy: 'put "egress-policy" after the interface plugin in the list, and add those containers again',
     },
   ];
 }
@@ -73,7 +73,7 @@ async function checkAgent({ attachments }: Survey): Promise<Trouble[]> {
       found: 'the agent is not running',
       why:
         wildcards.length === 0
-          ? 'addresses of names are not renewed: when those of a name change, containers lose it'
+          ? 'addresses of names are not renewed: when a name changes its addresses, containers do not reach it any more'
           : `patterns such as "${wildcards[0]?.name}" open nothing without it, and addresses of names are not renewed`,
       remedy: 'systemctl enable --now drawbridge-agent   # or, now and then, "drawbridge refresh"',
     },
@@ -122,7 +122,7 @@ async function checkLeftovers(): Promise<Trouble[]> {
     {
       severity: 'notice',
       found: `${count(removable.length, 'thing')} of containers that are gone ${removable.length === 1 ? 'is' : 'are'} left: ${[...new Set(removable.map(({ kind }) => kind))].join(', ')}`,
-      why: 'they hold addresses and ports, and are in the way when one looks for what is wrong',
+      why: 'they hold addresses and ports, and hide other problems',
       remedy: 'drawbridge clean',
       fix: async () => {
         for (const { remove } of removable) await remove?.();

@@ -1,7 +1,7 @@
 /** The unit of the agent for an executable in this folder: conf/drawbridge-agent.service, which a test holds it to. */
 export function unitText(binDir: string): string {
   return `# Keeps names right, puts rules back, applies policies as they change. A host without it keeps working: what needs
-# no name stays enforced, and addresses of names run out.
+# no name stays enforced, and addresses of names expire.
 #
 #   cp conf/drawbridge-agent.service /etc/systemd/system/ && systemctl daemon-reload
 #   systemctl enable --now drawbridge-agent

@@ -13,7 +13,7 @@ import { requirePrevResult } from '../portmap/conf.ts';
 import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
 import { parseIngressPolicy } from './conf.ts';
 
-const seeker = { name: 'firewall', verb: 'open the firewall for', subject: 'A wall' };
+const seeker = { name: 'firewall', verb: 'open the firewall for', subject: 'An ingress policy' };
 
 /**
  * Lets the container's traffic through foreign firewalls, and puts rules around its bridge as "ingressPolicy" asks.
@@ -55,7 +55,7 @@ export async function check(request: AttachmentRequest): Promise<void> {
   if (differences.length === 0) return;
   throw new CniError(
     codes.checkFailed,
-    `The ingress policy around ${describeAttachment(request.id)} is not as ADD put them: ${differences[0] ?? ''}`,
+    `The ingress policy around ${describeAttachment(request.id)} is not as ADD set it: ${differences[0] ?? ''}`,
     differences.join('; '),
   );
 }
