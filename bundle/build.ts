@@ -71,8 +71,6 @@ async function bundle(outfile: string): Promise<void> {
     // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
     alias: { 'graceful-fs': 'node:fs' },
     plugins: [withoutSignalExit()],
-    // Of the executable's own runtime (host/netlink/libc.ts).
-    external: ['bun:ffi'],
     logLevel: 'warning',
   });
   writeFileSync(join(outfile, '../inputs.json'), JSON.stringify(Object.keys(metafile.inputs).toSorted()));

@@ -44,7 +44,7 @@ export class Sweep {
     this.#isAtIt = true;
     try {
       const records = this.#options.records();
-      const findings = findRecords({ records, broken: [], dead: deadOf(records) });
+      const findings = findRecords({ records, broken: [], unclear: [], dead: deadOf(records) });
       const before = this.#dead;
       this.#dead = new Map(
         findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding, now)]),

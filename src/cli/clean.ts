@@ -40,7 +40,7 @@ export async function findAll(
 ): Promise<{ findings: Finding[]; problems: string[] }> {
   const searches: (() => Finding[] | Promise<Finding[]>)[] = [
     () => findRecords(known),
-    async () => findInterfaces(known),
+    () => findInterfaces(known),
     findRules,
     async () => findGates(known),
     async () => findLeftLeases(known),

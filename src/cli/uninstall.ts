@@ -1,12 +1,13 @@
 import { existsSync, lstatSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
-import { applyBatch, showJson } from '../host/ip.ts';
+import { findLink, listLinks } from '../host/interfaces.ts';
+import { applyBatch } from '../host/ip.ts';
 import { applyTransaction } from '../host/nft.ts';
 import { runDir, stateDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
 import { removalText } from '../nft/transaction.ts';
-import { isAlive } from '../records/alive.ts';
+import { isAlive, mayBeAlive } from '../records/alive.ts';
 import { listRecords } from '../records/store.ts';
 import { findAll } from './clean.ts';
 import { leaseFolders } from './clean/leases.ts';
@@ -77,9 +78,13 @@ async function refuseRunning(isForced: boolean): Promise<void> {
 const mostNamed = 5;
 
 function refuseLiving(isForced: boolean): void {
-  const living = listRecords().records.filter(isAlive);
+  const { records, broken } = listRecords();
+  const living = [
+    ...records.filter(isAlive).map(({ containerId }) => shortId(containerId)),
+    ...broken.filter(mayBeAlive).map(({ file }) => `"${file}"`),
+  ];
   if (isForced || living.length === 0) return;
-  const ids = [...new Set(living.map(({ containerId }) => shortId(containerId)))];
+  const ids = [...new Set(living)];
   const more = ids.length - mostNamed;
   throw new CniError(
     codes.conflict,
@@ -93,12 +98,12 @@ function bridgesOfOurs(): string[] {
   return list(`${runDir}/bridges`)
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -'.json'.length))
-    .filter((bridge) => existsSync(`/sys/class/net/${bridge}/bridge`));
+    .filter((bridge) => findLink(bridge)?.kind === 'bridge');
 }
 
 /** One with ports of others is theirs too. */
 async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> {
-  const ports = list(`/sys/class/net/${bridge}/brif`);
+  const ports = listLinks().flatMap(({ name, master }) => (master === bridge ? [name] : []));
   if (ports.length > 0) {
     kept.push(
       `bridge ${bridge}: ${ports.join(', ')} ${ports.length === 1 ? 'is' : 'are'} on it, which ${ports.length === 1 ? 'is' : 'are'} not ours`,
@@ -154,7 +159,6 @@ function removeIfEmpty(folder: string): void {
 /** The proof: everything that could be ours is looked for once more. */
 async function leftovers(manifest: readonly InstalledFile[], { kept }: Report): Promise<string[]> {
   const { findings } = await findAll(readKnown(), false);
-  const links = ((await showJson(['link', 'show'])) ?? []) as { ifname: string }[];
   const tables =
     findProgram('nft') === undefined
       ? []
@@ -169,11 +173,9 @@ async function leftovers(manifest: readonly InstalledFile[], { kept }: Report): 
   });
   return [
     ...findings.map(({ kind, name }) => `${kind} ${name}`),
-    ...links
-      .filter(
-        ({ ifname }) => /^drawbridge\d+$/.test(ifname) && !kept.some((text) => text.startsWith(`bridge ${ifname}:`)),
-      )
-      .map(({ ifname }) => `interface ${ifname}`),
+    ...listLinks()
+      .filter(({ name }) => /^drawbridge\d+$/.test(name) && !kept.some((text) => text.startsWith(`bridge ${name}:`)))
+      .map(({ name }) => `interface ${name}`),
     ...tables.flat(),
     ...files.map(({ path }) => `file ${path}`),
     ...[runDir, stateDir].filter((folder) => existsSync(folder)).map((folder) => `folder ${folder}`),

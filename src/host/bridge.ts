@@ -6,7 +6,8 @@
 import { sha256 } from '../digest/sha256.ts';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { indexOfUpInterface, readInterface, uplinkMtu } from './interfaces.ts';
+import { indexOfUpInterface, readInterface } from './interfaces.ts';
+import { uplinkMtu } from './uplink.ts';
 import type { InterfaceState } from '../links/state.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import { applyBatch, BatchError } from './ip.ts';

@@ -1,6 +1,6 @@
 import { CniError, codes, type ErrorCode } from '../cni/errors.ts';
 import { applyLines } from './netlink/apply.ts';
-import { CommandError, findProgram, run, tell, type RunResult } from './run.ts';
+import { CommandError, findProgram, run, runNow, tell, type RunResult } from './run.ts';
 import { begin } from './trace.ts';
 
 /** Why a line failed, as far as a caller can do something about it. */
@@ -76,14 +76,31 @@ export async function showJson(
   { netns, program = 'ip' }: Where & { program?: 'ip' | 'tc' } = {},
 ): Promise<unknown> {
   try {
-    const { stdout } = await runIn(netns, program, ['-json', ...args]);
-    return stdout.trim() === '' ? [] : JSON.parse(stdout);
+    return jsonOf(await runIn(netns, program, ['-json', ...args]));
   } catch (error) {
-    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
-    const { reason } = causeOf(error.stderr);
-    if (reason === 'missing') return undefined;
-    throw reason === 'netns' ? explain(error, [], netns) : error;
+    return unlessMissing(error, netns);
   }
+}
+
+/** As {@link showJson} of `ip` in the namespace of this process, which stands still meanwhile. */
+export function showJsonNow(args: readonly string[]): unknown {
+  try {
+    return jsonOf(runNow('ip', ['-json', ...args]));
+  } catch (error) {
+    return unlessMissing(error, undefined);
+  }
+}
+
+function jsonOf({ stdout }: RunResult): unknown {
+  return stdout.trim() === '' ? [] : JSON.parse(stdout);
+}
+
+/** An interface that is not there is an answer. Throws everything else. */
+function unlessMissing(error: unknown, netns: string | undefined): undefined {
+  if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
+  const { reason } = causeOf(error.stderr);
+  if (reason === 'missing') return undefined;
+  throw reason === 'netns' ? explain(error, [], netns) : error;
 }
 
 /**

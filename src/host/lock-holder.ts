@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { startTime } from './process.ts';
 
 /*
  * <lock>.holder   JSON of who holds the lock, written once it has it and removed before it gives it back
@@ -57,7 +58,7 @@ export function isHeldByDead(file: string): boolean {
   const holder = readHolder(file);
   if (holder === undefined || !Number.isInteger(holder.pid) || holder.namespaces !== ourselves().namespaces)
     return false;
-  return beginOf(String(holder.pid)) !== holder.began && inodeOf(`${file}.lock`) === holder.lock;
+  return startTime(holder.pid ?? 0) !== holder.began && inodeOf(`${file}.lock`) === holder.lock;
 }
 
 let known: Pick<Holder, 'began' | 'namespaces'> | undefined;
@@ -65,22 +66,10 @@ let known: Pick<Holder, 'began' | 'namespaces'> | undefined;
 /** The time namespace is there because /proc counts the beginning of a process from the boot that it shows. */
 function ourselves(): Pick<Holder, 'began' | 'namespaces'> {
   known ??= {
-    began: beginOf('self') ?? '',
+    began: startTime('self') ?? '',
     namespaces: ['pid', 'time'].map((kind) => readlinkSync(`/proc/self/ns/${kind}`)).join(' '),
   };
   return known;
-}
-
-/** Undefined when there is no such process, or only what its parent has not asked for yet (a zombie). */
-function beginOf(pid: string): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name of the program stands in parentheses, and may hold spaces and parentheses.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
 }
 
 function inodeOf(folder: string): number | undefined {

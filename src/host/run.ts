@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { visibleLines } from '../text/visible.ts';
-import { spawnProgram, type Ended, type SpawnOptions } from './spawn.ts';
+import { spawnProgram, spawnProgramNow, type Ended, type SpawnOptions } from './spawn.ts';
 import { begin } from './trace.ts';
 
 /** Where programs are looked for after PATH: a runtime may start a plugin with an empty one. */
@@ -43,11 +43,34 @@ export class CommandError extends CniError {
 }
 
 /**
- * Runs a program without a shell and returns what it printed. The only place that starts a process.
+ * Runs a program without a shell and returns what it printed. With {@link runNow} the only place that starts a process.
  *
  * Throws {@link CommandError} when it fails, hangs past its deadline or is not installed.
  */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const { file, command, spawn } = prepare(program, args, options);
+  const end = begin(program, { command, input: spawn.input });
+  const done = await start(file, args, spawn);
+  end();
+  return outputOf(command, done, spawn.deadline);
+}
+
+/** As {@link run}, while this process stands still: for callers that need an answer at once. */
+export function runNow(program: string, args: readonly string[], options: RunOptions = {}): RunResult {
+  const { file, command, spawn } = prepare(program, args, options);
+  const end = begin(program, { command, input: spawn.input });
+  const done = spawnProgramNow(file, args, spawn);
+  end();
+  return outputOf(command, done, spawn.deadline);
+}
+
+interface Prepared {
+  readonly file: string;
+  readonly command: string;
+  readonly spawn: SpawnOptions;
+}
+
+function prepare(program: string, args: readonly string[], { input, deadline, env }: RunOptions): Prepared {
   const file = findProgram(program);
   if (file === undefined) {
     throw new CommandError(`Cannot run "${program}": it is not installed in ${searchFolders().join(', ')}`, {
@@ -56,22 +79,20 @@ export async function run(program: string, args: readonly string[], options: Run
       exitCode: undefined,
     });
   }
-  tell([program, ...args].join(' '), options.input);
-  const deadline = options.deadline ?? defaultDeadline;
-  const end = begin(program, { command: [program, ...args].join(' '), input: options.input ?? '' });
-  const done = await start(file, args, {
-    input: options.input ?? '',
-    deadline,
-    env: { ...process.env, LC_ALL: 'C', ...options.env },
-  });
-  end();
-  if (done.exitCode !== 0 || done.timedOut)
-    throw new CommandError(failureMessage([program, ...args].join(' '), done, deadline), {
-      stderr: done.stderr,
-      stdout: done.stdout,
-      exitCode: done.exitCode,
-    });
-  return { stdout: done.stdout, stderr: done.stderr };
+  const command = [program, ...args].join(' ');
+  tell(command, input);
+  return {
+    file,
+    command,
+    spawn: { input: input ?? '', deadline: deadline ?? defaultDeadline, env: { ...process.env, LC_ALL: 'C', ...env } },
+  };
+}
+
+function outputOf(command: string, done: Ended, deadline: number): RunResult {
+  const { stdout, stderr, exitCode } = done;
+  if (exitCode !== 0 || done.timedOut)
+    throw new CommandError(failureMessage(command, done, deadline), { stderr, stdout, exitCode });
+  return { stdout, stderr };
 }
 
 /** With DRAWBRIDGE_VERBOSE=1, tells on stderr what is about to be done. */

@@ -28,7 +28,7 @@ export interface SpawnOptions {
  */
 export async function spawnProgram(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
   const { Bun: runtime } = globalThis as { Bun?: Runtime };
-  return runtime === undefined ? standStill(file, args, options) : spawnBeside(runtime, [file, ...args], options);
+  return runtime === undefined ? spawnProgramNow(file, args, options) : spawnBeside(runtime, [file, ...args], options);
 }
 
 /** What this uses of Bun (bun.com/docs/runtime/child-process). */
@@ -83,7 +83,8 @@ function nothingAfter(milliseconds: number): Promise<string[]> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds, []));
 }
 
-function standStill(file: string, args: readonly string[], { input, env, deadline }: SpawnOptions): Ended {
+/** As {@link spawnProgram}, while this process stands still. */
+export function spawnProgramNow(file: string, args: readonly string[], { input, env, deadline }: SpawnOptions): Ended {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { stdout, stderr, status, signal, error }: Partial<SpawnSyncReturns<string>> = spawnSync(file, args, {
     input,

@@ -61,7 +61,7 @@ export async function writeSysctlsIn(netns: string, values: readonly SysctlValue
 /** Below /proc/sys/net/ are the values of the namespace that the reader is in. False leaves it, and its error, to a child. */
 async function writeHere(netns: string, values: readonly SysctlValue[]): Promise<boolean> {
   if (values.length === 0) return true;
-  const kernel = await openKernel();
+  const kernel = openKernel();
   if (kernel === undefined) return false;
   for (const { file, value } of values) tell(`nsenter --net=${netns} -- tee ${path(file)}`, `${value}\n`);
   try {

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CniError, codes } from '../cni/errors.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import type { VethPlan } from '../links/veth.ts';
-import { readInterface } from './interfaces.ts';
+import { findLink, readInterface } from './interfaces.ts';
 import { applyBatch, BatchError } from './ip.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
@@ -165,9 +164,6 @@ async function applyContainerLines({ netns, ifname, container }: VethPlan): Prom
 /** Longest wait in milliseconds for a carrier. The kernel needs less than one; a loaded machine more. */
 const carrierDeadline = 3000;
 
-/** State of a bridge port that forwards (BR_STATE_FORWARDING of linux/if_bridge.h). */
-const forwarding = '3';
-
 /**
  * Returns when the bridge forwards what comes in by a port. A bridge with spanning tree keeps a new port
  * listening and learning for half a minute: that is its owner's spec, and not waited for.
@@ -175,8 +171,8 @@ const forwarding = '3';
 async function waitForForwarding(port: string): Promise<void> {
   const start = performance.now();
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 20)) {
-    const state = await portState(port);
-    if (state !== '0') return;
+    const state = findLink(port)?.portState;
+    if (state !== undefined && state !== 'disabled') return;
     if (performance.now() - start > carrierDeadline) {
       throw new CniError(
         codes.commandFailed,
@@ -185,16 +181,6 @@ async function waitForForwarding(port: string): Promise<void> {
       );
     }
     await sleep(pause);
-  }
-}
-
-/** "0" disabled to "3" forwarding; from sysfs, or from `ip` where /sys shows another namespace. */
-async function portState(port: string): Promise<string> {
-  try {
-    return readFileSync(`/sys/class/net/${port}/brport/state`, 'utf8').trim();
-  } catch {
-    const state = (await readInterface(port))?.portState;
-    return state === undefined || state === 'disabled' ? '0' : forwarding;
   }
 }
 

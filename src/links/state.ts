@@ -1,6 +1,6 @@
 /** Links, addresses and routes as they are in the kernel. */
-/** An interface as it is. */
-export interface InterfaceState {
+/** An interface as it is, without its addresses. */
+export interface LinkState {
   readonly name: string;
   readonly index: number;
   /** "bridge", "veth"; "" for a real device and for loopback. */
@@ -9,12 +9,21 @@ export interface InterfaceState {
   readonly mtu: number;
   readonly isUp: boolean;
   readonly isPromiscuous: boolean;
+  /** As `ip` has it, in small letters: "down" when it is, "lowerlayerdown" when the other end of a veth is, "unknown" of loopback. */
+  readonly operState: string;
+  /** Index of the other end of a veth, in the namespace of `netnsId`. */
+  readonly otherEnd?: number;
+  /** Number that this namespace has given to the one of the other end; absent when that is this one. */
+  readonly netnsId?: number;
   /** Name of the bridge that it is a port of. */
   readonly master?: string;
   /** Only of a bridge port: "forwarding", "disabled", "learning" and so on. */
   readonly portState?: string;
   readonly hairpin: boolean;
   readonly isolated: boolean;
+}
+
+export interface InterfaceState extends LinkState {
   readonly addresses: readonly AddressState[];
 }
 

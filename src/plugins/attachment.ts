@@ -1,7 +1,8 @@
 import { CniError, codes } from '../cni/errors.ts';
 import type { AttachmentRequest } from '../cni/request.ts';
 import { openNetns } from '../host/netns.ts';
-import { isAlive, isRunning, processIdentity } from '../records/alive.ts';
+import { isRunning, processIdentity } from '../host/process.ts';
+import { isAttached } from '../records/alive.ts';
 import { attachmentKey, describeAttachment } from '../records/key.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 
@@ -27,7 +28,7 @@ export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord 
  */
 export function refuseStanding(previous: AttachmentRecord, next: AttachmentRecord): void {
   const isFinished = previous.state === 'ready' && previous.unfinished !== true;
-  if (isFinished && previous.netnsInode === next.netnsInode && isAlive(previous)) {
+  if (isFinished && previous.netnsInode === next.netnsInode && isAttached(previous)) {
     throw new CniError(
       codes.conflict,
       `Cannot add ${describeAttachment(next)}: container veth name ("${next.ifname}") already exists in "${next.netns}"`,

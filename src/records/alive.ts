@@ -1,41 +1,65 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { isLinkThere } from '../host/interfaces.ts';
 import { openNetns } from '../host/netns.ts';
+import { isRunning } from '../host/process.ts';
+import { hostInterfaceOf } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
+import type { BrokenRecord } from './store.ts';
 
 /**
- * Whether the container of a record is still there: its end of the veth pair on the host is. Where there are no
- * links (yet), whether the path of its namespace leads to the namespace of when the record was made; that alone
- * is weaker, since the kernel gives the number of a namespace that is gone to the next one.
+ * Whether the container of a record may still be there. It is gone only when the kernel says that its interface on the
+ * host is gone, and the path of its namespace leads nowhere or to another namespace: the one alone can be asked in the
+ * wrong namespace, and the other lies when the kernel gives the number of a namespace that is gone to the next one.
+ * What cannot be told is alive.
  *
- * An ADD says "ready" when it begins to make rules and links, in whatever order they come about.
+ * An ADD makes rules and links in whatever order they come about: while it runs, its container is alive.
  */
-export function isAlive({ link, state, netns, netnsInode, adder }: AttachmentRecord): boolean {
-  if (link !== undefined && existsSync(`/sys/class/net/${link.hostInterface}`)) return true;
-  if (link !== undefined && state === 'ready') return adder !== undefined && isRunning(adder);
+export function isAlive(record: AttachmentRecord): boolean {
+  return isAdded(record) || hasLink(record) || hasNetns(record);
+}
+
+/** Whether an attachment has its interface on the host, and so is one that a second ADD must leave alone. */
+export function isAttached(record: AttachmentRecord): boolean {
+  return record.link === undefined ? isAlive(record) : isAdded(record) || hasLink(record);
+}
+
+/**
+ * Whether the container of a record that cannot be read may still be there, by its name and by what of it can be read. A
+ * record that a newer drawbridge wrote is of a living one: only that can tell.
+ */
+export function mayBeAlive({ key, isNewer, json }: BrokenRecord): boolean {
+  const record = (json ?? {}) as { readonly [Key in keyof AttachmentRecord]?: unknown };
+  const netns = { netns: String(record.netns), netnsInode: String(record.netnsInode) };
+  const ports = [
+    hostInterfaceOf(key),
+    ...[record.link, record.egress, record.shaped].flatMap((section) => {
+      const { hostInterface, port } = (section ?? {}) as { hostInterface?: unknown; port?: unknown };
+      return [hostInterface, port].filter((name) => typeof name === 'string');
+    }),
+  ];
+  return isNewer || areThere(ports) || hasNetns(netns);
+}
+
+function isAdded({ adder }: AttachmentRecord): boolean {
+  return adder !== undefined && isRunning(adder);
+}
+
+/** The interface that goes with the container: a port of a bridge, or the host's end of a pair without one. */
+function hasLink({ link, egress, shaped }: AttachmentRecord): boolean {
+  return areThere([link?.hostInterface, egress?.port, shaped?.hostInterface].filter((name) => name !== undefined));
+}
+
+function areThere(names: readonly string[]): boolean {
+  try {
+    return names.some(isLinkThere);
+  } catch {
+    return true;
+  }
+}
+
+function hasNetns({ netns, netnsInode }: Pick<AttachmentRecord, 'netns' | 'netnsInode'>): boolean {
   try {
     return openNetns(netns).inode === netnsInode;
   } catch {
     return false;
-  }
-}
-
-/** "pid:start time": the start time tells a process from a later one with its number (proc(5), field 22 of stat). */
-export function processIdentity(pid: number): string {
-  return `${pid}:${startTime(pid) ?? ''}`;
-}
-
-/** Whether the process of {@link processIdentity} still is. */
-export function isRunning(identity: string): boolean {
-  const [pid = ''] = identity.split(':');
-  return identity === processIdentity(Number(pid)) && startTime(Number(pid)) !== undefined;
-}
-
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name, which may hold spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
   }
 }

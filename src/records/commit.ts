@@ -8,7 +8,7 @@ import { portHolders, removeIndex, writeIndex } from './index-files.ts';
 import { bringInForce, describeBroken, rebuildTables, type Committed, type ExpiringElements } from './in-force.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
-import { isBroken, readRecord, removeRecord, writeRecord, type BrokenRecord } from './store.ts';
+import { isBroken, readRecord, refuseNewer, removeRecord, writeRecord, type BrokenRecord } from './store.ts';
 
 /** One attachment's step: its record as it is to be, or the key of the one that goes. */
 export type Step = { readonly put: AttachmentRecord } | { readonly drop: string };
@@ -34,7 +34,8 @@ export interface CommitOptions {
  * ports of the host. Putting it again as "ready" puts its elements in force. Dropping a record that is not
  * there is success. After a failure the record and the tables are as they were before.
  *
- * Throws {@link CniError}: 102 when a living container holds a port of the host that the record publishes, 100
+ * Throws {@link CniError}: 102 when a living container holds a port of the host that the record publishes, or a newer
+ * drawbridge wrote the record that is there, 100
  * when the rules cannot be written, 5 when a file cannot. Leftovers of a dead container are taken from it.
  */
 export async function commit(step: Step, options: CommitOptions = {}): Promise<Committed> {
@@ -62,7 +63,8 @@ export async function rebuild({ expiring }: Pick<CommitOptions, 'expiring'> = {}
 
 async function put(next: AttachmentRecord, { expiring, refuse }: CommitOptions): Promise<Committed> {
   const previous = readRecord(next.key);
-  if (previous !== undefined && !isBroken(previous)) refuse?.(previous);
+  if (previous !== undefined && isBroken(previous)) refuseNewer(previous);
+  else if (previous !== undefined) refuse?.(previous);
   refuseHeldPorts(next);
   await evictDeadHolders(next, expiring);
   if (previous === undefined || !isBroken(previous)) return replace(previous, next, expiring);
@@ -73,7 +75,10 @@ async function put(next: AttachmentRecord, { expiring, refuse }: CommitOptions):
 
 async function drop(key: string, { expiring, release }: CommitOptions): Promise<Committed> {
   const previous = readRecord(key);
-  if (previous !== undefined && isBroken(previous)) return removeBroken(previous, { expiring, release });
+  if (previous !== undefined && isBroken(previous)) {
+    refuseNewer(previous);
+    return removeBroken(previous, { expiring, release });
+  }
   const committed = await bringInForce({ previous, next: undefined, expiring });
   await release?.();
   if (previous === undefined) return committed;

@@ -4,16 +4,28 @@ import type { Policy } from '../egress/policy.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
 import type { AddressRecord, AttachmentRecord, EgressRecord, LinkRecord } from './record.ts';
 
+/** Version of the records that this program writes; it reads those before it too. */
+const recordVersion = 2;
+
+/** A record of a later version of this program, which may say what this one does not know. */
+export class NewerRecordError extends TypeError {
+  constructor(version: number) {
+    super(`a newer drawbridge wrote it: its "version" is ${version}, this program knows 1 and ${recordVersion}`);
+  }
+}
+
 /**
  * Checks that decoded JSON is a record: what is put into commands and paths later is checked value by value,
  * since a file can be cut short, old or edited.
  *
- * Throws a TypeError that names the first key that is wrong.
+ * Throws a TypeError that names the first key that is wrong, a {@link NewerRecordError} for a later version.
  */
 export function readAttachment(value: unknown): AttachmentRecord {
   const record = upgrade(object(value, 'the file'));
-  if (record['version'] !== 2)
-    throw new TypeError(`"version" is ${JSON.stringify(record['version'])}, this program knows 1 and 2`);
+  const { version } = record;
+  if (typeof version === 'number' && version > recordVersion) throw new NewerRecordError(version);
+  if (version !== recordVersion)
+    throw new TypeError(`"version" is ${JSON.stringify(version)}, this program knows 1 and ${recordVersion}`);
   for (const key of ['network', 'containerId', 'ifname', 'netns', 'netnsInode', 'createdAt']) text(record, key);
   matching(record, 'key', /^[0-9a-f]{16}$/);
   matching(record, 'state', /^(?:adding|ready)$/);

@@ -10,7 +10,7 @@ import { mkdirSync, opendirSync, readdirSync, readFileSync, renameSync, rmSync, 
 import { CniError, codes } from '../cni/errors.ts';
 import { runDir } from '../host/paths.ts';
 import { attachmentKey } from './key.ts';
-import { readAttachment } from './parse.ts';
+import { NewerRecordError, readAttachment } from './parse.ts';
 import type { AttachmentRecord } from './record.ts';
 import { systemReason } from '../text/system-error.ts';
 
@@ -19,6 +19,10 @@ export interface BrokenRecord {
   readonly key: string;
   readonly file: string;
   readonly why: string;
+  /** A later version of this program wrote it: it is right, and not ours to change. */
+  readonly isNewer: boolean;
+  /** What it says nevertheless, when it is JSON. */
+  readonly json?: unknown;
 }
 
 /** Writes the record of an attachment, so that a reader sees the old one or the new one, whole. Throws code 5. */
@@ -36,13 +40,16 @@ export function readRecord(key: string, run: string = runDir): AttachmentRecord 
   const file = recordFile(key, run);
   const text = readText(file);
   if (text === undefined) return undefined;
+  let json: unknown;
   try {
-    const record = readAttachment(JSON.parse(text));
+    json = JSON.parse(text);
+    const record = readAttachment(json);
     if (record.key !== key || attachmentKey(record) !== key)
       throw new TypeError(`its name does not belong to container ${JSON.stringify(record.containerId)}`);
     return record;
   } catch (error) {
-    return { key, file, why: systemReason(error) };
+    const why = systemReason(error);
+    return { key, file, why, isNewer: error instanceof NewerRecordError, ...(json === undefined ? {} : { json }) };
   }
 }
 
@@ -50,6 +57,28 @@ export function readRecord(key: string, run: string = runDir): AttachmentRecord 
 export function readSoundRecord(key: string, run: string = runDir): AttachmentRecord | undefined {
   const record = readRecord(key, run);
   return record === undefined || isBroken(record) ? undefined : record;
+}
+
+/**
+ * The record of the attachment that a verb is about: as {@link readSoundRecord}, but one that a newer drawbridge wrote
+ * is not taken for none. Throws code 102 for it.
+ */
+export function readOwnRecord(key: string, run: string = runDir): AttachmentRecord | undefined {
+  const record = readRecord(key, run);
+  if (record === undefined) return undefined;
+  if (!isBroken(record)) return record;
+  refuseNewer(record);
+  return undefined;
+}
+
+/** Throws code 102 for the record of a later version. */
+export function refuseNewer({ file, why, isNewer }: BrokenRecord): void {
+  if (!isNewer) return;
+  throw new CniError(
+    codes.conflict,
+    `Cannot use the record "${file}": ${why}`,
+    'Nothing of its container was changed; install the newer drawbridge again, and let that one do it',
+  );
 }
 
 export function isBroken(record: AttachmentRecord | BrokenRecord): record is BrokenRecord {

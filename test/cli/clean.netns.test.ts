@@ -227,7 +227,7 @@ describe('drawbridge clean', () => {
         kind: 'attachment',
         network: 'drawbridge',
         containerId: 'chained',
-        why: expect.stringMatching(/^its interface "veth.*" is gone$/),
+        why: expect.stringMatching(/^its interface "veth.*" and its namespace ".*" are gone$/),
       }),
     );
     await clean(host);

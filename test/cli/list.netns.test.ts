@@ -95,7 +95,7 @@ describe('drawbridge list', () => {
     await host.sh(`ip link del ${hostInterface}; ip link set ${port} nomaster; nft flush ruleset`);
     const { json } = await drawbridge(host, ['list', '--json']);
     expect(json).toMatchObject([
-      { containerId: 'gone', alive: false, stale: [`its interface "${hostInterface}" is gone`] },
+      { containerId: 'gone', alive: true, stale: [`its interface "${hostInterface}" is gone`, expect.anything()] },
       {
         containerId: down.name,
         alive: true,

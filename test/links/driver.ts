@@ -5,7 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { CniError } from '../../src/cni/errors.ts';
 import { chooseMtu, prepareBridge } from '../../src/host/bridge.ts';
-import { readAttachment, readInterface, readRoutes, uplinkMtu } from '../../src/host/interfaces.ts';
+import { readAttachment, readInterface } from '../../src/host/interfaces.ts';
+import { uplinkMtu } from '../../src/host/uplink.ts';
+import { readRoutes } from '../../src/host/routes.ts';
 import { applyBatch, runIn } from '../../src/host/ip.ts';
 import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
 import { configureContainer, connect, createVeth, removeVeth } from '../../src/host/veth.ts';

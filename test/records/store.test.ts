@@ -25,6 +25,7 @@ import {
   hasOtherRecord,
   listRecords,
   readRecord,
+  readOwnRecord,
   readSoundRecord,
   removeRecord,
   writeRecord,
@@ -110,7 +111,7 @@ describe('the store', () => {
   });
 
   test.for<[string, (json: Mutable) => unknown, RegExp]>([
-    ['of a later version', (json) => void (json['version'] = 3), /"version" is 3/],
+    ['of no version', (json) => void delete json['version'], /"version" is undefined/],
     [
       'under the name of another attachment',
       (json) => void (json['containerId'] = 'c9'),
@@ -148,13 +149,26 @@ describe('the store', () => {
   ])('reports a record %s as broken', ([, change, why]) => {
     const record = sample();
     replaceText(record, change);
-    expect(readRecord(record.key, run)).toEqual({
+    expect(readRecord(record.key, run)).toMatchObject({
       key: record.key,
       file: join(run, 'attachments', `${record.key}.json`),
       why: expect.stringMatching(why),
+      isNewer: false,
     });
     expect(readSoundRecord(record.key, run)).toBeUndefined();
     expect(listRecords(run).broken).toHaveLength(1);
+  });
+
+  test('tells the record of a later version from a broken one, and refuses to use it by name', () => {
+    const record = sample();
+    replaceText(record, (json) => void (json['version'] = 3));
+    expect(readRecord(record.key, run)).toMatchObject({
+      isNewer: true,
+      why: expect.stringMatching(/newer.*"version" is 3/),
+    });
+    expect(() => readOwnRecord(record.key, run)).toThrow(
+      expect.objectContaining({ code: 102, message: expect.stringContaining(`${record.key}.json`) }),
+    );
   });
 
   test.for(['', '{"version":1', 'null', '[1]', '\0'])('reports %j as broken', (text) => {

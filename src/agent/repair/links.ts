@@ -1,8 +1,6 @@
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { basename } from 'node:path/posix';
 import { Fields } from '../../cni/fields.ts';
 import { prepareBridge } from '../../host/bridge.ts';
-import { readInterface } from '../../host/interfaces.ts';
+import { findLink, isLinkThere, readInterface } from '../../host/interfaces.ts';
 import { applyBatch, BatchError } from '../../host/ip.ts';
 import { enableForwarding, hasIpv6, writeSysctls } from '../../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../../links/addresses.ts';
@@ -48,7 +46,7 @@ function bridgeOf({ link, egress }: AttachmentRecord): string | undefined {
 }
 
 function isPresent(record: AttachmentRecord): boolean {
-  return existsSync(`/sys/class/net/${portOf(record)}`);
+  return isLinkThere(portOf(record));
 }
 
 /** A DEL takes interfaces away at any moment. */
@@ -88,7 +86,7 @@ function planOf(link: LinkRecord): BridgePlan {
 }
 
 async function repairBridge(plan: BridgePlan): Promise<string[]> {
-  writeSysctls(existsSync(`/sys/class/net/${plan.gatewayInterface}`) ? plan.sysctls : []);
+  writeSysctls(isLinkThere(plan.gatewayInterface) ? plan.sysctls : []);
   enableForwarding(plan.forwarding);
   const [bridge, gateway] = await Promise.all([
     readInterface(plan.name),
@@ -125,15 +123,17 @@ export interface PortTrouble {
 export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const port = portOf(record);
   const bridge = bridgeOf(record);
-  if (bridge === undefined || port === bridge || !existsSync(`/sys/class/net/${bridge}`)) return undefined;
+  if (bridge === undefined || port === bridge || !isLinkThere(bridge)) return undefined;
+  const found = findLink(port);
   const conf = record.link === undefined ? undefined : confOf(record.link);
   const isIsolated =
     conf?.portIsolation === true ||
     record.ingressPolicy?.policy === 'isolated' ||
     (record.egress !== undefined && isolatesPort(record.egress.policy));
-  const lost = masterOf(port) !== bridge;
-  const open = isIsolated && readFlag(port, 'isolated') === '0';
-  const unturned = conf?.hairpinMode === true && readFlag(port, 'hairpin_mode') === '0';
+  const isPort = found?.portState !== undefined;
+  const lost = found?.master !== bridge;
+  const open = isIsolated && isPort && !found.isolated;
+  const unturned = conf?.hairpinMode === true && isPort && !found.hairpin;
   if (!lost && !open && !unturned) return undefined;
   const flags = [...(conf?.hairpinMode === true ? ['hairpin on'] : []), ...(isIsolated ? ['isolated on'] : [])];
   return {
@@ -168,20 +168,4 @@ function portOf({ link, egress }: AttachmentRecord): string {
 
 function isLinked(record: AttachmentRecord): record is LinkedRecord {
   return record.link !== undefined;
-}
-
-function masterOf(port: string): string | undefined {
-  try {
-    return basename(readlinkSync(`/sys/class/net/${port}/master`));
-  } catch {
-    return undefined;
-  }
-}
-
-function readFlag(port: string, name: string): string | undefined {
-  try {
-    return readFileSync(`/sys/class/net/${port}/brport/${name}`, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
 import { oldestLastGood } from '../../egress/names-lifetimes.ts';
+import { isLinkThere } from '../../host/interfaces.ts';
 import { withLock } from '../../host/lock.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
@@ -119,7 +120,7 @@ function currentKeys(): Set<string> {
 function bridgeNotes(): Finding[] {
   return list(`${runDir}/bridges`).flatMap((name): Finding[] => {
     const bridge = name.replace(/\.json$/, '');
-    if (!name.endsWith('.json') || existsSync(`/sys/class/net/${bridge}`)) return [];
+    if (!name.endsWith('.json') || isLinkThere(bridge)) return [];
     return [
       {
         kind: 'note',

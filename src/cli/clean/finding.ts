@@ -35,6 +35,8 @@ export interface Finding {
 export interface Known {
   readonly records: readonly AttachmentRecord[];
   readonly broken: readonly BrokenRecord[];
+  /** Those of `broken` whose containers may be alive: what nobody else owns may be theirs. */
+  readonly unclear: readonly BrokenRecord[];
   /** Keys of the records whose containers are gone. */
   readonly dead: ReadonlySet<string>;
 }

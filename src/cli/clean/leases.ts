@@ -4,6 +4,8 @@ import { runIn } from '../../host/ip.ts';
 import { stateDir } from '../../host/paths.ts';
 import { formatAddressValue, parseAddressValue } from '../../egress/interval.ts';
 import { findLease, findLeases, isAbandoned, isHeldBy, removeLease, type FoundLease } from '../../ipam/store.ts';
+import { mayBeAlive } from '../../records/alive.ts';
+import { attachmentKey } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, Known } from './finding.ts';
@@ -15,11 +17,11 @@ const grace = 2000;
  * Leases of our networks that no living container holds: no record of one names them, and no network namespace of
  * the host has the address. The second question is for plugins that share the folder with us.
  */
-export async function findLeftLeases({ records, dead }: Known): Promise<Finding[]> {
+export async function findLeftLeases({ records, unclear, dead }: Known): Promise<Finding[]> {
   const folders = leaseFolders(records);
   const suspects = folders.flatMap((folder) =>
     [...findLeases(folder)]
-      .filter((lease) => isSuspect(lease, { folder, records, dead }))
+      .filter((lease) => isSuspect(lease, { folder, records, unclear, dead }))
       .map((lease) => ({ folder, lease })),
   );
   if (suspects.length === 0) return [];
@@ -35,8 +37,9 @@ export async function findLeftLeases({ records, dead }: Known): Promise<Finding[
       remove: async () => {
         const now = findLease(folder, lease.address);
         if (now === undefined) return true;
-        const { records: current } = listRecords();
-        if (!isSuspect(now, { folder, records: current, dead })) return false;
+        const { records: current, broken } = listRecords();
+        const present = { records: current, unclear: broken.filter(mayBeAlive), dead };
+        if (!isSuspect(now, { folder, ...present })) return false;
         return removeLease(now);
       },
     }));
@@ -60,9 +63,13 @@ export function leaseFolders(records: readonly AttachmentRecord[]): string[] {
 
 function isSuspect(
   lease: FoundLease,
-  { folder, records, dead }: { folder: string } & Pick<Known, 'records' | 'dead'>,
+  { folder, records, unclear, dead }: { folder: string } & Pick<Known, 'records' | 'unclear' | 'dead'>,
 ): boolean {
   if (lease.holder === undefined) return isAbandoned(lease);
+  // Those of the old form name no interface.
+  const { containerId, ifname = 'eth0' } = lease.holder;
+  const key = attachmentKey({ network: basename(folder), containerId, ifname });
+  if (unclear.some((record) => record.key === key)) return false;
   if (lease.stats.ctimeMs > Date.now() - grace) return false;
   const owner = records.find(
     (record) =>

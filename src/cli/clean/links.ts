@@ -1,26 +1,23 @@
-import { showJson } from '../../host/ip.ts';
+import { listLinks } from '../../host/interfaces.ts';
 import { removeVeth } from '../../host/veth.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { allStandingParts, forgetGate, removePart } from '../../records/gates.ts';
-import { listRecords } from '../../records/store.ts';
+import { mayBeAlive } from '../../records/alive.ts';
+import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { listRecords, type BrokenRecord } from '../../records/store.ts';
 import type { Finding, Known } from './finding.ts';
 
 /** Host ends of veth pairs that are ours, by name and MAC, and that no record names. */
-export async function findInterfaces({ records }: Known): Promise<Finding[]> {
-  const shown = ((await showJson(['link', 'show', 'type', 'veth'])) ?? []) as {
-    ifname: string;
-    address: string;
-    master?: string;
-  }[];
-  const isKnown = namedBy(records);
-  return shown
+export function findInterfaces({ records, broken }: Known): Finding[] {
+  const isKnown = namedBy(records, broken);
+  return listLinks()
     .filter(
-      ({ ifname, address }) =>
-        /^veth[0-9a-f]{11}$/.test(ifname) && address === hardwareAddressOf(ifname) && !isKnown(ifname),
+      ({ name, mac, kind }) =>
+        kind === 'veth' && /^veth[0-9a-f]{11}$/.test(name) && mac === hardwareAddressOf(name) && !isKnown(name),
     )
-    .map(({ ifname, master }) => {
-      const base = { kind: 'interface', name: ifname } as const;
+    .map(({ name, master }) => {
+      const base = { kind: 'interface', name } as const;
       if (master !== undefined)
         return {
           ...base,
@@ -30,8 +27,9 @@ export async function findInterfaces({ records }: Known): Promise<Finding[]> {
         ...base,
         why: 'no record says whose it is, and it is on no bridge',
         remove: async () => {
-          if (namedBy(listRecords().records)(ifname)) return false;
-          await removeVeth(ifname);
+          const now = listRecords();
+          if (namedBy(now.records, now.broken)(name)) return false;
+          await removeVeth(name);
           return true;
         },
       };
@@ -39,7 +37,8 @@ export async function findInterfaces({ records }: Known): Promise<Finding[]> {
 }
 
 /** Routing rules that shut a bridge without rules of ours, for bridges that have no enforced container. */
-export async function findGates({ records }: Known): Promise<Finding[]> {
+export async function findGates({ records, unclear }: Known): Promise<Finding[]> {
+  if (unclear.length > 0) return [];
   const enforced = enforcedInterfaces(records);
   const parts = await allStandingParts();
   return parts
@@ -49,7 +48,8 @@ export async function findGates({ records }: Known): Promise<Finding[]> {
       name: `${part.interface} (${part.kind})`,
       why: `no container with a policy is behind "${part.interface}"`,
       remove: async () => {
-        if (enforcedInterfaces(listRecords().records).has(part.interface)) return false;
+        const now = listRecords();
+        if (now.broken.some(mayBeAlive) || enforcedInterfaces(now.records).has(part.interface)) return false;
         forgetGate(part.interface);
         await removePart(part);
         return true;
@@ -66,7 +66,11 @@ function enforcedInterfaces(records: readonly AttachmentRecord[]): Set<string> {
   );
 }
 
-function namedBy(records: readonly AttachmentRecord[]): (name: string) => boolean {
-  const names = new Set(records.flatMap(({ link, egress }) => [link?.hostInterface, egress?.port]));
+/** A record that cannot be read still tells by its name which interface is its own. */
+function namedBy(records: readonly AttachmentRecord[], broken: readonly BrokenRecord[]): (name: string) => boolean {
+  const names = new Set([
+    ...records.flatMap(({ link, egress }) => [link?.hostInterface, egress?.port]),
+    ...broken.map(({ key }) => hostInterfaceOf(key)),
+  ]);
   return (name) => names.has(name);
 }

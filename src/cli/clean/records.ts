@@ -1,12 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { combineErrors } from '../../cni/errors.ts';
 import { parseRequest } from '../../cni/request.ts';
+import { isRunning } from '../../host/process.ts';
 import { removeAttachment } from '../../plugins/drawbridge/remove.ts';
 import { closeGate } from '../../plugins/egress-policy/enforce.ts';
 import { rememberedElements } from '../../plugins/egress-policy/names.ts';
-import { isAlive } from '../../records/alive.ts';
+import { isAlive, mayBeAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
-import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { isBroken, listRecords, readRecord, type BrokenRecord } from '../../records/store.ts';
 import { endedWords } from '../survey/attachments.ts';
@@ -15,7 +14,7 @@ import type { Finding, Known } from './finding.ts';
 /** All records, and which of them are of containers that are gone. */
 export function readKnown(): Known {
   const { records, broken } = listRecords();
-  return { records, broken, dead: deadOf(records) };
+  return { records, broken, unclear: broken.filter(mayBeAlive), dead: deadOf(records) };
 }
 
 /** Keys of those whose container is gone. */
@@ -30,18 +29,7 @@ export function findRecords({ records, broken, dead }: Known): Finding[] {
 
 /** An ADD that was cut short leaves what it made; whoever adds the container again starts by removing it. */
 function isDead(record: AttachmentRecord): boolean {
-  return record.state === 'adding' ? !isAdding(record) : !isAlive(record);
-}
-
-/** "pid:start time" of the process that adds it (proc(5), field 22 of stat). */
-function isAdding({ adder = '' }: AttachmentRecord): boolean {
-  const [pid = '', start] = adder.split(':');
-  try {
-    const stat = readFileSync(`/proc/${Number(pid)}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] === start;
-  } catch {
-    return false;
-  }
+  return record.state === 'adding' ? !isRunning(record.adder ?? '') : !isAlive(record);
 }
 
 function attachmentFinding(record: AttachmentRecord): Finding {
@@ -87,21 +75,22 @@ export async function removeRecorded(record: AttachmentRecord): Promise<void> {
   if (error !== undefined) throw error;
 }
 
-/** Its name tells the host's end of its interface: while that is there, a container may live on without a record. */
-function brokenFinding({ key, file, why }: BrokenRecord): Finding {
+/** One whose container may live on is shown and left. */
+function brokenFinding(record: BrokenRecord): Finding {
+  const { key, file, why, isNewer } = record;
   const base = { kind: 'record', name: file } as const;
-  const port = /^[0-9a-f]{16}$/.test(key) ? hostInterfaceOf(key) : undefined;
-  if (port !== undefined && existsSync(`/sys/class/net/${port}`))
+  if (isNewer) return { ...base, why: `${why}; clean with that one` };
+  if (mayBeAlive(record))
     return {
       ...base,
-      why: `it cannot be read (${why}), but its interface "${port}" is there: its container may be alive; remove the container, then clean again`,
+      why: `it cannot be read (${why}), but its interface or its namespace is there: its container may be alive; remove the container, then clean again`,
     };
   return {
     ...base,
     why: `it cannot be read: ${why}`,
     remove: async () => {
       const now = readRecord(key);
-      if (now !== undefined && !isBroken(now)) return false;
+      if (now !== undefined && (!isBroken(now) || mayBeAlive(now))) return false;
       await commit({ drop: key }, { expiring: rememberedElements });
       return true;
     },

@@ -5,6 +5,7 @@ import { desired } from '../../nft/desired.ts';
 import { groupMark } from '../../nft/layout.ts';
 import { removalText } from '../../nft/transaction.ts';
 import type { TableName } from '../../nft/element.ts';
+import { mayBeAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readTable, type HeldElement, type HeldTable } from '../survey/tables.ts';
@@ -14,13 +15,16 @@ import { once, type Finding } from './finding.ts';
 const fromRecords =
   /^(?:bridges|published[46](?:_at)?|(?:containers|hairpin|masquerade|egress|host|ingress|gateways|siblings|denials|enforced_hosts)[46]|enforced|enforced_pairs|enforced_ports|guard_ports|guard_mac_ports|guard_mac|guard4|guard6|guard_nd|guard_isolated|ingress_bridges|ingress_within|ingress_isolated)$/;
 
-/** Elements that no record wants, chains and sets of policies that nobody is under, and tables on a host without records. */
+/**
+ * Elements that no record wants, chains and sets of policies that nobody is under, and tables on a host without records.
+ * Beside a record that cannot be read, whose container may be alive, nobody can tell whose an element is.
+ */
 export async function findRules(): Promise<Finding[]> {
   if (findProgram('nft') === undefined) return [];
   const held = await readTables();
   // After the tables: an attachment that came in between is known then.
   const { records, broken } = listRecords();
-  if (held.length === 0) return traceTables();
+  if (held.length === 0 || broken.some(mayBeAlive)) return traceTables();
   if (records.length === 0) return [...(broken.length === 0 ? wholeTables(held) : []), ...(await traceTables())];
   const orphans = orphansOf(held, records);
   const remove = once(removeOrphans);
@@ -91,7 +95,9 @@ function plain(key: string): string {
 async function removeOrphans(): Promise<boolean> {
   return withLock('tables', 'clean', async () => {
     const held = await readTables();
-    const { elements, groups, marks } = orphansOf(held, listRecords().records);
+    const { records, broken } = listRecords();
+    if (broken.some(mayBeAlive)) return false;
+    const { elements, groups, marks } = orphansOf(held, records);
     const names = held.flatMap(({ table, chains, sets }) => ({ table, chains, sets: [...sets.keys()] }));
     const isOrphaned = (name: string): boolean => groups.has(/^policy_([0-9a-f]{16})(?:_|$)/.exec(name)?.[1] ?? '');
     const lines = [

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { gateSysctl } from '../../egress/gate.ts';
 import {
   inspectForeignFirewalls,
@@ -6,6 +5,7 @@ import {
   type FirewallFinding,
   type OpenOptions,
 } from '../../host/firewall/foreign.ts';
+import { findLink } from '../../host/interfaces.ts';
 import { applyBatch, showJson } from '../../host/ip.ts';
 import { findProgram } from '../../host/run.ts';
 import { writeSysctls } from '../../host/sysctl.ts';
@@ -39,7 +39,8 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
   };
   const troubles = await Promise.all(
     [...Map.groupBy(links, ({ bridge }) => bridge)].map(async ([bridge, own]): Promise<Trouble[]> => {
-      if (!existsSync(`/sys/class/net/${bridge}`))
+      const found = findLink(bridge);
+      if (found === undefined)
         return [
           {
             severity: 'problem',
@@ -49,7 +50,7 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
             fix,
           },
         ];
-      const isDown = (Number(readTrimmed(`/sys/class/net/${bridge}/flags`)) & 1) === 0;
+      const isDown = !found.isUp;
       const present = await addressesOn();
       const missing = gatewaysOf(own).filter((gateway) => !present.has(gateway.split('/', 1)[0] ?? ''));
       const commands = missing.map(
@@ -108,12 +109,13 @@ function checkLinks({ attachments }: Survey): Trouble[] {
     .filter(({ isAlive, record }) => isAlive && record.state === 'ready')
     .flatMap(({ record }): Trouble[] => {
       const port = record.link?.hostInterface ?? record.egress?.port;
-      if (port === undefined || !existsSync(`/sys/class/net/${port}`)) return [];
-      const isDown = (Number(readTrimmed(`/sys/class/net/${port}/flags`)) & 1) === 0;
+      const found = port === undefined ? undefined : findLink(port);
+      if (found === undefined) return [];
+      const isDown = !found.isUp;
       const up = isDown ? [`link set dev ${port} up`] : [];
       const wrong = portTrouble(record);
       if (!isDown && wrong === undefined) return [];
-      const isCutOff = isDown || !existsSync(`/sys/class/net/${port}/master`);
+      const isCutOff = isDown || found.master === undefined;
       return [
         {
           severity: 'problem',

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { gateMark } from '../../egress/marks.ts';
 import { inspectForeignFirewalls } from '../../host/firewall/foreign.ts';
+import { findLink } from '../../host/interfaces.ts';
 import { CommandError, run } from '../../host/run.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
@@ -103,12 +104,12 @@ function bridgedObstacle({ record, records, protocol, port }: Way, family: 4 | 6
 
 function isIsolated({ link, egress }: AttachmentRecord): boolean {
   const name = link?.hostInterface ?? egress?.port;
-  return name !== undefined && read(`/sys/class/net/${name}/brport/isolated`) === '1';
+  return name !== undefined && findLink(name)?.isolated === true;
 }
 
 function linkObstacles({ link }: AttachmentRecord, bridge: string): Obstacle[] {
-  const state = (name: string): string => read(`/sys/class/net/${name}/operstate`);
-  if (!existsSync(`/sys/class/net/${bridge}`))
+  const found = findLink(bridge);
+  if (found === undefined)
     return [
       {
         kind: 'link',
@@ -117,9 +118,9 @@ function linkObstacles({ link }: AttachmentRecord, bridge: string): Obstacle[] {
         isAdvice: true,
       },
     ];
-  if (state(bridge) === 'down' && (Number(read(`/sys/class/net/${bridge}/flags`)) & 1) === 0)
+  if (!found.isUp)
     return [{ kind: 'link', what: `its bridge "${bridge}" is down`, remedy: `ip link set ${bridge} up` }];
-  if (link !== undefined && state(link.hostInterface) === 'down')
+  if (link !== undefined && findLink(link.hostInterface)?.operState === 'down')
     return [
       {
         kind: 'link',

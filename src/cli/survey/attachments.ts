@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { CniError } from '../../cni/errors.ts';
+import { findLink, isLinkThere } from '../../host/interfaces.ts';
 import { openNetns } from '../../host/netns.ts';
+import { isRunning } from '../../host/process.ts';
 import { isAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
@@ -36,30 +37,40 @@ export async function surveyAttachments(): Promise<Survey> {
 export function endedWords({ link, egress, netns, state }: AttachmentRecord): string {
   if (state === 'adding') return 'its ADD was cut short, and the process that did it is gone';
   const port = link?.hostInterface ?? egress?.port;
-  return port === undefined ? `its namespace "${netns}" is gone` : `its interface "${port}" is gone`;
+  return port === undefined
+    ? `its namespace "${netns}" is gone`
+    : `its interface "${port}" and its namespace "${netns}" are gone`;
 }
 
-function troubles({ link, netns, netnsInode, state, adder }: AttachmentRecord): string[] {
-  const found: string[] = [];
-  if (state === 'adding') {
-    const pid = adder?.split(':')[0] ?? '';
-    found.push(existsSync(`/proc/${pid}`) ? `process ${pid} is adding it` : 'its ADD was cut short');
-  }
-  if (link !== undefined) {
-    const folder = `/sys/class/net/${link.hostInterface}`;
-    if (state === 'ready' && !existsSync(`${folder}/master`))
-      found.push(`its interface "${link.hostInterface}" is on no bridge`);
-    if (readText(`${folder}/operstate`) === 'down') found.push(`its interface "${link.hostInterface}" is down`);
-    if (!existsSync(`/sys/class/net/${link.bridge}`)) found.push(`its bridge "${link.bridge}" is gone`);
-  }
+function troubles(record: AttachmentRecord): string[] {
+  return [...addTroubles(record), ...linkTroubles(record), ...netnsTroubles(record)];
+}
+
+function addTroubles({ state, adder = '' }: AttachmentRecord): string[] {
+  if (state !== 'adding') return [];
+  return [isRunning(adder) ? `process ${adder.split(':')[0]} is adding it` : 'its ADD was cut short'];
+}
+
+function linkTroubles({ link, state }: AttachmentRecord): string[] {
+  if (link === undefined) return [];
+  const found = findLink(link.hostInterface);
+  return [
+    ...(state === 'ready' && found === undefined ? [`its interface "${link.hostInterface}" is gone`] : []),
+    ...(state === 'ready' && found !== undefined && found.master === undefined
+      ? [`its interface "${link.hostInterface}" is on no bridge`]
+      : []),
+    ...(found?.operState === 'down' ? [`its interface "${link.hostInterface}" is down`] : []),
+    ...(isLinkThere(link.bridge) ? [] : [`its bridge "${link.bridge}" is gone`]),
+  ];
+}
+
+function netnsTroubles({ link, netns, netnsInode }: AttachmentRecord): string[] {
   try {
-    if (openNetns(netns).inode !== netnsInode) found.push(`"${netns}" is another namespace now`);
+    return openNetns(netns).inode === netnsInode ? [] : [`"${netns}" is another namespace now`];
   } catch {
     // Runtimes that pin no namespace give a path of a process that may have ended before the container.
-    if (link === undefined || !existsSync(`/sys/class/net/${link.hostInterface}`))
-      found.push(`its namespace "${netns}" is gone`);
+    return link !== undefined && isLinkThere(link.hostInterface) ? [] : [`its namespace "${netns}" is gone`];
   }
-  return found;
 }
 
 /** One sentence for each attachment whose rules are not in force. */
@@ -80,12 +91,4 @@ function byPlace({ record: one }: Attachment, { record: other }: Attachment): nu
     one.createdAt.localeCompare(other.createdAt) ||
     one.ifname.localeCompare(other.ifname)
   );
-}
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
 }

@@ -13,7 +13,7 @@ export type Applied = 'done' | 'not understood' | { readonly stderr: string };
  */
 export async function applyLines(lines: readonly string[], netns?: string): Promise<Applied> {
   const planned = lines.map(planLine);
-  const kernel = planned.includes(undefined) ? undefined : await openKernel();
+  const kernel = planned.includes(undefined) ? undefined : openKernel();
   if (kernel === undefined) return 'not understood';
   const conversation = Conversation.open(kernel, netns);
   if (conversation === undefined) return 'not understood';

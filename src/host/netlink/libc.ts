@@ -3,11 +3,15 @@
  * executable can: its runtime has bun:ffi. Under Node there is none, and children do the work (host/ip.ts).
  */
 import { closeSync, openSync } from 'node:fs';
-import type { LibraryCalls } from 'bun:ffi';
+import type { dlopen, LibraryCalls } from 'bun:ffi';
 import { isPluginRun } from '../run.ts';
 
 /** Calls as the C library has them: -1 says that one failed. */
 type Calls = LibraryCalls<'socket' | 'bind' | 'setsockopt' | 'setns' | 'send' | 'recv'>;
+
+interface Library {
+  readonly dlopen: typeof dlopen;
+}
 
 /** The system's side of netlink. */
 export interface Kernel {
@@ -29,25 +33,27 @@ export interface Kernel {
   within<T>(netns: string, work: () => T): T;
 }
 
-let opened: Promise<Kernel | undefined> | undefined;
+let opened: { readonly kernel: Kernel | undefined } | undefined;
 
 /** Undefined where this process cannot speak to the kernel itself, or is no plugin: the others have programs do it. */
-export async function openKernel(): Promise<Kernel | undefined> {
+export function openKernel(): Kernel | undefined {
   return isPluginRun() ? openLibrary() : undefined;
 }
 
 /** Undefined where this process cannot speak to the kernel itself. */
-export function openLibrary(): Promise<Kernel | undefined> {
-  opened ??= load();
-  return opened;
+export function openLibrary(): Kernel | undefined {
+  opened ??= { kernel: load() };
+  return opened.kernel;
 }
 
-async function load(): Promise<Kernel | undefined> {
+function load(): Kernel | undefined {
   if (process.versions['bun'] === undefined || process.env['DRAWBRIDGE_CHILDREN'] === '1') return undefined;
   try {
-    const { dlopen } = await import('bun:ffi');
+    // Asked for by name: an import would be a promise, and callers need an answer at once.
+    const { getBuiltinModule } = process as unknown as { getBuiltinModule(this: void, name: 'bun:ffi'): Library };
+    const ffi = getBuiltinModule('bun:ffi');
     const number = { returns: 'i32' } as const;
-    const { symbols } = dlopen('libc.so.6', {
+    const { symbols } = ffi.dlopen('libc.so.6', {
       socket: { args: ['i32', 'i32', 'i32'], ...number },
       bind: { args: ['i32', 'ptr', 'u32'], ...number },
       setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], ...number },

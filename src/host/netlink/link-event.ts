@@ -1,5 +1,5 @@
 /** What route netlink tells of changes to links, addresses, routing rules, sysctls and filters, whoever makes them. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { listLinks } from '../interfaces.ts';
 import { decodeAttributes, readNumber, readText, u8, type Answer } from './message.ts';
 
 /** One change. Without a name it is of an interface that nobody knows any more. */
@@ -97,13 +97,7 @@ function named(name: string | undefined): { readonly name?: string } {
 
 function presentInterfaces(): (readonly [number, string])[] {
   try {
-    return readdirSync('/sys/class/net').flatMap((name) => {
-      try {
-        return [[Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8')), name] as const];
-      } catch {
-        return [];
-      }
-    });
+    return listLinks().map(({ index, name }) => [index, name]);
   } catch {
     return [];
   }

@@ -1,8 +1,8 @@
 /** Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise. */
-import type { AddressState, InterfaceState, RouteState } from '../../links/state.ts';
+import type { AddressState, InterfaceState, LinkState, RouteState } from '../../links/state.ts';
 import { addressText, macText } from './address.ts';
 import { Conversation, Refused } from './conversation.ts';
-import { openKernel } from './libc.ts';
+import { openKernel, openLibrary } from './libc.ts';
 import {
   attribute,
   concat,
@@ -23,7 +23,7 @@ export async function readWith<T>(
   read: (conversation: Conversation) => T,
   protocol?: number,
 ): Promise<{ readonly value: T } | undefined> {
-  const kernel = await openKernel();
+  const kernel = openKernel();
   const conversation = kernel && Conversation.open(kernel, netns, protocol);
   if (conversation === undefined) return undefined;
   try {
@@ -36,41 +36,91 @@ export async function readWith<T>(
   }
 }
 
-const ifla = { address: 1, ifname: 3, mtu: 4, master: 10, linkInfo: 18 } as const;
+let standing: Conversation | undefined;
+
+/** As {@link readWith} in the namespace of this process, at once, and from every command. Its socket stays for the next one. */
+export function readNow<T>(read: (conversation: Conversation) => T): { readonly value: T } | undefined {
+  const kernel = openLibrary();
+  standing ??= kernel && Conversation.open(kernel);
+  if (standing === undefined) return undefined;
+  try {
+    return { value: read(standing) };
+  } catch (error) {
+    standing.close();
+    standing = undefined;
+    if (error instanceof Refused) return undefined;
+    throw error;
+  }
+}
+
+const ifla = { address: 1, ifname: 3, mtu: 4, link: 5, master: 10, operState: 16, linkInfo: 18, netnsId: 37 } as const;
 const info = { kind: 1, slaveKind: 4, slaveData: 5 } as const;
 const bridgePort = { state: 1, hairpin: 4, isolated: 33 } as const;
 const portStates = ['disabled', 'listening', 'learning', 'forwarding', 'blocking'];
+/** RFC 2863, as linux/if.h numbers them. */
+const operStates = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'];
 const IFF_UP = 0x1;
 const IFF_PROMISC = 0x100;
 const ENODEV = 19;
 
 /** Undefined when there is none of that name. */
 export function readInterfaceOf(conversation: Conversation, name: string): InterfaceState | undefined {
+  const link = readLinkOf(conversation, name);
+  return link === undefined ? undefined : { ...link, addresses: readAddresses(conversation, link.index) };
+}
+
+/** As {@link readInterfaceOf}, without the addresses, which cost a listing of all. */
+export function readLinkOf(conversation: Conversation, name: string): LinkState | undefined {
   const link = readLink(conversation, attribute(ifla.ifname, text(name)));
-  if (link === undefined) return undefined;
-  const attributes = decodeAttributes(link.payload.subarray(16));
-  const index = readNumber(link.payload, 4, 4);
+  return link === undefined ? undefined : linkState(link, (index) => nameOf(conversation, index));
+}
+
+/** All links of the namespace. */
+export function readLinksOf(conversation: Conversation): LinkState[] {
+  const links = conversation.read({
+    type: type.getLink,
+    flags: flag.dump,
+    head: new Uint8Array(16),
+    attributes: [],
+  });
+  const names = new Map(links.map((link) => [indexOf(link), readText(attributesOf(link).get(ifla.ifname) ?? u8())]));
+  return links.map((link) => linkState(link, (index) => names.get(index)));
+}
+
+function linkState(link: Answer, nameOfIndex: (index: number) => string | undefined): LinkState {
+  const attributes = attributesOf(link);
   const flags = readNumber(link.payload, 8, 4);
   const linkInfo = decodeAttributes(attributes.get(ifla.linkInfo) ?? u8());
   const isPort = readText(linkInfo.get(info.slaveKind) ?? u8()) === 'bridge';
   const port = decodeAttributes((isPort ? linkInfo.get(info.slaveData) : undefined) ?? u8());
   const master = attributes.get(ifla.master);
-  const masterName = master === undefined ? undefined : nameOf(conversation, readNumber(master));
+  const masterName = master === undefined ? undefined : nameOfIndex(readNumber(master));
   const state = port.get(bridgePort.state);
+  const [otherEnd, netnsId] = [attributes.get(ifla.link), attributes.get(ifla.netnsId)];
   return {
-    name,
-    index,
+    name: readText(attributes.get(ifla.ifname) ?? u8()),
+    index: indexOf(link),
     kind: readText(linkInfo.get(info.kind) ?? u8()),
     mac: macText(attributes.get(ifla.address) ?? u8()),
     mtu: readNumber(attributes.get(ifla.mtu) ?? u8(0)),
     isUp: (flags & IFF_UP) !== 0,
     isPromiscuous: (flags & IFF_PROMISC) !== 0,
+    operState: operStates[readNumber(attributes.get(ifla.operState) ?? u8(0))] ?? '',
+    ...(otherEnd === undefined ? {} : { otherEnd: readNumber(otherEnd) }),
+    ...(netnsId === undefined ? {} : { netnsId: readNumber(netnsId) | 0 }),
     ...(masterName === undefined ? {} : { master: masterName }),
     ...(state === undefined ? {} : { portState: portStates[readNumber(state)] ?? '' }),
     hairpin: isOn(port.get(bridgePort.hairpin)),
     isolated: isOn(port.get(bridgePort.isolated)),
-    addresses: readAddresses(conversation, index),
   };
+}
+
+function indexOf({ payload }: Answer): number {
+  return readNumber(payload, 4, 4);
+}
+
+function attributesOf({ payload }: Answer): Map<number, Uint8Array> {
+  return decodeAttributes(payload.subarray(16));
 }
 
 /** Unicast routes through an interface, of every table. */

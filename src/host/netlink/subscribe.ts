@@ -26,7 +26,7 @@ export async function subscribe(
   { onMessages, onEnd }: Subscriber,
 ): Promise<{ close(): void } | undefined> {
   const { Bun: runtime } = globalThis as { Bun?: Runtime };
-  const socket = runtime === undefined ? undefined : (await openLibrary())?.openListener(protocol, groups);
+  const socket = runtime === undefined ? undefined : openLibrary()?.openListener(protocol, groups);
   if (runtime === undefined || socket === undefined) return undefined;
   let isOpen = true;
   const end = (reason: string): void => {

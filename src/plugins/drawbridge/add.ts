@@ -17,7 +17,7 @@ import { planVeth, type VethPlan } from '../../links/veth.ts';
 import { commit, finish } from '../../records/commit.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
-import { readSoundRecord } from '../../records/store.ts';
+import { readOwnRecord, readSoundRecord } from '../../records/store.ts';
 import { reserveAddresses } from './addresses.ts';
 import { beginRecord, refuseStanding } from '../attachment.ts';
 import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
@@ -124,7 +124,7 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
       conf: withoutPrevResult(request.config.raw),
     },
   };
-  const previous = readSoundRecord(record.key);
+  const previous = readOwnRecord(record.key);
   if (previous !== undefined) {
     refuseStanding(previous, record);
     await removeAttachment(request, previous);

@@ -11,7 +11,7 @@ import { vlanGatewayNames } from '../../links/vlan.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
-import { readSoundRecord } from '../../records/store.ts';
+import { readOwnRecord } from '../../records/store.ts';
 import { isolatesPort } from '../egress-policy/enforce.ts';
 import { checkFirewalls } from '../firewalls.ts';
 import type { InterfaceDefaults } from './defaults.ts';
@@ -24,7 +24,7 @@ import type { InterfaceDefaults } from './defaults.ts';
  */
 export async function check(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<void> {
   const conf = parseLinkConf(request.config.fields, defaults);
-  const record = readSoundRecord(attachmentKey(request.id));
+  const record = readOwnRecord(attachmentKey(request.id));
   if (record?.link === undefined) {
     throw new CniError(
       codes.unknownContainer,

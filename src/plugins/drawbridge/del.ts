@@ -3,7 +3,7 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import { isOwnNetns, netnsExists } from '../../host/netns.ts';
 import { removeContainerInterface } from '../../host/veth.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
-import { readSoundRecord } from '../../records/store.ts';
+import { readOwnRecord } from '../../records/store.ts';
 import { removeAttachment } from './remove.ts';
 
 /**
@@ -12,7 +12,7 @@ import { removeAttachment } from './remove.ts';
  */
 export async function del(request: AttachmentRequest): Promise<void> {
   const { id, netns } = request;
-  const record = readSoundRecord(attachmentKey(id));
+  const record = readOwnRecord(attachmentKey(id));
   const errors = await removeAttachment(request, record ?? id);
   // An interface that another plugin made under this name: a network that was moved to us while it was in use.
   if (record === undefined && netnsExists(netns) && !isOwnNetns(netns)) {

@@ -5,7 +5,7 @@ import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { listRecords, readSoundRecord } from '../../records/store.ts';
+import { listRecords, readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { rememberedElements } from '../egress-policy/names.ts';
 import { closeFirewalls, openFirewalls } from '../firewalls.ts';
@@ -19,7 +19,7 @@ type RuledSection = Exclude<Section, 'shaped'>;
 
 /** The record of this very attachment; one of an earlier namespace is a leftover, and not looked at. */
 export function currentRecord(request: AttachmentRequest): AttachmentRecord | undefined {
-  const record = readSoundRecord(attachmentKey(request.id));
+  const record = readOwnRecord(attachmentKey(request.id));
   return record !== undefined && record.netnsInode === beginRecord(request).netnsInode ? record : undefined;
 }
 

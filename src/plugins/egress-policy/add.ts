@@ -6,7 +6,7 @@ import { openNames } from '../../egress/names-open.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
-import { readSoundRecord } from '../../records/store.ts';
+import { readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { warn } from '../warnings.ts';
 import { closeGate, enforce, type EnforcedRecord } from './enforce.ts';
@@ -77,6 +77,6 @@ function enforcedLink(previous: AttachmentRecord | undefined): Pick<AttachmentRe
 
 /** The record of this very attachment; one of an earlier namespace is a leftover. */
 function currentRecord(request: AttachmentRequest): AttachmentRecord | undefined {
-  const record = readSoundRecord(attachmentKey(request.id));
+  const record = readOwnRecord(attachmentKey(request.id));
   return record !== undefined && record.netnsInode === beginRecord(request).netnsInode ? record : undefined;
 }

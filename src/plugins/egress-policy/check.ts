@@ -3,7 +3,7 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import { parsePluginConf } from '../../egress/conf.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
-import { readSoundRecord } from '../../records/store.ts';
+import { readOwnRecord } from '../../records/store.ts';
 import { checkFirewalls } from '../firewalls.ts';
 import { findUnguarded } from './enforce.ts';
 import { findInterface } from './interface.ts';
@@ -14,7 +14,7 @@ import { findInterface } from './interface.ts';
  */
 export async function check(request: AttachmentRequest): Promise<void> {
   parsePluginConf(request.config.raw);
-  const record = readSoundRecord(attachmentKey(request.id));
+  const record = readOwnRecord(attachmentKey(request.id));
   if (record?.egress === undefined) {
     throw new CniError(
       codes.unknownContainer,

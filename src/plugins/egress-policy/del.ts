@@ -1,11 +1,11 @@
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { attachmentKey } from '../../records/key.ts';
-import { readSoundRecord } from '../../records/store.ts';
+import { readOwnRecord } from '../../records/store.ts';
 import { isEnforced } from './enforce.ts';
 import { removePolicy } from './remove.ts';
 
 /** Removes the policy of an attachment, by its record alone; without one there is nothing to remove. */
 export async function del(request: AttachmentRequest): Promise<void> {
-  const record = readSoundRecord(attachmentKey(request.id));
+  const record = readOwnRecord(attachmentKey(request.id));
   if (isEnforced(record)) await removePolicy(record);
 }

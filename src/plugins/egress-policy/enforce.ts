@@ -1,5 +1,5 @@
 import { forgetFlowsOf } from '../../host/conntrack.ts';
-import { isPortIsolated } from '../../host/interfaces.ts';
+import { findLink } from '../../host/interfaces.ts';
 import { applyBatch, showJson } from '../../host/ip.ts';
 import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
 import { enforcedUse } from '../../egress/elements.ts';
@@ -89,8 +89,8 @@ async function alignPorts(records: readonly EnforcedRecord[]): Promise<void> {
     const { port, policy } = record.egress;
     // The interface plugin has a key of its own for it, which no policy takes back.
     const isIsolated = isolatesPort(policy) || record.link?.conf['portIsolation'] === true;
-    const is = port === undefined ? undefined : isPortIsolated(port);
-    return port === undefined || is === undefined || is === isIsolated
+    const found = port === undefined ? undefined : findLink(port);
+    return port === undefined || found?.portState === undefined || found.isolated === isIsolated
       ? []
       : [{ record, lines: planPortIsolation(port, isIsolated) }];
   });
@@ -148,7 +148,8 @@ export async function findUnguarded({ egress: { ingressInterface, port, policy }
         : [`there is no IPv${family} routing rule that stops "${ingressInterface}" without our tables`];
     }),
   );
-  const isOpen = port !== undefined && isolatesPort(policy) && isPortIsolated(port) === false;
+  const found = port !== undefined && isolatesPort(policy) ? findLink(port) : undefined;
+  const isOpen = found?.portState !== undefined && !found.isolated;
   return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
 }
 

@@ -90,7 +90,7 @@ describe('the agent', () => {
     const dead = async (agent: typeof reporting) =>
       (await agent.ask<{ dead: { network: string; why: string }[] }>('status')).result.dead;
     const again = await startAgent(host);
-    expect(await dead(again)).toMatchObject([{ network: 'lab', why: expect.stringContaining('is gone') }]);
+    expect(await dead(again)).toMatchObject([{ network: 'lab', why: expect.stringContaining('are gone') }]);
     expect((await host.run(['ls', '/run/drawbridge/attachments'])).trim().split('\n')).toHaveLength(2);
     await again.stop();
     const cleaning = await startAgent(host, ['--clean', '--grace', '0']);

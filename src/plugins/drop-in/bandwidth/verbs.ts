@@ -17,7 +17,7 @@ import {
 } from '../../../links/shaping.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import type { AttachmentRecord } from '../../../records/record.ts';
-import { readSoundRecord } from '../../../records/store.ts';
+import { readOwnRecord } from '../../../records/store.ts';
 import { beginRecord } from '../../attachment.ts';
 import { findHostInterface } from '../../egress-policy/interface.ts';
 import { requirePrograms } from '../../status.ts';
@@ -57,7 +57,7 @@ export async function add(request: AttachmentRequest): Promise<Result | PassThro
 
 /** Removes queues and interface by the record, and by its name what a reference plugin made or a lost record had. */
 export async function del({ id }: AttachmentRequest): Promise<void> {
-  const record = readSoundRecord(attachmentKey(id));
+  const record = readOwnRecord(attachmentKey(id));
   if (record?.shaped === undefined) await unshape([], ifbOf(id).name);
   else await remove(record);
 }

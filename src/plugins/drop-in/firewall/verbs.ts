@@ -5,7 +5,7 @@ import { planPortIsolation } from '../../../egress/gate.ts';
 import { applyBatch } from '../../../host/ip.ts';
 import { findMissing } from '../../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
-import { readSoundRecord } from '../../../records/store.ts';
+import { readOwnRecord } from '../../../records/store.ts';
 import { findInterface, type EnforcedInterface } from '../../egress-policy/interface.ts';
 import { checkFirewalls } from '../../firewalls.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
@@ -31,14 +31,14 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
 
 /** Takes those rules out with the last container of the bridge that asked for them. */
 export async function del({ id }: AttachmentRequest): Promise<void> {
-  const record = readSoundRecord(attachmentKey(id));
+  const record = readOwnRecord(attachmentKey(id));
   if (record !== undefined) await removeSection(record, 'ingressPolicy');
 }
 
 /** Throws code 3 without a record, and code 103 when a rule is missing or a foreign firewall is in the way. */
 export async function check(request: AttachmentRequest): Promise<void> {
   parseIngressPolicy(request.config);
-  const record = readSoundRecord(attachmentKey(request.id));
+  const record = readOwnRecord(attachmentKey(request.id));
   if (record?.ingressPolicy === undefined) {
     if ((await findFiltered(request, true)) === undefined) return;
     throw new CniError(

@@ -7,7 +7,7 @@ import type { PortMapping } from '../../../ports/mapping.ts';
 import { findMissing } from '../../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import type { AttachmentRecord } from '../../../records/record.ts';
-import { readSoundRecord } from '../../../records/store.ts';
+import { readOwnRecord } from '../../../records/store.ts';
 import { findInterface } from '../../egress-policy/interface.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
 import { warn, warnOfListeners } from '../../warnings.ts';
@@ -31,7 +31,7 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
 
 /** Takes back what ADD published, by the record alone. */
 export async function del({ id }: AttachmentRequest): Promise<void> {
-  const record = readSoundRecord(attachmentKey(id));
+  const record = readOwnRecord(attachmentKey(id));
   if (record !== undefined) await unpublish(record);
 }
 
@@ -39,7 +39,7 @@ export async function del({ id }: AttachmentRequest): Promise<void> {
 export async function check(request: AttachmentRequest): Promise<void> {
   const { ports } = parsePortmapConf(request.config);
   if (ports.length === 0) return;
-  const record = readSoundRecord(attachmentKey(request.id));
+  const record = readOwnRecord(attachmentKey(request.id));
   if (record?.published === undefined) {
     throw new CniError(
       codes.unknownContainer,
