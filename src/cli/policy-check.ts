@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { longestPolicy } from '../egress/load-policy.ts';
+import { readBounded } from '../egress/load-file.ts';
 import type { Invocation } from './command.ts';
 import { findProblems, type Problem } from './policy/problems.ts';
 import { count } from './survey/words.ts';
@@ -29,7 +31,9 @@ export async function run({ operands, options }: Invocation, terminal: Terminal)
 /** "-" is stdin. Throws code 5. */
 export function readPolicy(file: string): string {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    if (file === '-') return readBounded(0, longestPolicy);
+    // What a shell made of "<(…)" is a pipe: waited for, and bounded.
+    return openFile(file, (descriptor) => readBounded(descriptor, longestPolicy));
   } catch (error) {
     throw new CniError(
       codes.ioFailure,
@@ -37,6 +41,15 @@ export function readPolicy(file: string): string {
       'Name a file with one policy, or a network configuration; "-" is stdin',
       { cause: error },
     );
+  }
+}
+
+function openFile(path: string, read: (descriptor: number) => string): string {
+  const descriptor = openSync(path, 'r');
+  try {
+    return read(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
+import { NotReadableError, readRegularFile } from './load-file.ts';
 import { checkPolicyName, chosenPolicy, type Choices, type EgressConf } from './conf.ts';
 import { findJsonProblem } from '../text/json-problem.ts';
 import { parsePolicy } from './parse.ts';
@@ -16,7 +17,7 @@ import { systemReason } from '../text/system-error.ts';
 export const policiesFolder = '/etc/drawbridge/policies';
 
 /** Longest policy in bytes: some twenty thousand entries. */
-const longestFile = 1 << 20;
+export const longestPolicy = 1 << 20;
 
 export interface ChosenPolicy {
   readonly policy: Policy;
@@ -79,15 +80,14 @@ export async function policyNames(folder = policiesFolder): Promise<string[]> {
 
 async function readPolicyFile(name: string, file: string, folder: string): Promise<string> {
   try {
-    const text = readFileSync(file, 'utf8');
-    if (text.length <= longestFile) return text;
-    throw new CniError(
-      codes.invalidConfig,
-      `Cannot use policy ${quote(name)}: ${file} is longer than ${longestFile} bytes`,
-      'Use prefixes in place of single addresses',
-    );
+    return readRegularFile(file, longestPolicy);
   } catch (error) {
-    if (error instanceof CniError) throw error;
+    if (error instanceof NotReadableError)
+      throw new CniError(
+        codes.invalidConfig,
+        `Cannot use policy ${quote(name)}: ${file}: ${error.message}`,
+        'A policy is a file of its own; prefixes in place of single addresses make it shorter',
+      );
     if (!isMissing(error))
       throw new CniError(codes.ioFailure, `Cannot read policy ${quote(name)}: ${systemReason(error)}`, undefined, {
         cause: error,

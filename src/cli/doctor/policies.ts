@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { policiesFolder } from '../../egress/load-policy.ts';
+import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
 import { resolveNames } from '../../egress/names-resolve.ts';
+import { readRegularFile } from '../../egress/load-file.ts';
 import { describeBroken } from '../../records/in-force.ts';
 import { findAll } from '../clean.ts';
 import { readKnown } from '../clean/records.ts';
@@ -37,13 +37,12 @@ async function checkFiles(): Promise<Trouble[]> {
 }
 
 async function checkFile(file: string): Promise<Trouble[]> {
-  const problems = await findProblems(readFileSync(file, 'utf8'));
-  const [first] = problems.filter(({ severity }) => severity === 'error');
+  const first = await firstError(file);
   if (first === undefined) return [];
   return [
     {
       severity: 'problem',
-      found: `${file}:${first.line}:${first.column}: ${first.message}`,
+      found: first,
       why: 'no container can be added under this policy; those that run keep the last valid one',
       remedy: `drawbridge policy check ${file}`,
     },
@@ -61,6 +60,17 @@ function checkOpen({ attachments }: Survey): Trouble[] {
       remedy: 'put "egress-policy" after the interface plugin in the list, and add those containers again',
     },
   ];
+}
+
+/** What is wrong with a policy file first, with its place. */
+async function firstError(file: string): Promise<string | undefined> {
+  try {
+    const problems = await findProblems(readRegularFile(file, longestPolicy));
+    const [first] = problems.filter(({ severity }) => severity === 'error');
+    return first === undefined ? undefined : `${file}:${first.line}:${first.column}: ${first.message}`;
+  } catch (error) {
+    return `${file} cannot be read: ${(error as Error).message}`;
+  }
 }
 
 async function checkAgent({ attachments }: Survey): Promise<Trouble[]> {

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { policiesFolder } from '../../egress/load-policy.ts';
+import { readdirSync } from 'node:fs';
+import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
+import { readRegularFile } from '../../egress/load-file.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { findPlaces, type JsonPlace } from '../json-places.ts';
 
@@ -84,7 +85,7 @@ function configurations(): string[] {
 
 function readText(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegularFile(file, longestPolicy);
   } catch {
     return undefined;
   }

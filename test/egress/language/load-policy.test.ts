@@ -38,7 +38,7 @@ describe('loadPolicy()', () => {
     ['typo', 7, 'typo.json): Invalid "alow": it is not a known key, the nearest one is "allow"'],
     ['nested', 7, 'nested.json): Invalid "policy": it is not a known key'],
     ['missing', 7, 'Cannot find policy "missing": there is no '],
-    ['folder', 5, 'Cannot read policy "folder": '],
+    ['folder', 7, 'folder.json: it is no regular file'],
     ['../build', 7, '"../build" is not the name of a policy'],
   ])('refuses "%s" with code %i', async (name, code, message) => {
     const refusal: unknown = await loadPolicy(name, folder).catch((error: unknown) => error);
