@@ -107,15 +107,6 @@ export async function takeDown(hostInterface: string): Promise<void> {
   }
 }
 
-/** Removes an interface by its name in the container's namespace; both being gone is success. */
-export async function removeContainerInterface(netns: string, ifname: string): Promise<void> {
-  try {
-    await applyBatch([`link del dev ${ifname}`], { netns });
-  } catch (error) {
-    if (!(error instanceof BatchError && (error.reason === 'missing' || error.reason === 'netns'))) throw error;
-  }
-}
-
 async function makeVeth(bridge: BridgePlan, veth: VethPlan, { mayReplace }: { mayReplace: boolean }): Promise<void> {
   const first = bridge.keep.length;
   let isMade = false;
