@@ -1,5 +1,6 @@
 import type { Command } from '../src/cli/command.ts';
 import { commands } from '../src/cli/commands.ts';
+import { exitStatusWords } from '../src/cli/help.ts';
 import { usageLine } from '../src/cli/parse.ts';
 
 /** The page docs/command-line.md in Markdown: every command that help shows, as its help says it. */
@@ -11,7 +12,7 @@ export function commandLinePage(): string {
     'Called by hand, `drawbridge` shows, explains, mends and removes what the plugins made.',
     ['| command | |', '|---|---|', ...visible.map(indexRow)].join('\n'),
     'Commands that answer a question print JSON with `--json` (schemas in `conf/schema`). `--help` prints what stands here, `drawbridge man COMMAND` the man page.',
-    'Exit status: 0 yes, 1 no or failed, 2 not understood. `NO_COLOR` turns colours off; `DRAWBRIDGE_VERBOSE=1` prints every program that is run.',
+    `${exitStatusWords} \`NO_COLOR\` turns colours off. \`DRAWBRIDGE_VERBOSE=1\` prints every program that is run.`,
     ...visible.map(sectionOf),
   ]
     .join('\n\n')

@@ -4,6 +4,9 @@ import { usageLine } from './parse.ts';
 import type { Terminal } from './terminal.ts';
 import { hang, wrap } from './wrap.ts';
 
+/** What the exit status of a command means. */
+export const exitStatusWords = 'Exit status: 0 yes, 1 no or failed, 2 not understood, 3 could not tell.';
+
 /** Widest text, also on wide terminals: longer lines are hard to read. */
 const widest = 100;
 
@@ -22,7 +25,7 @@ export function overview({ paint, width }: Pick<Terminal, 'paint' | 'width'>): s
     ...visible.map(({ name, summary }) => `  ${name.padEnd(column - 2)}${hang(summary, room, column)}`),
     '',
     wrap(
-      'Commands that answer a question take --json; all take --help, which shows options and examples. Exit status: 0 yes, 1 no or failed, 2 not understood, 3 could not tell.',
+      `Commands that answer a question take --json; all take --help, which shows options and examples. ${exitStatusWords}`,
       room,
     ),
   ].join('\n');

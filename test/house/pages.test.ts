@@ -2,6 +2,9 @@ import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commandLinePage } from '../../bundle/command-line-page.ts';
+import { codes } from '../../src/cni/errors.ts';
+import { parsePluginConf } from '../../src/egress/conf.ts';
+import { policyKeys } from '../../src/egress/parse.ts';
 
 const root = join(import.meta.dirname, '../..');
 const pages = globSync(['*.md', 'docs/*.md', 'test/faults/complaints.md'], { cwd: root }).toSorted();
@@ -65,6 +68,27 @@ describe.for(['ARCHITECTURE.md', 'docs/internals.md'])('the text of %s', (page) 
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter((file) => !existsSync(join(root, file)) && !existsSync(join(root, 'src', file)))).toEqual([]);
   });
+});
+
+describe('docs/policies.md', () => {
+  test('has a row for each key of a policy, and for no other', () => {
+    const rows = [...read('docs/policies.md').matchAll(/^\| `(\w+)` \|/gmu)].map(([, key = '']) => key);
+    expect(rows.toSorted()).toEqual([...policyKeys, 'policy', 'selectable'].toSorted());
+  });
+});
+
+describe.for(['README.md', 'docs/policies.md'])('the examples of %s', (page) => {
+  const examples = [...read(page).matchAll(/^```json\n([^]*?)^```$/gmu)].map(([, text = '']) => text);
+
+  test('are policies that the plugin takes', () => {
+    expect(examples.length).toBeGreaterThan(2);
+    for (const text of examples) expect(() => parsePluginConf(JSON.parse(text))).not.toThrow();
+  });
+});
+
+test('docs/errors.md has a row for each code that a plugin may print', () => {
+  const rows = [...read('docs/errors.md').matchAll(/^\| ([\d, ]+) \|/gmu)].flatMap(([, cell = '']) => cell.split(', '));
+  expect(rows.map(Number)).toEqual(Object.values(codes));
 });
 
 test('README.md leads to every page of docs', () => {
