@@ -1,8 +1,7 @@
-import { applyTransaction, tryTransaction } from '../host/nft.ts';
-import { NftSession } from '../host/nft-session.ts';
+import { tryTransaction } from '../host/nft.ts';
 import { recallName } from '../egress/names-store.ts';
 import type { Element } from '../nft/element.ts';
-import { changeText, comparisonTexts } from '../nft/transaction.ts';
+import { comparisonTexts, putSteps } from '../nft/transaction.ts';
 import { rememberedElements } from '../plugins/egress-policy/names.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { QueryReport } from './dns/answer-query.ts';
@@ -11,6 +10,7 @@ import { ForcedDns } from './forced-dns.ts';
 import type { HostState } from './host-state.ts';
 import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type Learnt } from './learnt.ts';
 import { namesWork } from './names/from-records.ts';
+import { commitSteps } from './names/commit-elements.ts';
 import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
 import { policyOfSet } from './policy-of-set.ts';
@@ -28,7 +28,6 @@ export interface NamesServiceOptions {
 /** Everything about names: the proxy, its redirections, the refresh, and what they have open. */
 export class NamesService {
   readonly #state: HostState;
-  readonly #session = new NftSession();
   readonly #opener: Opener;
   readonly #refresh: NamesRefresh;
   readonly #proxy: DnsProxy;
@@ -41,7 +40,7 @@ export class NamesService {
 
   constructor({ state, repair, onQuery, onRefresh }: NamesServiceOptions) {
     this.#state = state;
-    this.#opener = new Opener({ commit: (text) => this.#session.commit(text), repair });
+    this.#opener = new Opener({ commit: commitSteps, repair });
     const open = this.#opener.open.bind(this.#opener);
     this.#refresh = new NamesRefresh({
       policies: () => state.work.refreshed,
@@ -164,7 +163,6 @@ export class NamesService {
     clearTimeout(this.#remembering);
     this.#rememberLearnt();
     await Promise.all([this.#running, this.#proxy.close()]);
-    this.#session.close();
   }
 
   /** A policy may go while one of its names is resolved: what was for it alone is nobody's any more. */
@@ -197,8 +195,6 @@ export class NamesService {
 
   async #put(elements: readonly Element[]): Promise<void> {
     if (elements.length === 0) return;
-    const text = changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
-    // A service manager that stops us may have stopped the session first.
-    await this.#session.commit(text).catch(async () => applyTransaction(text));
+    await commitSteps(putSteps(elements));
   }
 }

@@ -1,7 +1,10 @@
+import type { ElementChange, WireElement } from '../host/netlink/nftables/elements.ts';
 import { addressTypeOfNames } from '../egress/compile.ts';
 import { encodeData, isDataType, type DataType } from './data.ts';
-import type { TableName } from './element.ts';
-import { declaredTypes, type DeclaredTypes } from './layout.ts';
+import type { Element, TableName } from './element.ts';
+import { declaredTypes, layoutMark, type DeclaredTypes } from './layout.ts';
+import { plainComment } from './quote.ts';
+import type { ElementStep } from './transaction.ts';
 
 /** The bytes of an element's key; undefined for a set that we do not declare, or text that is no key of it. */
 export function encodeKey(table: TableName, set: string, key: string): Uint8Array | undefined {
@@ -9,7 +12,57 @@ export function encodeKey(table: TableName, set: string, key: string): Uint8Arra
   return types === undefined ? undefined : encodeData(types, key);
 }
 
+/** Steps as the kernel takes them, in their order; undefined when an element is of a set that we do not declare. */
+export function elementChanges(steps: readonly ElementStep[]): ElementChange[] | undefined {
+  const changes = steps.flatMap(({ verb, elements }) =>
+    [...Map.groupBy(elements, ({ table, set }) => `${table} ${set}`).values()].map((group) => changeOf(verb, group)),
+  );
+  return changes.every((change) => change !== undefined) ? changes : undefined;
+}
+
+function changeOf(verb: ElementStep['verb'], elements: readonly Element[]): ElementChange | undefined {
+  const [first] = elements;
+  if (first === undefined) return undefined;
+  const [family = '', table = ''] = first.table.split(' ');
+  const encoded = elements.map((element) => (verb === 'add' ? encodeElement(element) : encodeBare(element)));
+  return encoded.every((element) => element !== undefined)
+    ? { verb, family, table, set: first.set, elements: encoded }
+    : undefined;
+}
+
+function encodeBare({ table, set, key }: Element): WireElement | undefined {
+  const bytes = encodeKey(table, set, key);
+  return bytes === undefined ? undefined : { key: bytes };
+}
+
+function encodeElement(element: Element): WireElement | undefined {
+  const bare = encodeBare(element);
+  const value = encodeValue(element);
+  if (bare === undefined || value === undefined) return undefined;
+  const { timeout, comment } = element;
+  return {
+    ...bare,
+    ...value,
+    ...(timeout === undefined ? {} : { timeout: Math.max(1, Math.ceil(timeout)) * 1000 }),
+    ...(comment === undefined ? {} : { comment: plainComment(comment) }),
+  };
+}
+
+/** Nothing for an element of a set; undefined for a value that is none of its map. */
+function encodeValue({ table, set, value }: Element): Pick<WireElement, 'value' | 'goto'> | undefined {
+  const declared = typesOf(table, set)?.value;
+  if (value === undefined) return declared === undefined ? {} : undefined;
+  if (declared === 'verdict') {
+    const chain = /^goto (\w+)$/.exec(value)?.[1];
+    return chain === undefined ? undefined : { goto: chain };
+  }
+  const types = partsOf(declared);
+  const bytes = types === undefined ? undefined : encodeData(types, value);
+  return bytes === undefined ? undefined : { value: bytes };
+}
+
 function typesOf(table: TableName, set: string): DeclaredTypes | undefined {
+  if (set === layoutMark) return { key: 'ifname' };
   const address = addressTypeOfNames(set);
   return address === undefined ? declaredTypes(table, set) : { key: address };
 }

@@ -1,12 +1,17 @@
 /** Longest comment that nft takes, in bytes (NFTNL_UDATA_COMMENT_MAXLEN with its final NUL). */
 const longestComment = 127;
 
+/** nft text of a comment. */
+export function quotedComment(text: string): string {
+  return `"${plainComment(text)}"`;
+}
+
 /**
- * nft text of a comment. nft knows no escape inside double quotes, so what could end the quotes or the
+ * A comment as the kernel keeps it. nft knows no escape inside double quotes, so what could end the quotes or the
  * line becomes "_": a container's name is data and can never become a command.
  */
-export function quotedComment(text: string): string {
-  return `"${text.replaceAll(/[^\x20-\x7e]|"/gu, '_').slice(0, longestComment)}"`;
+export function plainComment(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]|"/gu, '_').slice(0, longestComment);
 }
 
 /**

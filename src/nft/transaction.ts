@@ -31,16 +31,39 @@ export interface Contents {
  * some milliseconds.
  */
 export function changeText({ drop, undeclare, declare, assert, put }: Change): string {
-  const staticElements = put.filter(({ timeout }) => timeout === undefined);
-  const passing = put.filter(({ timeout }) => timeout !== undefined);
   return lines([
     ...assertions(assert),
     ...bulk('delete', drop),
     ...undeclare.flatMap(({ id, remove }) => [...remove, `delete set inet drawbridge ${groupMark(id)}`]),
     ...declare.flatMap(({ id, add }) => [`create set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
-    ...bulk('add', staticElements),
-    ...renewed(passing),
+    ...putting(put).flatMap(({ verb, elements }) => bulk(verb, elements)),
   ]);
+}
+
+/** One step of a transaction that changes elements and nothing else. */
+export interface ElementStep {
+  readonly verb: 'add' | 'delete';
+  readonly elements: readonly Element[];
+}
+
+/**
+ * Steps that put elements where our tables are as this program writes them; they fail as {@link changeText}. What is in
+ * `replaced` takes the place of an expiring element, which may have gone by itself: so it is added, and deleted, first.
+ */
+export function putSteps(elements: readonly Element[], replaced: readonly Element[] = []): ElementStep[] {
+  const bare = replaced.map(({ table, set, key }) => ({ table, set, key }));
+  const steps: ElementStep[] = [
+    { verb: 'add', elements: marks([]) },
+    { verb: 'add', elements: bare },
+    { verb: 'delete', elements: bare },
+    ...putting(elements),
+  ];
+  return steps.filter((step) => step.elements.length > 0);
+}
+
+/** Text of steps, one command for each step and set. */
+export function stepsText(steps: readonly ElementStep[]): string {
+  return lines(steps.flatMap(({ verb, elements }) => bulk(verb, elements)));
 }
 
 /** Whether there is nothing to change; what must be there is then not asked for. */
@@ -105,9 +128,13 @@ function lines(commands: readonly string[]): string {
 
 /** Sets stand for the layout and for each group by their names: adding an element fails where there is no such set. */
 function assertions(groups: readonly RuleGroup[]): string[] {
+  return bulk('add', marks(groups));
+}
+
+function marks(groups: readonly RuleGroup[]): Element[] {
   return [
-    ...tableNames.map((table) => `add element ${table} ${layoutMark} { ${markElement} }`),
-    ...groups.map(({ id }) => `add element inet drawbridge ${groupMark(id)} { ${markElement} }`),
+    ...tableNames.map((table) => ({ table, set: layoutMark, key: markElement })),
+    ...groups.map(({ id }) => ({ table: 'inet drawbridge' as const, set: groupMark(id), key: markElement })),
   ];
 }
 
@@ -139,10 +166,14 @@ function addedText({ key, timeout, comment, value }: Element): string {
 }
 
 /**
- * Before Linux 6.12 adding a expiring element again leaves its old timeout: it is added so that it is there,
+ * Before Linux 6.12 adding an expiring element again leaves its old timeout: it is added so that it is there,
  * deleted, and added with the new one. Readers see the commit only, so there is no gap.
  */
-function renewed(elements: readonly Element[]): string[] {
+function putting(elements: readonly Element[]): ElementStep[] {
   const unique = [...new Map(elements.map((element) => [elementId(element), element])).values()];
-  return [...bulk('add', unique), ...bulk('delete', unique), ...bulk('add', unique)];
+  const expiring = unique.filter(({ timeout }) => timeout !== undefined);
+  return [
+    { verb: 'add', elements: elements.filter(({ timeout }) => timeout === undefined) },
+    ...(['add', 'delete', 'add'] as const).map((verb) => ({ verb, elements: expiring })),
+  ];
 }

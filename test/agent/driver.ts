@@ -9,7 +9,8 @@ import { Opener } from '../../src/agent/names/opener.ts';
 import { NamesRefresh } from '../../src/agent/names/refresh.ts';
 import type { RefreshedPolicy } from '../../src/agent/names/plan.ts';
 import { applyTransaction } from '../../src/host/nft.ts';
-import { NftSession } from '../../src/host/nft-session.ts';
+import { commitSteps } from '../../src/agent/names/commit-elements.ts';
+import { stepsText } from '../../src/nft/transaction.ts';
 
 export interface DriverPlan {
   readonly listen: readonly string[];
@@ -33,8 +34,7 @@ async function main({
   spawn = false,
   quiet = false,
 }: DriverPlan): Promise<void> {
-  const session = new NftSession();
-  const opener = new Opener({ commit: (text) => (spawn ? applyTransaction(text) : session.commit(text)) });
+  const opener = new Opener({ commit: spawn ? (steps) => applyTransaction(stepsText(steps)) : commitSteps });
   const open = opener.open.bind(opener);
   const names = new NamesRefresh({ policies: () => refresh, open });
   const proxy = new DnsProxy({
@@ -48,7 +48,6 @@ async function main({
   console.log('ready');
   process.once('SIGTERM', () => {
     stop.abort();
-    session.close();
     void Promise.all([running, proxy.close()]);
   });
 }

@@ -67,6 +67,7 @@ export async function compileDriver(): Promise<void> {
     target: 'node24',
     minify: true,
     keepNames: true,
+    external: ['bun:ffi'],
   });
   execFileSync(
     join(root, 'node_modules/.bin/bun'),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Opener } from '../../src/agent/names/opener.ts';
 import type { Element } from '../../src/nft/element.ts';
+import { stepsText } from '../../src/nft/transaction.ts';
 
 function element(key: string, timeout?: number): Element {
   return {
@@ -16,8 +17,8 @@ describe('Opener', () => {
   test('puts what was asked for during a transaction into the next one, together', async () => {
     const texts: string[] = [];
     const opener = new Opener({
-      commit: async (text) => {
-        texts.push(text);
+      commit: async (steps) => {
+        texts.push(stepsText(steps));
         await new Promise((resolve) => setTimeout(resolve, 20));
         return 'committed';
       },
@@ -30,7 +31,9 @@ describe('Opener', () => {
   });
 
   test('fails only those parts of a transaction that fail alone', async () => {
-    const opener = new Opener({ commit: async (text) => (text.includes('192.0.2.2') ? 'stale' : 'committed') });
+    const opener = new Opener({
+      commit: async (steps) => (stepsText(steps).includes('192.0.2.2') ? 'stale' : 'committed'),
+    });
     const done = await Promise.allSettled([1, 2, 3].map((n) => opener.open([element(`192.0.2.${n}`, 60)])));
     expect(done.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(opener.elements().map(({ key }) => key)).toEqual(['192.0.2.1', '192.0.2.3']);
@@ -55,8 +58,8 @@ describe('Opener', () => {
     let now = 1e12;
     const opener = new Opener({
       now: () => now,
-      commit: async (text) => {
-        texts.push(text);
+      commit: async (steps) => {
+        texts.push(stepsText(steps));
         return 'committed';
       },
     });

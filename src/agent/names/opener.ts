@@ -1,8 +1,8 @@
 import { elementId, type Element } from '../../nft/element.ts';
-import { changeText } from '../../nft/transaction.ts';
+import { putSteps, type ElementStep } from '../../nft/transaction.ts';
 
-/** Commits the text of a transaction: host/nft.ts, or a session of it. */
-export type Commit = (text: string) => Promise<'committed' | 'stale'>;
+/** Commits steps as one transaction. */
+export type Commit = (steps: readonly ElementStep[]) => Promise<'committed' | 'stale'>;
 
 export interface OpenerOptions {
   readonly commit: Commit;
@@ -23,8 +23,8 @@ interface Waiting {
 /**
  * Puts addresses of names into the kernel, for the proxy and for the refresh alike.
  *
- * What is asked for while a transaction is under way goes into the next one, together: the longer nft takes,
- * the more does one transaction hold. When one fails, its parts are tried each alone, so that a policy that
+ * What is asked for while a transaction is under way goes into the next one, together: the longer it takes,
+ * the more does the next one hold. When one fails, its parts are tried each alone, so that a policy that
  * has just gone takes nobody else's addresses with it.
  *
  * An element never gets less time than it has: several names may have one address, with other TTLs.
@@ -99,13 +99,15 @@ export class Opener {
   async #put(elements: readonly Element[], isLastTry: boolean): Promise<void> {
     const now = this.#now();
     const put = this.#longest(elements, now);
-    const text =
-      makeWay(put.filter((element) => this.#wasExpiring(element))) +
-      changeText({ drop: [], undeclare: [], declare: [], assert: [], put });
-    let outcome = await this.#commit(text);
+    // A permanent element does not take the place of an expiring one by itself.
+    const steps = putSteps(
+      put,
+      put.filter((element) => this.#wasExpiring(element)),
+    );
+    let outcome = await this.#commit(steps);
     if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
       await this.#repair();
-      outcome = await this.#commit(text);
+      outcome = await this.#commit(steps);
     }
     if (outcome === 'stale')
       throw new Error('Cannot open the addresses of a name: the rules of its policy are not in the kernel');
@@ -133,13 +135,6 @@ export class Opener {
     for (const [id, { ends }] of this.#open) if (ends <= now) this.#open.delete(id);
     this.#afterSweep = Math.max(this.#open.size, 1000);
   }
-}
-
-/** A permanent element does not take the place of a expiring one. That may have gone by itself: so it is added, and deleted. */
-function makeWay(elements: readonly Element[]): string {
-  return ['add', 'delete']
-    .flatMap((verb) => elements.map(({ table, set, key }) => `${verb} element ${table} ${set} { ${key} }\n`))
-    .join('');
 }
 
 function endOf(element: Element | undefined, now: number): number {

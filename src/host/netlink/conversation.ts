@@ -119,7 +119,9 @@ const sentences: Readonly<Record<number, string>> = {
   17: 'File exists',
   19: 'No such device',
   22: 'Invalid argument',
+  23: 'Too many open files in system',
   34: 'Numerical result out of range',
+  90: 'Message too long',
   95: 'Operation not supported',
   97: 'Address family not supported by protocol',
   99: 'Cannot assign requested address',
@@ -129,6 +131,7 @@ const sentences: Readonly<Record<number, string>> = {
   113: 'No route to host',
 };
 
-function strerror(errno: number): string {
+/** Its sentence for a number of errno(3). */
+export function strerror(errno: number): string {
   return sentences[errno] ?? `Unknown error ${errno}`;
 }

@@ -75,13 +75,17 @@ const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0x80003;
 const SOCK_NONBLOCK = 0x800;
 const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const CLONE_NEWNET = 0x40000000;
 const MSG_DONTWAIT = 0x40;
 
+/** Bytes: a transaction is sent as one message. */
+const mostSent = 2 * 1024 * 1024;
 /** Bytes: a rebuild of a full host's tables is told in two megabytes, at once. The kernel takes them as they come. */
 const listenerRoom = 4 * 1024 * 1024;
 
@@ -91,7 +95,12 @@ function kernelOf(calls: Calls): Kernel {
   const socketHere = (protocol: number): number => {
     const socket = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
     // Errors then come with the kernel's own sentence, where it has one (Linux 4.12).
-    if (socket >= 0) calls.setsockopt(socket, SOL_NETLINK, NETLINK_EXT_ACK, new Int32Array([1]), 4);
+    if (socket >= 0) {
+      calls.setsockopt(socket, SOL_NETLINK, NETLINK_EXT_ACK, new Int32Array([1]), 4);
+      // An error does not repeat what was asked for, which may be more than the buffer holds (Linux 4.3).
+      calls.setsockopt(socket, SOL_NETLINK, NETLINK_CAP_ACK, new Int32Array([1]), 4);
+      calls.setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, new Int32Array([mostSent]), 4);
+    }
     return socket;
   };
   const openListener = (protocol: number, groups: readonly number[]): number | undefined => {

@@ -1,0 +1,118 @@
+/** Changes of elements as one transaction of nfnetlink (net/netfilter/nfnetlink.c, nf_tables_api.c). Pure. */
+import { attribute, concat, encode, flag, text, u8, type Attribute, type Request } from '../message.ts';
+import { attributes, families, messages, subsystem } from './numbers.ts';
+
+/** An element as the kernel has it. */
+export interface WireElement {
+  readonly key: Uint8Array;
+  /** Of a map. */
+  readonly value?: Uint8Array;
+  /** Of a verdict map: the chain to go to. */
+  readonly goto?: string;
+  /** Milliseconds until the kernel drops it by itself. */
+  readonly timeout?: number;
+  /** At most 127 bytes. */
+  readonly comment?: string;
+}
+
+/** Adds elements to a set or map, or deletes them from it. */
+export interface ElementChange {
+  readonly verb: 'add' | 'delete';
+  /** "inet", "bridge". */
+  readonly family: string;
+  readonly table: string;
+  readonly set: string;
+  readonly elements: readonly WireElement[];
+}
+
+/** Bytes of a transaction; its last change is acknowledged when all was committed, each error is told. */
+export function encodeBatch(changes: readonly ElementChange[]): Uint8Array {
+  const requests = changes.flatMap(requestsOf);
+  return concat(
+    [batchRequest(BATCH_BEGIN), ...requests, batchRequest(BATCH_END)].map((request, sequence) =>
+      encode(sequence === requests.length ? { ...request, flags: request.flags | flag.ack } : request, sequence),
+    ),
+  );
+}
+
+/** Of linux/netfilter/nfnetlink.h. */
+const BATCH_BEGIN = 16;
+const BATCH_END = 17;
+
+/** struct nfgenmsg: the subsystem is in network byte order. */
+function batchRequest(type: number): Request {
+  return { type, flags: 0, head: u8(0, 0, 0, subsystem), attributes: [] };
+}
+
+/** The list of a message is one attribute, whose length has 16 bits. */
+const mostBytes = 60_000;
+
+function requestsOf({ verb, family, table, set, elements }: ElementChange): Request[] {
+  const number = [...families].find(([, name]) => name === family)?.[0] ?? 0;
+  return inParts(elements.map(encodeElement)).map((part) => ({
+    type: (subsystem << 8) | (verb === 'add' ? messages.element.added : messages.element.deleted),
+    flags: verb === 'add' ? flag.create : 0,
+    head: u8(number, 0, 0, 0),
+    attributes: [
+      attribute(attributes.table, text(table)),
+      attribute(attributes.name, text(set)),
+      attribute(attributes.elements, part),
+    ],
+  }));
+}
+
+function inParts(elements: readonly Attribute[]): Attribute[][] {
+  const parts: Attribute[][] = [];
+  let room = 0;
+  for (const element of elements) {
+    const size = sizeOf(element);
+    if (room < size) {
+      parts.push([]);
+      room = mostBytes;
+    }
+    parts.at(-1)?.push(element);
+    room -= size;
+  }
+  return parts;
+}
+
+function sizeOf({ value }: Attribute): number {
+  const content = value instanceof Uint8Array ? value.length : value.reduce((sum, one) => sum + sizeOf(one), 0);
+  return 4 + ((content + 3) & ~3);
+}
+
+function encodeElement({ key, value, goto, timeout, comment }: WireElement): Attribute {
+  return attribute(attributes.listElement, [
+    attribute(attributes.elementKey, [attribute(attributes.dataValue, key)]),
+    ...(value === undefined ? [] : [attribute(attributes.elementData, [attribute(attributes.dataValue, value)])]),
+    ...(goto === undefined ? [] : [attribute(attributes.elementData, [verdict(goto)])]),
+    ...(timeout === undefined ? [] : [attribute(attributes.elementTimeout, bigEndian(BigInt(timeout), 8))]),
+    ...(comment === undefined ? [] : [attribute(attributes.elementUserdata, commentData(comment))]),
+  ]);
+}
+
+/** NFT_GOTO of linux/netfilter/nf_tables.h. */
+const NFT_GOTO = -4n;
+
+function verdict(chain: string): Attribute {
+  return attribute(attributes.dataVerdict, [
+    attribute(attributes.verdictCode, bigEndian(BigInt.asUintN(32, NFT_GOTO), 4)),
+    attribute(attributes.verdictChain, text(chain)),
+  ]);
+}
+
+/** NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl: type, length, text with its zero. The kernel only keeps it. */
+const COMMENT = 0;
+
+function commentData(comment: string): Uint8Array {
+  const content = text(comment);
+  return concat([u8(COMMENT, content.length), content]);
+}
+
+function bigEndian(value: bigint, size: 4 | 8): Uint8Array {
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  if (size === 8) view.setBigUint64(0, value);
+  else view.setUint32(0, Number(value));
+  return bytes;
+}

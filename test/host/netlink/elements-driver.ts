@@ -1,0 +1,22 @@
+/** Commits each list of steps of the JSON on stdin, in its own way, and prints what became of it. Run by bun in a private host. */
+import { readFileSync } from 'node:fs';
+import { applyTransaction } from '../../../src/host/nft.ts';
+import { commitElements } from '../../../src/host/netlink/nftables/commit.ts';
+import { elementChanges } from '../../../src/nft/element-bytes.ts';
+import { stepsText, type ElementStep } from '../../../src/nft/transaction.ts';
+
+export interface Commitment {
+  readonly way: 'netlink' | 'nft';
+  readonly steps: readonly ElementStep[];
+}
+
+const outcomes: unknown[] = [];
+for (const { way, steps } of JSON.parse(readFileSync(0, 'utf8')) as Commitment[])
+  outcomes.push(await commit(way, steps).catch((error: Error) => error.message));
+console.log(JSON.stringify(outcomes));
+
+async function commit(way: Commitment['way'], steps: readonly ElementStep[]): Promise<string> {
+  if (way === 'nft') return applyTransaction(stepsText(steps));
+  const changes = elementChanges(steps);
+  return changes === undefined ? 'not understood' : ((await commitElements(changes)) ?? 'no kernel');
+}

@@ -1,0 +1,221 @@
+import { join } from 'node:path';
+import { namesElement } from '../../../src/egress/elements.ts';
+import type { Element, TableName } from '../../../src/nft/element.ts';
+import { declaredTypes, tables } from '../../../src/nft/layout.ts';
+import { putSteps, type ElementStep } from '../../../src/nft/transaction.ts';
+import { pick, seeded } from '../../faults/random.ts';
+import { describe, expect, test, type Host } from '../../helpers/host.ts';
+import type { Commitment } from './elements-driver.ts';
+
+const bun = join(import.meta.dirname, '../../../node_modules/.bin/bun');
+const driver = join(import.meta.dirname, 'elements-driver.ts');
+
+/** A set of a policy, as compilePolicy() declares it. */
+const namesSets = [4, 6].map(
+  (n) => `add set inet drawbridge policy_ab12_names${n}_tcp_443 { type ipv${n}_addr; flags timeout; size 65536; }`,
+);
+
+async function commit(host: Host, commitments: readonly Commitment[]): Promise<string[]> {
+  return JSON.parse(await host.run([bun, driver], { input: JSON.stringify(commitments), timeout: 60_000 }));
+}
+
+async function writeTables(host: Host): Promise<void> {
+  const text = ['flush ruleset', ...Object.values(tables), ...namesSets].join('\n');
+  await host.run(['nft', '-f', '-'], { input: `${text}\n` });
+}
+
+/** Every element as nft lists it, without what differs between two moments. */
+async function listed(host: Host): Promise<string[]> {
+  const all = await Promise.all(
+    Object.keys(tables).map(async (table) => {
+      const { nftables } = JSON.parse(await host.run(['nft', '-j', 'list', 'table', ...table.split(' ')])) as {
+        nftables: { set?: ListedSet; map?: ListedSet }[];
+      };
+      return nftables.flatMap(({ set, map }) => {
+        const { name = '', elem = [] } = set ?? map ?? {};
+        return elem.map(
+          (one) => `${table} ${name} ${JSON.stringify(one, (key, value) => (key === 'expires' ? 0 : value))}`,
+        );
+      });
+    }),
+  );
+  return all.flat().toSorted();
+}
+
+interface ListedSet {
+  readonly name: string;
+  readonly elem?: readonly unknown[];
+}
+
+/** Elements of every set and map that takes single elements. */
+function randomElements(random: () => number, count: number): Element[] {
+  const sets = (Object.keys(tables) as TableName[]).flatMap((table) =>
+    [...tables[table].matchAll(/^ *(?:set|map) (\w+) \{ (?!.*(?:flags interval|dynamic|elements)).*$/gm)].map(
+      ([line, set = '']) => ({ table, set, isExpiring: line.includes('timeout') }),
+    ),
+  );
+  expect(sets.length).toBeGreaterThan(35);
+  const number = (below: number): number => Math.floor(random() * below);
+  const hex = (digits: number): string => Array.from({ length: digits }, () => number(16).toString(16)).join('');
+  const part: Record<string, () => string> = {
+    ifname: () => `"${pick(['db0', 'veth0123456789', 'a.b-c@d', '-x'], random)}${number(9)}"`,
+    ipv4_addr: () => Array.from({ length: 4 }, () => number(256)).join('.'),
+    ipv6_addr: () => Array.from({ length: 8 }, () => (number(2) === 0 ? '0' : hex(4))).join(':'),
+    ether_addr: () => Array.from({ length: 6 }, () => hex(2)).join(':'),
+    inet_proto: () => String(pick(['tcp', 'udp', 'sctp'], random)),
+    inet_service: () => String(number(65_536)),
+    iifname: () => '"db0"',
+    'ether saddr': () => '02:00:00:00:00:01',
+    '@th,64,64': () => String(BigInt(`0x${hex(16)}`)),
+    '@th,128,64': () => String(BigInt(`0x${hex(16)}`)),
+    verdict: () => `goto ${pick(['deny_drop', 'ingress_published', 'egress_unknown'], random)}`,
+  };
+  const text = (types: string): string =>
+    types
+      .split(' . ')
+      .map((type) => part[type]?.() ?? expect.fail(type))
+      .join(' . ');
+  const elements = Array.from({ length: count }, (_, at): Element => {
+    const { table, set, isExpiring } = sets[at % sets.length] ?? expect.fail();
+    const { key, value } = declaredTypes(table, set) ?? expect.fail(set);
+    const timeout = isExpiring && number(3) > 0 ? { timeout: 100 + number(100_000) } : {};
+    const comment =
+      number(3) === 0 ? { comment: pick(['lab eth0 c1', 'ü"; flush ruleset', 'x'.repeat(200)], random) ?? '' } : {};
+    return {
+      table,
+      set,
+      key: text(key),
+      ...(value === undefined ? {} : { value: text(value) }),
+      ...timeout,
+      ...comment,
+    };
+  });
+  const names = Array.from({ length: 40 }, () =>
+    namesElement(
+      'ab12',
+      part[number(2) === 0 ? 'ipv4_addr' : 'ipv6_addr']?.() ?? '',
+      { protocol: 'tcp', ports: { from: 443, to: 443 } },
+      number(2) === 0 ? undefined : 60 + number(1000),
+      'api.example.org',
+    ),
+  );
+  return [...new Map([...elements, ...names].map((one) => [`${one.table} ${one.set} ${one.key}`, one])).values()];
+}
+
+describe('elements that are committed by netlink', () => {
+  test.for([1, 2, 3])('are listed as those that nft commits (seed %i)', async (seed, { host }) => {
+    const random = seeded(seed);
+    const elements = randomElements(random, 300);
+    const replaced = elements.filter(({ set }) => set.startsWith('dnsforce')).slice(0, 3);
+    const gone = elements.filter(() => random() < 0.3);
+    const steps: ElementStep[][] = [putSteps(elements, replaced), [{ verb: 'delete', elements: gone }]];
+    const states: string[][] = [];
+    for (const way of ['netlink', 'nft'] as const) {
+      await writeTables(host);
+      expect(
+        await commit(
+          host,
+          steps.slice(0, 1).map((one) => ({ way, steps: one })),
+        ),
+      ).toEqual(['committed']);
+      states.push(await listed(host));
+      expect(
+        await commit(
+          host,
+          steps.slice(1).map((one) => ({ way, steps: one })),
+        ),
+      ).toEqual(['committed']);
+      states.push(await listed(host));
+    }
+    const [whole = [], rest = [], wholeByNft, restByNft] = states;
+    expect(whole.length).toBeGreaterThan(300);
+    expect(rest.length).toBe(whole.length - gone.length);
+    expect(whole).toEqual(wholeByNft);
+    expect(rest).toEqual(restByNft);
+  });
+
+  test('get a new time when they are put again', async ({ host }) => {
+    await writeTables(host);
+    const element = (timeout: number): Element => ({
+      table: 'inet drawbridge',
+      set: 'policy_ab12_names4_tcp_443',
+      key: '192.0.2.1',
+      timeout,
+    });
+    const way = 'netlink';
+    expect(
+      await commit(host, [
+        { way, steps: putSteps([element(60)]) },
+        { way, steps: putSteps([element(5000)]) },
+      ]),
+    ).toEqual(['committed', 'committed']);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'policy_ab12_names4_tcp_443'])).toMatch(
+      /192\.0\.2\.1 timeout 1h23m20s expires 1h23m1\d/,
+    );
+  });
+
+  test('are committed by thousands at once', async ({ host }) => {
+    await writeTables(host);
+    const elements = Array.from({ length: 8000 }, (_, at): Element => ({
+      table: 'inet drawbridge',
+      set: 'policy_ab12_names4_tcp_443',
+      key: `10.0.${at >> 8}.${at & 255}`,
+      timeout: 600,
+      comment: `host-${at}.${'label.'.repeat(8)}example.org`,
+    }));
+    expect(await commit(host, [{ way: 'netlink', steps: putSteps(elements) }])).toEqual(['committed']);
+    expect((await listed(host)).filter((line) => line.includes('names4'))).toHaveLength(8000);
+  });
+
+  test.each(['netlink', 'nft'] as const)(
+    'by %s are stale, and nothing of them is done, where the kernel lacks what they rest on',
+    async (way) => {
+      await using host = await (await import('../../helpers/private-host.ts')).makeHost();
+      await writeTables(host);
+      const one: Element = { table: 'inet drawbridge', set: 'bridges', key: '"db0"' };
+      const published: Element = {
+        table: 'inet drawbridge',
+        set: 'published4',
+        key: 'tcp . 80',
+        value: '10.0.0.2 . 80',
+      };
+      const outcomes = await commit(host, [
+        {
+          way,
+          steps: [
+            { verb: 'add', elements: [one] },
+            { verb: 'delete', elements: [{ ...one, key: '"db1"' }] },
+          ],
+        },
+        { way, steps: putSteps([published]) },
+        { way, steps: putSteps([one, { ...published, value: '10.0.0.3 . 80' }]) },
+        { way, steps: putSteps([one, { ...one, set: 'policy_cd34_names4_tcp_443', key: '10.0.0.1' }]) },
+      ]);
+      expect(outcomes).toEqual(['stale', 'committed', 'stale', 'stale']);
+      expect(await listed(host)).not.toContainEqual(expect.stringContaining('inet drawbridge bridges'));
+      await host.run(['nft', 'flush', 'ruleset']);
+      expect(await commit(host, [{ way, steps: putSteps([one]) }])).toEqual(['stale']);
+    },
+  );
+
+  test('that the kernel refuses are an error with its reason', async ({ host }) => {
+    await writeTables(host);
+    await host.run([
+      'nft',
+      'add',
+      'set',
+      'inet',
+      'drawbridge',
+      'policy_ef56_names4_tcp_443',
+      '{ type ipv4_addr; size 2; }',
+    ]);
+    const elements = [1, 2, 3].map((at): Element => ({
+      table: 'inet drawbridge',
+      set: 'policy_ef56_names4_tcp_443',
+      key: `10.0.0.${at}`,
+    }));
+    expect(await commit(host, [{ way: 'netlink', steps: putSteps(elements) }])).toEqual([
+      'Cannot write rules: the kernel refuses elements: Too many open files in system',
+    ]);
+  });
+});
