@@ -192,8 +192,9 @@ function asked(family: 4 | 6): string {
   return family === 4 ? 'ct original ip daddr' : 'ct original ip6 daddr';
 }
 
+/** nft knows these two itself, and "ipv6-icmp" from /etc/protocols, which a host or an image may lack. */
 function icmpOf(family: 4 | 6): string {
-  return family === 4 ? 'icmp' : 'ipv6-icmp';
+  return family === 4 ? 'icmp' : 'icmpv6';
 }
 
 function addressType(family: 4 | 6): string {

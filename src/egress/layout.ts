@@ -136,7 +136,7 @@ const judgement = `
   }
   chain egress_out {
     ip hdrlength > 5 jump egress_options
-    ip6 nexthdr != { tcp, udp, ipv6-icmp } jump egress_options
+    ip6 nexthdr != { tcp, udp, icmpv6 } jump egress_options
     ct state established ct direction reply return
     ct state established iifname . ct original ip saddr != @requalify4 return
     ct state established iifname . ct original ip6 saddr != @requalify6 return
@@ -145,7 +145,7 @@ const judgement = `
     iifname . ip saddr != @sources4 goto egress_foreign
     iifname . ip6 saddr != @sources6 goto egress_foreign
     ct state untracked drop
-    ct state related meta l4proto { icmp, ipv6-icmp } goto egress_error
+    ct state related meta l4proto { icmp, icmpv6 } goto egress_error
     ct state invalid drop
     ct status and dnat == 0 iifname . oifname @enforced_pairs jump egress_within
     iifname . ip saddr vmap @egress4
@@ -175,7 +175,7 @@ const judgement = `
     goto deny_drop
   }
   chain egress_in {
-    ct state related meta l4proto { icmp, ipv6-icmp } return
+    ct state related meta l4proto { icmp, icmpv6 } return
     ct state established ct direction reply oifname . ct original ip saddr != @requalify4 return
     ct state established ct direction reply oifname . ct original ip6 saddr != @requalify6 return
     ct state established ct direction original oifname . ip daddr != @requalify4 return
@@ -215,7 +215,7 @@ const judgement = `
   chain egress_host {
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 return
     ip hdrlength > 5 jump egress_options
-    ip6 nexthdr != { tcp, udp, ipv6-icmp } jump egress_options
+    ip6 nexthdr != { tcp, udp, icmpv6 } jump egress_options
     ct state established ct direction reply return
     ct state established iifname . ct original ip saddr != @requalify4 return
     ct state established iifname . ct original ip6 saddr != @requalify6 return
@@ -224,7 +224,7 @@ const judgement = `
     icmpv6 type { nd-router-solicit, nd-router-advert, nd-redirect, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } drop
     ct state untracked drop
     icmp type { redirect, router-advertisement, router-solicitation } drop
-    ct state related meta l4proto { icmp, ipv6-icmp } goto egress_error
+    ct state related meta l4proto { icmp, icmpv6 } goto egress_error
     ct state invalid drop
     iifname . ip saddr vmap @host4
     iifname . ip6 saddr vmap @host6

@@ -28,6 +28,14 @@ export async function tryTransaction(text: string): Promise<Outcome> {
   return attempt(['--check', '-f', '-'], text);
 }
 
+/** Oldest nft that our rules are tested with. */
+export const oldestNft = '1.0.6';
+
+/** The version of nft, as "1.0.6"; undefined when it does not tell. Throws code 100 when it cannot be run. */
+export async function nftVersion(program = 'nft'): Promise<string | undefined> {
+  return /v(\d+\.\d+(?:\.\d+)?)/.exec((await run(program, ['--version'])).stdout)?.[1];
+}
+
 /** The program for rules is there. Throws {@link CniError} with code 100 otherwise. */
 function requireNft(): void {
   if (findProgram('nft') !== undefined) return;
@@ -45,7 +53,7 @@ async function attempt(args: readonly string[], input: string): Promise<Outcome>
     return 'committed';
   } catch (error) {
     if (error instanceof CommandError && isStale(error)) return 'stale';
-    throw explain(error);
+    throw await explain(error);
   }
 }
 
@@ -64,8 +72,21 @@ function isStale({ exitCode, stderr }: CommandError): boolean {
   );
 }
 
-function explain(error: unknown): unknown {
+/** Errors of its reader, and of the types of what it read; whatever else is wrong then follows from those. */
+function isNotUnderstood({ stderr }: CommandError): boolean {
+  return /Error: (?:syntax error|datatype mismatch|Could not resolve protocol name)/.test(stderr);
+}
+
+async function explain(error: unknown): Promise<unknown> {
   if (!(error instanceof CommandError)) return error;
+  if (isNotUnderstood(error)) {
+    const version = await nftVersion().catch(() => undefined);
+    return new CniError(
+      codes.commandFailed,
+      `Cannot write rules: "${findProgram('nft')}" is nft ${version ?? 'of an unknown version'} and does not understand them; ${oldestNft} or later is needed`,
+      error.stderr.trim().split('\n', 1)[0],
+    );
+  }
   if (/Operation not permitted/.test(error.stderr)) {
     return new CniError(
       codes.commandFailed,

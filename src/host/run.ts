@@ -111,15 +111,32 @@ export function whatCanBeStarted(): Promise<void> {
 /** Full path of a program, from PATH and then the usual folders; undefined when it is in none of them. */
 export function findProgram(program: string): string | undefined {
   if (program.includes('/')) return program;
+  return searchFolders()
+    .map((folder) => `${folder}/${program}`)
+    .find((file) => fileOf(file) !== undefined);
+}
+
+/** Full paths of all programs of that name, in the order in which they are looked for; of one file one path. */
+export function findPrograms(program: string): string[] {
+  const byFile = new Map<string, string>();
   for (const folder of searchFolders()) {
-    const file = `${folder}/${program}`;
-    try {
-      accessSync(file, constants.X_OK);
-      // A PATH that leads to the plugins has us under the name of iproute2's "bridge" too.
-      if (realpathSync(file) !== process.execPath) return file;
-    } catch {}
+    const path = `${folder}/${program}`;
+    const file = fileOf(path);
+    if (file !== undefined && !byFile.has(file)) byFile.set(file, path);
   }
-  return undefined;
+  return [...byFile.values()];
+}
+
+/** The file that a path leads to, where it is a program. */
+function fileOf(path: string): string | undefined {
+  try {
+    accessSync(path, constants.X_OK);
+    const file = realpathSync(path);
+    // A PATH that leads to the plugins has us under the name of iproute2's "bridge" too.
+    return file === process.execPath ? undefined : file;
+  } catch {
+    return undefined;
+  }
 }
 
 function searchFolders(): string[] {
@@ -128,11 +145,14 @@ function searchFolders(): string[] {
 }
 
 /**
- * A plugin has one thing to do and is waited for: it starts its children the cheapest way. execa takes 4 ms of CPU time
- * for each and as much again to load (ARCHITECTURE.md); the command line and the agent start theirs with it.
+ * The executable has a way of its own to start children: execa takes 4 ms of CPU time for each and as much again to load
+ * (ARCHITECTURE.md). Besides, it gives a child its input as a file in memory, and execa as a socket, which nft 1.0.9 and
+ * 0.9.8 refuse to read. Under Node, only what a plugin starts is started that way.
  */
 async function start(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
-  return isPluginRun() ? spawnProgram(file, args, options) : startWithExeca(file, args, options);
+  return isPluginRun() || process.versions['bun'] !== undefined
+    ? spawnProgram(file, args, options)
+    : startWithExeca(file, args, options);
 }
 
 /** Whether a container runtime has started this process for one verb, and waits for it. */

@@ -94,6 +94,11 @@ export function restoredChainsText(
   return `${lines(assertions(groups))}${restored.join('')}${lines(rules)}`;
 }
 
+/** The whole layout under names that nobody has, for `nft --check`: whether kernel and nft take it. */
+export function trialText(): string {
+  return tableNames.map((table) => tables[table].replace(`table ${table} {`, `table ${table}_trial {`)).join('');
+}
+
 /** Text that removes both tables, whether they are there or not. */
 export function removalText(): string {
   return lines(tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`]));

@@ -31,6 +31,17 @@ describe('planShaping()', () => {
     expect(planShaping({ hostInterface: 'v' }, { ingress: most }, 1500).queues[0]).toMatch(/ limit 4294967295$/);
   });
 
+  // What Kubernetes sends for every pod with a rate: iproute2 7.3 refuses it with slow ones.
+  test.each([
+    [125_000, 268_435_456, 34_359_738],
+    [1_250_000, 268_435_456, 268_435_456],
+    [1, 4_294_967_295, 274],
+  ])('keeps a burst at %i bytes a second, %i bytes, to what the kernel can count', (rate, burst, held) => {
+    const [queue] = planShaping({ hostInterface: 'v' }, { ingress: { rate, burst } }, 1500).queues;
+    expect(queue).toMatch(new RegExp(` burst ${held} limit`));
+    expect(held / rate / 64e-9).toBeLessThanOrEqual(2 ** 32);
+  });
+
   test('refuses a name that would be more than one word', () => {
     expect(() => planShaping({ hostInterface: 'a b' }, { ingress: limit }, 1500)).toThrow(/Cannot write "a b"/);
     expect(() => planUnshaping('a\nb')).toThrow(/Cannot write/);

@@ -10,6 +10,6 @@ import { stepsText, type ElementStep } from '../../nft/transaction.ts';
  */
 export async function commitSteps(steps: readonly ElementStep[]): Promise<Outcome> {
   const changes = elementChanges(steps);
-  const outcome = changes === undefined ? undefined : await commitElements(changes);
+  const outcome = changes === undefined ? undefined : commitElements(changes);
   return outcome ?? applyTransaction(stepsText(steps));
 }

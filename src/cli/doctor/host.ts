@@ -1,10 +1,11 @@
 import { statfsSync, statSync } from 'node:fs';
 import { CniError } from '../../cni/errors.ts';
 import { enableForwarding, hasIpv6 } from '../../host/sysctl.ts';
-import { tryTransaction } from '../../host/nft.ts';
+import { nftVersion, oldestNft, tryTransaction } from '../../host/nft.ts';
 import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
-import { findProgram, run } from '../../host/run.ts';
+import { findProgram, findPrograms } from '../../host/run.ts';
+import { trialText } from '../../nft/transaction.ts';
 import type { Survey } from '../survey/attachments.ts';
 import { addressesOf, count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
@@ -45,9 +46,6 @@ const programs: readonly {
   },
 ];
 
-/** Oldest nft that our rules are tested with. */
-const oldestNft = '1.0.6';
-
 async function checkPrograms(): Promise<Trouble[]> {
   const missing = programs
     .filter(({ name }) => findProgram(name) === undefined)
@@ -58,16 +56,33 @@ async function checkPrograms(): Promise<Trouble[]> {
       remedy: `apt-get install ${of}   # or the package of your distribution with "${name}"`,
     }));
   if (findProgram('nft') === undefined) return missing;
-  const { stdout } = await run('nft', ['--version']);
-  const version = /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? oldestNft;
-  if (compareVersions(version, oldestNft) >= 0) return missing;
+  const version = (await nftVersion()) ?? oldestNft;
+  const several = await differentVersions();
+  if (compareVersions(version, oldestNft) >= 0) return [...missing, ...several];
   return [
     ...missing,
+    ...several,
     {
       severity: 'problem',
       found: `nft is of version ${version}`,
       why: `rules are written for ${oldestNft} or later: this one may not read them`,
       remedy: 'apt-get install nftables   # of a release with a newer one',
+    },
+  ];
+}
+
+/** nft 1.0.9 ends with a segmentation fault where it lists what 1.1.3 wrote: both are on a host with an own build beside the package. */
+async function differentVersions(): Promise<Trouble[]> {
+  const found = await Promise.all(
+    findPrograms('nft').map(async (file) => ({ file, version: await nftVersion(file).catch(() => undefined) })),
+  );
+  if (new Set(found.map(({ version }) => version)).size < 2) return [];
+  return [
+    {
+      severity: 'warning',
+      found: `nft is here in several versions: ${found.map(({ file, version }) => `"${file}" is ${version ?? 'broken'}`).join(', ')}`,
+      why: 'what the newer one writes, an older one may not list, or end on',
+      remedy: `ls -l ${found.map(({ file }) => file).join(' ')}   # keep that of your distribution's package`,
     },
   ];
 }
@@ -79,7 +94,7 @@ function compareVersions(one: string, other: string): number {
 async function checkKernel(): Promise<Trouble[]> {
   if (findProgram('nft') === undefined) return [];
   try {
-    await tryTransaction('add table inet drawbridge\nadd table bridge drawbridge\n');
+    await tryTransaction(trialText());
     return [];
   } catch (error) {
     const { message, details } = error instanceof CniError ? error : { message: String(error), details: undefined };

@@ -48,8 +48,7 @@ const empty = families.map((family) => `table ${family} ${table}\ndelete table $
 function tableText(record: AttachmentRecord, address: string, { protocol, port }: Asked): string {
   const ip = address.includes(':') ? 'ip6' : 'ip';
   const source = addressesOf(record).find((own) => own.includes(':') === address.includes(':')) ?? address;
-  const service =
-    protocol === 'icmp' ? `meta l4proto ${ip === 'ip' ? 'icmp' : 'ipv6-icmp'}` : `${protocol} dport ${port}`;
+  const service = protocol === 'icmp' ? `meta l4proto ${ip === 'ip' ? 'icmp' : 'icmpv6'}` : `${protocol} dport ${port}`;
   const port0 = record.link?.hostInterface ?? record.egress?.port;
   const entry = (family: string): string[] => {
     const from = family === 'inet' ? bridgeOf(record) : port0;

@@ -31,7 +31,7 @@ export async function readTable(table: TableName): Promise<HeldTable | undefined
     sets: new Map(
       listed.flatMap(({ set, map }) => {
         const found = set ?? map;
-        return found === undefined ? [] : [[found.name, (found.elem ?? []).map(heldElement)] as const];
+        return found === undefined ? [] : [[found.name, heldElements(found)] as const];
       }),
     ),
   };
@@ -41,7 +41,7 @@ export async function readTable(table: TableName): Promise<HeldTable | undefined
 export async function readSet(name: string): Promise<readonly HeldElement[] | undefined> {
   if (findProgram('nft') === undefined) return undefined;
   const listed = await listJson(['set', 'inet', 'drawbridge', name]);
-  return listed?.flatMap(({ set }) => set?.elem ?? []).map(heldElement);
+  return listed?.flatMap(({ set }) => (set === undefined ? [] : heldElements(set)));
 }
 
 /** Part of what `nft -j list` prints (libnftables-json(5)). */
@@ -53,6 +53,8 @@ interface Listed {
 
 interface ListedSet {
   readonly name: string;
+  /** Data types of the key; an object for a set that has them from expressions. */
+  readonly type?: unknown;
   readonly elem?: readonly unknown[];
 }
 
@@ -74,6 +76,19 @@ function exactly(_key: string, value: unknown, { source = '' }: { readonly sourc
   const isTooLarge = typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source);
   return isTooLarge ? String(BigInt.asUintN(64, BigInt(source))) : value;
 }
+
+function heldElements({ type, elem = [] }: ListedSet): HeldElement[] {
+  const protocol = [type].flat().indexOf('inet_proto');
+  const elements = elem.map(heldElement);
+  if (protocol === -1) return elements;
+  return elements.map((element) => ({
+    ...element,
+    parts: element.parts.map((part, at) => (at === protocol ? (protocols[part] ?? part) : part)),
+  }));
+}
+
+/** nft prints numbers where a host has no /etc/protocols. */
+const protocols: Readonly<Record<string, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'ipv6-icmp', 132: 'sctp' };
 
 /** An element of a map is a pair; one with a comment, a timeout or a counter is wrapped once more. */
 function heldElement(raw: unknown): HeldElement {

@@ -18,5 +18,5 @@ console.log(JSON.stringify(outcomes));
 async function commit(way: Commitment['way'], steps: readonly ElementStep[]): Promise<string> {
   if (way === 'nft') return applyTransaction(stepsText(steps));
   const changes = elementChanges(steps);
-  return changes === undefined ? 'not understood' : ((await commitElements(changes)) ?? 'no kernel');
+  return changes === undefined ? 'not understood' : (commitElements(changes) ?? 'no kernel');
 }

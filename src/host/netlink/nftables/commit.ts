@@ -12,8 +12,8 @@ import { encodeBatch, type ElementChange } from './elements.ts';
  *
  * Throws {@link CniError} with code 100 when the kernel refuses.
  */
-export async function commitElements(changes: readonly ElementChange[]): Promise<Outcome | undefined> {
-  const kernel = await openLibrary();
+export function commitElements(changes: readonly ElementChange[]): Outcome | undefined {
+  const kernel = openLibrary();
   const socket = kernel?.openSocket(undefined, protocols.netfilter);
   if (kernel === undefined || socket === undefined) return undefined;
   try {

@@ -1,0 +1,123 @@
+/** Programs of other versions, played by stand-ins that answer as those do, and hosts that lack what nft looks up. */
+import { executable } from '../helpers/executable.ts';
+import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { startAgent, until } from '../agent/process/agent.ts';
+import { attach } from '../agent/process/network.ts';
+import { attachmentsLeft, expectFailure, interfaceConf, succeeded } from '../plugins/drawbridge/network.ts';
+
+const policy = { mode: 'allowlist', allow: ['8.8.8.8:80', '192.0.2.0/24'], deny: ['[2001:db8::1]'] };
+const path = '/run/other:/usr/sbin:/usr/bin:/sbin:/bin';
+const env = { PATH: path, LC_ALL: 'C' };
+
+/** Puts a script in place of nft, first in {@link path}. */
+async function standIn(host: Host, script: string): Promise<void> {
+  await host.sh('mkdir -p /run/other; cat > /run/other/nft; chmod +x /run/other/nft', {
+    input: `#!/bin/sh\n${script}\nexec /usr/sbin/nft "$@"\n`,
+  });
+}
+
+/** Lists the rules and loads what was listed, as a host does that saves its rules. */
+async function loadBack(host: Host): Promise<{ before: string; after: string }> {
+  const list = (): Promise<string> => host.run(['nft', '--stateless', 'list', 'ruleset']);
+  const before = await list();
+  await host.sh('cat > /run/saved.nft; nft flush ruleset; nft -f /run/saved.nft', { input: before });
+  return { before, after: await list() };
+}
+
+describe('with an nft that reads no socket, as 1.0.9 and 0.9.8', () => {
+  const refusing = '[ ! -S /dev/stdin ] || { echo "/dev/stdin: Error: Not a regular file" >&2; exit 1; }';
+
+  test('the stand-in refuses a socket and takes a file', async ({ host }) => {
+    await standIn(host, refusing);
+    const python = `import socket,subprocess,sys; a,b=socket.socketpair(); b.sendall(b'add table inet x'); b.close(); sys.exit(subprocess.run(['/run/other/nft','-f','-'],stdin=a).returncode)`;
+    expect((await host.exec(['python3', '-c', python])).code).not.toBe(0);
+    await host.sh('echo "add table inet x" > /run/x; /run/other/nft -f - < /run/x');
+  });
+
+  test('the command line works, and the agent repairs', async ({ host }) => {
+    await standIn(host, refusing);
+    const { container } = await attach(host, policy);
+    const agent = await startAgent(host, [], { PATH: path });
+    await host.run(['nft', 'flush', 'ruleset']);
+    await until(async () => (await host.fetch(container, '8.8.8.8', 80)) === 'hello');
+    expect((await agent.log()).filter(({ level }) => level === 'error')).toEqual([]);
+    expect(await host.run([executable, 'clean'], { env })).toContain('Nothing');
+    const { stdout } = await host.exec([executable, 'doctor'], { env });
+    expect(stdout).toMatch(/All \d+ checks passed/);
+  });
+});
+
+describe('with an nft that does not understand our rules, as 0.9.8', () => {
+  const old = `case "$*" in
+  --version) echo "nftables v0.9.8 (E.D.S.)"; exit 0 ;;
+  *-f*) for n in $(seq 100); do echo "/dev/stdin:$n:23-38: Error: syntax error, unexpected string, expecting type" >&2; echo "    reject with icmpx admin-prohibited" >&2; done; exit 1 ;;
+esac`;
+  const sentence =
+    'Cannot write rules: "/run/other/nft" is nft 0.9.8 and does not understand them; 1.0.6 or later is needed';
+
+  test('ADD fails with one sentence and code 100, and STATUS says it with code 50', async ({ host }) => {
+    await standIn(host, old);
+    const container = await host.container();
+    const added = await host.cni('ADD', interfaceConf(), { container, env });
+    expectFailure(added, 100, /./);
+    expect(added.error?.['msg']).toContain(sentence);
+    expect(added.stdout.length).toBeLessThan(700);
+    const status = await host.cni('STATUS', interfaceConf(), { env });
+    expectFailure(status, 50, /./);
+    expect(status.error?.['msg']).toBe(
+      sentence.replace('Cannot write rules', 'Cannot add containers: Cannot write rules'),
+    );
+    succeeded(await host.cni('DEL', interfaceConf(), { container }));
+  });
+});
+
+describe('on a host without /etc/protocols', () => {
+  const conf = {
+    ...interfaceConf({
+      egress: { mode: 'restricted', allowPrivate: ['192.168.2.0/24/icmp', '10.9.0.0/16:80/sctp'] },
+    }),
+    runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+  };
+
+  test('a container with a policy and ports is added, checked, found whole, and removed', async ({ host }) => {
+    await host.sh('mount --bind /dev/null /etc/protocols');
+    const container = await host.container();
+    const result = succeeded(await host.cni('ADD', conf, { container }));
+    succeeded(await host.cni('CHECK', { ...conf, prevResult: result }, { container }));
+    expect(await host.run([executable, 'clean', '--dry-run'])).toContain('Nothing');
+    expect(await host.run(['nft', 'list', 'map', 'inet', 'drawbridge', 'published4'])).toMatch(/6 \. 8080/);
+    succeeded(await host.cni('DEL', conf, { container }));
+    expect(await attachmentsLeft(host)).toEqual([]);
+  });
+
+  test('every rule is loaded back as it was listed', async ({ host }) => {
+    await host.sh('mount --bind /dev/null /etc/protocols');
+    succeeded(await host.cni('ADD', conf, { container: await host.container() }));
+    const { before, after } = await loadBack(host);
+    expect(before).toContain('guard_nd');
+    expect(after).toBe(before);
+  });
+});
+
+test('the rules of containers with policies and ports are loaded back as they were listed', async ({ host }) => {
+  await attach(host, policy);
+  const conf = {
+    ...interfaceConf({
+      egress: { mode: 'allowlist', allow: ['1.1.1.1:853/tcp', 'icmp.example:443'], hostAccess: 'all' },
+    }),
+    runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'sctp' }] },
+  };
+  succeeded(await host.cni('ADD', conf, { container: await host.container() }));
+  const { before, after } = await loadBack(host);
+  expect(before).toMatch(/guard_nd \{[^}]*elements = /);
+  expect(after).toBe(before);
+});
+
+test('doctor warns of a second nft of another version', async ({ host }) => {
+  const run = async (): Promise<string> => (await host.exec([executable, 'doctor'], { env })).stdout;
+  expect(await run()).not.toContain('several versions');
+  await standIn(host, 'case "$*" in --version) echo "nftables v1.1.3 (Commodore Bullmoose #4)"; exit 0 ;; esac');
+  expect(await run()).toMatch(
+    /nft is here in several versions: "\/run\/other\/nft" is 1\.1\.3, "\/usr\/sbin\/nft" is\s+\d/,
+  );
+});
