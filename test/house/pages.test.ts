@@ -91,6 +91,26 @@ test('docs/errors.md has a row for each code that a plugin may print', () => {
   expect(rows.map(Number)).toEqual(Object.values(codes));
 });
 
+describe('docs/glossary.md', () => {
+  const terms = [...read('docs/glossary.md').matchAll(/^\| ([^|]+) \|/gmu)].flatMap(([, cell = '']) =>
+    cell.split(', '),
+  );
+
+  const needed =
+    'enforced, ingress policy, fail-closed gate, index, expiring, static, semaphore, spec, veth, evaluate, change event, attachment, record, section, layout, group, fqdn';
+
+  test.for(needed.split(', '))('explains "%s"', (term) => {
+    expect(terms).toContain(term);
+  });
+});
+
+test('words that have a standard term by now are gone from pages and sources', () => {
+  // A record of 0.1.0 still has them.
+  const files = [...pages, ...globSync('src/**/*.ts', { cwd: root })].filter((file) => file !== 'src/records/parse.ts');
+  const old = /\b(policed|polices|turnstiles?|walls|hints file)\b/iu;
+  expect(files.filter((file) => old.test(read(file)))).toEqual([]);
+});
+
 test('README.md leads to every page of docs', () => {
   const readme = read('README.md');
   expect(globSync('docs/*.md', { cwd: root }).filter((page) => !readme.includes(`(${page})`))).toEqual([]);
