@@ -1,6 +1,7 @@
 import { CniError } from '../cni/errors.ts';
 import { loadPolicy } from '../egress/load-policy.ts';
 import { describeBroken } from '../records/in-force.ts';
+import { waitsForPolicy } from '../records/waiting.ts';
 import type { Invocation } from './command.ts';
 import { readDenials } from './survey/denials.ts';
 import { surveyAttachments, type Attachment } from './survey/attachments.ts';
@@ -117,7 +118,7 @@ function printGrouped(
         ...(severalInterfaces ? [record.ifname] : []),
         addressesOf(record).join('\n'),
         portsOf(record).map(mappingWords).join('\n'),
-        egress === undefined ? paint.warn('none') : policyWords(egress),
+        egress === undefined ? paint.warn(waitsForPolicy(record) ? 'awaited' : 'none') : policyWords(egress),
         egress === undefined ? '-' : deniedWords(denials.get(record.key) ?? 0, terminal),
       ];
     });
@@ -152,7 +153,7 @@ function printWide(terminal: Terminal, attachments: readonly Attachment[], denia
       bridgeOf(record) ?? '-',
       link?.hostInterface ?? egress?.port ?? '-',
       portsOf(record).map(mappingWords).join(' ') || '-',
-      policyWords(egress),
+      waitsForPolicy(record) ? 'awaited' : policyWords(egress),
       egress === undefined ? '-' : String(denials.get(record.key) ?? 0),
       createdAt.replace(/\.\d+Z$/, 'Z'),
       netns,

@@ -60,7 +60,9 @@ function ipamTable(holder: Fields): KeyTable | undefined {
 const interfaceKeys = {
   ...protocol,
   ...leaves('bridge isGateway isDefaultGateway forceAddress ipMasq ipMasqBackend mtu hairpinMode promiscMode vlan'),
-  ...leaves('preserveDefaultVlan macspoofchk disableContainerInterface portIsolation enabledad snat egress'),
+  ...leaves(
+    'preserveDefaultVlan macspoofchk disableContainerInterface portIsolation enabledad snat egress awaitsPolicy',
+  ),
   vlanTrunk: { own: leaves('minID maxID id') },
   ipam: ipamTable,
   dns,

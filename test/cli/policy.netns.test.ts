@@ -116,6 +116,24 @@ describe('drawbridge policy check', () => {
       '"egres-policy"',
       /nearest one is "egress-policy"/,
     ],
+    [
+      'a policy that is awaited and does not follow',
+      (list) => ({ ...list, plugins: list.plugins.slice(0, 1) }),
+      'true',
+      /no "egress-policy" follows/,
+    ],
+    [
+      'a policy that follows and is not awaited',
+      (list) => interfaceOf(list, { awaitsPolicy: false }),
+      'false',
+      /"egress-policy" follows/,
+    ],
+    [
+      'a word for "awaitsPolicy"',
+      (list) => interfaceOf(list, { awaitsPolicy: 'yes' }),
+      '"yes"',
+      /"awaitsPolicy": it is "yes"/,
+    ],
     ['a policy beside the plugins', (list) => ({ ...list, egress: {} }), '"egress"', /belongs to a plugin/],
     ['a version that nobody speaks', (list) => ({ ...list, cniVersion: '9.0.0' }), '', /incompatible CNI versions/],
     ['no name', (list) => ({ ...list, name: undefined }), '', /missing network name/],
@@ -183,7 +201,7 @@ describe('drawbridge policy check', () => {
     ['/etc/passwd/x', 'a part of the path is not a folder'],
   ])('says of %s that %s', async ([file, why], { host }) => {
     const { code, stderr } = await drawbridge(host, ['policy', 'check', file ?? '']);
-    expect(code).toBe(1);
+    expect(code).toBe(3);
     expect(stderr).toContain(`Cannot read "${file}": ${why}`);
     expect(stderr).not.toMatch(/\bE[A-Z]{4,}\b/);
   });

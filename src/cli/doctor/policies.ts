@@ -11,11 +11,16 @@ import { openWords } from '../survey/open-containers.ts';
 import { count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { listFolder } from './read.ts';
+import { checkWaiting } from './waiting.ts';
 
 /** Checks of policies and names, and of what is left over. */
 export const policyChecks: readonly Check[] = [
   { name: 'records', about: 'records', run: checkRecords },
-  { name: 'policies', about: 'policy files', run: async (survey) => [...(await checkFiles()), ...checkOpen(survey)] },
+  {
+    name: 'policies',
+    about: 'policy files',
+    run: async (survey) => [...(await checkFiles()), ...checkWaiting(survey), ...checkOpen(survey)],
+  },
   { name: 'agent', about: 'the agent', run: checkAgent },
   { name: 'dns', about: 'name resolution', run: checkDns },
   { name: 'leftovers', about: 'leftovers', run: checkLeftovers },

@@ -3,6 +3,7 @@ import { parseAddressValue } from '../../egress/interval.ts';
 import { nameCovers } from '../../egress/name.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { waitsForPolicy } from '../../records/waiting.ts';
 import type { OpenAddress } from '../survey/open-names.ts';
 import { addressesOf } from '../survey/words.ts';
 import type { Asked } from './destination.ts';
@@ -31,6 +32,13 @@ export function verdictOf(
   if (egress?.policy.ipv6 === 'disable' && address.includes(':'))
     return { verdict: 'deny', rule: 'ipv6 "disable"', reason: 'the container has no IPv6' };
   const destination = { address, protocol, ...(port === undefined ? {} : { port }) };
+  if (waitsForPolicy(record))
+    return {
+      verdict: 'deny',
+      rule: 'awaited policy',
+      reason:
+        'the container waits for a policy that never came, and reaches nothing until then; "drawbridge doctor" says why',
+    };
   if (egress === undefined) return withoutPolicy(address, surroundings);
   const names = open.filter((one) => one.address === address).map(({ name }) => name);
   const verdict =

@@ -62,6 +62,7 @@ export const conflist = `{
       "isDefaultGateway": true,
       "ipMasq": true,
       "hairpinMode": true,
+      "awaitsPolicy": true,
       "ipam": {
         "type": "host-local",
         "ranges": [[{ "subnet": "10.88.0.0/16" }], [{ "subnet": "fd00:88::/64" }]]

@@ -18,6 +18,8 @@ export interface CheckedPart {
   /** Path of the part in the file. */
   readonly base: string;
   readonly raw: unknown;
+  /** Its values hang together: without what is wrong the rest would be wrong too. */
+  readonly isWhole?: boolean;
   /** Reads the part and returns its notices. Throws CniError as ADD would. */
   readonly read: (raw: unknown) => readonly string[] | Promise<readonly string[]>;
 }
@@ -35,7 +37,7 @@ export function partsOfNetwork(raw: unknown): CheckedPart[] {
     return [{ base: '', raw, read: () => (parseNetworkConf(list), []) }, ...partsOfPlugin('', raw, list)];
   const plugins = Array.isArray(list.raw('plugins')) ? (list.raw('plugins') as unknown[]) : [];
   return [
-    { base: '', raw, read: readList },
+    { base: '', raw, isWhole: true, read: readList },
     ...plugins.flatMap((plugin, index) => partsOfPlugin(`plugins[${index}]`, plugin, list)),
   ];
 }
@@ -55,7 +57,9 @@ function readList(raw: unknown): string[] {
   if (list.has('egress'))
     throw new UnknownKeyError('egress', 'it belongs to a plugin of type "drawbridge", where it stands nobody reads it');
   parseNetworkConf(list);
-  const plugins = list.objects('plugins') ?? [];
+  // Without the key all plugins are in the folder of the network's name beside the file.
+  const plugins = list.objects('plugins');
+  if (plugins === undefined) return [];
   if (plugins.length === 0) throw list.invalid('plugins', 'a list of at least one plugin');
   refuseMixedPolicies(plugins);
   return [];
@@ -73,6 +77,7 @@ function refuseMixedPolicies(plugins: readonly Fields[]): void {
   }
   const policies = [...types.keys()].filter((index) => types[index] === 'egress-policy');
   const [first] = policies;
+  refuseWrongExpectation(plugins, first);
   if (first === undefined) return;
   const chained = `plugins[${first}].type`;
   if (first === 0)
@@ -90,6 +95,20 @@ function refuseMixedPolicies(plugins: readonly Fields[]): void {
       `"egress-policy" follows, and plugins[${inOne}] has "egress": these are two policies`,
       'Keep one of them: ADD refuses the second',
     );
+}
+
+/** What "awaitsPolicy" says is believed: wrong one way a container stays closed, the other way it is open at first. */
+function refuseWrongExpectation(plugins: readonly Fields[], policy: number | undefined): void {
+  const wrong = plugins.findIndex((plugin) => plugin.raw('awaitsPolicy') === (policy === undefined));
+  if (wrong === -1 || plugins[wrong]?.raw('type') !== 'drawbridge') return;
+  const path = `plugins[${wrong}].awaitsPolicy`;
+  throw policy === undefined
+    ? invalid(
+        path,
+        'it is true, and no "egress-policy" follows: containers would wait for a policy for ever',
+        'Write false',
+      )
+    : invalid(path, 'it is false, and "egress-policy" follows: containers would be open until it comes', 'Write true');
 }
 
 function partsOfPlugin(base: string, raw: unknown, list: Fields): CheckedPart[] {

@@ -45,7 +45,7 @@ export async function findProblems(text: string): Promise<Problem[]> {
 
 /** A parser stops at its first error: what is wrong is taken out, and the rest is read again. */
 async function problemsOf(
-  { base, raw, read }: CheckedPart,
+  { base, raw, isWhole = false, read }: CheckedPart,
   places: ReadonlyMap<string, JsonPlace>,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
@@ -77,7 +77,7 @@ async function problemsOf(
         message: error.message.replace(/"([a-zA-Z]+)\[\d+\]"/, `"${path}"`),
         ...(error.details === undefined ? {} : { hint: error.details }),
       });
-      if (next === undefined) return problems;
+      if (next === undefined || isWhole) return problems;
       draft = next;
     }
   }

@@ -5,6 +5,7 @@ import { isRunning } from '../../host/process.ts';
 import { isAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
+import { waitsForEver } from '../../records/waiting.ts';
 import { findMissingRules } from './missing-rules.ts';
 
 /** An attachment by its record, and what is not as its record says. */
@@ -43,7 +44,8 @@ export function endedWords({ link, egress, netns, state }: AttachmentRecord): st
 }
 
 function troubles(record: AttachmentRecord): string[] {
-  return [...addTroubles(record), ...linkTroubles(record), ...netnsTroubles(record)];
+  const waiting = waitsForEver(record) ? ['it waits for a policy that never came, and reaches nothing'] : [];
+  return [...waiting, ...addTroubles(record), ...linkTroubles(record), ...netnsTroubles(record)];
 }
 
 function addTroubles({ state, adder = '' }: AttachmentRecord): string[] {

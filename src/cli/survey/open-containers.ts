@@ -1,3 +1,4 @@
+import { waitsForPolicy } from '../../records/waiting.ts';
 import type { Attachment } from './attachments.ts';
 import { count } from './words.ts';
 
@@ -7,7 +8,7 @@ export function openWords(attachments: readonly Attachment[]): string | undefine
   const containers = new Set(living.map(({ record }) => record.containerId));
   const open = new Set(
     living
-      .filter(({ record: { egress, link } }) => egress === undefined && link?.enforced !== true)
+      .filter(({ record }) => record.egress === undefined && !waitsForPolicy(record))
       .map(({ record }) => record.containerId),
   );
   if (open.size === 0) return undefined;

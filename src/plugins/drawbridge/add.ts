@@ -112,7 +112,7 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
       mac: conf.mac ?? hardwareAddressOf(base.key),
       mtu: 0,
       addresses: [],
-      enforced: conf.egress !== undefined || expectsPolicy(base.network),
+      enforced: conf.egress !== undefined || expectsPolicy({ network: base.network, conf: request.config.raw }),
       masquerade: conf.ipMasq,
       macspoofchk: conf.link.macspoofchk,
       ports: conf.ports,

@@ -12,6 +12,7 @@ import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readOwnRecord } from '../../records/store.ts';
+import { waitsForPolicy } from '../../records/waiting.ts';
 import { isolatesPort } from '../egress-policy/enforce.ts';
 import { checkFirewalls } from '../firewalls.ts';
 import type { InterfaceDefaults } from './defaults.ts';
@@ -46,6 +47,11 @@ export async function check(request: AttachmentRequest, defaults: InterfaceDefau
     ...leaseDifferences(record, link),
     ...rules.map((what) => `Missing in nftables: ${what}`),
     ...firewalls,
+    ...(waitsForPolicy(record)
+      ? [
+          'it waits for a policy that never came, and reaches nothing: "egress-policy" was not called after "drawbridge"',
+        ]
+      : []),
   ];
   const [first] = differences;
   if (first === undefined) return;

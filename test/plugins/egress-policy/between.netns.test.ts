@@ -90,6 +90,19 @@ describe('between the ADDs of the two plugins a container that sends all the tim
     expect(await firstHeard(heard)).toBe(true);
   });
 
+  test('when no folder has the list, and "awaitsPolicy" says what follows', async ({ host }) => {
+    const list = chain({ mode: 'open', hostAccess: 'all' });
+    const { heard } = await listen(host);
+    const container = await host.container('sender');
+    await startSending(host, container, ...targets);
+    const first = { ...step(list, 0), awaitsPolicy: true };
+    const result = succeeded(await host.cni('ADD', first, { container }));
+    await pause(500);
+    expect(await heard()).toEqual([]);
+    succeeded(await host.cni('ADD', step(list, 1, result), { container }));
+    expect(await firstHeard(heard)).toBe(true);
+  });
+
   test('with a policy that is stricter, also after', async ({ host }) => {
     const list = chain({ allow: [world.other4] });
     await install(host, list);

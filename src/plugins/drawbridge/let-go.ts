@@ -1,0 +1,18 @@
+import { commit } from '../../records/commit.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { closeGate } from '../egress-policy/enforce.ts';
+import { rememberedElements } from '../egress-policy/names.ts';
+import { openFirewalls } from '../firewalls.ts';
+import { warn } from '../warnings.ts';
+
+/** Makes an attachment that waits for a policy one that has none: what its network asks for, when no policy follows. */
+export async function letGo({ link, ...record }: AttachmentRecord): Promise<void> {
+  if (link === undefined) return;
+  const { warnings } = await commit(
+    { put: { ...record, link: { ...link, enforced: false } } },
+    { expiring: rememberedElements },
+  );
+  warnings.forEach(warn);
+  await closeGate(link.bridge, record.key);
+  await openFirewalls(link.bridge);
+}

@@ -1,0 +1,17 @@
+import type { AttachmentRecord } from './record.ts';
+
+/**
+ * Whether an attachment waits for the policy of a plugin that follows in its list. Until that comes, between two ADDs
+ * or for ever, its container reaches nothing.
+ */
+export function waitsForPolicy({ state, unfinished, link, egress }: AttachmentRecord): boolean {
+  return state === 'ready' && unfinished !== true && link?.enforced === true && egress === undefined;
+}
+
+/** Milliseconds after its ADD in which the policy of a container comes, be the host as slow as it may. */
+const patience = 10_000;
+
+/** Whether it has waited so long that nobody brings its policy any more. */
+export function waitsForEver(record: AttachmentRecord, now = Date.now()): boolean {
+  return waitsForPolicy(record) && now - Date.parse(record.createdAt) > patience;
+}
