@@ -1,11 +1,11 @@
 import type { Element } from '../nft/element.ts';
 import { refresh, type RefreshReport } from '../plugins/egress-policy/refresh.ts';
 import type { AttachmentRecord } from '../records/record.ts';
-import type { Listed } from '../records/store.ts';
+import type { RecordList } from '../records/store.ts';
 
 export interface LivePoliciesOptions {
   /** All records as they are now. */
-  readonly list: () => Listed;
+  readonly list: () => RecordList;
   /** What names have open for a record. */
   readonly remembered: (record: AttachmentRecord) => Promise<readonly Element[]>;
   /** Expiring elements that go into the tables with a changed policy. */

@@ -3,15 +3,15 @@ import { withLock } from '../host/lock.ts';
 import type { Element } from '../nft/element.ts';
 import { changeText } from '../nft/transaction.ts';
 import { removeIndex, writeIndex } from './index-files.ts';
-import { rebuildTables, type Committed, type ExpiringElements } from './in-force.ts';
+import { rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';
 import type { AttachmentRecord } from './record.ts';
-import { listRecords, writeRecord, type Listed } from './store.ts';
+import { listRecords, writeRecord, type RecordList } from './store.ts';
 
 export interface CommitAllOptions {
   readonly expiring: ExpiringElements;
   readonly also: readonly Element[];
   /** Reads all records as they are under the lock; for who has read most of them before. */
-  readonly list?: () => Listed;
+  readonly list?: () => RecordList;
 }
 
 /**
@@ -23,7 +23,7 @@ export interface CommitAllOptions {
 export async function commitAll(
   records: readonly AttachmentRecord[],
   { expiring, also, list = listRecords }: CommitAllOptions,
-): Promise<Committed> {
+): Promise<CommitReport> {
   return withLock('tables', `put ${records.length} attachments`, async () => {
     const { records: present, broken } = list();
     const before = new Map(present.map((record) => [record.key, record]));

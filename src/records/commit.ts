@@ -5,7 +5,7 @@ import { describeMapping } from '../ports/mapping.ts';
 import { portsOf, withoutPort } from '../ports/publication.ts';
 import { isAlive } from './alive.ts';
 import { portHolders, removeIndex, writeIndex } from './index-files.ts';
-import { bringInForce, describeBroken, rebuildTables, type Committed, type ExpiringElements } from './in-force.ts';
+import { bringInForce, describeBroken, rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
 import { isBroken, readRecord, refuseNewer, removeRecord, writeRecord, type BrokenRecord } from './store.ts';
@@ -38,7 +38,7 @@ export interface CommitOptions {
  * drawbridge wrote the record that is there, 100
  * when the rules cannot be written, 5 when a file cannot. Leftovers of a dead container are taken from it.
  */
-export async function commit(step: Step, options: CommitOptions = {}): Promise<Committed> {
+export async function commit(step: Step, options: CommitOptions = {}): Promise<CommitReport> {
   const what = 'put' in step ? `put ${step.put.containerId} ${step.put.ifname}` : `drop ${step.drop}`;
   return withLock('tables', what, () => ('put' in step ? put(step.put, options) : drop(step.drop, options)));
 }
@@ -57,11 +57,11 @@ export async function finish({ key, containerId, ifname, adder }: AttachmentReco
 }
 
 /** Writes both tables from all records: layout, policies and elements, in one transaction. Throws code 100. */
-export async function rebuild({ expiring }: Pick<CommitOptions, 'expiring'> = {}): Promise<Committed> {
+export async function rebuild({ expiring }: Pick<CommitOptions, 'expiring'> = {}): Promise<CommitReport> {
   return withLock('tables', 'rebuild', () => rebuildTables({ expiring }));
 }
 
-async function put(next: AttachmentRecord, { expiring, refuse }: CommitOptions): Promise<Committed> {
+async function put(next: AttachmentRecord, { expiring, refuse }: CommitOptions): Promise<CommitReport> {
   const previous = readRecord(next.key);
   if (previous !== undefined && isBroken(previous)) refuseNewer(previous);
   else if (previous !== undefined) refuse?.(previous);
@@ -73,7 +73,7 @@ async function put(next: AttachmentRecord, { expiring, refuse }: CommitOptions):
   return withWarning(await rebuildTables({ expiring }), previous);
 }
 
-async function drop(key: string, { expiring, release }: CommitOptions): Promise<Committed> {
+async function drop(key: string, { expiring, release }: CommitOptions): Promise<CommitReport> {
   const previous = readRecord(key);
   if (previous !== undefined && isBroken(previous)) {
     refuseNewer(previous);
@@ -119,11 +119,11 @@ async function replace(
   previous: AttachmentRecord | undefined,
   next: AttachmentRecord,
   expiring: ExpiringElements | undefined,
-): Promise<Committed> {
+): Promise<CommitReport> {
   desired(next);
   writeIndex(next);
   writeRecord(next);
-  let committed: Committed;
+  let committed: CommitReport;
   try {
     // Somebody may have had the lock at the same time (withLock): a rebuild must not take a living one's port.
     committed = await bringInForce({ previous, next, expiring, beforeRebuild: () => refuseHeldPorts(next) });
@@ -145,12 +145,12 @@ function restore(previous: AttachmentRecord | undefined, next: AttachmentRecord)
 async function removeBroken(
   { key, ...rest }: BrokenRecord,
   { expiring, release }: { expiring: ExpiringElements | undefined; release: CommitOptions['release'] | undefined },
-): Promise<Committed> {
+): Promise<CommitReport> {
   await release?.();
   removeRecord(key);
   return withWarning(await rebuildTables({ expiring }), { key, ...rest });
 }
 
-function withWarning({ rebuilt, warnings }: Committed, broken: BrokenRecord): Committed {
+function withWarning({ rebuilt, warnings }: CommitReport, broken: BrokenRecord): CommitReport {
   return { rebuilt, warnings: [describeBroken(broken), ...warnings] };
 }

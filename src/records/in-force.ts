@@ -9,12 +9,12 @@ import { changeText, isEmpty, rebuildText, removalText, type Change } from '../n
 import { forgetListings } from './chains.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
-import { hasOtherRecord, listRecords, type BrokenRecord, type Listed } from './store.ts';
+import { hasOtherRecord, listRecords, type BrokenRecord, type RecordList } from './store.ts';
 
 /** Expiring elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
 export type ExpiringElements = (record: AttachmentRecord) => Promise<readonly Element[]>;
 
-export interface Committed {
+export interface CommitReport {
   /** Whether the tables were written whole: they were missing, of another version, or not as the records say. */
   readonly rebuilt: boolean;
   /** For a person: records that were left out because they cannot be read. */
@@ -34,7 +34,7 @@ export interface Turn {
  * Brings our tables in line with what becomes of one record, in one transaction. The first attachment of the
  * host makes the tables, the last one takes them away. Called under the lock of the tables. Throws code 100.
  */
-export async function bringInForce(turn: Turn): Promise<Committed> {
+export async function bringInForce(turn: Turn): Promise<CommitReport> {
   const { previous, next } = turn;
   const record = next ?? previous;
   if (record === undefined) return untouched;
@@ -61,14 +61,19 @@ export interface RebuildOptions {
   readonly without?: string | undefined;
   readonly also?: readonly Element[];
   /** All records as they are under the lock, for who has read them and looks after their index entries; else they are read. */
-  readonly from?: Listed;
+  readonly from?: RecordList;
 }
 
 /**
  * Writes both tables whole from all records. Index entries are looked after too: what harmed the tables may have harmed them.
  * Called under the lock of the tables. Throws code 100.
  */
-export async function rebuildTables({ expiring, without, also = [], from }: RebuildOptions = {}): Promise<Committed> {
+export async function rebuildTables({
+  expiring,
+  without,
+  also = [],
+  from,
+}: RebuildOptions = {}): Promise<CommitReport> {
   const { records, broken } = from ?? listRecords();
   const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
   if (from === undefined) ready.forEach((record) => writeIndex(record));
@@ -117,7 +122,7 @@ export function describeBroken({ file, why }: BrokenRecord): string {
   return `Cannot read the record "${file}": ${why}; its rules are not in force`;
 }
 
-const untouched: Committed = { rebuilt: false, warnings: [] };
+const untouched: CommitReport = { rebuilt: false, warnings: [] };
 
 async function planChange({ previous, next, expiring }: Turn): Promise<Change> {
   const own = [previous, next].filter((record) => record !== undefined);

@@ -91,13 +91,13 @@ export function removeRecord(key: string, run: string = runDir): void {
 }
 
 /** All records, and the files that are not records. */
-export interface Listed {
+export interface RecordList {
   readonly records: readonly AttachmentRecord[];
   readonly broken: readonly BrokenRecord[];
 }
 
 /** Lists them in the order of their keys. */
-export function listRecords(run: string = runDir): Listed {
+export function listRecords(run: string = runDir): RecordList {
   const found = listKeys(run).map((key) => readRecord(key, run));
   const present = found.filter((record) => record !== undefined);
   return {

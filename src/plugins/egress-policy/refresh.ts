@@ -7,7 +7,7 @@ import { requalifyElements } from '../../egress/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { commitAll, putExpiring } from '../../records/commit-all.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { listRecords, type Listed } from '../../records/store.ts';
+import { listRecords, type RecordList } from '../../records/store.ts';
 import { alignWithPolicies, isEnforced, type EnforcedRecord } from './enforce.ts';
 import { namesElements, rememberedElements } from './names.ts';
 import { canForgetFlows, forgetDeniedFlows } from './revoke.ts';
@@ -18,7 +18,7 @@ export interface RefreshOptions {
   /** False: ask no resolver, and open what is remembered of names. The agent asks in its own time. */
   readonly resolve?: boolean;
   /** Reads all records; for who has read most of them before. */
-  readonly list?: () => Listed;
+  readonly list?: () => RecordList;
   /** What names have open without asking a resolver; for who has it in memory. */
   readonly remembered?: (record: AttachmentRecord) => Promise<readonly Element[]>;
   /** Further expiring elements to put when the tables are written anew, by the records as they are then. */
