@@ -2,7 +2,7 @@ import { CniError } from '../cni/errors.ts';
 import type { Invocation } from './command.ts';
 import { findAccepts } from './clean/firewalls.ts';
 import { findFiles, findOldNames } from './clean/files.ts';
-import type { Finding, Known } from './clean/finding.ts';
+import type { Finding, RecordSurvey } from './clean/finding.ts';
 import { findLeftLeases } from './clean/leases.ts';
 import { findGates, findInterfaces } from './clean/links.ts';
 import { findRecords, readKnown } from './clean/records.ts';
@@ -14,7 +14,7 @@ import { wrap } from './wrap.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /** What became of a finding. */
-interface Cleaned extends Finding {
+interface FindingResult extends Finding {
   readonly removed: boolean;
   readonly error?: string;
 }
@@ -24,7 +24,7 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   const isDryRun = options['dry-run'] === true;
   const { findings, problems } = await findAll(readKnown(), options['orphans'] === true);
   for (const problem of problems) terminal.note(`${terminal.paint.warn('!')} ${problem}`);
-  const cleaned: Cleaned[] = isDryRun
+  const cleaned: FindingResult[] = isDryRun
     ? findings.map((finding) => ({ ...finding, removed: false }))
     : await removeAll(findings, terminal);
   if (options['json'] === true) printJson(terminal, cleaned.map(asJson));
@@ -35,7 +35,7 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
 
 /** Each search on its own: one that fails (nft is missing, say) does not keep the others from finding. */
 export async function findAll(
-  known: Known,
+  known: RecordSurvey,
   orphansOnly: boolean,
 ): Promise<{ findings: Finding[]; problems: string[] }> {
   const searches: (() => Finding[] | Promise<Finding[]>)[] = [
@@ -60,9 +60,9 @@ export async function findAll(
   return { findings, problems };
 }
 
-async function removeAll(findings: readonly Finding[], terminal: Terminal): Promise<Cleaned[]> {
+async function removeAll(findings: readonly Finding[], terminal: Terminal): Promise<FindingResult[]> {
   const progress = makeProgress('Removing', findings.length, terminal);
-  const cleaned: Cleaned[] = [];
+  const cleaned: FindingResult[] = [];
   for (const finding of findings) {
     progress(cleaned.length);
     cleaned.push(await removeOne(finding));
@@ -71,7 +71,7 @@ async function removeAll(findings: readonly Finding[], terminal: Terminal): Prom
   return cleaned;
 }
 
-async function removeOne(finding: Finding): Promise<Cleaned> {
+async function removeOne(finding: Finding): Promise<FindingResult> {
   if (finding.remove === undefined) return { ...finding, removed: false };
   try {
     return { ...finding, removed: await finding.remove() };
@@ -81,7 +81,7 @@ async function removeOne(finding: Finding): Promise<Cleaned> {
 }
 
 /** As conf/schema/clean.json has it. */
-function asJson({ kind, name, network, containerId, why, removed, error }: Cleaned): object {
+function asJson({ kind, name, network, containerId, why, removed, error }: FindingResult): object {
   return {
     kind,
     name,
@@ -92,7 +92,7 @@ function asJson({ kind, name, network, containerId, why, removed, error }: Clean
   };
 }
 
-function print(cleaned: readonly Cleaned[], isDryRun: boolean, terminal: Terminal): void {
+function print(cleaned: readonly FindingResult[], isDryRun: boolean, terminal: Terminal): void {
   const { out, paint, width } = terminal;
   const removable = cleaned.filter(({ remove }) => remove !== undefined);
   const left = cleaned.filter(({ remove }) => remove === undefined);
@@ -119,7 +119,7 @@ function print(cleaned: readonly Cleaned[], isDryRun: boolean, terminal: Termina
     out(`${paint.warn('!')} ${wrap(`Left the ${kind} ${name}: ${why}`, width - 2, '  ')}`);
 }
 
-function outcomeWords({ why, removed, error }: Cleaned, isDryRun: boolean, { paint }: Terminal): string {
+function outcomeWords({ why, removed, error }: FindingResult, isDryRun: boolean, { paint }: Terminal): string {
   if (error !== undefined) return paint.bad(`${why}; it could not be removed: ${error}`);
   return isDryRun || removed ? why : paint.warn("it is somebody's by now, and was left");
 }

@@ -6,7 +6,7 @@ import { CniError, codes } from '../cni/errors.ts';
 import type { Invocation } from './command.ts';
 import { adviceFor } from './explain/advice.ts';
 import { findAddresses } from './explain/addresses.ts';
-import { parseDestination, type Asked } from './explain/destination.ts';
+import { parseDestination, type AskedDestination } from './explain/destination.ts';
 import type { AddressAnswer, Explanation } from './explain/explanation.ts';
 import { findObstacles } from './explain/obstacles.ts';
 import { placeOf, policyFileOf, startOf } from './explain/place.ts';
@@ -42,7 +42,7 @@ export async function run({ operands, options }: Invocation, terminal: Terminal)
 interface Question {
   readonly record: AttachmentRecord;
   readonly records: readonly AttachmentRecord[];
-  readonly asked: Asked;
+  readonly asked: AskedDestination;
   readonly isTraced: boolean;
 }
 
@@ -86,7 +86,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
 
 async function answerFor(
   address: string,
-  asked: Asked,
+  asked: AskedDestination,
   ground: Ground,
   records: readonly AttachmentRecord[],
 ): Promise<AddressAnswer> {
@@ -99,7 +99,7 @@ async function answerFor(
 
 /** Allowed when every address is: a client takes whichever it likes. */
 function overallOf(
-  asked: Asked,
+  asked: AskedDestination,
   answers: readonly AddressAnswer[],
   record: AttachmentRecord,
 ): Pick<Explanation, 'verdict' | 'rule' | 'reason'> {
@@ -126,7 +126,7 @@ function overallOf(
 
 /** What does not resolve is not reached, and perhaps would not be if it did. */
 function withoutAddress(
-  { host }: Asked,
+  { host }: AskedDestination,
   { egress }: AttachmentRecord,
 ): Pick<Explanation, 'verdict' | 'rule' | 'reason'> {
   const why = `"${host}" has no address that the container could use`;

@@ -7,8 +7,8 @@ import { judge } from '../egress/judge.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { valueOf, type Invocation } from './command.ts';
-import { learnPolicy, type Learnt, type Wanted } from './learn/entries.ts';
-import { readDenied, type Denied } from './survey/denials.ts';
+import { learnPolicy, type LearntPolicy, type WantedDestination } from './learn/entries.ts';
+import { readDenied, type Denial } from './survey/denials.ts';
 import { findAttachments } from './survey/find.ts';
 import { readKnownNames } from './survey/known-names.ts';
 import { surroundingsOf } from './survey/surroundings.ts';
@@ -50,9 +50,9 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
 }
 
 /** What the kernel remembers of the last ten minutes, and what comes in the time that is given. */
-async function collect(record: AttachmentRecord, seconds: number): Promise<Denied[]> {
+async function collect(record: AttachmentRecord, seconds: number): Promise<Denial[]> {
   const own = new Set(addressesOf(record));
-  const found = new Map<string, Denied>();
+  const found = new Map<string, Denial>();
   const end = Date.now() + seconds * 1000;
   for (;;) {
     for (const one of await readDenied())
@@ -64,7 +64,7 @@ async function collect(record: AttachmentRecord, seconds: number): Promise<Denie
 }
 
 function wantedOf(
-  denied: readonly Denied[],
+  denied: readonly Denial[],
   {
     record,
     records,
@@ -76,7 +76,7 @@ function wantedOf(
     policy: Policy;
     names: ReadonlyMap<string, readonly string[]>;
   },
-): Wanted[] {
+): WantedDestination[] {
   const surroundings = surroundingsOf(record, records);
   return denied.flatMap(({ destination, protocol, port }) => {
     const own = { destination, protocol, ...(port === undefined ? {} : { port }), names: names.get(destination) ?? [] };
@@ -92,7 +92,7 @@ function wantedOf(
 function print(
   { containerId }: AttachmentRecord,
   destinations: number,
-  { policy, unnamed, refused, notices }: Learnt & { readonly notices: readonly string[] },
+  { policy, unnamed, refused, notices }: LearntPolicy & { readonly notices: readonly string[] },
   { out, note, paint, width }: Terminal,
 ): void {
   note(

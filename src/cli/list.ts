@@ -53,14 +53,14 @@ async function withInvalidPolicies(attachments: readonly Attachment[]): Promise<
 }
 
 /** What is known beside the records. */
-interface Known {
+interface ListContext {
   readonly denials: ReadonlyMap<string, number>;
   /** By the policy's id. */
   readonly closed: ReadonlyMap<string, readonly string[]>;
 }
 
 /** As conf/schema/list.json has it. */
-function describe({ record, isAlive, stale }: Attachment, { denials, closed }: Known): object {
+function describe({ record, isAlive, stale }: Attachment, { denials, closed }: ListContext): object {
   const { network, containerId, ifname, netns, link, egress, state, createdAt } = record;
   return {
     network,
@@ -177,7 +177,7 @@ const mostNamed = 3;
 function printClosed(
   { out, paint, width }: Terminal,
   attachments: readonly Attachment[],
-  closed: Known['closed'],
+  closed: ListContext['closed'],
 ): void {
   let isFirst = true;
   for (const { record } of attachments) {

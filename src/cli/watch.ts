@@ -3,7 +3,7 @@ import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { verdictOf } from './explain/verdict.ts';
-import { readDenied, type Denied } from './survey/denials.ts';
+import { readDenied, type Denial } from './survey/denials.ts';
 import { findAttachments } from './survey/find.ts';
 import { readKnownNames } from './survey/known-names.ts';
 import { surroundingsOf } from './survey/surroundings.ts';
@@ -63,7 +63,7 @@ interface Event {
 }
 
 function eventOf(
-  { source, destination, protocol, port, packets }: Denied,
+  { source, destination, protocol, port, packets }: Denial,
   record: AttachmentRecord | undefined,
   { records, names }: { records: readonly AttachmentRecord[]; names: ReadonlyMap<string, string[]> },
 ): Event {
@@ -105,11 +105,11 @@ function show(event: Event, isJson: boolean, { out, paint }: Terminal): void {
   );
 }
 
-function countsOf(denied: readonly Denied[]): Map<string, number> {
+function countsOf(denied: readonly Denial[]): Map<string, number> {
   return new Map(denied.map((one) => [keyOf(one), one.packets]));
 }
 
-function keyOf({ source, destination, protocol, port }: Denied): string {
+function keyOf({ source, destination, protocol, port }: Denial): string {
   return `${source} ${destination} ${protocol} ${port ?? ''}`;
 }
 

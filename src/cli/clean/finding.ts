@@ -32,7 +32,7 @@ export interface Finding {
 }
 
 /** The records that findings are measured by. */
-export interface Known {
+export interface RecordSurvey {
   readonly records: readonly AttachmentRecord[];
   readonly broken: readonly BrokenRecord[];
   /** Those of `broken` whose containers may be alive: what nobody else owns may be theirs. */

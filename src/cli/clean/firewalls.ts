@@ -8,10 +8,10 @@ import { findProgram, run } from '../../host/run.ts';
 import { mayBeAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
-import type { Finding, Known } from './finding.ts';
+import type { Finding, RecordSurvey } from './finding.ts';
 
 /** Accepts of ours in foreign firewalls, bindings to firewalld's zone, and notes of them, for bridges without containers. A record that cannot be read may be of any bridge. */
-export async function findAccepts({ records, unclear }: Known): Promise<Finding[]> {
+export async function findAccepts({ records, unclear }: RecordSurvey): Promise<Finding[]> {
   if (unclear.length > 0) return [];
   const used = bridgesOf(records);
   const accepted = await acceptedBridges();

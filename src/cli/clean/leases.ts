@@ -8,7 +8,7 @@ import { mayBeAlive } from '../../records/alive.ts';
 import { attachmentKey } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
-import type { Finding, Known } from './finding.ts';
+import type { Finding, RecordSurvey } from './finding.ts';
 
 /** Milliseconds in which whoever took a lease gives the address to an interface. */
 const grace = 2000;
@@ -17,7 +17,7 @@ const grace = 2000;
  * Leases of our networks that no living container holds: no record of one names them, and no network namespace of
  * the host has the address. The second question is for plugins that share the folder with us.
  */
-export async function findLeftLeases({ records, unclear, dead }: Known): Promise<Finding[]> {
+export async function findLeftLeases({ records, unclear, dead }: RecordSurvey): Promise<Finding[]> {
   const folders = leaseFolders(records);
   const suspects = folders.flatMap((folder) =>
     [...findLeases(folder)]
@@ -63,7 +63,7 @@ export function leaseFolders(records: readonly AttachmentRecord[]): string[] {
 
 function isSuspect(
   lease: FoundLease,
-  { folder, records, unclear, dead }: { folder: string } & Pick<Known, 'records' | 'unclear' | 'dead'>,
+  { folder, records, unclear, dead }: { folder: string } & Pick<RecordSurvey, 'records' | 'unclear' | 'dead'>,
 ): boolean {
   if (lease.holder === undefined) return isAbandoned(lease);
   // Those of the old form name no interface.

@@ -6,10 +6,10 @@ import { mayBeAlive } from '../../records/alive.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
-import type { Finding, Known } from './finding.ts';
+import type { Finding, RecordSurvey } from './finding.ts';
 
 /** Host ends of veth pairs that are ours, by name and MAC, and that no record names. */
-export function findInterfaces({ records, broken }: Known): Finding[] {
+export function findInterfaces({ records, broken }: RecordSurvey): Finding[] {
   const isKnown = namedBy(records, broken);
   return listLinks()
     .filter(
@@ -37,7 +37,7 @@ export function findInterfaces({ records, broken }: Known): Finding[] {
 }
 
 /** Routing rules that shut a bridge without rules of ours, for bridges that have no enforced container. */
-export async function findGates({ records, unclear }: Known): Promise<Finding[]> {
+export async function findGates({ records, unclear }: RecordSurvey): Promise<Finding[]> {
   if (unclear.length > 0) return [];
   const enforced = enforcedInterfaces(records);
   const parts = await allStandingParts();

@@ -9,10 +9,10 @@ import { commit } from '../../records/commit.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { isBroken, listRecords, readRecord, type BrokenRecord } from '../../records/store.ts';
 import { endedWords } from '../survey/attachments.ts';
-import type { Finding, Known } from './finding.ts';
+import type { Finding, RecordSurvey } from './finding.ts';
 
 /** All records, and which of them are of containers that are gone. */
-export function readKnown(): Known {
+export function readKnown(): RecordSurvey {
   const { records, broken } = listRecords();
   return { records, broken, unclear: broken.filter(mayBeAlive), dead: deadOf(records) };
 }
@@ -23,7 +23,7 @@ export function deadOf(records: readonly AttachmentRecord[]): Set<string> {
 }
 
 /** Attachments of containers that are gone, and files that are no records. */
-export function findRecords({ records, broken, dead }: Known): Finding[] {
+export function findRecords({ records, broken, dead }: RecordSurvey): Finding[] {
   return [...records.filter(({ key }) => dead.has(key)).map(attachmentFinding), ...broken.map(brokenFinding)];
 }
 

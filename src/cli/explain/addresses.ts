@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolveNames } from '../../egress/names-resolve.ts';
 import { recallName } from '../../egress/names-store.ts';
 import { parseAddressValue } from '../../egress/interval.ts';
-import type { Asked } from './destination.ts';
+import type { AskedDestination } from './destination.ts';
 import type { Ground } from './verdict.ts';
 
 export interface FoundAddresses {
@@ -18,7 +18,10 @@ const deadline = 2500;
  * The addresses of what is asked about: of a name those that the kernel has open for it, those that are remembered,
  * and those that the policy's resolvers, or the host's, give now.
  */
-export async function findAddresses({ host, isName }: Asked, { record, open }: Ground): Promise<FoundAddresses> {
+export async function findAddresses(
+  { host, isName }: AskedDestination,
+  { record, open }: Ground,
+): Promise<FoundAddresses> {
   if (!isName) return { addresses: [host], problems: [] };
   const known = open.filter(({ name }) => name === host).map(({ address }) => address);
   const local = fromHostsFile(host);

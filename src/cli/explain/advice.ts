@@ -1,11 +1,11 @@
 import type { Policy } from '../../egress/policy.ts';
 import { openableBogons, reservedRangeOf } from '../../egress/ranges-reserved.ts';
-import type { Asked } from './destination.ts';
+import type { AskedDestination } from './destination.ts';
 
 /** What an operator does who wants a denied destination to be open, as one sentence without a period. */
 export function adviceFor(
   rule: string,
-  { policy, asked, address, theirs }: { policy: Policy; asked: Asked; address: string; theirs: boolean },
+  { policy, asked, address, theirs }: { policy: Policy; asked: AskedDestination; address: string; theirs: boolean },
 ): string {
   const [key = ''] = rule.split(' ', 1);
   const literal = entryFor(asked, address);
@@ -40,7 +40,7 @@ export function adviceFor(
 }
 
 /** What one would write into a policy: `"10.7.7.7:443"`. */
-function entryFor({ protocol, port }: Asked, address: string): string {
+function entryFor({ protocol, port }: AskedDestination, address: string): string {
   const host = address.includes(':') ? `[${address}]` : address;
   return quote(protocol === 'icmp' ? `${host}/icmp` : `${host}:${port}${protocol === 'tcp' ? '' : `/${protocol}`}`);
 }

@@ -3,7 +3,7 @@ import { parseName } from '../../egress/name.ts';
 import { UsageError } from '../command.ts';
 
 /** What a person asks about. */
-export interface Asked {
+export interface AskedDestination {
   /** Canonical address, or name in lower case. */
   readonly host: string;
   readonly isName: boolean;
@@ -20,7 +20,7 @@ const usualPort = 443;
  * Reads "DEST[:PORT[/PROTO]]": "example.org", "8.8.8.8:53/udp", "[2001:db8::1]:443", "10.0.0.1/icmp", also with a
  * scheme and a path, as pasted. Throws {@link UsageError}.
  */
-export function parseDestination(text: string): Asked {
+export function parseDestination(text: string): AskedDestination {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   const bare =
     scheme === undefined ? text : (text.slice(scheme.length + 3).split(/[/?#]/, 1)[0] ?? '').replace(/^.*@/, '');

@@ -1,7 +1,7 @@
 import type { Verdict } from '../../egress/judge.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { OpenAddress } from '../survey/open-names.ts';
-import type { Asked } from './destination.ts';
+import type { AskedDestination } from './destination.ts';
 import type { Obstacle } from './obstacles.ts';
 import type { PolicyFile, RulePlace } from './place.ts';
 import type { Trace } from './trace.ts';
@@ -16,7 +16,7 @@ export interface AddressAnswer extends Verdict {
 
 export interface Explanation {
   readonly record: AttachmentRecord;
-  readonly asked: Asked;
+  readonly asked: AskedDestination;
   readonly verdict: 'allow' | 'deny';
   readonly rule: string;
   readonly reason: string;

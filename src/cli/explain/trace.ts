@@ -4,7 +4,7 @@ import { CommandError, run } from '../../host/run.ts';
 import { quotedInterface } from '../../nft/quote.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf, bridgeOf } from '../survey/words.ts';
-import type { Asked } from './destination.ts';
+import type { AskedDestination } from './destination.ts';
 
 /** One rule, or the end of one chain, that a packet met. */
 export interface Step {
@@ -30,7 +30,7 @@ const untilListening = 400;
 const window = 2600;
 
 /** Sends one packet from the container and follows it through every chain of the host, ours and all others. */
-export async function trace(record: AttachmentRecord, address: string, asked: Asked): Promise<Trace> {
+export async function trace(record: AttachmentRecord, address: string, asked: AskedDestination): Promise<Trace> {
   await run('nft', ['-f', '-'], { input: tableText(record, address, asked) });
   try {
     const watched = watch();
@@ -45,7 +45,7 @@ export async function trace(record: AttachmentRecord, address: string, asked: As
 const families = ['inet', 'bridge'] as const;
 const empty = families.map((family) => `table ${family} ${table}\ndelete table ${family} ${table}`).join('\n');
 
-function tableText(record: AttachmentRecord, address: string, { protocol, port }: Asked): string {
+function tableText(record: AttachmentRecord, address: string, { protocol, port }: AskedDestination): string {
   const ip = address.includes(':') ? 'ip6' : 'ip';
   const source = addressesOf(record).find((own) => own.includes(':') === address.includes(':')) ?? address;
   const service = protocol === 'icmp' ? `meta l4proto ${ip === 'ip' ? 'icmp' : 'icmpv6'}` : `${protocol} dport ${port}`;
@@ -76,7 +76,7 @@ async function watch(): Promise<string> {
 }
 
 /** This program once more, in the container's network namespace: what a container image has in it does not matter. */
-async function probe(netns: string, address: string, { protocol, port }: Asked): Promise<string> {
+async function probe(netns: string, address: string, { protocol, port }: AskedDestination): Promise<string> {
   if (protocol === 'icmp') {
     try {
       await runIn(netns, 'ping', ['-c', '1', '-W', '1', '-n', address]);

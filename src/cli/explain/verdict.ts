@@ -6,7 +6,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { waitsForPolicy } from '../../records/waiting.ts';
 import type { OpenAddress } from '../survey/open-names.ts';
 import { addressesOf } from '../survey/words.ts';
-import type { Asked } from './destination.ts';
+import type { AskedDestination } from './destination.ts';
 
 /** What an attachment's verdicts rest on. */
 export interface Ground {
@@ -22,7 +22,7 @@ export interface Ground {
  */
 export function verdictOf(
   address: string,
-  { protocol, port, host, isName }: Pick<Asked, 'protocol' | 'port' | 'host' | 'isName'>,
+  { protocol, port, host, isName }: Pick<AskedDestination, 'protocol' | 'port' | 'host' | 'isName'>,
   { record, surroundings, open }: Ground,
 ): Verdict {
   const { egress } = record;

@@ -4,7 +4,7 @@ import type { Policy } from '../../egress/policy.ts';
 import { entryText } from '../policy/entries.ts';
 
 /** A destination that the policy denies, what it is called, and which rule denies it. */
-export interface Wanted {
+export interface WantedDestination {
   readonly destination: string;
   readonly protocol: string;
   readonly port?: number;
@@ -13,7 +13,7 @@ export interface Wanted {
 }
 
 /** A policy as one writes it, and what could not be said in it. */
-export interface Learnt {
+export interface LearntPolicy {
   readonly policy: Readonly<Record<string, unknown>>;
   /** Destinations that stand in it as addresses, since no answer named them. */
   readonly unnamed: readonly string[];
@@ -25,7 +25,7 @@ export interface Learnt {
  * The policy that allows what is allowed now and what is wanted besides, and nothing more: names where an answer named
  * an address, ports and protocols as they were used.
  */
-export function learnPolicy(policy: Policy, wanted: readonly Wanted[]): Learnt {
+export function learnPolicy(policy: Policy, wanted: readonly WantedDestination[]): LearntPolicy {
   const opened = {
     allow: ownEntries(policy),
     allowPrivate: policy.allowPrivate.map(entryText),
@@ -102,13 +102,13 @@ function ownEntries({ allow, names }: Policy): string[] {
   return [...names, ...allow].filter(({ source }) => !source.startsWith('preset ')).map(entryText);
 }
 
-function literalOf(one: Wanted): string {
+function literalOf(one: WantedDestination): string {
   const tail = tailOf(one);
   const isSix = one.destination.includes(':');
   return isSix && tail !== '' ? `[${one.destination}]${tail}` : `${one.destination}${tail}`;
 }
 
-function tailOf({ protocol, port }: Wanted): string {
+function tailOf({ protocol, port }: WantedDestination): string {
   return port === undefined ? `/${protocol}` : `:${port}/${protocol}`;
 }
 

@@ -17,7 +17,7 @@ export async function readDenials(records: readonly AttachmentRecord[]): Promise
 }
 
 /** A destination that was denied, and how often; the kernel forgets it ten minutes after the last time. */
-export interface Denied {
+export interface Denial {
   readonly source: string;
   readonly destination: string;
   readonly protocol: string;
@@ -26,7 +26,7 @@ export interface Denied {
 }
 
 /** Reads what was denied lately, of all containers. */
-export async function readDenied(): Promise<Denied[]> {
+export async function readDenied(): Promise<Denial[]> {
   const sets = await Promise.all(['denied4', 'denied6', 'denied4_portless', 'denied6_portless'].map(readSet));
   return sets
     .flatMap((set) => set ?? [])

@@ -45,7 +45,7 @@ export async function readSet(name: string): Promise<readonly HeldElement[] | un
 }
 
 /** Part of what `nft -j list` prints (libnftables-json(5)). */
-interface Listed {
+interface ListedObject {
   readonly chain?: { readonly name: string };
   readonly set?: ListedSet;
   readonly map?: ListedSet;
@@ -58,10 +58,10 @@ interface ListedSet {
   readonly elem?: readonly unknown[];
 }
 
-async function listJson(what: readonly string[]): Promise<Listed[] | undefined> {
+async function listJson(what: readonly string[]): Promise<ListedObject[] | undefined> {
   try {
     const { stdout } = await run('nft', ['-j', 'list', ...what]);
-    return (JSON.parse(stdout, exactly) as { nftables: Listed[] }).nftables;
+    return (JSON.parse(stdout, exactly) as { nftables: ListedObject[] }).nftables;
   } catch (error) {
     if (error instanceof CommandError && error.stderr.includes('No such file or directory')) return undefined;
     throw error;
