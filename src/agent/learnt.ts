@@ -18,7 +18,7 @@ import type { RefreshedPolicy } from './names/plan.ts';
  */
 
 /** An address that a name opened for the containers of a policy. */
-export interface Learnt {
+export interface LearntAddress {
   readonly policyId: string;
   readonly name: string;
   readonly address: string;
@@ -29,7 +29,11 @@ export interface Learnt {
 const learntFile = `${stateDir}/learnt.json`;
 
 /** What of the elements that the agent has open was learnt by a wildcard. */
-export function learntOf(elements: readonly Element[], policies: readonly RefreshedPolicy[], now: number): Learnt[] {
+export function learntOf(
+  elements: readonly Element[],
+  policies: readonly RefreshedPolicy[],
+  now: number,
+): LearntAddress[] {
   return policies.flatMap(({ policyId, names }) => {
     const wildcards = names.filter(({ name }) => name.startsWith('*.'));
     if (wildcards.length === 0) return [];
@@ -52,7 +56,7 @@ export function learntOf(elements: readonly Element[], policies: readonly Refres
 
 /** Elements for what was learnt, as the policies are now; what no policy lists any more opens nothing. */
 export function elementsOfLearnt(
-  learnt: readonly Learnt[],
+  learnt: readonly LearntAddress[],
   policies: readonly RefreshedPolicy[],
   now: number,
 ): Element[] {
@@ -65,7 +69,7 @@ export function elementsOfLearnt(
 }
 
 /** What was written; nothing when that cannot be used. Nothing is taken on trust that would end up in a rule. */
-export async function recallLearnt(file = learntFile): Promise<Learnt[]> {
+export async function recallLearnt(file = learntFile): Promise<LearntAddress[]> {
   try {
     const { version, opened } = JSON.parse(await readFile(file, 'utf8')) as { version?: unknown; opened?: unknown };
     return version === 1 && Array.isArray(opened) ? opened.filter(isLearnt) : [];
@@ -75,11 +79,11 @@ export async function recallLearnt(file = learntFile): Promise<Learnt[]> {
 }
 
 /** Throws code 5 when it cannot be written. */
-export function rememberLearnt(opened: readonly Learnt[], file = learntFile): void {
+export function rememberLearnt(opened: readonly LearntAddress[], file = learntFile): void {
   writeWhole(file, `${JSON.stringify({ version: 1, opened })}\n`, `Cannot write "${file}"`);
 }
 
-function isLearnt(raw: unknown): raw is Learnt {
+function isLearnt(raw: unknown): raw is LearntAddress {
   const { policyId, name, address, ends } = (raw ?? {}) as Record<string, unknown>;
   if (typeof policyId !== 'string' || typeof name !== 'string' || typeof ends !== 'number') return false;
   return (

@@ -8,7 +8,7 @@ import type { QueryReport } from './dns/answer-query.ts';
 import { DnsProxy } from './dns/proxy.ts';
 import { ForcedDns } from './forced-dns.ts';
 import type { HostState } from './host-state.ts';
-import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type Learnt } from './learnt.ts';
+import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type LearntAddress } from './learnt.ts';
 import { namesWork } from './names/from-records.ts';
 import { commitSteps } from './names/commit-elements.ts';
 import { noteReport } from './names/note-report.ts';
@@ -35,7 +35,7 @@ export class NamesService {
   readonly #seen = new SeenNames();
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
-  #recalled: readonly Learnt[] = [];
+  #recalled: readonly LearntAddress[] = [];
   #remembering: NodeJS.Timeout | undefined;
 
   constructor({ state, repair, onQuery, onRefresh }: NamesServiceOptions) {

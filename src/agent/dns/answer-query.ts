@@ -4,14 +4,14 @@ import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import type { Element } from '../../nft/element.ts';
 import { openedElement } from '../names/opened-element.ts';
 import { judgeQuery } from './judge-query.ts';
-import type { Found, Lookup } from './lookup.ts';
+import type { LookupResult, Lookup } from './lookup.ts';
 import type { NamesPolicy } from './names-policy.ts';
 import type { Query } from './read-query.ts';
 import { extendedErrors, rcodes, typeName } from './record-types.ts';
 import { release, type Release } from './release.ts';
 import { writeAnswer, type Answer } from './write-message.ts';
 
-export interface Asking {
+export interface QueryContext {
   /** Address that the query came from; undefined when no attachment has it. */
   readonly source: string;
   readonly policy: NamesPolicy | undefined;
@@ -38,7 +38,7 @@ export interface QueryReport {
   readonly rcode: number;
   /** Why it was denied, would have been if the policy did not only audit, or failed. */
   readonly why?: string;
-  readonly from?: Found['from'];
+  readonly from?: LookupResult['from'];
   readonly upstream: readonly string[];
   /** What was opened. */
   readonly addresses: readonly SeenAnswer[];
@@ -57,7 +57,7 @@ export interface QueryReport {
  * queries for one name none is answered on the strength of the other's unfinished commit; and one out of the
  * cache opens again what has expired, or was flushed, since.
  */
-export async function answerQuery(query: Query, asking: Asking, options: AnswerOptions): Promise<Buffer> {
+export async function answerQuery(query: Query, asking: QueryContext, options: AnswerOptions): Promise<Buffer> {
   const started = performance.now();
   const done = await answer(query, asking, options);
   options.report?.({
@@ -76,22 +76,22 @@ export async function answerQuery(query: Query, asking: Asking, options: AnswerO
   return writeAnswer(query, done.answer, asking.limit).message;
 }
 
-interface Done {
+interface AnswerOutcome {
   readonly answer: Answer;
   readonly told: Partial<QueryReport> & Pick<QueryReport, 'verdict'>;
 }
 
 async function answer(
   query: Query,
-  { policy, limit }: Asking,
+  { policy, limit }: QueryContext,
   { lookup, open, openDeadline }: AnswerOptions,
-): Promise<Done> {
+): Promise<AnswerOutcome> {
   const judged = judgeQuery(query, policy);
   if (judged.verdict === 'deny' || policy === undefined)
     return judged.verdict === 'deny'
       ? { answer: judged.answer, told: { verdict: 'denied', why: judged.why } }
       : failure('no policy');
-  let found: Found;
+  let found: LookupResult;
   let released: Release;
   try {
     found = await lookup.find(query, policy.upstream);
@@ -144,7 +144,7 @@ function elementsOf(
     );
 }
 
-function failure(error: unknown, code: number = extendedErrors.other): Done {
+function failure(error: unknown, code: number = extendedErrors.other): AnswerOutcome {
   const why = error instanceof Error ? error.message : String(error);
   return {
     answer: { rcode: rcodes.servFail, error: { code, text: `drawbridge: ${why}` } },

@@ -3,7 +3,7 @@ import type { Question } from './exchange.ts';
 import type { UpstreamAnswer } from './release.ts';
 import { Upstreams, UpstreamError } from './upstreams.ts';
 
-export interface Found {
+export interface LookupResult {
   readonly answer: UpstreamAnswer;
   readonly from: 'upstream' | 'cache' | 'stale';
 }
@@ -16,7 +16,7 @@ const recheck = 30_000;
  * of servers that come while one is under way share its answer.
  */
 export class Lookup {
-  readonly #underWay = new Map<string, Promise<Found>>();
+  readonly #underWay = new Map<string, Promise<LookupResult>>();
   readonly #failedAt = new Map<string, number>();
   readonly #cache: AnswerCache;
   readonly #upstreams: Upstreams;
@@ -33,7 +33,7 @@ export class Lookup {
   }
 
   /** Throws {@link UpstreamError} when no server answers and nothing is known. */
-  async find(question: Question, servers: readonly string[]): Promise<Found> {
+  async find(question: Question, servers: readonly string[]): Promise<LookupResult> {
     const key = `${question.name} ${question.type} ${servers.join(' ')}`;
     const known = this.#cache.get(key, this.#now());
     if (known !== undefined && !known.isStale) return { answer: known.answer, from: 'cache' };
@@ -54,13 +54,13 @@ export class Lookup {
     return this.#cache.size;
   }
 
-  #ask(key: string, question: Question, servers: readonly string[]): Promise<Found> {
+  #ask(key: string, question: Question, servers: readonly string[]): Promise<LookupResult> {
     const asked = this.#fetch(key, question, servers).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, asked);
     return asked;
   }
 
-  async #fetch(key: string, question: Question, servers: readonly string[]): Promise<Found> {
+  async #fetch(key: string, question: Question, servers: readonly string[]): Promise<LookupResult> {
     const { rcode, answers, soa } = await this.#upstreams.ask(question, servers);
     const answer = { rcode, answers, ...(soa === undefined ? {} : { soa }) };
     this.#failedAt.delete(key);

@@ -18,7 +18,7 @@ export interface Query {
 }
 
 /** What to do with a message that is not a query that can be judged. */
-export type Unreadable =
+export type UnreadableMessage =
   | { readonly drop: true }
   | { readonly drop: false; readonly id: number; readonly rcode: number; readonly question: Buffer };
 
@@ -30,7 +30,7 @@ const longestQuery = 4096;
  * Reads a query. What is too short for one, an answer, or without a readable question is to be dropped in
  * silence: an answer to it could be made to travel in a circle. The rest gets FORMERR or NOTIMP.
  */
-export function readQuery(message: Buffer): Query | Unreadable {
+export function readQuery(message: Buffer): Query | UnreadableMessage {
   if (message.length < headerLength || message.length > longestQuery) return { drop: true };
   const [id, flags, questions, answers, authorities, additionals] = words(message);
   if ((flags & 0x8000) !== 0) return { drop: true };
@@ -38,7 +38,7 @@ export function readQuery(message: Buffer): Query | Unreadable {
   if (questions !== 1) return { drop: true };
   const asked = readQuestion(message);
   if (asked === undefined) return { drop: true };
-  const formErr: Unreadable = { drop: false, id, rcode: rcodes.formErr, question: asked.question };
+  const formErr: UnreadableMessage = { drop: false, id, rcode: rcodes.formErr, question: asked.question };
   // A signature (TSIG) would have to be checked and made; nobody has a key for us.
   if (answers !== 0 || authorities !== 0 || additionals > 1) return formErr;
   const edns = additionals === 0 ? undefined : readEdns(message);
@@ -46,7 +46,7 @@ export function readQuery(message: Buffer): Query | Unreadable {
   return { id, recursionDesired: (flags & 0x0100) !== 0, edns, ...asked };
 }
 
-export function isQuery(read: Query | Unreadable): read is Query {
+export function isQuery(read: Query | UnreadableMessage): read is Query {
   return 'question' in read && !('drop' in read);
 }
 

@@ -2,7 +2,7 @@ import { namesElement } from '../../egress/elements.ts';
 import type { NameRule } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 
-export interface Opened {
+export interface OpenedAddress {
   readonly name: string;
   readonly address: string;
   /** Absent: without end. */
@@ -18,7 +18,7 @@ export interface Opened {
 export function openedElement(
   { policyId, refreshIntervalMinutes }: { policyId: string; refreshIntervalMinutes: number },
   rule: NameRule,
-  { name, address, seconds }: Opened,
+  { name, address, seconds }: OpenedAddress,
 ): Element {
   const isEndless = refreshIntervalMinutes === 0 && !rule.name.startsWith('*.');
   return namesElement(policyId, address, rule, isEndless ? undefined : seconds, name);

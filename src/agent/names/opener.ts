@@ -14,7 +14,7 @@ export interface OpenerOptions {
 /** Elements in one transaction: an answer has tens, and the kernel takes some milliseconds for a thousand. */
 const mostTogether = 2000;
 
-interface Waiting {
+interface WaitingElements {
   readonly elements: readonly Element[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -35,7 +35,7 @@ export class Opener {
   readonly #now: () => number;
   /** What is open, and when it ends, in milliseconds since 1970. */
   readonly #open = new Map<string, { element: Element; ends: number }>();
-  #waiting: Waiting[] = [];
+  #waiting: WaitingElements[] = [];
   #isBusy = false;
   /** Elements that were left when the ended ones were forgotten last. */
   #afterSweep = 1000;
@@ -75,7 +75,7 @@ export class Opener {
     if (this.#open.size > 2 * this.#afterSweep) this.#forgetEnded();
   }
 
-  #takeSome(): Waiting[] {
+  #takeSome(): WaitingElements[] {
     let count = 0;
     const end = this.#waiting.findIndex(({ elements }) => (count += elements.length) > mostTogether);
     const some = this.#waiting.slice(0, end === -1 ? undefined : Math.max(end, 1));
@@ -83,7 +83,7 @@ export class Opener {
     return some;
   }
 
-  async #commitTogether(some: readonly Waiting[]): Promise<void> {
+  async #commitTogether(some: readonly WaitingElements[]): Promise<void> {
     try {
       await this.#put(
         some.flatMap(({ elements }) => elements),

@@ -39,7 +39,7 @@ export interface RefreshReport {
 }
 
 /** Times are milliseconds since 1970. */
-class Standing {
+class RefreshState {
   dueAt = 0;
   failures = 0;
   known: KnownName | undefined;
@@ -65,7 +65,7 @@ const rememberEvery = 60_000;
  */
 export class NamesRefresh {
   readonly #options: Required<Omit<RefreshOptions, 'report'>> & Pick<RefreshOptions, 'report'>;
-  readonly #standing = new Map<string, Standing>();
+  readonly #standing = new Map<string, RefreshState>();
   #policies: readonly RefreshedPolicy[] | undefined;
   #wanted = new Map<string, WantedName>();
   #wake: () => void = () => {};
@@ -165,7 +165,7 @@ export class NamesRefresh {
   /** Resolves one name and opens its addresses. Never rejects. */
   async refresh(wanted: WantedName): Promise<RefreshReport> {
     const { name, servers } = wanted;
-    const standing = this.#standing.get(wanted.key) ?? new Standing();
+    const standing = this.#standing.get(wanted.key) ?? new RefreshState();
     this.#standing.set(wanted.key, standing);
     const problems: string[] = [];
     const { answers, failures } = await this.#resolve(name, servers);
@@ -215,7 +215,7 @@ export class NamesRefresh {
     }
   }
 
-  #setDue(wanted: WantedName, standing: Standing, ttls: readonly number[]): number | undefined {
+  #setDue(wanted: WantedName, standing: RefreshState, ttls: readonly number[]): number | undefined {
     const next = delayAfter({ ttls, failures: standing.failures }, wanted);
     standing.dueAt = next === undefined ? Infinity : this.#options.now() + next * 1000;
     return next;
@@ -237,7 +237,7 @@ export class NamesRefresh {
         ? undefined
         : await this.#options.recall(wanted.name, wanted.servers).catch(() => undefined);
       // Meanwhile it may have been resolved, or asked for through the proxy.
-      const standing = this.#standing.get(wanted.key) ?? new Standing();
+      const standing = this.#standing.get(wanted.key) ?? new RefreshState();
       this.#standing.set(wanted.key, standing);
       const known = (standing.known ??= recalled);
       const last = known?.addresses.filter(({ seenAt }) => seenAt === known.resolvedAt) ?? [];

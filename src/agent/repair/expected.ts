@@ -9,7 +9,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { elementKey, groupKey } from '../watch/resource-key.ts';
 
 /** What our tables are to hold for records. */
-export interface Expected extends Contents {
+export interface ExpectedTables extends Contents {
   /** By elementId(). */
   readonly staticElements: ReadonlyMap<string, Element>;
   /** By the words that events have for them (watch/resource-key.ts). */
@@ -17,17 +17,17 @@ export interface Expected extends Contents {
   readonly groupsByWord: ReadonlyMap<string, RuleGroup>;
 }
 
-const known = new WeakMap<readonly AttachmentRecord[], Expected>();
+const known = new WeakMap<readonly AttachmentRecord[], ExpectedTables>();
 
 /** Worked out once for each array: on a full host that takes a while, and looks come in rows. */
-export function expectedOf(records: readonly AttachmentRecord[]): Expected {
+export function expectedOf(records: readonly AttachmentRecord[]): ExpectedTables {
   const found = known.get(records) ?? workOut(records);
   known.set(records, found);
   return found;
 }
 
 /** What of it words name. What they name besides is nobody's any more, and nothing is missing there. */
-export function partOf({ elementsByWord, groupsByWord }: Expected, words: ReadonlySet<string>): Contents {
+export function partOf({ elementsByWord, groupsByWord }: ExpectedTables, words: ReadonlySet<string>): Contents {
   const found = [...words];
   return {
     elements: found.flatMap((word) => elementsByWord.get(word) ?? []),
@@ -49,7 +49,7 @@ function wordOf(element: Element): string | undefined {
   return word;
 }
 
-function workOut(records: readonly AttachmentRecord[]): Expected {
+function workOut(records: readonly AttachmentRecord[]): ExpectedTables {
   const claims = records.map(desired);
   const staticElements = resolve(claims);
   const elements = [...staticElements.values()];

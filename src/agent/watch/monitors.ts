@@ -12,12 +12,12 @@ export interface MonitorsOptions {
   /** Something changed, or may have. */
   readonly notice: (changes: readonly ChangeEvent[]) => void;
   /** Changes were missed, and everything is looked at. */
-  readonly lost: (what: Watched) => void;
+  readonly lost: (what: WatchName) => void;
   readonly log: Log;
 }
 
 /** What a watch is for. */
-export type Watched = keyof typeof resources;
+export type WatchName = keyof typeof resources;
 
 /** What has to be looked at when nobody tells of changes. */
 const resources = {
@@ -34,7 +34,7 @@ const polling = 5000;
  */
 export class Monitors {
   readonly #options: MonitorsOptions;
-  readonly #problems = new Map<Watched, string>();
+  readonly #problems = new Map<WatchName, string>();
   #clock: NodeJS.Timeout | undefined;
   #monitors: readonly Monitor[] = [];
 
@@ -63,7 +63,7 @@ export class Monitors {
   }
 
   /** Names of the watches that cannot be relied upon. */
-  get blind(): readonly Watched[] {
+  get blind(): readonly WatchName[] {
     return [...this.#problems.keys()];
   }
 
@@ -73,7 +73,7 @@ export class Monitors {
   }
 
   #start(
-    what: Watched,
+    what: WatchName,
     protocol: number,
     groups: readonly number[],
     read: (message: Parameters<typeof decodeRulesetEvent>[0]) => readonly ChangeEvent[],
@@ -92,7 +92,7 @@ export class Monitors {
     );
   }
 
-  #judge(what: Watched, reason: string | undefined): void {
+  #judge(what: WatchName, reason: string | undefined): void {
     if (reason === undefined) {
       if (this.#problems.delete(what)) this.#options.log.info({ watch: what }, 'the watch is well again');
       return;
@@ -104,6 +104,6 @@ export class Monitors {
   }
 }
 
-function unseen(watches: Iterable<Watched>): ChangeEvent[] {
+function unseen(watches: Iterable<WatchName>): ChangeEvent[] {
   return everythingOf(...[...watches].flatMap((what) => resources[what]));
 }
