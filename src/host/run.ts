@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { visibleLines } from '../text/visible.ts';
-import { spawnProgram, spawnProgramNow, type Ended, type SpawnOptions } from './spawn.ts';
+import { spawnProgram, spawnProgramNow, type ProgramExit, type SpawnOptions } from './spawn.ts';
 import { begin } from './trace.ts';
 
 /** Where programs are looked for after PATH: a runtime may start a plugin with an empty one. */
@@ -64,13 +64,13 @@ export function runNow(program: string, args: readonly string[], options: RunOpt
   return outputOf(command, done, spawn.deadline);
 }
 
-interface Prepared {
+interface PreparedRun {
   readonly file: string;
   readonly command: string;
   readonly spawn: SpawnOptions;
 }
 
-function prepare(program: string, args: readonly string[], { input, deadline, env }: RunOptions): Prepared {
+function prepare(program: string, args: readonly string[], { input, deadline, env }: RunOptions): PreparedRun {
   const file = findProgram(program);
   if (file === undefined) {
     throw new CommandError(`Cannot run "${program}": it is not installed in ${searchFolders().join(', ')}`, {
@@ -88,7 +88,7 @@ function prepare(program: string, args: readonly string[], { input, deadline, en
   };
 }
 
-function outputOf(command: string, done: Ended, deadline: number): RunResult {
+function outputOf(command: string, done: ProgramExit, deadline: number): RunResult {
   const { stdout, stderr, exitCode } = done;
   if (exitCode !== 0 || done.timedOut)
     throw new CommandError(failureMessage(command, done, deadline), { stderr, stdout, exitCode });
@@ -149,7 +149,7 @@ function searchFolders(): string[] {
  * (ARCHITECTURE.md). Besides, it gives a child its input as a file in memory, and execa as a socket, which nft 1.0.9 and
  * 0.9.8 refuse to read. Under Node, only what a plugin starts is started that way.
  */
-async function start(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
+async function start(file: string, args: readonly string[], options: SpawnOptions): Promise<ProgramExit> {
   return isPluginRun() || process.versions['bun'] !== undefined
     ? spawnProgram(file, args, options)
     : startWithExeca(file, args, options);
@@ -164,7 +164,7 @@ async function startWithExeca(
   file: string,
   args: readonly string[],
   { input, deadline, env }: SpawnOptions,
-): Promise<Ended> {
+): Promise<ProgramExit> {
   const { execa } = await import('execa');
   const done = await execa(file, args, {
     input,
@@ -185,7 +185,11 @@ async function startWithExeca(
   };
 }
 
-function failureMessage(command: string, { timedOut, exitCode, signal, stderr }: Ended, deadline: number): string {
+function failureMessage(
+  command: string,
+  { timedOut, exitCode, signal, stderr }: ProgramExit,
+  deadline: number,
+): string {
   if (timedOut) return `Cannot run "${command}": it did not end within ${deadline} ms`;
   if (signal !== undefined) return `Cannot run "${command}": it was killed by ${signal}`;
   const firstLine = stderr.trim().split('\n', 1)[0] ?? '';

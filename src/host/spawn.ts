@@ -3,7 +3,7 @@
 import type { SpawnSyncReturns } from 'node:child_process';
 
 /** How a program ended. */
-export interface Ended {
+export interface ProgramExit {
   readonly stdout: string;
   readonly stderr: string;
   readonly timedOut: boolean;
@@ -26,7 +26,7 @@ export interface SpawnOptions {
  * node:child_process takes a millisecond to load and its streams two more; the executable's runtime has a way of its
  * own, which is built in. Under Node the process stands still meanwhile.
  */
-export async function spawnProgram(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
+export async function spawnProgram(file: string, args: readonly string[], options: SpawnOptions): Promise<ProgramExit> {
   const { Bun: runtime } = globalThis as { Bun?: Runtime };
   return runtime === undefined ? spawnProgramNow(file, args, options) : spawnBeside(runtime, [file, ...args], options);
 }
@@ -50,7 +50,7 @@ async function spawnBeside(
   runtime: Runtime,
   command: readonly string[],
   { input, env, deadline }: SpawnOptions,
-): Promise<Ended> {
+): Promise<ProgramExit> {
   const begin = performance.now();
   let child: Child;
   try {
@@ -84,7 +84,11 @@ function nothingAfter(milliseconds: number): Promise<string[]> {
 }
 
 /** As {@link spawnProgram}, while this process stands still. */
-export function spawnProgramNow(file: string, args: readonly string[], { input, env, deadline }: SpawnOptions): Ended {
+export function spawnProgramNow(
+  file: string,
+  args: readonly string[],
+  { input, env, deadline }: SpawnOptions,
+): ProgramExit {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { stdout, stderr, status, signal, error }: Partial<SpawnSyncReturns<string>> = spawnSync(file, args, {
     input,

@@ -27,7 +27,7 @@ export interface OpeningPlan {
 }
 
 /** A rule and the chain that it stands in. */
-interface Placed {
+interface PlacedRule {
   readonly chain: string;
   readonly text: string;
 }
@@ -154,8 +154,8 @@ function forwardChain({ chains }: Listing): string {
     : 'FORWARD';
 }
 
-function sameRules(left: readonly Placed[], right: readonly Placed[]): boolean {
-  const words = (rules: readonly Placed[]) =>
+function sameRules(left: readonly PlacedRule[], right: readonly PlacedRule[]): boolean {
+  const words = (rules: readonly PlacedRule[]) =>
     rules
       .map(({ chain, text }) => `${chain} ${text}`)
       .toSorted()
@@ -163,12 +163,12 @@ function sameRules(left: readonly Placed[], right: readonly Placed[]): boolean {
   return words(left) === words(right);
 }
 
-function deletion({ chain, text }: Placed): string {
+function deletion({ chain, text }: PlacedRule): string {
   return `-D ${chain} ${text}`;
 }
 
 /** Each rule at its own place from the top, so that the order is the one given. */
-function insertions(rules: readonly Placed[]): string[] {
+function insertions(rules: readonly PlacedRule[]): string[] {
   const places = new Map<string, number>();
   return rules.map(({ chain, text }) => {
     const place = (places.get(chain) ?? 0) + 1;

@@ -20,7 +20,7 @@ export interface BaseChain {
 }
 
 /** The foreign firewalls of a host. */
-export interface Present {
+export interface ForeignFirewalls {
   readonly backends: readonly Backend[];
   readonly firewalld: boolean;
   /** Those with policy drop, through which our traffic has to go. */
@@ -28,7 +28,7 @@ export interface Present {
 }
 
 /** Finds what could drop our traffic: two reads of /proc and one call of nft. No table is made by looking. */
-export async function findFirewalls(): Promise<Present> {
+export async function findFirewalls(): Promise<ForeignFirewalls> {
   const chains = await baseChains();
   const backends: Backend[] = [];
   const closed = chains.filter(

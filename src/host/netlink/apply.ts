@@ -1,17 +1,17 @@
 import { closeSync, openSync } from 'node:fs';
-import { NotFound, planLine, type Lookup } from './batch.ts';
-import { Conversation, Refused } from './conversation.ts';
+import { NotFoundError, planLine, type Lookup } from './batch.ts';
+import { Conversation, RefusedError } from './conversation.ts';
 import { openKernel } from './libc.ts';
 import { attribute, readNumber, text, type } from './message.ts';
 
 /** What became of lines: all carried out, or none of them understood, or what `ip -batch` would have printed when it stopped. */
-export type Applied = 'done' | 'not understood' | { readonly stderr: string };
+export type ApplyOutcome = 'done' | 'not understood' | { readonly stderr: string };
 
 /**
  * Carries out lines of `ip -batch` without `ip`: the same requests to the kernel, from this process. Stops at the first
  * line that the kernel refuses. "not understood" comes before anything was done.
  */
-export async function applyLines(lines: readonly string[], netns?: string): Promise<Applied> {
+export async function applyLines(lines: readonly string[], netns?: string): Promise<ApplyOutcome> {
   const planned = lines.map(planLine);
   const kernel = planned.includes(undefined) ? undefined : openKernel();
   if (kernel === undefined) return 'not understood';
@@ -24,7 +24,7 @@ export async function applyLines(lines: readonly string[], netns?: string): Prom
       try {
         if (plan !== undefined) conversation.change(plan(found));
       } catch (error) {
-        if (!(error instanceof Refused || error instanceof NotFound)) throw error;
+        if (!(error instanceof RefusedError || error instanceof NotFoundError)) throw error;
         return { stderr: `${error.message}\nCommand failed -:${place + 1}\n` };
       }
     }
@@ -49,7 +49,7 @@ function lookupIn(conversation: Conversation, files: number[]): Lookup {
         files.push(file);
         return file;
       } catch {
-        throw new NotFound('Error: argument "' + path + '" is wrong: Invalid "netns" value');
+        throw new NotFoundError('Error: argument "' + path + '" is wrong: Invalid "netns" value');
       }
     },
   };
@@ -68,7 +68,7 @@ function findIndex(conversation: Conversation, name: string): number {
     });
     if (link !== undefined) return readNumber(link.payload, 4, 4);
   } catch (error) {
-    if (!(error instanceof Refused && error.errno === ENODEV)) throw error;
+    if (!(error instanceof RefusedError && error.errno === ENODEV)) throw error;
   }
-  throw new NotFound(`Cannot find device "${name}"`);
+  throw new NotFoundError(`Cannot find device "${name}"`);
 }

@@ -17,7 +17,7 @@ import {
   type Request,
 } from './message.ts';
 
-/** What a request needs that only the kernel and the file system know. Each throws {@link NotFound}. */
+/** What a request needs that only the kernel and the file system know. Each throws {@link NotFoundError}. */
 export interface Lookup {
   /** Index of an interface. */
   readonly index: (name: string) => number;
@@ -26,7 +26,7 @@ export interface Lookup {
 }
 
 /** Something that a line names is not there; the message is what `ip` prints then. */
-export class NotFound extends Error {}
+export class NotFoundError extends Error {}
 
 export type PlannedLine = (found: Lookup) => Request;
 

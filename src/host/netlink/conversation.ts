@@ -13,7 +13,7 @@ import {
 } from './message.ts';
 
 /** What the kernel refused. The message is what `ip` prints then. */
-export class Refused extends Error {
+export class RefusedError extends Error {
   /** As in errno(3). */
   readonly errno: number;
 
@@ -46,14 +46,14 @@ export class Conversation {
     closeSync(this.#socket);
   }
 
-  /** Has the kernel do something. Throws {@link Refused}. */
+  /** Has the kernel do something. Throws {@link RefusedError}. */
   change(request: Request): void {
     this.#ask({ ...request, flags: request.flags | flag.ack });
   }
 
   /**
    * Asks for one object, or with `flag.dump` for all of a kind: again when others changed them while they were told,
-   * since such an answer may lack some. Throws {@link Refused}.
+   * since such an answer may lack some. Throws {@link RefusedError}.
    */
   read(request: Request): Answer[] {
     for (let tries = 1; ; tries += 1) {
@@ -65,12 +65,12 @@ export class Conversation {
 
   #ask(request: Request): Answer[] {
     const sequence = ++this.#sequence;
-    if (!this.#kernel.send(this.#socket, encode(request, sequence))) throw new Refused(EIO, undefined);
+    if (!this.#kernel.send(this.#socket, encode(request, sequence))) throw new RefusedError(EIO, undefined);
     const found: Answer[] = [];
     for (;;) {
       // The kernel answers before send() returns; the next part of a dump is made as the one before it is read.
       const bytes = this.#kernel.receive(this.#socket);
-      if (bytes === undefined) throw new Refused(EIO, 'The kernel did not answer');
+      if (bytes === undefined) throw new RefusedError(EIO, 'The kernel did not answer');
       for (const answer of decode(bytes)) {
         if (answer.sequence !== sequence) continue;
         if ((answer.flags & NLM_F_DUMP_INTR) !== 0) this.#isInterrupted = true;
@@ -104,7 +104,7 @@ function throwIfRefused({ payload, flags }: Answer): void {
     (flags & NLM_F_ACK_TLVS) === 0
       ? undefined
       : decodeAttributes(payload.subarray(4 + ((requestLength + 3) & ~3))).get(NLMSGERR_ATTR_MSG);
-  throw new Refused(errno, sentence === undefined ? undefined : readText(sentence).replace(/\.$/u, ''));
+  throw new RefusedError(errno, sentence === undefined ? undefined : readText(sentence).replace(/\.$/u, ''));
 }
 
 /** What the C library says of the numbers that route netlink answers with, on all processors alike. */

@@ -1,7 +1,7 @@
 /** Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise. */
 import type { AddressState, InterfaceState, LinkState, RouteState } from '../../links/state.ts';
 import { addressText, macText } from './address.ts';
-import { Conversation, Refused } from './conversation.ts';
+import { Conversation, RefusedError } from './conversation.ts';
 import { openKernel, openLibrary } from './libc.ts';
 import {
   attribute,
@@ -29,7 +29,7 @@ export async function readWith<T>(
   try {
     return { value: read(conversation) };
   } catch (error) {
-    if (error instanceof Refused) return undefined;
+    if (error instanceof RefusedError) return undefined;
     throw error;
   } finally {
     conversation.close();
@@ -48,7 +48,7 @@ export function readNow<T>(read: (conversation: Conversation) => T): { readonly 
   } catch (error) {
     standing.close();
     standing = undefined;
-    if (error instanceof Refused) return undefined;
+    if (error instanceof RefusedError) return undefined;
     throw error;
   }
 }
@@ -144,7 +144,7 @@ function readLink(conversation: Conversation, which: ReturnType<typeof attribute
   try {
     return conversation.read({ type: type.getLink, flags: 0, head: new Uint8Array(16), attributes: [which] })[0];
   } catch (error) {
-    if (error instanceof Refused && error.errno === ENODEV) return undefined;
+    if (error instanceof RefusedError && error.errno === ENODEV) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { openSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { Conversation, Refused } from '../../../src/host/netlink/conversation.ts';
+import { Conversation, RefusedError } from '../../../src/host/netlink/conversation.ts';
 import type { Kernel } from '../../../src/host/netlink/libc.ts';
 import { concat, readNumber, u16, u32, u8 } from '../../../src/host/netlink/message.ts';
 
@@ -67,7 +67,7 @@ test('a refusal has its number, and the sentence of the kernel', () => {
   ];
   const { conversation } = talk([refusal, plain]);
   expect(() => conversation.change(question)).toThrow(/^Error: In use\.$/u);
-  expect(() => conversation.change(question)).toThrow(new Refused(19, undefined));
+  expect(() => conversation.change(question)).toThrow(new RefusedError(19, undefined));
 });
 
 test('a kernel that does not answer is no reason to wait', () => {
