@@ -6,7 +6,7 @@ import type { Family } from './address.ts';
 import type { Span } from './pool.ts';
 
 /** Addresses that are never given, as one entry of "exclude" names them. */
-export interface Excluded extends Span {
+export interface Exclusion extends Span {
   readonly family: Family;
   /** The entry as it was written, and where: "ipam.exclude[0]". */
   readonly text: string;
@@ -19,11 +19,11 @@ export interface Excluded extends Span {
  *
  * Throws {@link CniError} with code 7.
  */
-export function parseExclude(fields: Fields): Excluded[] {
+export function parseExclude(fields: Fields): Exclusion[] {
   return (fields.strings('exclude') ?? []).map((text, index) => parseEntry(text, `${fields.at('exclude')}[${index}]`));
 }
 
-function parseEntry(text: string, path: string): Excluded {
+function parseEntry(text: string, path: string): Exclusion {
   if (text.includes('-')) return parseSpan(text, path);
   const prefix = readPrefix(text);
   if (prefix?.hostBits === true)
@@ -35,7 +35,7 @@ function parseEntry(text: string, path: string): Excluded {
   return { family: address.family, first: address.value, last: address.value, text, path };
 }
 
-function parseSpan(text: string, path: string): Excluded {
+function parseSpan(text: string, path: string): Exclusion {
   const [first, last, ...rest] = text.split('-').map((part) => readAddress(part.trim()));
   if (first === undefined || last === undefined || rest.length > 0)
     throw invalid(path, text, 'two addresses with "-" between them are expected');

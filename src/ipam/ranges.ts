@@ -6,7 +6,7 @@ import type { ResultRoute } from '../cni/result.ts';
 import { addressBits, formatAddress, formatPrefix, prefixContains, readAddress, readPrefix } from './address.ts';
 import type { Address, Family, Prefix } from './address.ts';
 import { parseExclude } from './exclude.ts';
-import type { Excluded } from './exclude.ts';
+import type { Exclusion } from './exclude.ts';
 import { firstHost, lastHost, makeRangeSet } from './pool.ts';
 import type { Range, RangeSet, Span } from './pool.ts';
 
@@ -84,7 +84,7 @@ export function parseDataDir(ipam: Fields): string {
 interface ParsedRange extends Range {
   readonly family: Family;
   readonly path: string;
-  readonly excluded: readonly Excluded[];
+  readonly excluded: readonly Exclusion[];
 }
 
 /** What else of the conf says how a range is to be read. */
@@ -215,7 +215,7 @@ function refuseSecondOfFamily(sets: readonly (readonly ParsedRange[])[]): void {
 }
 
 /** Takes out of a set what it must not give: the gateways of all sets, since all stand on one link, and what is excluded. */
-function closeSet(set: readonly ParsedRange[], all: readonly ParsedRange[], excluded: readonly Excluded[]): RangeSet {
+function closeSet(set: readonly ParsedRange[], all: readonly ParsedRange[], excluded: readonly Exclusion[]): RangeSet {
   const family = set[0]?.family ?? 4;
   const gateways: Span[] = all
     .filter((range) => range.family === family)
