@@ -241,7 +241,7 @@ async function undo(request: AttachmentRequest, begun: LinkedRecord, cause: unkn
   for (const error of errors) warn(`Cannot undo the ADD that failed with "${String(cause)}": ${String(error)}`);
 }
 
-interface Made {
+interface MadeAttachment {
   readonly conf: InterfaceConf;
   readonly link: LinkRecord;
   readonly addresses: CompleteAddresses;
@@ -252,7 +252,7 @@ interface Made {
 /** What an earlier plugin made stays in the result, before ours: Nomad calls loopback first. */
 function toResult(
   { prevResult: earlier, id, netns }: AttachmentRequest,
-  { conf, link, addresses, bridgeMac, dns }: Made,
+  { conf, link, addresses, bridgeMac, dns }: MadeAttachment,
 ): Result {
   const { bridge, hostInterface, mac, mtu } = link;
   const ours = [
