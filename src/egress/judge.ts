@@ -23,7 +23,7 @@ export interface Surroundings {
   /** The other containers behind bridges of ours. */
   readonly siblings: readonly Sibling[];
   /** Ports of the host that lead to a container. */
-  readonly published: readonly Published[];
+  readonly published: readonly PublishedPort[];
 }
 
 export interface Sibling {
@@ -33,7 +33,7 @@ export interface Sibling {
   readonly policy: Pick<Policy, 'isolation' | 'ingress' | 'audit'>;
 }
 
-export interface Published {
+export interface PublishedPort {
   /** Absent when the port is published at every address of the host. */
   readonly hostAddress?: string;
   readonly protocol: string;
@@ -68,7 +68,10 @@ export interface Verdict {
 export function judge(policy: Policy, destination: Destination, surroundings: Surroundings = nothingAround): Verdict {
   const address = parseAddressValue(destination.address);
   if (address === undefined) throw new RangeError(`Cannot judge "${destination.address}": it is not an address`);
-  const asked: Asked = { ...destination, interval: { family: address.family, from: address.value, to: address.value } };
+  const asked: DestinationInterval = {
+    ...destination,
+    interval: { family: address.family, from: address.value, to: address.value },
+  };
   const verdict = judgeDirectly(policy, asked, surroundings);
   if (verdict.verdict === 'allow' || verdict.theirs === true || !policy.audit) return verdict;
   // What its own policy lets pass for the audit, the other container's still stops.
@@ -85,16 +88,16 @@ export function judge(policy: Policy, destination: Destination, surroundings: Su
 const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings: [], published: [] };
 
 /** A destination with its address as an interval of one. */
-interface Asked extends Destination {
+interface DestinationInterval extends Destination {
   readonly interval: Interval;
 }
 
 /** One step of the judgement; undefined leaves the decision to the next. */
-type Step = (policy: Policy, asked: Asked, surroundings: Surroundings) => Verdict | undefined;
+type Step = (policy: Policy, asked: DestinationInterval, surroundings: Surroundings) => Verdict | undefined;
 
 const steps: readonly Step[] = [disabledFamily, denied, host, sibling, openedPrivate, reserved, allowed];
 
-function judgeDirectly(policy: Policy, asked: Asked, surroundings: Surroundings): Verdict {
+function judgeDirectly(policy: Policy, asked: DestinationInterval, surroundings: Surroundings): Verdict {
   for (const step of steps) {
     const verdict = step(policy, asked, surroundings);
     if (verdict !== undefined) return verdict;
@@ -102,18 +105,18 @@ function judgeDirectly(policy: Policy, asked: Asked, surroundings: Surroundings)
   return byMode(policy);
 }
 
-function disabledFamily({ ipv6 }: Policy, { interval }: Asked): Verdict | undefined {
+function disabledFamily({ ipv6 }: Policy, { interval }: DestinationInterval): Verdict | undefined {
   return ipv6 === 'disable' && interval.family === 6 ? deny('ipv6 "disable"', 'the container has no IPv6') : undefined;
 }
 
-function denied({ deny: rules }: Policy, asked: Asked): Verdict | undefined {
+function denied({ deny: rules }: Policy, asked: DestinationInterval): Verdict | undefined {
   const rule = firstMatch(rules, asked);
   return rule && deny(rule.source, `${rule.source} closes it, before everything else`);
 }
 
 function host(
   { hostAccess, hostPorts }: Policy,
-  asked: Asked,
+  asked: DestinationInterval,
   { gateways, hostAddresses, published }: Surroundings,
 ): Verdict | undefined {
   const isGateway = gateways.some((gateway) => same(gateway, asked));
@@ -130,7 +133,7 @@ function host(
     : deny('hostPorts', 'it is the gateway, at none of "hostPorts"');
 }
 
-function sibling(own: Policy, asked: Asked, { siblings }: Surroundings): Verdict | undefined {
+function sibling(own: Policy, asked: DestinationInterval, { siblings }: Surroundings): Verdict | undefined {
   const found = siblings.find(({ address }) => same(address, asked));
   if (found === undefined) return undefined;
   if (!found.sameBridge) return fromOtherBridge(found);
@@ -160,12 +163,12 @@ function isolates({ isolation, audit }: Pick<Policy, 'isolation' | 'audit'>): bo
   return isolation === 'container' && !audit;
 }
 
-function openedPrivate({ allowPrivate }: Policy, asked: Asked): Verdict | undefined {
+function openedPrivate({ allowPrivate }: Policy, asked: DestinationInterval): Verdict | undefined {
   const rule = firstMatch(allowPrivate, asked);
   return rule && allow(rule.source, `${rule.source} opens it`);
 }
 
-function reserved({ mode, allowLocalNetworks }: Policy, { address }: Asked): Verdict | undefined {
+function reserved({ mode, allowLocalNetworks }: Policy, { address }: DestinationInterval): Verdict | undefined {
   const range = mode === 'open' ? undefined : reservedRangeOf(address);
   if (range === undefined) return undefined;
   const where = `it is in ${range.prefix}, ${range.about}`;
@@ -174,7 +177,7 @@ function reserved({ mode, allowLocalNetworks }: Policy, { address }: Asked): Ver
   return deny('private', `${where}: only "allowPrivate" or "allowLocalNetworks" opens it`);
 }
 
-function allowed({ mode, allow: rules, names }: Policy, asked: Asked): Verdict | undefined {
+function allowed({ mode, allow: rules, names }: Policy, asked: DestinationInterval): Verdict | undefined {
   if (mode !== 'allowlist') return undefined;
   const rule = firstMatch(rules, asked);
   if (rule !== undefined) return allow(rule.source, `${rule.source} opens it`);
@@ -200,12 +203,12 @@ function deny(rule: string, reason: string): Verdict {
   return { verdict: 'deny', rule, reason };
 }
 
-function firstMatch(rules: readonly AddressRule[], asked: Asked): AddressRule | undefined {
+function firstMatch(rules: readonly AddressRule[], asked: DestinationInterval): AddressRule | undefined {
   return rules.find((rule) => takes(rule, asked) && covers(intervalOf(rule.prefix), asked.interval));
 }
 
 /** Whether protocol and port of a rule take the destination in. */
-function takes({ protocol, ports }: PortRule, asked: Asked): boolean {
+function takes({ protocol, ports }: PortRule, asked: DestinationInterval): boolean {
   if (protocol === 'any' && ports === undefined) return true;
   if (protocol !== 'any' && protocol !== asked.protocol) return false;
   if (protocol === 'icmp') return true;
@@ -213,11 +216,11 @@ function takes({ protocol, ports }: PortRule, asked: Asked): boolean {
   return ports === undefined || (asked.port !== undefined && ports.from <= asked.port && asked.port <= ports.to);
 }
 
-function leadsThrough({ hostAddress, protocol, port }: Published, asked: Asked): boolean {
+function leadsThrough({ hostAddress, protocol, port }: PublishedPort, asked: DestinationInterval): boolean {
   return protocol === asked.protocol && port === asked.port && (hostAddress === undefined || same(hostAddress, asked));
 }
 
-function same(address: string, { interval }: Asked): boolean {
+function same(address: string, { interval }: DestinationInterval): boolean {
   const value = parseAddressValue(address);
   return value !== undefined && value.family === interval.family && value.value === interval.from;
 }

@@ -76,12 +76,12 @@ async function resolveName(resolver: Resolver, name: string, deadline: number): 
   return { name, answers: [...four.answers, ...six.answers], failures };
 }
 
-interface Queried {
+interface QueryResult {
   readonly answers: readonly Answer[];
   readonly why?: string;
 }
 
-async function query(ask: () => Promise<Answer[]>, deadline: number): Promise<Queried> {
+async function query(ask: () => Promise<Answer[]>, deadline: number): Promise<QueryResult> {
   try {
     const answers = await ask();
     return { answers: withTtls(answers) };

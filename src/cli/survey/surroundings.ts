@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import type { Published, Sibling, Surroundings } from '../../egress/judge.ts';
+import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf, bridgeOf, portsOf } from './words.ts';
 
@@ -41,7 +41,7 @@ function siblingAt(address: string, other: AttachmentRecord, own: AttachmentReco
   };
 }
 
-function publishedBy(record: AttachmentRecord): Published[] {
+function publishedBy(record: AttachmentRecord): PublishedPort[] {
   return portsOf(record).map(({ hostIp, protocol, hostPort }) => ({
     protocol,
     port: hostPort,

@@ -17,18 +17,18 @@ export function decodeHeaders(block: Uint8Array): Header[] | undefined {
   try {
     return readBlock(new BlockReader(block));
   } catch (error) {
-    if (error instanceof Malformed) return undefined;
+    if (error instanceof MalformedError) return undefined;
     throw error;
   }
 }
 
-class Malformed extends Error {}
+class MalformedError extends Error {}
 
 function readBlock(reader: BlockReader): Header[] {
   const headers: Header[] = [];
   const dynamic: Header[] = [];
   while (!reader.isAtEnd) {
-    if (headers.length >= mostHeaders) throw new Malformed();
+    if (headers.length >= mostHeaders) throw new MalformedError();
     const first = reader.peek();
     if ((first & 0x80) !== 0) headers.push(lookUp(reader.integer(7), dynamic));
     else if ((first & 0x40) !== 0) {
@@ -36,7 +36,7 @@ function readBlock(reader: BlockReader): Header[] {
       headers.push(header);
       remember(dynamic, header);
     } else if ((first & 0x20) !== 0) {
-      if (reader.integer(5) > tableSize) throw new Malformed();
+      if (reader.integer(5) > tableSize) throw new MalformedError();
       // A new size empties what does not fit; a client that shrinks its table before its first request has none to lose.
       dynamic.length = 0;
     } else headers.push(readLiteral(reader, 4, dynamic));
@@ -46,7 +46,7 @@ function readBlock(reader: BlockReader): Header[] {
 
 function lookUp(index: number, dynamic: readonly Header[]): Header {
   const header = index <= staticHeaders.length ? staticHeaders[index - 1] : dynamic[index - staticHeaders.length - 1];
-  if (header === undefined) throw new Malformed();
+  if (header === undefined) throw new MalformedError();
   return header;
 }
 
@@ -80,7 +80,7 @@ class BlockReader {
 
   peek(): number {
     const byte = this.#bytes[this.#at];
-    if (byte === undefined) throw new Malformed();
+    if (byte === undefined) throw new MalformedError();
     return byte;
   }
 
@@ -95,14 +95,14 @@ class BlockReader {
       value += (byte & 0x7f) * 2 ** shift;
       if ((byte & 0x80) === 0) return value;
     }
-    throw new Malformed();
+    throw new MalformedError();
   }
 
   string(): string {
     const isCoded = (this.peek() & 0x80) !== 0;
     const length = this.integer(7);
     const bytes = this.#bytes.subarray(this.#at, this.#at + length);
-    if (bytes.length < length) throw new Malformed();
+    if (bytes.length < length) throw new MalformedError();
     this.#at += length;
     return Buffer.from(isCoded ? decodeHuffman(bytes) : bytes).toString('latin1');
   }
@@ -125,14 +125,14 @@ function decodeHuffman(bytes: Uint8Array): number[] {
     for (let bit = 7; bit >= 0; bit -= 1) {
       code += String((byte >> bit) & 1);
       const value = codes.get(code);
-      if (value === endOfString) throw new Malformed();
+      if (value === endOfString) throw new MalformedError();
       if (value === undefined) continue;
       decoded.push(value);
       code = '';
     }
   }
   // What is left over is the beginning of the code of the end, shorter than a byte (RFC 7541, 5.2).
-  if (code.length > 7 || code.includes('0')) throw new Malformed();
+  if (code.length > 7 || code.includes('0')) throw new MalformedError();
   return decoded;
 }
 

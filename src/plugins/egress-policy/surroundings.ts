@@ -1,4 +1,4 @@
-import type { Published, Sibling, Surroundings } from '../../egress/judge.ts';
+import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts';
 import { showJson } from '../../host/ip.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 
@@ -32,6 +32,14 @@ function siblings({ link, egress }: AttachmentRecord, bridge: string): Sibling[]
   return addresses.map((address) => ({ address, sameBridge, policy }));
 }
 
-function published({ protocol, hostPort, hostIp }: { protocol: string; hostPort: number; hostIp?: string }): Published {
+function published({
+  protocol,
+  hostPort,
+  hostIp,
+}: {
+  protocol: string;
+  hostPort: number;
+  hostIp?: string;
+}): PublishedPort {
   return { protocol, port: hostPort, ...(hostIp === undefined ? {} : { hostAddress: hostIp }) };
 }
