@@ -1,6 +1,6 @@
 /**
- * Run inside of the private host of agent.ts: connects so many containers under so many policies as ADD leaves them, without
- * a process each: records, pairs of interfaces, rules. The far ends are all in one namespace, /run/netns/all.
+ * Run inside of the private host of agent.ts: connects so many containers under so many policies as ADD leaves them,
+ * without a process each: records, pairs of interfaces, rules. The far ends are all in one namespace, /run/netns/all.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { policiesFolder } from '../src/egress/load-policy.ts';

@@ -1,11 +1,12 @@
 /**
- * What the agent costs on a full host, and how fast it repairs one: 1,000 containers under 50 policies with 100 names each.
+ * What the agent costs on a full host, and how fast it repairs one: 1,000 containers under 50 policies with 100 names
+ * each.
  *
  *   node bench/agent.ts [CONTAINERS POLICIES NAMES]
  *
- * Prints the time until it is ready, until every name is resolved and open, its memory, the processor time of that and of a
- * minute in which nothing happens; then for each kind of loss the time until a container reaches what it may reach again,
- * and whether it reached anything else meanwhile; and how long a change of all policies takes to be in force.
+ * Prints the time until it is ready, until every name is resolved and open, its memory, the processor time of that and
+ * of a minute in which nothing happens; then for each kind of loss the time until a container reaches what it may reach
+ * again, and whether it reached anything else meanwhile; and how long a change of all policies takes to be in force.
  *
  * IDLE=SECONDS and ROUNDS=NUMBER in the environment change how long it rests (60) and how often each loss comes (5).
  */

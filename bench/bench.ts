@@ -8,8 +8,8 @@
  *   npm run bench -- --docs                also writes the table into docs/benchmarks.md
  *   node bench/bench.ts --report           the last run again, as that page has it
  *
- * Prints the table and writes bench.json, bench.md and bench.svg into bench/out. Read the ratios: the machine's noise is
- * in both sides.
+ * Prints the table and writes bench.json, bench.md and bench.svg into bench/out. Read the ratios: the machine's noise
+ * is in both sides.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

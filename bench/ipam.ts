@@ -1,6 +1,7 @@
 /**
  * What one address costs: ours and the reference's host-local, in an empty /16 and in one with 60,000 leases.
- * Run it as root: `node bench/ipam.ts [--json]`. It makes mounts of its own for /run and /var/lib, and leases in a temporary folder.
+ * Run it as root: `node bench/ipam.ts [--json]`. It makes mounts of its own for /run and /var/lib, and leases in a
+ * temporary folder.
  *
  * Ours is the work alone, in a process that is running already; the reference can only be called as a process, and what
  * starting that costs shows in the empty network. "marker lost" is our worst case: the file that says which address was

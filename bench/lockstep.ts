@@ -34,7 +34,9 @@ export async function stand(side: Side, { resident = true }: { resident?: boolea
   };
 }
 
-/** What a host has that is in use: somebody listens, connections are remembered; and the folder that netavark is told. */
+/**
+ * What a host has that is in use: somebody listens, connections are remembered; and the folder that netavark is told.
+ */
 async function occupy(host: Host): Promise<void> {
   await host.sh('mkdir -p /run/netavark');
   await host.serve(host, { port: 22 });

@@ -77,7 +77,10 @@ export async function measurePackets(containers: number, entries: number, rounds
 
 export const portRows = ['ports'];
 
-/** Connections per second to the last of so many published ports, against those to an only one; and the same of the reference. */
+/**
+ * Connections per second to the last of so many published ports, against those to an only one; and the same of the
+ * reference.
+ */
 export async function measurePorts(ports: number, rounds: number): Promise<Row[]> {
   const reference = referencePlugins();
   const makers: readonly [() => Side, number][] = [

@@ -13,7 +13,9 @@ import { unpack } from '../test/firewall/packages.ts';
 const cache = join(import.meta.dirname, '../test/.cache');
 const referenceVersion = 'v1.9.1';
 
-/** Folder with the reference plugins, built with the Go of this machine. Throws when there is no Go, or no module proxy. */
+/**
+ * Folder with the reference plugins, built with the Go of this machine. Throws when there is no Go, or no module proxy.
+ */
 export function referencePlugins(): string {
   const folder = join(cache, 'bin', `reference-${referenceVersion}`);
   if (existsSync(join(folder, 'firewall'))) return folder;

@@ -4,7 +4,10 @@ const rowHeight = 34;
 const left = 470;
 const width = 1000;
 
-/** A bar for each ratio, the middle half of its rounds as a line, and a mark where the target is. Left of 1 is better, or right of it where more is. */
+/**
+ * A bar for each ratio, the middle half of its rounds as a line, and a mark where the target is. Left of 1 is better,
+ * or right of it where more is.
+ */
 export function plot(rows: readonly Row[], about: string): string {
   const shown = rows.filter((row) => row.ratio !== undefined);
   const most = Math.max(

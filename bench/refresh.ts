@@ -1,4 +1,7 @@
-/** The row about resolving again what policies name, on a host that is full: what it costs, and how long others wait for it. */
+/**
+ * The row about resolving again what policies name, on a host that is full: what it costs, and how long others wait for
+ * it.
+ */
 import { join } from 'node:path';
 import { executable } from '../test/helpers/executable.ts';
 import { makeHost, type Host } from '../test/helpers/private-host.ts';

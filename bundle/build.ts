@@ -107,7 +107,8 @@ function compile(draft: string): void {
       // Halves the time before the first line of ours runs.
       '--bytecode',
       '--format=cjs',
-      // Runs end before compiled code pays for its compilation, which takes a quarter of their CPU time; the agent gets it later.
+      // Runs end before compiled code pays for its compilation, which takes a quarter of their CPU time; the agent gets
+      // it later.
       '--compile-jit-policy=100',
       // Without these, the executable reads and obeys files of its working directory.
       '--no-compile-autoload-dotenv',

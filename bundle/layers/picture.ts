@@ -19,7 +19,9 @@ export function arrowsOf({ layers }: LayerTable, imports: Imports): LayerArrows[
 const width = 960;
 const box = { left: 24, width: 560, height: 46, gap: 14 };
 
-/** The picture docs/layers.svg: a box for each layer, the highest first, and a dot in its row for each that it imports. */
+/**
+ * The picture docs/layers.svg: a box for each layer, the highest first, and a dot in its row for each that it imports.
+ */
 export function drawLayers(table: LayerTable, imports: Imports): string {
   const rows = arrowsOf(table, imports);
   const top = 48;

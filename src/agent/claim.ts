@@ -8,8 +8,8 @@ import { runDir } from '../host/paths.ts';
 const socketPath = `${runDir}/agent.sock`;
 
 /**
- * Makes this process the agent of the host: whoever answers at the socket is. One that was killed leaves the file and no
- * answer. Throws code 11 when there is an agent, 5 when the socket cannot be made.
+ * Makes this process the agent of the host: whoever answers at the socket is. One that was killed leaves the file and
+ * no answer. Throws code 11 when there is an agent, 5 when the socket cannot be made.
  */
 export async function claimHost(path = socketPath): Promise<Server> {
   return withLock('agent', 'start of the agent', async () => {

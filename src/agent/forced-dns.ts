@@ -11,7 +11,10 @@ export interface ForcedDnsOptions {
   readonly put: (elements: readonly Element[]) => Promise<void>;
 }
 
-/** Seconds that a container's DNS comes to us after the last renewal: so long is the fall back of an agent that was killed. */
+/**
+ * Seconds that a container's DNS comes to us after the last renewal: so long is the fall back of an agent that was
+ * killed.
+ */
 const lasting = 30;
 
 /**

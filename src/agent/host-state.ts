@@ -62,7 +62,10 @@ export class HostState {
     this.#rebuild();
   }
 
-  /** The policy of whoever has an address. A container may ask before its record was seen: then the records are looked at once more. */
+  /**
+   * The policy of whoever has an address. A container may ask before its record was seen: then the records are looked
+   * at once more.
+   */
   policyOf(source: string): NamesPolicy | undefined {
     const known = this.#work.bySource.get(source);
     if (known !== undefined || performance.now() - this.#loadedAt < leastPause) return known;

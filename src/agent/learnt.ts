@@ -13,8 +13,8 @@ import type { RefreshedPolicy } from './names/plan.ts';
  * /var/lib/drawbridge/learnt.json   0600, written whole and renamed, a second after a change
  *   { "version": 1, "opened": [{ "policyId", "name", "address", "ends": milliseconds since 1970 }] }
  *
- * What containers' own queries opened beside what names/ holds: names under a wildcard, which nobody else asks for. An agent that
- * starts again opens what has time left, should the tables have been lost while there was none.
+ * What containers' own queries opened beside what names/ holds: names under a wildcard, which nobody else asks for. An
+ * agent that starts again opens what has time left, should the tables have been lost while there was none.
  */
 
 /** An address that a name opened for the containers of a policy. */

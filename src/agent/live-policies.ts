@@ -33,7 +33,10 @@ export class LivePolicies {
     return this.#invalid;
   }
 
-  /** Reads all files that a container's policy came from. Rejects with code 100 when rules cannot be written: then nothing changed. */
+  /**
+   * Reads all files that a container's policy came from. Rejects with code 100 when rules cannot be written: then
+   * nothing changed.
+   */
   apply(): Promise<PolicyReport> {
     const done = this.#last.then(() => this.#apply());
     this.#last = done.catch(() => {});

@@ -9,8 +9,8 @@ export type LogLevel = (typeof logLevels)[number];
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
 /**
- * One JSON object a line on stderr, which the journal keeps. Written at once: a transport would be a thread of its own with
- * a file to load, which the executable does not have.
+ * One JSON object a line on stderr, which the journal keeps. Written at once: a transport would be a thread of its own
+ * with a file to load, which the executable does not have.
  */
 export function openLog(level: LogLevel): Log {
   const options = {

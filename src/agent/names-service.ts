@@ -98,7 +98,10 @@ export class NamesService {
     );
   }
 
-  /** As {@link expiring}, with what containers learnt under policies that are about to be replaced, as far as the new ones list it too. */
+  /**
+   * As {@link expiring}, with what containers learnt under policies that are about to be replaced, as far as the new
+   * ones list it too.
+   */
   carriedOver(records: readonly AttachmentRecord[]): Element[] {
     const now = Date.now();
     const before = learntOf(this.#opener.elements(), this.#state.work.refreshed, now);

@@ -10,8 +10,8 @@ export interface ServiceManager {
 }
 
 /**
- * Its socket takes datagrams, which Node has no Unix sockets for: the program systemd-notify speaks for us. That is why the unit
- * says NotifyAccess=all. Without NOTIFY_SOCKET nobody asked, and nothing is done.
+ * Its socket takes datagrams, which Node has no Unix sockets for: the program systemd-notify speaks for us. That is why
+ * the unit says NotifyAccess=all. Without NOTIFY_SOCKET nobody asked, and nothing is done.
  */
 export function serviceManager(env: Readonly<Record<string, string | undefined>> = process.env): ServiceManager {
   const isAsked = (env['NOTIFY_SOCKET'] ?? '') !== '' && findProgram('systemd-notify') !== undefined;

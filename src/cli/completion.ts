@@ -15,7 +15,10 @@ export async function run({ operands: [shell = ''], commands }: Invocation, { ou
   return 0;
 }
 
-/** Prints words that a shell may offer: `complete containers`, `complete policies`. Never fails: a shell would print the error into the line. */
+/**
+ * Prints words that a shell may offer: `complete containers`, `complete policies`. Never fails: a shell would print the
+ * error into the line.
+ */
 export async function offer({ operands: [kind = ''] }: Invocation, { out }: Terminal): Promise<number> {
   try {
     const words =

@@ -32,8 +32,8 @@ export function unpainted(text: string): string {
 }
 
 /**
- * Lines each of which opens and closes its marks itself, of lines among which a mark may span several: a cell of a table
- * ends at each line.
+ * Lines each of which opens and closes its marks itself, of lines among which a mark may span several: a cell of a
+ * table ends at each line.
  */
 export function closeLines(lines: readonly string[]): string[] {
   let open: string[] = [];
@@ -44,7 +44,9 @@ export function closeLines(lines: readonly string[]): string[] {
   });
 }
 
-/** Text for a terminal: colours where marks are, or none, and every other character that would steer it made visible. */
+/**
+ * Text for a terminal: colours where marks are, or none, and every other character that would steer it made visible.
+ */
 export function render(text: string, isColoured: boolean): string {
   const lines = closeLines(text.split('\n'));
   return lines.map((line) => renderLine(line, isColoured)).join('\n');

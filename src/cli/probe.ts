@@ -6,7 +6,10 @@ import type { Terminal } from './terminal.ts';
 /** Milliseconds until silence is an answer. */
 const patience = 1500;
 
-/** Opens one connection, or sends one datagram, and prints what became of it. For `explain --trace`, inside a container's namespace. */
+/**
+ * Opens one connection, or sends one datagram, and prints what became of it. For `explain --trace`, inside a
+ * container's namespace.
+ */
 export async function run(
   { operands: [address = '', port = '', protocol = 'tcp'] }: Invocation,
   { out }: Terminal,

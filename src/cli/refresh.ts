@@ -4,7 +4,10 @@ import { count, shortId } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 
-/** Reads the named policies and resolves the names of all policies again. Exit status 1 when something of it did not work. */
+/**
+ * Reads the named policies and resolves the names of all policies again. Exit status 1 when something of it did not
+ * work.
+ */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
   const report = await refresh({ force: options['force'] === true });
   if (options['json'] === true) printJson(terminal, asJson(report));

@@ -26,7 +26,9 @@ export function hang(text: string, width: number, column: number): string {
   return wrap(text, width - column).replaceAll('\n', `\n${' '.repeat(column)}`);
 }
 
-/** Lines of at most so many columns, broken at spaces where there are some and anywhere else. Each is painted by itself. */
+/**
+ * Lines of at most so many columns, broken at spaces where there are some and anywhere else. Each is painted by itself.
+ */
 export function breakText(text: string, width: number): string[] {
   return closeLines(
     text.split('\n').flatMap((paragraph) =>

@@ -72,7 +72,9 @@ export async function delegateGc(delegation: Delegation): Promise<void> {
   if (compareVersions(delegation.cniVersion, '1.1.0') >= 0) await execute('GC', delegation);
 }
 
-/** Runs STATUS; nothing for a configuration older than 1.1.0. A plugin that is not there is code 50: ADD cannot work. */
+/**
+ * Runs STATUS; nothing for a configuration older than 1.1.0. A plugin that is not there is code 50: ADD cannot work.
+ */
 export async function delegateStatus(delegation: Delegation): Promise<void> {
   if (compareVersions(delegation.cniVersion, '1.1.0') < 0) return;
   try {
@@ -158,7 +160,10 @@ function environment(verb: DelegatedVerb, { type, path, id, netns, args }: Deleg
   };
 }
 
-/** Milliseconds between the tries to start a file that is still being written (ETXTBSY): it is being installed. libcni tries again, too. */
+/**
+ * Milliseconds between the tries to start a file that is still being written (ETXTBSY): it is being installed. libcni
+ * tries again, too.
+ */
 const pauses = [50, 100, 200, 400, 800];
 
 async function runPatiently(file: string, options: Parameters<typeof run>[2]): ReturnType<typeof run> {

@@ -177,7 +177,10 @@ function describeRange(min: number, max: number): string {
 
 const longestShown = 80;
 
-/** A value as JSON for an error text, cut short; objects and lists only by kind, since they may be deep beyond what can be printed. */
+/**
+ * A value as JSON for an error text, cut short; objects and lists only by kind, since they may be deep beyond what can
+ * be printed.
+ */
 export function show(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (isObject(value)) return 'an object';

@@ -4,7 +4,9 @@ import { nearMissOf } from './nearest.ts';
 
 /** The keys that an object of a configuration may have. */
 export interface KeyTable {
-  /** Each key with the table of the objects in its value, in lists too; undefined for a value that is not looked into. */
+  /**
+   * Each key with the table of the objects in its value, in lists too; undefined for a value that is not looked into.
+   */
   readonly own: Readonly<Record<string, KeyTable | ((holder: Fields) => KeyTable | undefined) | undefined>>;
   /** Keys of others too may stand here, so that an unknown one is none of our concern. */
   readonly isOpen?: boolean;

@@ -8,7 +8,9 @@ export function nearestTo(word: string, candidates: readonly string[]): string |
   return ranked[0]?.candidate;
 }
 
-/** The candidate that a word is a slip of the fingers for: within two edits, one where either has up to four letters. */
+/**
+ * The candidate that a word is a slip of the fingers for: within two edits, one where either has up to four letters.
+ */
 export function nearMissOf(word: string, candidates: readonly string[]): string | undefined {
   return candidates
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))

@@ -137,7 +137,10 @@ function writeDns({ nameservers, domain, search, options }: ResultDns): WireResu
   return filled({ nameservers, domain, search, options });
 }
 
-/** Leaves out what is absent or empty, as "omitempty" does. Of numbers, 0 stays: it is a value of "interface", "table" and "scope". */
+/**
+ * Leaves out what is absent or empty, as "omitempty" does. Of numbers, 0 stays: it is a value of "interface", "table"
+ * and "scope".
+ */
 function filled(fields: Record<string, unknown>): WireResult {
   return Object.fromEntries(
     Object.entries(fields).filter(

@@ -1,6 +1,9 @@
 import { Fields } from './fields.ts';
 
-/** What a runtime passes for the capabilities that a configuration declares (CONVENTIONS.md, "Dynamic plugin specific fields"). */
+/**
+ * What a runtime passes for the capabilities that a configuration declares (CONVENTIONS.md, "Dynamic plugin specific
+ * fields").
+ */
 export interface RuntimeConfig {
   /** Still to be validated: keys hostPort, containerPort, protocol and hostIP, in any case of letters. */
   readonly portMappings: readonly Fields[];
@@ -21,7 +24,10 @@ export interface RuntimeDns {
   readonly options: readonly string[];
 }
 
-/** Reads "runtimeConfig" of a plugin's configuration; all empty when there is none. Throws code 7 for a value of a wrong type. */
+/**
+ * Reads "runtimeConfig" of a plugin's configuration; all empty when there is none. Throws code 7 for a value of a wrong
+ * type.
+ */
 export function parseRuntimeConfig(config: Fields): RuntimeConfig {
   const runtime = config.object('runtimeConfig') ?? new Fields({}, 'runtimeConfig');
   const mac = runtime.string('mac');
@@ -51,7 +57,10 @@ export interface ConfArgs {
   readonly labels: ReadonlyMap<string, string>;
 }
 
-/** Reads "args.cni" of a plugin's configuration; all empty when there is none. Throws code 7 for a value of a wrong type. */
+/**
+ * Reads "args.cni" of a plugin's configuration; all empty when there is none. Throws code 7 for a value of a wrong
+ * type.
+ */
 export function parseConfArgs(config: Fields): ConfArgs {
   const args = config.object('args')?.object('cni') ?? new Fields({}, 'args.cni');
   const mac = args.string('mac');
@@ -64,7 +73,10 @@ export function parseConfArgs(config: Fields): ConfArgs {
   };
 }
 
-/** host-local takes a list of range sets; go-cni sends one set as a flat list (its WithCapabilityIPRanges). Both are understood. */
+/**
+ * host-local takes a list of range sets; go-cni sends one set as a flat list (its WithCapabilityIPRanges). Both are
+ * understood.
+ */
 function rangeSets(runtime: Fields): Fields[][] {
   const isFlat = runtime.list('ipRanges')?.some((entry) => !Array.isArray(entry)) ?? false;
   if (isFlat) return [runtime.objects('ipRanges') ?? []];

@@ -85,7 +85,9 @@ export function aboutText({ about }: Plugin): string {
   return `${about}\nCNI protocol versions supported: ${supportedVersions.join(', ')}\n`;
 }
 
-/** Milliseconds in which a VERSION has to bring its stdin; the reference does not read it, so callers may leave it open. */
+/**
+ * Milliseconds in which a VERSION has to bring its stdin; the reference does not read it, so callers may leave it open.
+ */
 const versionDeadline = 500;
 
 /** The specification wants the asked version echoed; one that we do not speak, or none, is answered with our newest. */

@@ -201,7 +201,10 @@ function addressType(family: 4 | 6): string {
   return family === 4 ? 'ipv4_addr' : 'ipv6_addr';
 }
 
-/** One text per rule that is needed to match the protocol: "ct original proto-dst" is typed by the one that is named before it. */
+/**
+ * One text per rule that is needed to match the protocol: "ct original proto-dst" is typed by the one that is named
+ * before it.
+ */
 function protocolTexts({ protocol, ports }: PortRule, family: 4 | 6): string[] {
   if (protocol === 'icmp') return [`meta l4proto ${icmpOf(family)} `];
   if (protocol !== 'any') return [`meta l4proto ${protocol} `];

@@ -7,7 +7,10 @@ import type { Policy } from './policy.ts';
 const choiceArg = 'EGRESS_POLICY';
 const choiceLabel = 'drawbridge/egress-policy';
 
-/** What a network says about egress: a policy of its own, or the name of one in a file; and what containers may choose instead. */
+/**
+ * What a network says about egress: a policy of its own, or the name of one in a file; and what containers may choose
+ * instead.
+ */
 export interface EgressConf {
   readonly policy: Policy | { readonly named: string };
   readonly selectable: readonly string[];
@@ -23,7 +26,10 @@ export interface Choices {
   readonly annotations: ReadonlyMap<string, string>;
 }
 
-/** Keys that runtimes and libcni put into the configuration of a plugin, beside those that the user wrote; matched in any case of letters, as Go does. */
+/**
+ * Keys that runtimes and libcni put into the configuration of a plugin, beside those that the user wrote; matched in
+ * any case of letters, as Go does.
+ */
 const protocolKeys = ['cniVersion', 'name', 'type', 'capabilities', 'runtimeConfig', 'args', 'prevResult'].map((key) =>
   key.toLowerCase(),
 );
@@ -31,7 +37,10 @@ const protocolKeys = ['cniVersion', 'name', 'type', 'capabilities', 'runtimeConf
 /** libcni's own keys begin so. */
 const protocolPrefix = 'cni.dev/';
 
-/** Reads the whole configuration of the plugin `egress-policy`, as it comes on stdin. Throws as {@link parseEgressConf} does. */
+/**
+ * Reads the whole configuration of the plugin `egress-policy`, as it comes on stdin. Throws as {@link parseEgressConf}
+ * does.
+ */
 export function parsePluginConf(raw: unknown): EgressConf {
   const fields = new Fields(raw);
   const isPolicy = (key: string): boolean =>
@@ -111,7 +120,9 @@ export function chosenPolicy(
   );
 }
 
-/** Returns a name that is safe as a file's, or throws {@link CniError} with code 7; `path` says where the name stands. */
+/**
+ * Returns a name that is safe as a file's, or throws {@link CniError} with code 7; `path` says where the name stands.
+ */
 export function checkPolicyName(name: string, path: string): string {
   if (/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/.test(name)) return name;
   throw new CniError(

@@ -19,8 +19,8 @@ import { bridgeMark, hex, translatedMark, strangerMark } from './marks.ts';
 /**
  * Declarations inside `table bridge drawbridge`.
  *
- * Of two tests in a rule the cheaper one comes first, and no packet is looked up in a set twice: these are the rules that
- * every packet of a container passes. The set of IPv4 addresses holds the MAC as well.
+ * Of two tests in a rule the cheaper one comes first, and no packet is looked up in a set twice: these are the rules
+ * that every packet of a container passes. The set of IPv4 addresses holds the MAC as well.
  */
 export const guardDeclarations = `
   set guard_ports { type ifname; }

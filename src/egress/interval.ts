@@ -8,7 +8,10 @@ export interface Interval {
   readonly to: bigint;
 }
 
-/** The interval of a prefix in canonical text ("10.0.0.0/8", "fe80::/10") or of a lone address; throws RangeError on anything else. */
+/**
+ * The interval of a prefix in canonical text ("10.0.0.0/8", "fe80::/10") or of a lone address; throws RangeError on
+ * anything else.
+ */
 export function intervalOf(prefix: string): Interval {
   const slash = prefix.indexOf('/');
   const address = parseAddressValue(slash === -1 ? prefix : prefix.slice(0, slash));

@@ -58,8 +58,8 @@ export interface Verdict {
  * Order: `ipv6: disable`; `deny`; addresses of the host (`hostAccess`) and containers behind our bridges
  * (`isolation` of both,
  * and their `ingress`); `allowPrivate`; metadata and bogons; private ranges, which `allowLocalNetworks`
- * opens in every mode; `allow`; the default of the mode. The host and the siblings come before `allowPrivate` since packets to them
- * take other ways through the kernel than those that are forwarded to a network outside. A port of the
+ * opens in every mode; `allow`; the default of the mode. The host and the siblings come before `allowPrivate` since
+ * packets to them take other ways through the kernel than those that are forwarded to a network outside. A port of the
  * host that is published is not the host: it is judged as any other destination.
  *
  * A name counts only in `allow`, so what it resolves to opens nothing that the steps before it close.

@@ -56,7 +56,10 @@ export function foldAddressRules(rules: readonly AddressRule[]): FoldedRules {
   };
 }
 
-/** Folds ports, as of `hostPorts` or of one name: disjoint, in the order of protocol and port; "any" becomes tcp, udp and sctp. */
+/**
+ * Folds ports, as of `hostPorts` or of one name: disjoint, in the order of protocol and port; "any" becomes tcp, udp
+ * and sctp.
+ */
 export function foldPorts(
   rules: readonly PortRule[],
 ): { protocol: 'tcp' | 'udp' | 'sctp'; from: number; to: number }[] {
@@ -130,7 +133,9 @@ function foldBoxes(spans: readonly Span[], protocol: OpenBox['protocol']): OpenB
   );
 }
 
-/** The parts of the address space that spans cover, cut at every start and end, in ascending order, each with its spans. */
+/**
+ * The parts of the address space that spans cover, cut at every start and end, in ascending order, each with its spans.
+ */
 function cut(spans: readonly Span[]): { interval: Interval; members: Span[] }[] {
   return ([4, 6] as const).flatMap((family) => {
     const waiting = spans

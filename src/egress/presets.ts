@@ -18,7 +18,10 @@ const presets: Readonly<Record<string, Preset>> = {
 /** Every preset, in the order in which they are shown. */
 export const presetNames: readonly string[] = Object.keys(presets);
 
-/** What a preset opens, as rules whose source is the preset. Throws RangeError for a name that is not in {@link presetNames}. */
+/**
+ * What a preset opens, as rules whose source is the preset. Throws RangeError for a name that is not in
+ * {@link presetNames}.
+ */
 export function presetRules(name: string): { addresses: AddressRule[]; names: NameRule[] } {
   const { zones, prefixes = [] } = presetNamed(name);
   const source = `preset "${name}"`;

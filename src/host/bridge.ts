@@ -1,6 +1,6 @@
 /*
- * <run folder>/bridges/<name>.json: {"netns", "index", "mtu", "mac", "plan"}: the bridge of that index in that namespace
- * was compared with the plan of that hash and found in order. A note that does not fit costs a few
+ * <run folder>/bridges/<name>.json: {"netns", "index", "mtu", "mac", "plan"}: the bridge of that index in that
+ * namespace was compared with the plan of that hash and found in order. A note that does not fit costs a few
  * milliseconds, never correctness; the folder is gone after a reboot, as the bridges are.
  */
 import { sha256 } from '../digest/sha256.ts';
@@ -15,7 +15,10 @@ import { ownInode } from './netns.ts';
 import { runDir } from './paths.ts';
 import { enableForwarding, writeSysctls } from './sysctl.ts';
 
-/** Finds the addresses in `present` that keep those in `wanted` from being used: `conflictingAddresses` in links/addresses.ts. */
+/**
+ * Finds the addresses in `present` that keep those in `wanted` from being used: `conflictingAddresses` in
+ * links/addresses.ts.
+ */
 export type FindConflicts = (
   present: readonly string[],
   wanted: readonly string[],
@@ -66,7 +69,8 @@ export async function prepareBridge(
       `It is ${bridge?.kind ? `of kind "${bridge.kind}"` : 'another kind of interface'}; choose another name in "bridge", or remove it`,
     );
   }
-  // A bridge that someone else made may still take over the lowest MAC of its ports: giving it the one that it has pins it.
+  // A bridge that someone else made may still take over the lowest MAC of its ports: giving it the one that it has pins
+  // it.
   if (!isNew) await applyBatch([`link set dev ${steps.name} address ${bridge.mac}`]);
   if (steps.vlanGateway !== undefined) await makeVlanGateway(steps.vlanGateway);
   await makeRoomForGateways(steps, bridge, findConflicts);
@@ -95,7 +99,7 @@ async function makeUnlessThere(lines: readonly string[]): Promise<boolean> {
   }
 }
 
-/** The VLANs are written also when the pair was there: whoever made it may have died before. */
+/** The VLANs are written also when the veth was there: whoever made it may have died before. */
 async function makeVlanGateway({ create, vlans }: NonNullable<BridgePlan['vlanGateway']>): Promise<void> {
   await makeUnlessThere(create);
   try {

@@ -31,9 +31,9 @@ export async function readInterface(name: string, where: Where = {}): Promise<In
 
 /**
  * Finds an interface of the namespace that this process works in; undefined when the kernel says that there is none of
- * that name. The one place that answers "is it there": the kernel is asked by netlink. sysfs would tell of the namespace
- * in which it was mounted, which is another one after `nsenter -n`, and where a runtime keeps containers in a namespace
- * of its own.
+ * that name. The one place that answers "is it there": the kernel is asked by netlink. sysfs would tell of the
+ * namespace in which it was mounted, which is another one after `nsenter -n`, and where a runtime keeps containers in a
+ * namespace of its own.
  *
  * Throws code 100 when it cannot be told.
  */
@@ -45,7 +45,9 @@ export function findLink(name: string): LinkState | undefined {
   return shown?.ifname === undefined ? undefined : linkOf(shown);
 }
 
-/** Whether there is an interface of that name in the namespace that this process works in. Throws as {@link findLink}. */
+/**
+ * Whether there is an interface of that name in the namespace that this process works in. Throws as {@link findLink}.
+ */
 export function isLinkThere(name: string): boolean {
   return findLink(name) !== undefined;
 }

@@ -42,7 +42,9 @@ export async function findListeners(ports: readonly { protocol: string; hostPort
   return listeners.length === 0 ? [] : nameProcesses(listeners);
 }
 
-/** 0A is TCP_LISTEN; a UDP socket that is bound and not connected is in state 07, TCP_CLOSE (include/net/tcp_states.h). */
+/**
+ * 0A is TCP_LISTEN; a UDP socket that is bound and not connected is in state 07, TCP_CLOSE (include/net/tcp_states.h).
+ */
 const tables = [
   { protocol: 'tcp', family: 4, file: '/proc/net/tcp', state: '0A' },
   { protocol: 'tcp', family: 6, file: '/proc/net/tcp6', state: '0A' },

@@ -54,8 +54,8 @@ function living(folder: string): string[] {
 }
 
 /**
- * Microseconds since 1970, texts of one length, which sort as numbers. Bun's hrtime begins with each process, so it tells
- * no order; a clock that is set meanwhile costs some their turn.
+ * Microseconds since 1970, texts of one length, which sort as numbers. Bun's hrtime begins with each process, so it
+ * tells no order; a clock that is set meanwhile costs some their turn.
  */
 function now(): string {
   return String(Math.round((performance.timeOrigin + performance.now()) * 1000)).padStart(16, '0');

@@ -21,7 +21,10 @@ const pause = 1000;
 /** Milliseconds: a watch that ends twice in this time is not to be relied upon, until it has stood for as long. */
 const trial = 60_000;
 
-/** Has the kernel tell of changes for as long as it is not stopped, and begins again whenever that ends. `begin` is for tests. */
+/**
+ * Has the kernel tell of changes for as long as it is not stopped, and begins again whenever that ends. `begin` is for
+ * tests.
+ */
 export function startMonitor(
   subscription: Subscription,
   { onMessages, onGap, onLoss, onProblem }: MonitorOptions,

@@ -58,8 +58,8 @@ async function attempt(args: readonly string[], input: string): Promise<Outcome>
 }
 
 /**
- * nft never calls setlocale, so its texts are English everywhere; of intervals it looks for the elements itself. One word of another kind (a syntax error)
- * among them and the transaction would fail again after a rebuild.
+ * nft never calls setlocale, so its texts are English everywhere; of intervals it looks for the elements itself. One
+ * word of another kind (a syntax error) among them and the transaction would fail again after a rebuild.
  */
 function isStale({ exitCode, stderr }: CommandError): boolean {
   const errors = [...stderr.matchAll(/Error: (.*)/g)].map(([, text]) => text ?? '');

@@ -101,8 +101,8 @@ export function tell(command: string, input = ''): void {
 }
 
 /**
- * Returns when everything that waits for nothing has begun: programs that other steps start run while the caller goes on
- * to what keeps this process, such as a request to the kernel.
+ * Returns when everything that waits for nothing has begun: programs that other steps start run while the caller goes
+ * on to what keeps this process, such as a request to the kernel.
  */
 export function whatCanBeStarted(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -145,9 +145,9 @@ function searchFolders(): string[] {
 }
 
 /**
- * The executable has a way of its own to start children: execa takes 4 ms of CPU time for each and as much again to load
- * (ARCHITECTURE.md). Besides, it gives a child its input as a file in memory, and execa as a socket, which nft 1.0.9 and
- * 0.9.8 refuse to read. Under Node, only what a plugin starts is started that way.
+ * The executable has a way of its own to start children: execa takes 4 ms of CPU time for each and as much again to
+ * load (ARCHITECTURE.md). Besides, it gives a child its input as a file in memory, and execa as a socket, which nft
+ * 1.0.9 and 0.9.8 refuse to read. Under Node, only what a plugin starts is started that way.
  */
 async function start(file: string, args: readonly string[], options: SpawnOptions): Promise<ProgramExit> {
   return isPluginRun() || process.versions['bun'] !== undefined

@@ -13,8 +13,8 @@ export function hasIpv6(): boolean {
 
 /**
  * Sets values in the namespace of this process; one that is right already is not written, so that a read-only
- * /proc/sys is no obstacle to a host that is set up. Values of IPv6 are skipped by a kernel without it, and so is what a
- * device does not have (one with an MTU below 1280 has no IPv6).
+ * /proc/sys is no obstacle to a host that is set up. Values of IPv6 are skipped by a kernel without it, and so is what
+ * a device does not have (one with an MTU below 1280 has no IPv6).
  *
  * Returns a sentence for each value that could not be set and that the rest works without; throws code 100 naming the
  * file for any other.
@@ -58,7 +58,10 @@ export async function writeSysctlsIn(netns: string, values: readonly SysctlValue
   }
 }
 
-/** Below /proc/sys/net/ are the values of the namespace that the reader is in. False leaves it, and its error, to a child. */
+/**
+ * Below /proc/sys/net/ are the values of the namespace that the reader is in. False leaves it, and its error, to a
+ * child.
+ */
 async function writeHere(netns: string, values: readonly SysctlValue[]): Promise<boolean> {
   if (values.length === 0) return true;
   const kernel = openKernel();
@@ -96,7 +99,9 @@ function applicable(values: readonly SysctlValue[]): readonly SysctlValue[] {
     : values;
 }
 
-/** Interfaces with a default route of IPv6 learnt from a router (RTF_DEFAULT and RTF_ADDRCONF of linux/ipv6_route.h). */
+/**
+ * Interfaces with a default route of IPv6 learnt from a router (RTF_DEFAULT and RTF_ADDRCONF of linux/ipv6_route.h).
+ */
 function advertisedUplinks(): string[] {
   const routes = readFileSync('/proc/net/ipv6_route', 'utf8')
     .trimEnd()

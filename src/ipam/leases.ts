@@ -74,9 +74,9 @@ export function release(dataDir: string, who: AttachmentId, known?: readonly str
 }
 
 /**
- * Frees, in every network that was used before the last boot and not since, the leases that are older than the boot: what
- * the network's first ADD would do. Returns the folders. Throws code 11 when a lock is not to be had, 5 when files cannot
- * be written.
+ * Frees, in every network that was used before the last boot and not since, the leases that are older than the boot:
+ * what the network's first ADD would do. Returns the folders. Throws code 11 when a lock is not to be had, 5 when files
+ * cannot be written.
  */
 export async function releaseEarlierBoots(): Promise<string[]> {
   const folders = subjectsOfEarlierBoots().filter((folder) => folder.startsWith('/'));
@@ -171,7 +171,10 @@ function removeEmpty(folder: string): boolean {
 /** Milliseconds that taking addresses may last; less than any reboot does. */
 const longestUse = 1000;
 
-/** Frees, at the first use after a boot, every lease that is older than the boot: its container did not survive it (plugins#252). */
+/**
+ * Frees, at the first use after a boot, every lease that is older than the boot: its container did not survive it
+ * (plugins#252).
+ */
 function forgetEarlierBoots(folder: string): void {
   const times = firstUseSinceBoot(folder);
   if (times === undefined) return;

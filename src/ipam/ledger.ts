@@ -31,7 +31,10 @@ export function leasesOf(dataDir: string, who: AttachmentId): string[] {
     .map(({ address }) => address);
 }
 
-/** What is wrong with the leases that the attachment should have on `addresses` (without prefix length); empty when nothing is. */
+/**
+ * What is wrong with the leases that the attachment should have on `addresses` (without prefix length); empty when
+ * nothing is.
+ */
 export function checkLeases(dataDir: string, who: AttachmentId, addresses: readonly string[]): string[] {
   const folder = leaseFolder(dataDir, who.network);
   return addresses.flatMap((address) => {
@@ -60,7 +63,10 @@ export function collect(dataDir: string, network: string, isValid: (lease: Lease
   return removed;
 }
 
-/** The sets that have no address left to give, for STATUS. Reads the files themselves only when there are enough of them. */
+/**
+ * The sets that have no address left to give, for STATUS. Reads the files themselves only when there are enough of
+ * them.
+ */
 export function fullSets(conf: IpamConf, network: string): RangeSet[] {
   const folder = leaseFolder(conf.dataDir, network);
   const names = fileNames(folder);

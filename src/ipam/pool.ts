@@ -109,7 +109,9 @@ export function firstHost(subnet: Prefix): bigint {
   return isPair(subnet) ? subnet.value : networkPlus(subnet, 1).value;
 }
 
-/** The last address that a subnet gives unless "rangeEnd" says otherwise: IPv6 has no broadcast address, nor have two. */
+/**
+ * The last address that a subnet gives unless "rangeEnd" says otherwise: IPv6 has no broadcast address, nor have two.
+ */
 export function lastHost(subnet: Prefix): bigint {
   const { family, value } = broadcast(subnet);
   return family === 4 && !isPair(subnet) ? value - 1n : value;

@@ -21,11 +21,13 @@ import { systemReason } from '../text/system-error.ts';
 
 /*
  * <dataDir>/<network>/        0755, byte for byte what the reference host-local makes (pkg/backend/disk)
- *   10.88.0.2                 0600, a lease: `<containerID>\r\n<ifname>`, no newline at the end; before 2018 the ID alone
+ *   10.88.0.2                 0600, a lease: `<containerID>\r\n<ifname>`, no newline at the end; before 2018 the ID
+ *                             alone
  *   fd00:88::2                the same; the name is the RFC 5952 text
  *   last_reserved_ip.<set>    0600, the address that range set number <set> gave last, no newline
  *   lock                      the reference's flock; not used here
- *   .drawbridge-<16 hex>      a lease of ours before it has its name, or one about to go; the reference passes over names that are no address
+ *   .drawbridge-<16 hex>      a lease of ours before it has its name, or one about to go; the reference passes over
+ *                             names that are no address
  */
 
 /** Whom a lease is for. */
@@ -51,7 +53,9 @@ export interface FoundLease {
   readonly stats: Stats;
 }
 
-/** The folder of a network's leases. Throws {@link CniError} with code 7 for a name that would lead out of `dataDir`. */
+/**
+ * The folder of a network's leases. Throws {@link CniError} with code 7 for a name that would lead out of `dataDir`.
+ */
 export function leaseFolder(dataDir: string, network: string): string {
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(network))
     throw new CniError(
@@ -199,7 +203,9 @@ export function isHeldBy(holder: Leaseholder | undefined, { containerId, ifname 
   return holder?.containerId === containerId && (holder.ifname === undefined || holder.ifname === ifname);
 }
 
-/** Milliseconds. The reference makes the file first and writes it then, so an empty one may be a lease in the making. */
+/**
+ * Milliseconds. The reference makes the file first and writes it then, so an empty one may be a lease in the making.
+ */
 const emptyGrace = 10_000;
 
 /** Whether the file is no lease and will not become one. */

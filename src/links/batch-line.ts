@@ -1,7 +1,8 @@
 import { CniError, codes } from '../cni/errors.ts';
 
 /**
- * Writes one line of `ip -batch`: line`link del dev ${name}`. A list is written as its words, and an empty one as nothing.
+ * Writes one line of `ip -batch`: line`link del dev ${name}`. A list is written as its words, and an empty one as
+ * nothing.
  *
  * What is filled in stays one word. `ip` takes a "#" anywhere for a comment, and quotes, backslashes and white
  * space for syntax, and has no way to escape all of them; a namespace path or an interface name that has such a
@@ -17,7 +18,9 @@ export function line(
     .trimEnd();
 }
 
-/** Whether a value can be filled in: address text, a name or a path with nothing that ip(8) or bridge(8) read as syntax. */
+/**
+ * Whether a value can be filled in: address text, a name or a path with nothing that ip(8) or bridge(8) read as syntax.
+ */
 export function isPlainWord(text: string): boolean {
   return /^[^\s#"'\\;\p{Cc}]+$/u.test(text);
 }

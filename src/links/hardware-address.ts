@@ -12,7 +12,9 @@ export function hardwareAddressOf(text: string): string {
   return `02:${digits.replace(/..(?=.)/gu, '$&:')}`;
 }
 
-/** The link-local address, with prefix length, that RFC 4291 (appendix A, modified EUI-64) derives from a MAC address. */
+/**
+ * The link-local address, with prefix length, that RFC 4291 (appendix A, modified EUI-64) derives from a MAC address.
+ */
 export function linkLocalAddressOf(mac: string): string {
   const bytes = mac.split(':').map((part) => Number.parseInt(part, 16));
   const eui64 = [(bytes[0] ?? 0) ^ 2, ...bytes.slice(1, 3), 0xff, 0xfe, ...bytes.slice(3)];

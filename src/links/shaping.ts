@@ -5,7 +5,7 @@ import { hardwareAddressOf } from './hardware-address.ts';
 
 /** What a record says of the drop-in for bandwidth. */
 export interface ShapedRecord {
-  /** The host's end of the pair, which has the queues. */
+  /** The host's end of the veth, which has the queues. */
   readonly hostInterface: string;
   /** The interface that queues what the container sends; absent when that is not limited. */
   readonly ifb?: string;
@@ -39,7 +39,7 @@ export interface Ifb {
 }
 
 /**
- * Plans the queues of one interface: a token bucket on the host's end of the pair for what the container receives, and
+ * Plans the queues of one interface: a token bucket on the host's end of the veth for what the container receives, and
  * for what it sends a redirection into an interface of its own with a token bucket, since the kernel queues only what
  * leaves an interface. Both are what the reference bandwidth plugin makes.
  */

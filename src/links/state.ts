@@ -9,7 +9,10 @@ export interface LinkState {
   readonly mtu: number;
   readonly isUp: boolean;
   readonly isPromiscuous: boolean;
-  /** As `ip` has it, in small letters: "down" when it is, "lowerlayerdown" when the other end of a veth is, "unknown" of loopback. */
+  /**
+   * As `ip` has it, in small letters: "down" when it is, "lowerlayerdown" when the other end of a veth is, "unknown" of
+   * loopback.
+   */
   readonly operState: string;
   /** Index of the other end of a veth, in the namespace of `netnsId`. */
   readonly otherEnd?: number;

@@ -2,6 +2,8 @@
 export interface SysctlValue {
   readonly file: string;
   readonly value: string;
-  /** What does not work without it, in words, where the rest does: then a /proc/sys that cannot be written is no error. */
+  /**
+   * What does not work without it, in words, where the rest does: then a /proc/sys that cannot be written is no error.
+   */
   readonly without?: string;
 }

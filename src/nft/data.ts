@@ -1,6 +1,6 @@
 /**
- * Keys and values of elements as the kernel has them: each part with its first byte first, and in a concatenation filled
- * up to a multiple of four bytes (net/netfilter/nft_set_*.c compare them as bytes).
+ * Keys and values of elements as the kernel has them: each part with its first byte first, and in a concatenation
+ * filled up to a multiple of four bytes (net/netfilter/nft_set_*.c compare them as bytes).
  */
 import { readAddress } from '../ipam/address.ts';
 

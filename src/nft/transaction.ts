@@ -81,8 +81,8 @@ export function rebuildText({ groups, elements }: Contents): string {
 }
 
 /**
- * Text that gives chains of the layout, and the chains of groups, their rules again and touches nothing else; undefined for a
- * chain that the layout does not have. It fails with ENOENT where the tables are not there.
+ * Text that gives chains of the layout, and the chains of groups, their rules again and touches nothing else; undefined
+ * for a chain that the layout does not have. It fails with ENOENT where the tables are not there.
  */
 export function restoredChainsText(
   chains: readonly { readonly table: TableName; readonly chain: string }[],
@@ -106,8 +106,8 @@ export function removalText(): string {
 
 /**
  * Texts for `nft --check`, which changes nothing: `values` fails with EEXIST when the kernel has one of the
- * elements with another value, `keys` with ENOENT when it lacks one, or a range that the layout lists. They cannot be one transaction, because
- * adding a missing element would hide that it was missing.
+ * elements with another value, `keys` with ENOENT when it lacks one, or a range that the layout lists. They cannot be
+ * one transaction, because adding a missing element would hide that it was missing.
  */
 export function comparisonTexts(
   elements: readonly Element[],

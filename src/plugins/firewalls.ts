@@ -23,7 +23,10 @@ export async function closeFirewalls(bridge: string, key: string): Promise<void>
   if (!stillUsed()) await closeForeignFirewalls(bridge, { stillUsed });
 }
 
-/** Names what foreign firewalls drop although we opened them. A host where there was nothing to open costs one look into a file. */
+/**
+ * Names what foreign firewalls drop although we opened them. A host where there was nothing to open costs one look into
+ * a file.
+ */
 export async function checkFirewalls(bridge: string): Promise<string[]> {
   if (readNote(bridge)?.opened !== true) return [];
   const findings = await inspectForeignFirewalls(bridge);

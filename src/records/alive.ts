@@ -23,8 +23,8 @@ export function isAttached(record: AttachmentRecord): boolean {
 }
 
 /**
- * Whether the container of a record that cannot be read may still be there, by its name and by what of it can be read. A
- * record that a newer drawbridge wrote is of a living one: only that can tell.
+ * Whether the container of a record that cannot be read may still be there, by its name and by what of it can be read.
+ * A record that a newer drawbridge wrote is of a living one: only that can tell.
  */
 export function mayBeAlive({ key, isNewer, json }: BrokenRecord): boolean {
   const record = (json ?? {}) as { readonly [Key in keyof AttachmentRecord]?: unknown };
@@ -43,7 +43,7 @@ function isAdded({ adder }: AttachmentRecord): boolean {
   return adder !== undefined && isRunning(adder);
 }
 
-/** The interface that goes with the container: a port of a bridge, or the host's end of a pair without one. */
+/** The interface that goes with the container: a port of a bridge, or the host's end of a veth without one. */
 function hasLink({ link, egress, shaped }: AttachmentRecord): boolean {
   return areThere([link?.hostInterface, egress?.port, shaped?.hostInterface].filter((name) => name !== undefined));
 }

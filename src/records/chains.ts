@@ -116,8 +116,8 @@ const noHistory = { HOME: '/dev/null' };
 const listing = 'list table inet drawbridge\nlist table bridge drawbridge\nquit\n';
 
 /**
- * All commands as one line, as nft reads what does not come from a file: a line is a transaction, and a thousand of them
- * take seconds. What sets hold is not listed anyway.
+ * All commands as one line, as nft reads what does not come from a file: a line is a transaction, and a thousand of
+ * them take seconds. What sets hold is not listed anyway.
  */
 function oneLine(text: string): string {
   const commands = text.split('\n').filter((line) => line !== '' && !line.startsWith('add element '));

@@ -42,7 +42,8 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
   const isOnly = !hasOtherRecord(record.key);
   if (next === undefined && isOnly) {
     const gone = applyTransaction(removalText());
-    // One that had no rules yet may be the last to see tables that others left while it was there; more than that it does not ask.
+    // One that had no rules yet may be the last to see tables that others left while it was there; more than that it
+    // does not ask.
     await (previous?.state === 'adding' ? gone.catch(() => undefined) : gone);
     forgetListings();
     return untouched;
@@ -60,13 +61,16 @@ export interface RebuildOptions {
   /** Key of a record that goes. */
   readonly without?: string | undefined;
   readonly also?: readonly Element[];
-  /** All records as they are under the lock, for who has read them and looks after their index entries; else they are read. */
+  /**
+   * All records as they are under the lock, for who has read them and looks after their index entries; else they are
+   * read.
+   */
   readonly from?: RecordList;
 }
 
 /**
- * Writes both tables whole from all records. Index entries are looked after too: what harmed the tables may have harmed them.
- * Called under the lock of the tables. Throws code 100.
+ * Writes both tables whole from all records. Index entries are looked after too: what harmed the tables may have harmed
+ * them. Called under the lock of the tables. Throws code 100.
  */
 export async function rebuildTables({
   expiring,

@@ -4,11 +4,12 @@
  *   /run/drawbridge/
  *     ports/<protocol>-<port>.json     ["<key>", …]   attachments that publish this port of the host
  *     addresses/<address>.json         ["<key>", …]   attachments with this address, on whatever bridge
- *     shared/<name>/<key>              [element, …]   one of those that share a thing: "bridge-drawbridge0", "policy-ab12"
+ *     shared/<name>/<key>              [element, …]   one of those that share a thing: "bridge-drawbridge0",
+ *                                      "policy-ab12"
  *
- * An index entry is written before the record that it points to comes in force, and removed when its elements are gone. So
- * one that is missing means that nobody claims the thing; one that is there may be stale (a crash, a record taken away by hand), and
- * whoever reads it looks into the record. All are written under the lock of the tables.
+ * An index entry is written before the record that it points to comes in force, and removed when its elements are gone.
+ * So one that is missing means that nobody claims the thing; one that is there may be stale (a crash, a record taken
+ * away by hand), and whoever reads it looks into the record. All are written under the lock of the tables.
  */
 import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
@@ -24,8 +25,8 @@ import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole 
 import { systemReason } from '../text/system-error.ts';
 
 /**
- * Adds the index entries of a record, those that are not there as they should be; those that it has in common with `previous`, which
- * is in force, are. Throws code 5.
+ * Adds the index entries of a record, those that are not there as they should be; those that it has in common with
+ * `previous`, which is in force, are. Throws code 5.
  */
 export function writeIndex(record: AttachmentRecord, previous?: AttachmentRecord, run: string = runDir): void {
   const there = new Set(previous === undefined ? [] : listFiles(previous, run));
@@ -84,9 +85,9 @@ export function addressHolders(record: AttachmentRecord, run: string = runDir): 
 }
 
 /**
- * Whether an attachment other than the one with this key claims a shared name: `sharedByOthers('bridge-drawbridge0', key)`
- * is false for the bridge's last container. Looks at one sound claim at most; a record that cannot be read may claim
- * it. Stale index entries stay: without the lock they cannot be told from those whose record is being written.
+ * Whether an attachment other than the one with this key claims a shared name: `sharedByOthers('bridge-drawbridge0',
+ * key)` is false for the bridge's last container. Looks at one sound claim at most; a record that cannot be read may
+ * claim it. Stale index entries stay: without the lock they cannot be told from those whose record is being written.
  */
 export function sharedByOthers(name: string, key: string, run: string = runDir): boolean {
   return users(sharedFolder(name, run)).some((user) => user !== key && isUser(name, user, run));
@@ -96,7 +97,10 @@ function isUser(name: string, user: string, run: string): boolean {
   return isBehind(user, run, (record) => sharedOf(desired(record)).includes(name));
 }
 
-/** Removes the index entries that nobody stands behind: those of processes that were killed before the record came, or after it went. */
+/**
+ * Removes the index entries that nobody stands behind: those of processes that were killed before the record came, or
+ * after it went.
+ */
 export function sweepIndex(run: string = runDir): void {
   for (const file of ['ports', 'addresses'].flatMap((kind) =>
     users(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`),

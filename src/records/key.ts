@@ -6,7 +6,10 @@ export function attachmentKey({ network, containerId, ifname }: AttachmentId): s
   return sha256([network, containerId, ifname].join('\0')).slice(0, 16);
 }
 
-/** The host's end of the attachment's veth pair, found again without a record: 15 characters, the longest that Linux takes. */
+/**
+ * The host's end of the attachment's veth pair, found again without a record: 15 characters, the longest that Linux
+ * takes.
+ */
 export function hostInterfaceOf(key: string): string {
   return `veth${key.slice(0, 11)}`;
 }

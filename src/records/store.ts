@@ -119,7 +119,9 @@ export function hasOtherRecord(key: string, run: string = runDir): boolean {
   return false;
 }
 
-/** Writes a file under another name and renames it; its folder is made when it is missing. Throws code 5 with `failure`. */
+/**
+ * Writes a file under another name and renames it; its folder is made when it is missing. Throws code 5 with `failure`.
+ */
 export function writeWhole(file: string, text: string, failure: string): void {
   const slash = file.lastIndexOf('/');
   const temporary = `${file.slice(0, slash)}/.${file.slice(slash + 1).replace(/\.json$/, '')}.${process.pid}.${++written}`;

@@ -2,7 +2,8 @@
  * A private host with a container under an allowlist of names, its port 53 redirected to the proxy, and dnsmasq and
  * web servers outside.
  *
- *   container 10.88.0.2, fd00:88::2 - drawbridge0 10.88.0.1, fd00:88::1 - host - 192.0.2.2 dnsmasq, 198.51.100.x servers
+ *   container 10.88.0.2, fd00:88::2 - drawbridge0 10.88.0.1, fd00:88::1 - host - 192.0.2.2 dnsmasq, 198.51.100.x
+ *   servers
  */
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
@@ -53,7 +54,9 @@ function commandOf(runtime: RuntimeName): string[] {
 
 const compiled = join(root, 'test/.cache/dns-driver');
 
-/** Compiles the driver as bundle/build.ts does the executable, beside its place: another run may be using the old one. */
+/**
+ * Compiles the driver as bundle/build.ts does the executable, beside its place: another run may be using the old one.
+ */
 export async function compileDriver(): Promise<void> {
   mkdirSync(compiled, { recursive: true });
   const draft = mkdtempSync(join(compiled, 'build-'));

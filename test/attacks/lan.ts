@@ -1,4 +1,7 @@
-/** A host whose bridge "br0" holds what leads to the LAN: its own address is on the bridge, and so is the way to the internet. */
+/**
+ * A host whose bridge "br0" holds what leads to the LAN: its own address is on the bridge, and so is the way to the
+ * internet.
+ */
 import { fileURLToPath } from 'node:url';
 import type { Container, Host, Json } from '../helpers/host.ts';
 import { chain, oneProcess, world } from '../plugins/egress-policy/network.ts';

@@ -58,12 +58,17 @@ export async function follow(host: Host, container: Container, followUp: FollowU
   }
 }
 
-/** A lease that has no address yet: passed over by everybody, and taken away by a GC when it is older than ten seconds. */
+/**
+ * A lease that has no address yet: passed over by everybody, and taken away by a GC when it is older than ten seconds.
+ */
 function isUnfinishedLease(line: string): boolean {
   return /^\+ lease \S+\/\.drawbridge-[0-9a-f]{16}$/u.test(line);
 }
 
-/** Files that were not finished, hints without a record, notes on who had a lock: nobody minds them, and the next GC takes them. */
+/**
+ * Files that were not finished, hints without a record, notes on who had a lock: nobody minds them, and the next GC
+ * takes them.
+ */
 function isHarmless(line: string): boolean {
   return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\w+\/\.|\w+\/\w+\.json\.\d+$)/u.test(
     line,
@@ -75,7 +80,9 @@ async function linksGone(host: Host): Promise<void> {
   await host.sh('for i in $(seq 300); do ls /sys/class/net | grep -q ^veth || exit 0; sleep 0.05; done');
 }
 
-/** A new container is connected at once, is as it should be and goes without a trace; after that nothing at all is left. */
+/**
+ * A new container is connected at once, is as it should be and goes without a trace; after that nothing at all is left.
+ */
 export async function inspect(host: Host, followUp: FollowUp): Promise<{ problems: string[]; ms: number }> {
   // A lease of the moment before a reboot is freed by the first ADD after it.
   const before =

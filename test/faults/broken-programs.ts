@@ -79,8 +79,8 @@ export async function installStandIns(host: Host): Promise<void> {
 let runs = 0;
 
 /**
- * Environment in which call number `at` of a plugin goes wrong; -1 for none, "later" for what aimAt() says. Plugins leave to programs what they could
- * ask the kernel themselves, unless `children` is false.
+ * Environment in which call number `at` of a plugin goes wrong; -1 for none, "later" for what aimAt() says. Plugins
+ * leave to programs what they could ask the kernel themselves, unless `children` is false.
  */
 export async function brokenAt(
   host: Host,

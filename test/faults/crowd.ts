@@ -1,4 +1,6 @@
-/** Containers as a host has them at a busy time: two runtimes, two versions of the executable, several networks at once. */
+/**
+ * Containers as a host has them at a busy time: two runtimes, two versions of the executable, several networks at once.
+ */
 import type { CniResult, Conflist, Container, Host, Json } from '../helpers/host.ts';
 import { installDropIns, referenceList } from '../plugins/drop-in/links.ts';
 import { conflist, outcome } from './network.ts';
@@ -78,7 +80,9 @@ export class Crowd {
     return new Crowd(host, seed);
   }
 
-  /** One container: on one to three networks at once, looked at, and gone in one of the ways in which runtimes do it. */
+  /**
+   * One container: on one to three networks at once, looked at, and gone in one of the ways in which runtimes do it.
+   */
   async live(keep: boolean): Promise<void> {
     const container = await this.#host.container();
     const number = ++this.containers;

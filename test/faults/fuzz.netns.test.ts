@@ -32,7 +32,9 @@ const longest = 3_000;
 let tried = 0;
 let accepted = 0;
 
-/** Feeds inputs to a reader: each is accepted, or refused with an error of the kind that the reader's callers expect. */
+/**
+ * Feeds inputs to a reader: each is accepted, or refused with an error of the kind that the reader's callers expect.
+ */
 function feed<T>(
   times: number,
   make: (random: () => number) => T,

@@ -10,7 +10,10 @@ async function layBait(host: Host): Promise<void> {
   await host.takeBaseline();
 }
 
-/** What happened that no input may bring about. A bridge may have whatever name the conf gives it: the kernel takes it as data. */
+/**
+ * What happened that no input may bring about. A bridge may have whatever name the conf gives it: the kernel takes it
+ * as data.
+ */
 async function damage(host: Host): Promise<string[]> {
   const { stdout } = await host.exec([
     'sh',

@@ -5,8 +5,9 @@ import { sample, seeded } from './random.ts';
 import { count } from './tally.ts';
 
 /**
- * Calls that change files or speak to the kernel, and what each can fail with whoever runs it: strace answers in the kernel's place, since root is
- * refused nothing by modes, and a full or read-only disk at one moment of a run cannot be had otherwise.
+ * Calls that change files or speak to the kernel, and what each can fail with whoever runs it: strace answers in the
+ * kernel's place, since root is refused nothing by modes, and a full or read-only disk at one moment of a run cannot be
+ * had otherwise.
  */
 const failures: Readonly<Record<string, readonly string[]>> = {
   mkdir: ['ENOSPC', 'EROFS', 'EACCES'],

@@ -194,7 +194,8 @@ async function follow(
       const checked = await host.checkChain(conflist, { container: next });
       const deleted = await host.delChain(conflist, { container: next });
       await next.remove();
-      // What an earlier ADD made for all of a bridge, and what is inside of chains, an ADD does not look at; CHECK does.
+      // What an earlier ADD made for all of a bridge, and what is inside of chains, an ADD does not look at; CHECK
+      // does.
       const tells = harm !== 'all rules flushed' && [103, 104].includes(checked.error?.['code'] as number);
       return [added, ...(tells ? [] : [checked]), deleted].filter(({ code }) => code !== 0).map(outcome);
     }

@@ -8,7 +8,8 @@ import { brokenAt, installStandIns } from './broken-programs.ts';
 
 /**
  * A system call that a thread of the plugin makes for the nth time: the plugin is killed as it begins. `ftruncate`
- * is how the runtime ends the writing of a file, `vfork` how it begins a child, `sendto` how it asks the kernel for links.
+ * is how the runtime ends the writing of a file, `vfork` how it begins a child, `sendto` how it asks the kernel for
+ * links.
  */
 interface SystemCallPoint {
   readonly kind: 'call';
@@ -78,7 +79,10 @@ export async function findPoints(
   };
 }
 
-/** strace counts the calls of each thread for itself. Programs that the plugin runs make some of these calls too: their threads are left out. */
+/**
+ * strace counts the calls of each thread for itself. Programs that the plugin runs make some of these calls too: their
+ * threads are left out.
+ */
 export function systemCallPoints(trace: string): SystemCallPoint[] {
   const counts = new Map<string, number>();
   const children = new Set(Array.from(trace.matchAll(/vfork.* = (\d+)$/gmu), ([, pid]) => pid));

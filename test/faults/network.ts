@@ -29,7 +29,9 @@ const kept = [
   /^\+ file \/var\/lib\/drawbridge\/boot\/[0-9a-f]{16}\.json$/,
 ];
 
-/** Objects of the host that belong to attachments: none after the last DEL. Of a table that is left its name suffices. */
+/**
+ * Objects of the host that belong to attachments: none after the last DEL. Of a table that is left its name suffices.
+ */
 export async function attachmentsLeft(host: Host): Promise<string[]> {
   const lines = await host.leftovers({ allow: kept });
   return lines.filter(
@@ -55,7 +57,10 @@ export function outcome({ code, error, stderr }: CniResult): string {
 /** Address of the internet that the policy forbids; whoever is asked there notes who came by. */
 export const forbidden = '10.99.0.1';
 
-/** A host with the chain's configuration where runtimes keep it, and a private network behind its uplink that answers everybody. */
+/**
+ * A host with the chain's configuration where runtimes keep it, and a private network behind its uplink that answers
+ * everybody.
+ */
 export async function prepare(host: Host): Promise<Outside> {
   const outside = await host.outside();
   await outside.address(forbidden);

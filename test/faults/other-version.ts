@@ -20,8 +20,8 @@ const root = join(import.meta.dirname, '../..');
 const cache = join(root, 'test/.cache');
 
 /**
- * Folder with an executable of version 9.9.9 and its links, made of the same source with one chain more in the layout: so
- * each of the two finds the other's tables to be of another version, and writes them anew.
+ * Folder with an executable of version 9.9.9 and its links, made of the same source with one chain more in the layout:
+ * so each of the two finds the other's tables to be of another version, and writes them anew.
  */
 export function otherVersion(): string {
   const name = `other-version-${statSync(executable).mtimeMs}`;

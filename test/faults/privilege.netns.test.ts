@@ -159,7 +159,8 @@ describe('files', () => {
     const said = [refused, added].map(({ stdout, stderr }) => stdout + stderr).join('\n');
     expect(said).not.toContain(secret);
     expect(JSON.stringify(await agent.log())).not.toContain(secret);
-    // 1 is "found nothing"; a folder that cannot be read would be 2. The record, root's alone, holds the conf as it came.
+    // 1 is "found nothing"; a folder that cannot be read would be 2. The record, root's alone, holds the conf as it
+    // came.
     expect((await host.exec(['grep', '-rl', secret, '/run/drawbridge'])).stdout).toMatch(
       /^\/run\/drawbridge\/attachments\//,
     );

@@ -1,4 +1,7 @@
-/** Numbers that look random and are the same in each run: mulberry32, published by Tommy Ettinger into the public domain. */
+/**
+ * Numbers that look random and are the same in each run: mulberry32, published by Tommy Ettinger into the public
+ * domain.
+ */
 export function seeded(seed: number): () => number {
   let state = seed;
   return () => {

@@ -102,7 +102,9 @@ function history(random: () => number): Step[] {
   return merged;
 }
 
-/** Everything that is there in the end, without what differs from run to run by nature: numbers of interfaces, times. */
+/**
+ * Everything that is there in the end, without what differs from run to run by nature: numbers of interfaces, times.
+ */
 async function endState(host: Host): Promise<unknown> {
   const rules = JSON.parse(await host.run(['nft', '-j', '-s', 'list', 'ruleset'])) as { nftables: object[] };
   const links = JSON.parse(await host.run(['ip', '-j', '-d', 'link'])) as Record<string, unknown>[];

@@ -8,7 +8,10 @@ export interface Network {
   readonly host: Host;
   readonly outside: Outside;
   readonly container: Container;
-  /** What works for the container, by both families: a fetch from outside, a DNS server of the host, and a port that is published. */
+  /**
+   * What works for the container, by both families: a fetch from outside, a DNS server of the host, and a port that is
+   * published.
+   */
   readonly works: (
     patience?: number,
   ) => Promise<{ out: string[]; dns: string[]; published: string[]; closed: string[] }>;

@@ -182,7 +182,8 @@ export class Host extends Runtime implements Place {
       'netns',
       'outside',
     ]);
-    // The far end first, and neighbours known beforehand: the kernel may lose the first solicitation and repeats it a second later.
+    // The far end first, and neighbours known beforehand: the kernel may lose the first solicitation and repeats it a
+    // second later.
     await this.run(['ip', '-batch', '-'], {
       where: container,
       input: batch(

@@ -169,7 +169,10 @@ describe.skipIf(hostLocal === '')('beside the reference host-local', () => {
   }, 60_000);
 });
 
-/** Names and bytes of a folder, without the reference's flock file. Modes are left out: Debian's 1.1.1 has 0644, since 1.4 they are 0600. */
+/**
+ * Names and bytes of a folder, without the reference's flock file. Modes are left out: Debian's 1.1.1 has 0644, since
+ * 1.4 they are 0600.
+ */
 function snapshot(folder: string): string[] {
   return readdirSync(folder)
     .filter((file) => file !== 'lock')

@@ -9,7 +9,9 @@ import { numbered } from '../records/sample.ts';
 export interface Lab extends AsyncDisposable {
   readonly host: Host;
   readonly outside: Outside;
-  /** c1 and c2 are on drawbridge0 (10.88.0.2 and .3, fd00:88::2 and ::3), c3 is 10.88.1.2 and fd00:89::2 on drawbridge1. */
+  /**
+   * c1 and c2 are on drawbridge0 (10.88.0.2 and .3, fd00:88::2 and ::3), c3 is 10.88.1.2 and fd00:89::2 on drawbridge1.
+   */
   readonly c1: Container;
   readonly c2: Container;
   readonly c3: Container;

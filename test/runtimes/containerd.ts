@@ -47,7 +47,9 @@ state = "/run/containerd-state"
     pod_annotations = ["drawbridge/*"]
 `;
 
-/** Debian's containerd, with its runc and `ctr`; with `isNew` the containerd that was built of its module in its place. */
+/**
+ * Debian's containerd, with its runc and `ctr`; with `isNew` the containerd that was built of its module in its place.
+ */
 export async function makeContainerdMachine({ isNew = false } = {}): Promise<ContainerdMachine> {
   const machine = await makeMachine([debian('containerd')!]);
   const file = await writeImage(machine);
@@ -105,7 +107,10 @@ const kept = [
   /\/var\/lib\/drawbridge\/boot\//,
 ];
 
-/** What is left on the machine besides (of an nft table only its name), once it has come to rest: clients answer before their shims are done. */
+/**
+ * What is left on the machine besides (of an nft table only its name), once it has come to rest: clients answer before
+ * their shims are done.
+ */
 export async function leftBehind(machine: Machine, allow: readonly RegExp[] = []): Promise<string[]> {
   let left: string[] = [];
   await until(

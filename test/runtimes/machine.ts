@@ -1,8 +1,9 @@
 /**
  * A private host (test/helpers/host.ts) with container runtimes, unpacked from Debian's packages and never installed.
  *
- * Control groups are the machine's: there is one hierarchy of each. So the runtimes live in a group of their own in each, and in a control group namespace
- * in which that group is the root; the group goes when the host ends. Everything is run through enter(), which joins both.
+ * Control groups are the machine's: there is one hierarchy of each. So the runtimes live in a group of their own in
+ * each, and in a control group namespace in which that group is the root; the group goes when the host ends. Everything
+ * is run through enter(), which joins both.
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,7 +69,9 @@ export async function makeMachine(packages: readonly string[]): Promise<Machine>
   }
 }
 
-/** What clients put into /tmp is not to be found on the machine; what is there already (this repository, maybe) is seen. */
+/**
+ * What clients put into /tmp is not to be found on the machine; what is there already (this repository, maybe) is seen.
+ */
 const privateTmp = `
   mkdir -p /run/tmp/new /run/tmp/work
   mount -t overlay overlay -o lowerdir=/tmp,upperdir=/run/tmp/new,workdir=/run/tmp/work /tmp`;
@@ -120,7 +123,10 @@ function hierarchies(): { kind: string; name: string; options: string }[] {
   });
 }
 
-/** Each hierarchy twice: in /run/groups as the machine sees it, to join the group; in /sys/fs/cgroup as the runtimes see it. */
+/**
+ * Each hierarchy twice: in /run/groups as the machine sees it, to join the group; in /sys/fs/cgroup as the runtimes see
+ * it.
+ */
 function cgroupScript(group: string): string {
   const all = hierarchies();
   const isUnified = all.every(({ name }) => name === '');

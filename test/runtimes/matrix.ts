@@ -8,8 +8,8 @@ const [begin, end] = ['<!-- DRAWBRIDGE_DOCS=write npm run test:runtimes writes t
 
 /**
  * A reporter of vitest that prints what was run as a table in Markdown, a row for each test, and writes it into
- * docs/runtimes.md when DRAWBRIDGE_DOCS is "write" and all of it was run. The name of a group of tests is the client with its version, that
- * of a test what was run.
+ * docs/runtimes.md when DRAWBRIDGE_DOCS is "write" and all of it was run. The name of a group of tests is the client
+ * with its version, that of a test what was run.
  */
 export default class Matrix implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {

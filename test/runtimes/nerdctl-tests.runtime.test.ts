@@ -65,7 +65,10 @@ const hosts: readonly (readonly Run[])[] = [
   ],
 ];
 
-/** They look for rules of iptables by the names that the reference gives them; whether the port is closed they do not look. */
+/**
+ * They look for rules of iptables by the names that the reference gives them; whether the port is closed they do not
+ * look.
+ */
 const looksForIptables = ['TestStopCleanupForwards', 'TestKillCleanupForwards'];
 
 /** What the tests call Alpine and nginx: there is no registry here. */
@@ -92,7 +95,8 @@ describe.skipIf(programs === undefined || debian('containerd') === undefined || 
         writeFileSync(`/proc/${machine.host.pid}/root/run/test-image${index}.tar`, image(options));
         await machine.run(['ctr', '-n', 'nerdctl-test', 'image', 'import', `/run/test-image${index}.tar`]);
       }
-      // What is not ours they find as well (macvlan, ipvlan). A resolver that refuses at once spares waiting for names that must not resolve.
+      // What is not ours they find as well (macvlan, ipvlan). A resolver that refuses at once spares waiting for names
+      // that must not resolve.
       await machine.sh(`cp -n /usr/lib/cni/* ${pluginFolder}/; echo nameserver 192.0.2.2 > /etc/resolv.conf`);
       await machine.host.takeBaseline();
       return machine;

@@ -9,7 +9,10 @@ import { client, debian } from './tools.ts';
 
 const file = new URL('../../docs/runtimes.md', import.meta.url);
 
-/** What docs/runtimes.md shows of a client stands below the heading of its section, as a console: each is typed again here. */
+/**
+ * What docs/runtimes.md shows of a client stands below the heading of its section, as a console: each is typed again
+ * here.
+ */
 const sections = [
   {
     heading: '## containerd with `ctr`, and the CRI',

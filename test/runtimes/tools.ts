@@ -43,7 +43,8 @@ const builds = {
     programs: {
       nerdctl: ['build', '-ldflags', '-X github.com/containerd/nerdctl/v2/pkg/version.Version=v2.2.1', './cmd/nerdctl'],
     },
-    // The module replaces one of its own by a folder that its archive does not hold; only a helper of its tests wants it.
+    // The module replaces one of its own by a folder that its archive does not hold; only a helper of its tests wants
+    // it.
     prepare: (folder) => {
       rmSync(join(folder, 'cmd/nerdctl/helpers/testing_linux.go'));
       mkdirSync(join(folder, 'mod/tigron'), { recursive: true });

@@ -24,7 +24,10 @@ export interface CacheLimits {
   readonly stale: number;
 }
 
-/** RFC 8767 suggests one to three days; addresses of names are remembered elsewhere for longer (egress/names-lifetimes.ts). */
+/**
+ * RFC 8767 suggests one to three days; addresses of names are remembered elsewhere for longer
+ * (egress/names-lifetimes.ts).
+ */
 const usualLimits: CacheLimits = { entries: 10_000, bytes: 16 * 1024 * 1024, stale: 24 * 60 * 60 };
 
 /** Seconds; an upstream may say a week. */

@@ -8,7 +8,10 @@ export interface LookupResult {
   readonly from: 'upstream' | 'cache' | 'stale';
 }
 
-/** Milliseconds for which a failing upstream is not asked again for a name that has a stale answer (RFC 8767, section 5). */
+/**
+ * Milliseconds for which a failing upstream is not asked again for a name that has a stale answer (RFC 8767, section
+ * 5).
+ */
 const recheck = 30_000;
 
 /**

@@ -6,7 +6,9 @@ export interface Query {
   readonly id: number;
   /** Lower case, without a trailing dot; "" is the root. */
   readonly name: string;
-  /** False when a label holds bytes other than letters, digits, hyphens and underscores: no policy covers such a name. */
+  /**
+   * False when a label holds bytes other than letters, digits, hyphens and underscores: no policy covers such a name.
+   */
   readonly isHostName: boolean;
   readonly type: number;
   readonly class: number;

@@ -18,8 +18,9 @@ const deadline = 5000;
 const longestHead = 8192;
 
 /**
- * Serves metrics at "address:port" by HTTP, at /metrics: one answer for each connection, and never more connections than
- * are bounded here, however slowly somebody asks. Throws code 7 for another text, and 100 when the address cannot be had.
+ * Serves metrics at "address:port" by HTTP, at /metrics: one answer for each connection, and never more connections
+ * than are bounded here, however slowly somebody asks. Throws code 7 for another text, and 100 when the address cannot
+ * be had.
  */
 export async function serveMetrics(at: string, read: () => Promise<MetricsText>): Promise<{ close(): Promise<void> }> {
   if (!/^(?:\[[0-9a-fA-F:]+\]|[0-9.]+):\d{1,5}$/.test(at))
@@ -54,7 +55,10 @@ export async function serveMetrics(at: string, read: () => Promise<MetricsText>)
   };
 }
 
-/** Reads the head of one request and answers it. The time is that of the whole, so that a byte now and then wins nothing. */
+/**
+ * Reads the head of one request and answers it. The time is that of the whole, so that a byte now and then wins
+ * nothing.
+ */
 function answer(socket: Socket, read: () => Promise<MetricsText>): void {
   const timer = setTimeout(() => socket.destroy(), deadline);
   let head = '';

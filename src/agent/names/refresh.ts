@@ -221,7 +221,9 @@ export class NamesRefresh {
     return next;
   }
 
-  /** Takes in a change of policies, if there is one: opens what is remembered of new names, forgets those that are gone. */
+  /**
+   * Takes in a change of policies, if there is one: opens what is remembered of new names, forgets those that are gone.
+   */
   async #follow(): Promise<boolean> {
     const policies = this.#options.policies();
     if (policies === this.#policies) return false;

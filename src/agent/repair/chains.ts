@@ -10,11 +10,11 @@ import { expectedOf } from './expected.ts';
 import { rebuild, repairTables, type TablesSource } from './tables.ts';
 
 /**
- * Compares the rules inside of our chains with what was written, and puts them back: where nothing else is lost by rules
- * alone, so that counters and what is open stay. Returns what was repaired, one sentence each.
+ * Compares the rules inside of our chains with what was written, and puts them back: where nothing else is lost by
+ * rules alone, so that counters and what is open stay. Returns what was repaired, one sentence each.
  *
- * The look takes no lock. Nobody changes the rules of a chain that stands, so a difference is a loss; a chain that is not
- * there may be that of an ADD or a DEL half way, and is looked for again under the lock.
+ * The look takes no lock. Nobody changes the rules of a chain that stands, so a difference is a loss; a chain that is
+ * not there may be that of an ADD or a DEL half way, and is looked for again under the lock.
  *
  * Throws code 100 when nft cannot be run, 11 when the lock is not to be had.
  */
@@ -53,7 +53,9 @@ async function changedChains(source: TablesSource): Promise<ChangedChain[]> {
   return records.length === 0 ? [] : findChangedChainsOf(expectedOf(records).groups);
 }
 
-/** A chain of the layout that is missing takes its hook, and what leads to it, along: then nothing short of all will do. */
+/**
+ * A chain of the layout that is missing takes its hook, and what leads to it, along: then nothing short of all will do.
+ */
 async function putBack(changed: readonly ChangedChain[]): Promise<boolean> {
   if (changed.some(({ isMissing }) => isMissing)) return false;
   const groups = [...new Set(changed.flatMap(({ group }) => group ?? []))];

@@ -37,7 +37,9 @@ export function partOf({ elementsByWord, groupsByWord }: ExpectedTables, words: 
 
 const words = new WeakMap<Element, string>();
 
-/** An element stays the same object for as long as its record stands. Undefined for one of a set that nobody declares. */
+/**
+ * An element stays the same object for as long as its record stands. Undefined for one of a set that nobody declares.
+ */
 function wordOf(element: Element): string | undefined {
   const found = words.get(element);
   if (found !== undefined) return found;

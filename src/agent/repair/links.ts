@@ -16,8 +16,8 @@ type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
 
 /**
  * Puts back bridges, their addresses, and their ports, with the plans of ADD: those that are named (watch/ip-event.ts).
- * Returns what was repaired, one sentence each. A container whose interface is gone is nobody's to repair, and one that is
- * down may be about to be removed.
+ * Returns what was repaired, one sentence each. A container whose interface is gone is nobody's to repair, and one that
+ * is down may be about to be removed.
  *
  * Throws code 100 or 102 when something cannot be put back.
  */
@@ -119,7 +119,10 @@ export interface PortTrouble {
   readonly vlans: readonly string[];
 }
 
-/** Compares the port of an attachment with its record. Undefined when all is well, and when there is no bridge to be a port of. */
+/**
+ * Compares the port of an attachment with its record. Undefined when all is well, and when there is no bridge to be a
+ * port of.
+ */
 export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const port = portOf(record);
   const bridge = bridgeOf(record);

@@ -34,7 +34,10 @@ const leastPause: Readonly<Record<Resource, number>> = {
   firewalls: 300,
 };
 
-/** Where somebody undoes what is put back, again and again, each look past this many waits twice as long as the one before. */
+/**
+ * Where somebody undoes what is put back, again and again, each look past this many waits twice as long as the one
+ * before.
+ */
 const patience = 3;
 /** Milliseconds. */
 const longestBackOff = 30_000;
@@ -60,7 +63,8 @@ class Watch {
 
 /**
  * Decides when to look: soon after something changed, once for many changes, never twice at a time at one thing. What a
- * repair changes is seen as a change too; the look that it leads to finds everything in place, and that is the end of it.
+ * repair changes is seen as a change too; the look that it leads to finds everything in place, and that is the end of
+ * it.
  */
 export class Repairer {
   readonly #options: RepairerOptions;
@@ -84,8 +88,8 @@ export class Repairer {
   }
 
   /**
-   * Looks at these now, one after the other, whatever was tried in vain before; settles when that is done. Without a list:
-   * at everything.
+   * Looks at these now, one after the other, whatever was tried in vain before; settles when that is done. Without a
+   * list: at everything.
    */
   async lookNow(resources: readonly Resource[] = [...this.#watches.keys()]): Promise<void> {
     for (const resource of resources) {

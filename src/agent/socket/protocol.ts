@@ -57,7 +57,9 @@ export function serveProtocol(server: Server, methods: Readonly<Record<string, M
   };
 }
 
-/** Reads no further while a request is answered or an answer is not taken: so nobody can pile up work or answers here. */
+/**
+ * Reads no further while a request is answered or an answer is not taken: so nobody can pile up work or answers here.
+ */
 async function serveConnection(socket: Socket, methods: Readonly<Record<string, Method>>): Promise<void> {
   let rest = '';
   socket.setEncoding('utf8');

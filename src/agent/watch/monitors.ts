@@ -29,8 +29,8 @@ const resources = {
 const polling = 5000;
 
 /**
- * Watches rules and links of the host, whoever changes them. The kernel itself tells: no text of any program is read, which
- * differs between versions. Where it does not tell, everything is looked at by the clock, and that is said.
+ * Watches rules and links of the host, whoever changes them. The kernel itself tells: no text of any program is read,
+ * which differs between versions. Where it does not tell, everything is looked at by the clock, and that is said.
  */
 export class Monitors {
   readonly #options: MonitorsOptions;

@@ -39,7 +39,10 @@ function groupOf(set: string): string | undefined {
   return /^(?:policy|group)_([0-9a-z]+)/.exec(set)?.[1];
 }
 
-/** Sets whose elements are renewed by deleting and adding them, or run out: see the lists in egress/layout.ts and compile.ts. */
+/**
+ * Sets whose elements are renewed by deleting and adding them, or run out: see the lists in egress/layout.ts and
+ * compile.ts.
+ */
 const comesAndGoes = /^(?:dnsforce[46]|requalify[46]|denied[46]|policy_[0-9a-z]+_names)/;
 /** Sets that the layout itself fills. */
 const listsRanges = /^(?:metadata|bogon|private)[46]$/;

@@ -7,7 +7,10 @@ import { runDir, stateDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
 
-/** Files that were being written when their writer was killed, index entries to records that are gone, notes about bridges that are gone. */
+/**
+ * Files that were being written when their writer was killed, index entries to records that are gone, notes about
+ * bridges that are gone.
+ */
 export function findFiles({ records, broken }: RecordSurvey): Finding[] {
   const keys = new Set([...records, ...broken].map(({ key }) => key));
   return [...drafts(), ...indexEntries(keys), ...bridgeNotes()];

@@ -71,7 +71,10 @@ async function checkPrograms(): Promise<Trouble[]> {
   ];
 }
 
-/** nft 1.0.9 ends with a segmentation fault where it lists what 1.1.3 wrote: both are on a host with an own build beside the package. */
+/**
+ * nft 1.0.9 ends with a segmentation fault where it lists what 1.1.3 wrote: both are on a host with an own build beside
+ * the package.
+ */
 async function differentVersions(): Promise<Trouble[]> {
   const found = await Promise.all(
     findPrograms('nft').map(async (file) => ({ file, version: await nftVersion(file).catch(() => undefined) })),

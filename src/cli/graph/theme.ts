@@ -42,7 +42,9 @@ export const colours: Readonly<Record<Card['mode'], ModeColours>> = {
 /** What the signs of what a container reaches mean. */
 export const reachWords: Readonly<Record<Reach, string>> = { open: 'reached', listed: 'in part', closed: 'closed' };
 
-/** Everything that has a colour, by class. A drawing names classes only, so that it follows the reader's light or dark. */
+/**
+ * Everything that has a colour, by class. A drawing names classes only, so that it follows the reader's light or dark.
+ */
 const fills: Readonly<Record<string, Shade>> = {
   page: { light: '#ffffff', dark: '#0d1420' },
   panel: { light: '#f8fafc', dark: '#141d2c' },

@@ -5,7 +5,9 @@ export interface Draft {
   readonly without: (path: string) => Draft | undefined;
 }
 
-/** A draft of a raw policy or of the configuration of a plugin, without what was `removed`: top-level keys, "allow[3]". */
+/**
+ * A draft of a raw policy or of the configuration of a plugin, without what was `removed`: top-level keys, "allow[3]".
+ */
 export function draftOf(raw: unknown, removed: ReadonlySet<string> = new Set()): Draft {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
     return { value: raw, original: (path) => path, without: () => undefined };

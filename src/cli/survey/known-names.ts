@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
 import { askAgent } from './agent.ts';
 
-/** The names that each address was an answer for: those of policies, and what containers of late were told through the agent. */
+/**
+ * The names that each address was an answer for: those of policies, and what containers of late were told through the
+ * agent.
+ */
 export async function readKnownNames(): Promise<Map<string, string[]>> {
   const names = remembered();
   const seen = await askAgent('seen');

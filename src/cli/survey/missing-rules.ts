@@ -8,7 +8,9 @@ import { describeChain, findChangedChainsOf } from '../../records/chains.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 
-/** So many attachments are told what they lack by name; more have one cause, and naming it takes a dozen programs each. */
+/**
+ * So many attachments are told what they lack by name; more have one cause, and naming it takes a dozen programs each.
+ */
 const mostNamed = 8;
 
 /**

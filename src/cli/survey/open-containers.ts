@@ -2,7 +2,10 @@ import { waitsForPolicy } from '../../records/waiting.ts';
 import type { Attachment } from './attachments.ts';
 import { count } from './words.ts';
 
-/** How many containers that run have an interface without a policy, in one sentence without a period; undefined when none has. */
+/**
+ * How many containers that run have an interface without a policy, in one sentence without a period; undefined when
+ * none has.
+ */
 export function openWords(attachments: readonly Attachment[]): string | undefined {
   const living = attachments.filter(({ isAlive }) => isAlive);
   const containers = new Set(living.map(({ record }) => record.containerId));

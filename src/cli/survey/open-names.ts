@@ -28,7 +28,10 @@ export async function readOpenNames({ policy, policyId }: EgressRecord): Promise
   return [...new Map(open.map((one) => [`${one.name} ${one.address}`, one])).values()];
 }
 
-/** Names of each policy, by its id, that open nothing now: they did not resolve, or ran out. Of wildcards the agent knows. */
+/**
+ * Names of each policy, by its id, that open nothing now: they did not resolve, or ran out. Of wildcards the agent
+ * knows.
+ */
 export async function readClosedNames(policies: readonly EgressRecord[]): Promise<Map<string, readonly string[]>> {
   const distinct = new Map(policies.map((egress) => [egress.policyId, egress]));
   const entries = [...distinct].map(async ([id, egress]) => {

@@ -69,8 +69,8 @@ async function listJson(what: readonly string[]): Promise<ListedObject[] | undef
 }
 
 /**
- * A number of 64 bits as decimal text: JavaScript's own have 53, and nft prints the upper half as negative ones. Others stay
- * as they are.
+ * A number of 64 bits as decimal text: JavaScript's own have 53, and nft prints the upper half as negative ones. Others
+ * stay as they are.
  */
 function exactly(_key: string, value: unknown, { source = '' }: { readonly source?: string } = {}): unknown {
   const isTooLarge = typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source);

@@ -24,7 +24,10 @@ export function mappingWords({ hostIp, hostPort, containerPort, protocol }: Port
   return `${host}${hostPort}->${containerPort}/${protocol}`;
 }
 
-/** The policy in a few words: "restricted", "allowlist: dev, 3 entries", "restricted: 1 private, without 2", "work (allowlist)", "none". */
+/**
+ * The policy in a few words: "restricted", "allowlist: dev, 3 entries", "restricted: 1 private, without 2", "work
+ * (allowlist)", "none".
+ */
 export function policyWords(egress: EgressRecord | undefined): string {
   if (egress === undefined) return 'none';
   const { policy, policyName } = egress;

@@ -6,7 +6,8 @@
 export function readHostName(text: string): string | undefined {
   const name = text.toLowerCase().replace(/\.$/u, '');
   if (name.length > 253 || !hostName.test(name)) return undefined;
-  // A last label of digits makes an IPv4 address of it, in one of the forms that browsers take (WHATWG URL, "ends in a number").
+  // A last label of digits makes an IPv4 address of it, in one of the forms that browsers take (WHATWG URL, "ends in a
+  // number").
   return /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/u.test(name) ? undefined : name;
 }
 

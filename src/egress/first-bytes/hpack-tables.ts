@@ -1,6 +1,6 @@
 /**
- * The length in bits of the Huffman code of each byte and of the end, one character of base 36 each (RFC 7541, appendix B).
- * The codes follow from the lengths: shorter ones first, and of one length in the order of the bytes.
+ * The length in bits of the Huffman code of each byte and of the end, one character of base 36 each (RFC 7541, appendix
+ * B). The codes follow from the lengths: shorter ones first, and of one length in the order of the bytes.
  */
 export const codeLengths = [
   'dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6cad67777777777777777777777878djde6',

@@ -37,7 +37,8 @@ function readBlock(reader: BlockReader): Header[] {
       remember(dynamic, header);
     } else if ((first & 0x20) !== 0) {
       if (reader.integer(5) > tableSize) throw new MalformedError();
-      // A new size empties what does not fit; a client that shrinks its table before its first request has none to lose.
+      // A new size empties what does not fit; a client that shrinks its table before its first request has none to
+      // lose.
       dynamic.length = 0;
     } else headers.push(readLiteral(reader, 4, dynamic));
   }

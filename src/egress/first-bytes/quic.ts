@@ -1,6 +1,6 @@
 /**
- * The server name in the Initial packets of a QUIC connection (RFC 9000, RFC 9001, RFC 9369). Their keys follow from the
- * connection id that the client chose, so that anybody on the way can read them.
+ * The server name in the Initial packets of a QUIC connection (RFC 9000, RFC 9001, RFC 9369). Their keys follow from
+ * the connection id that the client chose, so that anybody on the way can read them.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { ByteReader } from './byte-reader.ts';
@@ -25,8 +25,8 @@ const longestHello = 65_536;
 const tagLength = 16;
 
 /**
- * Collects the handshake of one connection from the datagrams that its client sends. Datagrams may come in any order and
- * twice; a ClientHello may span several of them.
+ * Collects the handshake of one connection from the datagrams that its client sends. Datagrams may come in any order
+ * and twice; a ClientHello may span several of them.
  */
 export class QuicHello {
   readonly #parts = new Map<number, Uint8Array>();
@@ -68,7 +68,10 @@ export class QuicHello {
   }
 }
 
-/** What is there from the beginning on, without a gap. Of two that overlap the first one counts: they have to agree (RFC 9000, 2.2). */
+/**
+ * What is there from the beginning on, without a gap. Of two that overlap the first one counts: they have to agree (RFC
+ * 9000, 2.2).
+ */
 function joinParts(parts: ReadonlyMap<number, Uint8Array>): Uint8Array {
   const joined: number[] = [];
   for (const [offset, data] of [...parts].toSorted(([a], [b]) => a - b)) {
@@ -128,14 +131,19 @@ function deriveKeys({ salt, label }: Version, destination: Uint8Array): Keys {
   };
 }
 
-/** HKDF-Expand-Label with an empty context (RFC 8446, 7.1): one block of HKDF, since no more than 32 bytes are asked for. */
+/**
+ * HKDF-Expand-Label with an empty context (RFC 8446, 7.1): one block of HKDF, since no more than 32 bytes are asked
+ * for.
+ */
 function expand(secret: Uint8Array, label: string, length: number): Uint8Array {
   const name = Buffer.from(`tls13 ${label}`);
   const info = Buffer.concat([Buffer.from([0, length, name.length]), name, Buffer.from([0])]);
   return createHmac('sha256', secret).update(info).update(Uint8Array.of(1)).digest().subarray(0, length);
 }
 
-/** Takes header protection and encryption off (RFC 9001, 5.3 and 5.4); undefined when the packet was not protected so. */
+/**
+ * Takes header protection and encryption off (RFC 9001, 5.3 and 5.4); undefined when the packet was not protected so.
+ */
 function open(head: Uint8Array, body: Uint8Array, { key, iv, headerProtection }: Keys): Uint8Array | undefined {
   const sample = body.subarray(4, 20);
   const mask = createCipheriv('aes-128-ecb', headerProtection, null).update(sample);

@@ -3,13 +3,16 @@ import { readHttp1 } from './http1.ts';
 import { http2Preface, readHttp2 } from './http2.ts';
 import { readTls, tlsHandshakeRecord } from './tls.ts';
 
-/** Bytes after which a client that still has shown no name is refused: a ClientHello has at most 64 kB by its use of 16-bit lengths. */
+/**
+ * Bytes after which a client that still has shown no name is refused: a ClientHello has at most 64 kB by its use of
+ * 16-bit lengths.
+ */
 export const mostFirstBytes = 70_000;
 
 /**
  * Reads which name a client asks for in the first bytes that it sends on a TCP connection: the server name of a
- * TLS ClientHello (RFC 8446, RFC 6066), the host of an HTTP/1 request (RFC 9112), the authority of an HTTP/2 request with
- * prior knowledge (RFC 9113).
+ * TLS ClientHello (RFC 8446, RFC 6066), the host of an HTTP/1 request (RFC 9112), the authority of an HTTP/2 request
+ * with prior knowledge (RFC 9113).
  *
  * `bytes` are all bytes from the first one on, in order. Returns "more" while they may still become such a
  * message; after {@link mostFirstBytes} nothing is waited for. The same bytes cut at any place never give another name.

@@ -1,6 +1,8 @@
 import type { Preset } from './preset.ts';
 
-/** The large registries of container images, with the hosts that they send a pull on to: token servers and blob stores. */
+/**
+ * The large registries of container images, with the hosts that they send a pull on to: token servers and blob stores.
+ */
 export const containerRegistries: Preset = {
   about: 'registries of container images, with their token servers and blob stores',
   zones: [

@@ -4,13 +4,19 @@ const debian = ['org.debian.deb', 'org.debian.ftp', 'org.debian.security'];
 const ubuntu = ['com.ubuntu.archive', 'com.ubuntu.ports', 'com.ubuntu.security'];
 const alpine = ['org.alpinelinux.dl-cdn'];
 
-/** Where packages of Debian, Ubuntu and Alpine come from. Distributions that send a client on to any of hundreds of mirrors are not here: a mirror of one's own is an entry of `allow`. */
+/**
+ * Where packages of Debian, Ubuntu and Alpine come from. Distributions that send a client on to any of hundreds of
+ * mirrors are not here: a mirror of one's own is an entry of `allow`.
+ */
 export const osPackages: Preset = {
   about: 'package archives of Debian, Ubuntu and Alpine',
   zones: [{ ports: ['80/tcp', '443/tcp'], names: [...ubuntu, ...alpine, ...debian] }],
 };
 
-/** What a Miren server and the builds on it call: its cloud, images, packages of four languages, certificates, system packages. */
+/**
+ * What a Miren server and the builds on it call: its cloud, images, packages of four languages, certificates, system
+ * packages.
+ */
 export const miren: Preset = {
   about: 'what a Miren server and its builds call',
   zones: [
@@ -26,7 +32,8 @@ export const miren: Preset = {
         'org.rubygems',
       ],
     },
-    // Where those send their clients on to: image tokens and blobs, checksums of modules, files and indexes of packages.
+    // Where those send their clients on to: image tokens and blobs, checksums of modules, files and indexes of
+    // packages.
     {
       ports: ['443/tcp'],
       names: [

@@ -41,8 +41,9 @@ export function readTrustedNote(bridge: string): Note | undefined {
 }
 
 /**
- * Whoever took our tables away (`nft flush ruleset`) may have taken our accepts in other firewalls too: the next who opens
- * a bridge looks. To be called before the tables are there again, since from then on nothing tells that they were gone.
+ * Whoever took our tables away (`nft flush ruleset`) may have taken our accepts in other firewalls too: the next who
+ * opens a bridge looks. To be called before the tables are there again, since from then on nothing tells that they were
+ * gone.
  */
 export function doubtNotes(): void {
   for (const bridge of openedBridges()) {

@@ -82,7 +82,8 @@ async function findBackend(kind: 'nft' | 'legacy', family: 4 | 6): Promise<Backe
   if (findProgram(program) !== undefined && findProgram(`${program}-restore`) !== undefined)
     return { kind, family, program, restore: `${program}-restore` };
   if (findProgram(plain) === undefined) return undefined;
-  // A distribution with one kind alone: "iptables v1.8.9 (nf_tables)"; what is older than 1.8 names no kind and is legacy.
+  // A distribution with one kind alone: "iptables v1.8.9 (nf_tables)"; what is older than 1.8 names no kind and is
+  // legacy.
   const { stdout } = await run(plain, ['-V']);
   return stdout.includes('nf_tables') === (kind === 'nft')
     ? { kind, family, program: plain, restore: `${plain}-restore` }

@@ -4,7 +4,10 @@ import { Conversation, RefusedError } from './conversation.ts';
 import { openKernel } from './libc.ts';
 import { attribute, readNumber, text, type } from './message.ts';
 
-/** What became of lines: all carried out, or none of them understood, or what `ip -batch` would have printed when it stopped. */
+/**
+ * What became of lines: all carried out, or none of them understood, or what `ip -batch` would have printed when it
+ * stopped.
+ */
 export type ApplyOutcome = 'done' | 'not understood' | { readonly stderr: string };
 
 /**

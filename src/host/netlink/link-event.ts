@@ -11,7 +11,9 @@ export type LinkEvent =
   /** A filter, or a queueing discipline with its filters. */
   | { readonly kind: 'filter'; readonly isRemoval: boolean };
 
-/** RTNLGRP_* of linux/rtnetlink.h: LINK, TC, IPV4_IFADDR, IPV4_RULE, IPV6_IFADDR, IPV6_RULE, IPV4_NETCONF, IPV6_NETCONF. */
+/**
+ * RTNLGRP_* of linux/rtnetlink.h: LINK, TC, IPV4_IFADDR, IPV4_RULE, IPV6_IFADDR, IPV6_RULE, IPV4_NETCONF, IPV6_NETCONF.
+ */
 export const linkGroups: readonly number[] = [1, 4, 5, 8, 9, 19, 24, 25];
 
 /** Reads messages in the order in which they came: names of interfaces are learnt of earlier ones. */

@@ -11,7 +11,10 @@ export interface Subscription {
 export interface Subscriber {
   /** Messages, in the order in which the kernel sent them. */
   readonly onMessages: (messages: readonly Answer[]) => void;
-  /** Nothing is told any more, for this reason: the kernel had more to tell than there was room for (ENOBUFS), or an error. */
+  /**
+   * Nothing is told any more, for this reason: the kernel had more to tell than there was room for (ENOBUFS), or an
+   * error.
+   */
   readonly onEnd: (reason: string) => void;
 }
 

@@ -35,7 +35,8 @@ interface Match {
  * network's earlier containers tells, then our records of these; at last the first folder, and then "no".
  *
  * It matters between the ADDs of the two plugins, and between their DELs: the interface is there and its policy is
- * not. Wrong one way a container stays closed, and CHECK says so; wrong the other way it is open until its policy comes.
+ * not. Wrong one way a container stays closed, and CHECK says so; wrong the other way it is open until its policy
+ * comes.
  */
 export function expectsPolicy(part: OwnPart, evidence: Evidence = usualEvidence()): boolean {
   const told = keyOf(part.conf, 'awaitsPolicy');

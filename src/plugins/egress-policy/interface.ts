@@ -61,7 +61,7 @@ export async function findInterface(
 }
 
 /**
- * Finds the host's end of the pair that the chain before us made; it needs no address. Throws code 7 when prevResult
+ * Finds the host's end of the veth that the chain before us made; it needs no address. Throws code 7 when prevResult
  * has no such interface.
  */
 export async function findHostInterface(
@@ -104,7 +104,9 @@ function containerInterface(
   );
 }
 
-/** Reads which interface of the host is the other end, and whether it is a port of a bridge: results only hint at it. */
+/**
+ * Reads which interface of the host is the other end, and whether it is a port of a bridge: results only hint at it.
+ */
 async function findHostEnd(
   { netns, id }: AttachmentRequest,
   { interfaces }: Result,

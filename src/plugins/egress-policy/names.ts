@@ -20,7 +20,8 @@ export function namesElements(
 
 /**
  * What the names of a record's policy have open, from what is remembered of them: asks no resolver, so that
- * rules can be written anew at any time. `recall` is for who has it in memory. Wildcards open what containers asked for: the agent knows.
+ * rules can be written anew at any time. `recall` is for who has it in memory. Wildcards open what containers asked
+ * for: the agent knows.
  */
 export async function rememberedElements(
   { egress }: AttachmentRecord,

@@ -24,7 +24,10 @@ export function surroundingsOf(
   };
 }
 
-/** A container without a policy keeps nobody out of its own accord; on a bridge of ours it is reached as one with an open policy. */
+/**
+ * A container without a policy keeps nobody out of its own accord; on a bridge of ours it is reached as one with an
+ * open policy.
+ */
 function siblings({ link, egress }: AttachmentRecord, bridge: string): Sibling[] {
   const sameBridge = (egress?.ingressInterface ?? link?.bridge) === bridge;
   const policy = egress?.policy ?? { isolation: 'none' as const, ingress: 'published' as const, audit: false };

@@ -13,7 +13,9 @@ interface Lab {
   readonly container: Container;
   readonly agent: Agent;
   works(): Promise<boolean>;
-  /** Does harm, waits until a condition holds again and the container reaches what it may, and nothing else meanwhile. */
+  /**
+   * Does harm, waits until a condition holds again and the container reaches what it may, and nothing else meanwhile.
+   */
   mend(harm: string, isMended?: () => Promise<boolean>): Promise<void>;
 }
 

@@ -42,7 +42,10 @@ export interface Stage {
   readonly patience?: number;
 }
 
-/** Containers on db0, except those named in `away`, which are on db1, and in `lone`, which have no bridge; policies as in a conf. */
+/**
+ * Containers on db0, except those named in `away`, which are on db1, and in `lone`, which have no bridge; policies as
+ * in a conf.
+ */
 export function subjects(
   policies: Readonly<Record<string, object | undefined>>,
   {

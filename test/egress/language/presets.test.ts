@@ -7,7 +7,9 @@ import { miren, osPackages } from '../../../src/egress/presets/packages.ts';
 import type { Zone } from '../../../src/egress/presets/preset.ts';
 import { dev, none, registries, unrestricted } from '../../../src/egress/presets/sandbox.ts';
 
-/** SHA-256 of the names as one writes them, sorted, one a line: the lists of the documents that the presets are from. */
+/**
+ * SHA-256 of the names as one writes them, sorted, one a line: the lists of the documents that the presets are from.
+ */
 test.each([
   ['dev', dev.zones, 10, 'b18dea37cdfb4edf3eda6cd13a688ac986c872232a031427f6ee23681cf5ec77'],
   ['registries', registries.zones, 6, '6f2fd37326e102de9a1f6e8a0cdea950d0d08539c29507b48a8c359747d4f014'],

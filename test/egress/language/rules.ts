@@ -45,7 +45,10 @@ export const anAddress = fc
 
 export const aProtocol = fc.constantFrom('tcp', 'udp', 'sctp', 'icmp', 'gre');
 
-/** Addresses at and next to the ends of the rule, and ports at and next to the ends of its ports: where folding goes wrong. */
+/**
+ * Addresses at and next to the ends of the rule, and ports at and next to the ends of its ports: where folding goes
+ * wrong.
+ */
 export function edgesOf({ prefix, ports }: AddressRule): { addresses: string[]; ports: number[] } {
   const { family, from, to } = intervalOf(prefix);
   return {

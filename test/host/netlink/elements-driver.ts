@@ -1,4 +1,7 @@
-/** Commits each list of steps of the JSON on stdin, in its own way, and prints what became of it. Run by bun in a private host. */
+/**
+ * Commits each list of steps of the JSON on stdin, in its own way, and prints what became of it. Run by bun in a
+ * private host.
+ */
 import { readFileSync } from 'node:fs';
 import { applyTransaction } from '../../../src/host/nft.ts';
 import { commitElements } from '../../../src/host/netlink/nftables/commit.ts';

@@ -1,4 +1,7 @@
-/** Drives the plugins with the public `cnitool`, a runtime that no one here wrote: chains, versions and results are its doing. */
+/**
+ * Drives the plugins with the public `cnitool`, a runtime that no one here wrote: chains, versions and results are its
+ * doing.
+ */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { cnitool } from '../../helpers/cnitool.ts';

@@ -1,4 +1,6 @@
-/** What libcni loads is what `drawbridge` expects: the library itself runs each list, and a plugin between ours looks. */
+/**
+ * What libcni loads is what `drawbridge` expects: the library itself runs each list, and a plugin between ours looks.
+ */
 import { drawbridge } from '../../cli/cli.ts';
 import { cnitool } from '../../helpers/cnitool.ts';
 import { pluginFolder } from '../../helpers/executable.ts';

@@ -11,7 +11,9 @@ import {
 
 const usualPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** PATH with a program before all others that fails when its arguments or its input match, and else runs the real one. */
+/**
+ * PATH with a program before all others that fails when its arguments or its input match, and else runs the real one.
+ */
 async function failing(host: Host, program: string, pattern: string): Promise<{ env: { PATH: string } }> {
   await host.sh(`
     mkdir -p /run/broken

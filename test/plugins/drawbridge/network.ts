@@ -21,7 +21,10 @@ export function hostLocal(...subnets: string[]): Json {
   return { type: 'host-local', ranges: subnets.map((subnet) => [{ subnet }]) };
 }
 
-/** What stays when the last container of a network is gone: the bridge, a note about it, what CHECK compares with, the stamp of the boot. */
+/**
+ * What stays when the last container of a network is gone: the bridge, a note about it, what CHECK compares with, the
+ * stamp of the boot.
+ */
 const kept = [
   /^\+ link br0$/,
   /^\+ file \/run\/drawbridge\/bridges\/br0\.json$/,

@@ -1,4 +1,6 @@
-/** What the reference's `skel` package checks before a plugin runs, row by row, and what else may be wrong with a call. */
+/**
+ * What the reference's `skel` package checks before a plugin runs, row by row, and what else may be wrong with a call.
+ */
 import { describe, expect, test, type Json } from '../../helpers/host.ts';
 import { executable } from '../../helpers/executable.ts';
 import { expectFailure, interfaceConf, succeeded } from './network.ts';

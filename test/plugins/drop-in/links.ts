@@ -7,7 +7,9 @@ export const folder = '/opt/cni/bin';
 
 const names = Object.keys(dropIns);
 
-/** Links our executable into the host's /opt/cni/bin, under our own names and those of the reference, each in one step. */
+/**
+ * Links our executable into the host's /opt/cni/bin, under our own names and those of the reference, each in one step.
+ */
 export async function installDropIns(host: Host, into = folder): Promise<void> {
   const links = ['drawbridge', 'egress-policy', ...names].map(
     (name) => `ln -s ${join(pluginFolder, 'drawbridge')} ${into}/.${name}; mv -fT ${into}/.${name} ${into}/${name}`,

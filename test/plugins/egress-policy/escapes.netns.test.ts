@@ -17,7 +17,10 @@ const overhear = fileURLToPath(new URL('overhear.py', import.meta.url));
 /** scapy is in the folders of the system. */
 const python = ['/usr/bin/python3', '-u'];
 
-/** Of "mallory" (restricted) and "monk" (preset none); their sibling "openly" (10.1.0.2) may reach everything and publishes port 8080. */
+/**
+ * Of "mallory" (restricted) and "monk" (preset none); their sibling "openly" (10.1.0.2) may reach everything and
+ * publishes port 8080.
+ */
 const tries: Readonly<Record<string, readonly string[]>> = {
   'a private destination': ['mallory plain 10.7.7.7', 'mallory plain fd00:7::7'],
   'a forged source address of a sibling': [

@@ -1,4 +1,7 @@
-/** What the tests of `egress-policy` have in common: networks with a policy, an outside to reach, and plugins that are not ours. */
+/**
+ * What the tests of `egress-policy` have in common: networks with a policy, an outside to reach, and plugins that are
+ * not ours.
+ */
 import { existsSync } from 'node:fs';
 import { unpack } from '../../firewall/packages.ts';
 import { pluginFolder } from '../../helpers/executable.ts';

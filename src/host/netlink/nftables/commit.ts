@@ -29,7 +29,10 @@ export function commitElements(changes: readonly ElementChange[]): Outcome | und
   }
 }
 
-/** Something to delete or to add to is missing (ENOENT), another value is in the way (EEXIST), a chain is in use (EBUSY). */
+/**
+ * Something to delete or to add to is missing (ENOENT), another value is in the way (EEXIST), a chain is in use
+ * (EBUSY).
+ */
 const stale: ReadonlySet<number> = new Set([2, 17, 16]);
 const EMSGSIZE = 90;
 

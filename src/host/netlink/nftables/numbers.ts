@@ -27,7 +27,9 @@ export const messages = {
   flowtable: { added: 22, deleted: 24, destroyed: 32 },
 } as const;
 
-/** Attributes of those messages, NFTA_*. All of them have their table as the first and mostly their name as the second. */
+/**
+ * Attributes of those messages, NFTA_*. All of them have their table as the first and mostly their name as the second.
+ */
 export const attributes = {
   table: 1,
   name: 2,

@@ -1,7 +1,8 @@
 /**
  * What an interface was before it was tuned, in the reference's form, so that either plugin undoes the other's work:
  *
- *   <dataDir>/<container id>_<ifname>.json   {"mac": "…", "promisc": false, "mtu": 1500, "allmulti": false, "txQLen": 1000}
+ *   <dataDir>/<container id>_<ifname>.json   {"mac": "…", "promisc": false, "mtu": 1500, "allmulti": false, "txQLen":
+ *                                            1000}
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../../../cni/errors.ts';
