@@ -8,22 +8,25 @@ import { adviceFor } from './explain/advice.ts';
 import { findAddresses } from './explain/addresses.ts';
 import { parseDestination, type AskedDestination } from './explain/destination.ts';
 import type { AddressAnswer, Explanation } from './explain/explanation.ts';
+import type { Obstacle } from './explain/obstacle.ts';
 import { findObstacles } from './explain/obstacles.ts';
 import { placeOf, policyFileOf, startOf } from './explain/place.ts';
 import { printExplanation } from './explain/print.ts';
 import { trace } from './explain/trace.ts';
 import { verdictOf, type Ground } from './explain/verdict.ts';
-import { findAttachments } from './survey/find.ts';
+import { isAgentRunning } from './survey/agent.ts';
+import { findAttachments, UnknownContainer } from './survey/find.ts';
 import { readOpenNames } from './survey/open-names.ts';
 import { surroundingsOf } from './survey/surroundings.ts';
-import { addressesOf } from './survey/words.ts';
+import { unappliedPolicies } from './survey/unapplied-policies.ts';
+import { addressesOf, portsOf } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /** Whether a container reaches a destination, by which rule, and what to do about it. Exit status 1 when it does not. */
 export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
   const [container = '', destination = ''] = operands;
-  const asked = parseDestination(destination);
   const { records, broken } = listRecords();
+  const asked = withContainer(parseDestination(destination), records);
   for (const record of broken.filter(isBroken)) terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}`);
   const [record] = findAttachments(container, records);
   if (record === undefined) return 1;
@@ -37,6 +40,23 @@ export async function run({ operands, options }: Invocation, terminal: Terminal)
   if (options['json'] === true) printJson(terminal, asJson(explanation));
   else printExplanation(explanation, terminal);
   return explanation.verdict === 'allow' ? 0 : 1;
+}
+
+/**
+ * A name without dots, or one that a container has whole, is that of a container, if there is one. The DNS is asked for
+ * every other.
+ */
+function withContainer(asked: AskedDestination, records: readonly AttachmentRecord[]): AskedDestination {
+  if (!asked.isName) return asked;
+  const isMeant = ({ containerId }: AttachmentRecord): boolean =>
+    containerId.toLowerCase() === asked.host || !asked.host.includes('.');
+  try {
+    const found = findAttachments(asked.host, records).filter(isMeant);
+    return found.length === 0 ? asked : { ...asked, container: [...new Set(found.flatMap(addressesOf))] };
+  } catch (error) {
+    if (error instanceof UnknownContainer) return asked;
+    throw error;
+  }
 }
 
 interface Question {
@@ -55,10 +75,14 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const { addresses, problems } = await findAddresses(asked, ground);
   const families = new Set(addressesOf(record).map((address) => address.includes(':')));
   const usable = asked.isName ? addresses.filter((address) => families.has(address.includes(':'))) : addresses;
-  const answers = await Promise.all(usable.map(async (address) => answerFor(address, asked, ground, records)));
+  const refused = await refusedLookup(asked, record);
+  const answers = (await Promise.all(usable.map(async (address) => answerFor(address, asked, ground, records)))).map(
+    (answer) => ({ ...answer, obstacles: [...refused, ...answer.obstacles] }),
+  );
   const overall = overallOf(asked, answers, record);
   const decisive = answers.find(({ rule }) => rule === overall.rule);
   const file = policyFileOf(record);
+  const unapplied = ((await unappliedPolicies([record])).get(record.key) ?? []).map(({ what }) => what);
   const policy = record.egress?.policy;
   const isByPolicy =
     policy !== undefined && (decisive === undefined ? overall.rule.startsWith('mode ') : decisive.verdict === 'deny');
@@ -69,7 +93,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
     ...overall,
     answers,
     left: addresses.filter((address) => !usable.includes(address)),
-    problems,
+    problems: [...problems, ...unapplied],
     file,
     place: file === undefined || decisive?.theirs === true ? undefined : placeOf(decisive?.rule ?? overall.rule, file),
     advice: isByPolicy
@@ -78,6 +102,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
           asked,
           address: decisive?.address ?? asked.host,
           theirs: decisive?.theirs === true,
+          published: publishedPort(decisive?.address ?? asked.host, asked, records),
         })
       : undefined,
     trace: isTraced && first !== undefined ? await trace(record, decisive?.address ?? first, asked) : undefined,
@@ -95,6 +120,38 @@ async function answerFor(
   const way = { record: ground.record, address, protocol, ...(port === undefined ? {} : { port }), records };
   const obstacles = verdict.rule === 'itself' ? [] : await findObstacles(way);
   return { address, ...verdict, open: ground.open.filter((one) => one.address === address), obstacles };
+}
+
+/** The agent answers names of the policy alone where a policy has names; "REFUSED" is all that others get. */
+async function refusedLookup(
+  { host, isName, container }: AskedDestination,
+  { egress }: AttachmentRecord,
+): Promise<Obstacle[]> {
+  if (!isName || container !== undefined || egress === undefined) return [];
+  const { mode, names, audit } = egress.policy;
+  const isAnswered =
+    mode !== 'allowlist' || audit || names.length === 0 || names.some(({ name }) => nameCovers(name, host));
+  if (isAnswered || !(await isAgentRunning())) return [];
+  return [
+    {
+      kind: 'dns',
+      what: `the agent refuses to look up "${host}": the policy does not name it`,
+      remedy: `add "${host}" to "allow", or ask for the address`,
+      isAdvice: true,
+    },
+  ];
+}
+
+/** Port of the host that leads to a port of a container. */
+function publishedPort(
+  address: string,
+  { protocol, port }: AskedDestination,
+  records: readonly AttachmentRecord[],
+): number | undefined {
+  return records
+    .filter((record) => addressesOf(record).includes(address))
+    .flatMap(portsOf)
+    .find((mapping) => mapping.protocol === protocol && mapping.containerPort === port)?.hostPort;
 }
 
 /** Allowed when every address is: a client takes whichever it likes. */

@@ -1,5 +1,3 @@
-import { CniError } from '../cni/errors.ts';
-import { loadPolicy } from '../egress/load-policy.ts';
 import { describeBroken } from '../records/in-force.ts';
 import { waitsForPolicy } from '../records/waiting.ts';
 import type { Invocation } from './command.ts';
@@ -14,8 +12,7 @@ import { wrap } from './wrap.ts';
 
 /** Every attachment of the host: where it is, what it may do, and what is not as it should be. */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
-  const { attachments: surveyed, broken } = await surveyAttachments();
-  const attachments = await withInvalidPolicies(surveyed);
+  const { attachments, broken } = await surveyAttachments();
   const denials = await readDenials(attachments.map(({ record }) => record));
   const closed = await readClosedNames(attachments.flatMap(({ record }) => record.egress ?? []));
   for (const record of broken)
@@ -35,23 +32,6 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   return 0;
 }
 
-/** Says of containers whose policy's file cannot be used that what it said before is in force. */
-async function withInvalidPolicies(attachments: readonly Attachment[]): Promise<Attachment[]> {
-  const why = new Map<string, string>();
-  for (const name of new Set(attachments.flatMap(({ record }) => record.egress?.policyName ?? []))) {
-    try {
-      await loadPolicy(name);
-    } catch (error) {
-      if (!(error instanceof CniError)) throw error;
-      why.set(name, `${error.message}; the policy as it was stays in force`);
-    }
-  }
-  return attachments.map((attachment) => {
-    const problem = why.get(attachment.record.egress?.policyName ?? '');
-    return problem === undefined ? attachment : { ...attachment, stale: [...attachment.stale, problem] };
-  });
-}
-
 /** What is known beside the records. */
 interface ListContext {
   readonly denials: ReadonlyMap<string, number>;
@@ -60,7 +40,7 @@ interface ListContext {
 }
 
 /** As conf/schema/list.json has it. */
-function describe({ record, isAlive, stale }: Attachment, { denials, closed }: ListContext): object {
+function describe({ record, isAlive, findings }: Attachment, { denials, closed }: ListContext): object {
   const { network, containerId, ifname, netns, link, egress, state, createdAt } = record;
   return {
     network,
@@ -84,7 +64,7 @@ function describe({ record, isAlive, stale }: Attachment, { denials, closed }: L
     denied: denials.get(record.key) ?? 0,
     state,
     alive: isAlive,
-    stale,
+    stale: findings.map(({ what }) => what),
     createdAt,
   };
 }
@@ -110,9 +90,9 @@ function printGrouped(
       { title: 'POLICY', narrowest: 12 },
       { title: 'DENIED', align: 'right' as const },
     ];
-    const rows = own.map(({ record, stale }) => {
+    const rows = own.map(({ record, findings }) => {
       const { egress } = record;
-      const name = `${shortId(record.containerId)}${stale.length === 0 ? '' : ` ${paint.warn('!')}`}`;
+      const name = `${shortId(record.containerId)}${findings.length === 0 ? '' : ` ${paint.warn('!')}`}`;
       return [
         name,
         ...(severalInterfaces ? [record.ifname] : []),
@@ -142,11 +122,11 @@ function printWide(terminal: Terminal, attachments: readonly Attachment[], denia
     'SINCE',
     'NAMESPACE',
   ];
-  const rows = attachments.map(({ record, stale }) => {
+  const rows = attachments.map(({ record, findings }) => {
     const { network, containerId, ifname, link, egress, createdAt, netns } = record;
     return [
       network,
-      `${containerId}${stale.length === 0 ? '' : ` ${terminal.paint.warn('!')}`}`,
+      `${containerId}${findings.length === 0 ? '' : ` ${terminal.paint.warn('!')}`}`,
       ifname,
       addressesOf(record).join(' '),
       link?.mac ?? egress?.mac ?? '-',
@@ -201,12 +181,12 @@ function printOpen({ out, paint, width }: Terminal, attachments: readonly Attach
 }
 
 function printStale({ out, paint, width }: Terminal, attachments: readonly Attachment[]): void {
-  const marked = attachments.filter(({ stale }) => stale.length > 0);
+  const marked = attachments.filter(({ findings }) => findings.length > 0);
   if (marked.length === 0) return;
   out('');
-  for (const { record, stale } of marked) {
-    for (const why of stale)
-      out(`${paint.warn('!')} ${wrap(`${shortId(record.containerId)}: ${why}`, width - 2, '  ')}`);
+  for (const { record, findings } of marked) {
+    for (const { what } of findings)
+      out(`${paint.warn('!')} ${wrap(`${shortId(record.containerId)}: ${what}`, width - 2, '  ')}`);
   }
   out(
     `  ${paint.faint(marked.some(({ isAlive }) => !isAlive) ? '"drawbridge clean" removes what no living container owns' : '"drawbridge doctor" says what to do')}`,

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { attach, drawbridge, schemaErrors, shipped, withPolicy } from './cli.ts';
 import { startDns } from '../helpers/dns.ts';
 import { randomPolicy } from '../egress/random-policy.ts';
+import { startAgent } from '../agent/process/agent.ts';
+import { makeHost } from '../helpers/private-host.ts';
 import { describe, expect, test, type Container, type Host } from '../helpers/host.ts';
 
 async function writePolicy(host: Host, name: string, policy: object): Promise<void> {
@@ -153,6 +155,80 @@ describe('drawbridge explain', () => {
     });
     expect(json.trace.steps.at(-1)).toMatchObject({ chain: 'deny_reject', verdict: 'drop' });
     expect(await host.run(['nft', 'list', 'tables'])).toBe(before);
+  });
+
+  test('says that a packet does not leave a container without a route or with its interface down', async ({ host }) => {
+    const outside = await host.outside();
+    await outside.address('8.8.8.8');
+    await host.serve(outside, { port: 80 });
+    const web = await attach(host, shipped('10-drawbridge'), 'web0');
+    expect(await drawbridge(host, ['explain', 'web0', '8.8.8.8:80'])).toMatchObject({ code: 0 });
+    for (const [breaks, kind] of [
+      ['ip route del default', 'route'],
+      ['ip link set eth0 down', 'link'],
+    ] as const) {
+      await web.exec(['/bin/sh', '-c', breaks]);
+      expect(await host.fetch(web, '8.8.8.8', 80)).not.toBe('192.0.2.1');
+      const { code, json } = await drawbridge(host, ['explain', 'web0', '8.8.8.8:80', '--json']);
+      expect({ code, schema: schemaErrors('explain', json) }).toEqual({ code: 1, schema: [] });
+      expect(json).toMatchObject({ verdict: 'deny', rule: kind });
+      for (const { remedy } of json.addresses[0].obstacles) await host.sh(remedy);
+      // The kernel takes routes along with an interface that goes down.
+      await host.exec(['ip', '-n', 'web0', 'route', 'replace', 'default', 'via', '10.88.0.1']);
+      expect(await host.fetch(web, '8.8.8.8', 80)).toBe('192.0.2.1');
+    }
+  });
+
+  test.each(['ff02::1', '224.0.0.251', '255.255.255.255', '10.89.255.255'])(
+    'says of %s that nobody beyond the bridge is reached',
+    async (address) => {
+      await using host = await makeHost();
+      await host.outside();
+      await attach(host, shipped('20-interface-only'), 'plain');
+      const { code, json } = await drawbridge(host, [
+        'explain',
+        'plain',
+        `${address.includes(':') ? `[${address}]` : address}:53/udp`,
+        '--json',
+      ]);
+      expect({ code, reason: json.reason }).toEqual({
+        code: 1,
+        reason: expect.stringMatching(/it is a (?:multicast|broadcast) address/),
+      });
+    },
+  );
+
+  test('takes the name of a container as a destination, and knows its published port', async ({ host }) => {
+    await host.outside();
+    await attach(host, shipped('10-drawbridge'), 'web0');
+    const ports = [{ hostPort: 15_432, containerPort: 5432, protocol: 'tcp' }];
+    await attach(host, shipped('10-drawbridge'), 'db', { runtimeConfig: { portMappings: ports } });
+    const { code, json, stdout } = await drawbridge(host, ['explain', 'web0', 'db:5432', '--json']);
+    expect({ code, stdout: stdout !== '' }).toEqual({ code: 1, stdout: true });
+    expect(json).toMatchObject({
+      destination: 'db:5432/tcp',
+      addresses: [{ address: '10.88.0.3' }, { address: 'fd00:88::3' }],
+      rule: 'isolation "container"',
+      advice: expect.stringContaining('it is published: ask at port 15432'),
+    });
+    expect((await drawbridge(host, ['explain', 'web0', 'db:80', '--json'])).json.advice).not.toContain('published');
+  });
+
+  test('says of a name that the agent refuses to look up that it is not reached', async ({ host }) => {
+    const outside = await host.outside();
+    await outside.address('8.8.8.8');
+    await host.serve(outside, { port: 443 });
+    const policy = { mode: 'allowlist', allow: ['8.8.8.8:443', 'a.example.org'] };
+    await attach(host, withPolicy(policy), 'job');
+    await host.sh('echo 8.8.8.8 other.example.org >> /etc/hosts');
+    expect((await drawbridge(host, ['explain', 'job', 'other.example.org'])).code).toBe(0);
+    const agent = await startAgent(host);
+    expect(await drawbridge(host, ['explain', 'job', 'other.example.org', '--json'])).toMatchObject({
+      code: 1,
+      json: { rule: 'dns', reason: expect.stringContaining('the agent refuses to look up "other.example.org"') },
+    });
+    expect((await drawbridge(host, ['explain', 'job', '8.8.8.8'])).code).toBe(0);
+    await agent.stop();
   });
 
   test('says what it does not understand, and whom it does not know', async ({ host }) => {

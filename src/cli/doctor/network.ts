@@ -18,6 +18,7 @@ import { describePart, gatedInterfaces, makePart, missingParts, whatFor } from '
 import type { Survey } from '../survey/attachments.ts';
 import { count, shortId } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
+import { troublesOf } from './findings.ts';
 import { readTrimmed } from './read.ts';
 
 /** Checks of what we made: links, rules, and what others put in their way. */
@@ -105,6 +106,10 @@ async function addressesOn(): Promise<Set<string>> {
 }
 
 function checkLinks({ attachments }: Survey): Trouble[] {
+  return [...portTroubles(attachments), ...troublesOf(attachments, 'inside'), ...troublesOf(attachments, 'namespace')];
+}
+
+function portTroubles(attachments: Survey['attachments']): Trouble[] {
   return attachments
     .filter(({ isAlive, record }) => isAlive && record.state === 'ready')
     .flatMap(({ record }): Trouble[] => {
@@ -136,18 +141,16 @@ function checkLinks({ attachments }: Survey): Trouble[] {
     });
 }
 
-/** How the survey, which has compared them already, begins. */
-const lackingRules = 'its rules are not in force, missing: ';
-
 function checkRules({ attachments }: Survey): Trouble[] {
-  const lacking = attachments.filter(({ stale }) => stale.some((why) => why.startsWith(lackingRules)));
+  const lacking = attachments.flatMap(({ record, findings }) =>
+    findings.flatMap(({ kind, what }) => (kind === 'rules' ? [{ record, what }] : [])),
+  );
   const [first] = lacking;
   if (first === undefined) return [];
-  const why = first.stale.find((one) => one.startsWith(lackingRules)) ?? '';
   return [
     {
       severity: 'problem',
-      found: `rules of ${count(lacking.length, 'container')} are not as their records say; missing for ${shortId(first.record.containerId)}: ${why.slice(lackingRules.length)}`,
+      found: `rules of ${count(lacking.length, 'container')} are not as their records say; of ${shortId(first.record.containerId)}: ${first.what}`,
       why: 'published ports, masquerading and policies of those containers do not hold; another program may have flushed the rules',
       remedy: 'drawbridge doctor --fix   # writes all rules anew from the records',
       fix: async () => void (await rebuild({ expiring: rememberedElements })),

@@ -10,6 +10,7 @@ import type { Survey } from '../survey/attachments.ts';
 import { openWords } from '../survey/open-containers.ts';
 import { count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
+import { troublesOf } from './findings.ts';
 import { listFolder } from './read.ts';
 import { checkWaiting } from './waiting.ts';
 
@@ -19,26 +20,28 @@ export const policyChecks: readonly Check[] = [
   {
     name: 'policies',
     about: 'policy files',
-    run: async (survey) => [...(await checkFiles()), ...checkWaiting(survey), ...checkOpen(survey)],
+    run: async (survey) => [...(await checkFiles(survey)), ...checkWaiting(survey), ...checkOpen(survey)],
   },
   { name: 'agent', about: 'the agent', run: checkAgent },
   { name: 'dns', about: 'name resolution', run: checkDns },
   { name: 'leftovers', about: 'leftovers', run: checkLeftovers },
 ];
 
-function checkRecords({ broken }: Survey): Trouble[] {
-  return broken.map((record) => ({
+function checkRecords({ broken, attachments }: Survey): Trouble[] {
+  const unreadable = broken.map((record): Trouble => ({
     severity: 'problem',
     found: describeBroken(record),
     why: 'its container is without published ports, masquerading and policy rules after the next repair',
     remedy: 'remove that container, then run "drawbridge clean"',
     isAdvice: true,
   }));
+  return [...unreadable, ...troublesOf(attachments, 'adding')];
 }
 
-async function checkFiles(): Promise<Trouble[]> {
+async function checkFiles({ attachments }: Survey): Promise<Trouble[]> {
   const files = listFolder(policiesFolder).filter((name) => name.endsWith('.json'));
-  return (await Promise.all(files.map(async (name) => checkFile(`${policiesFolder}/${name}`)))).flat();
+  const troubles = await Promise.all(files.map(async (name) => checkFile(`${policiesFolder}/${name}`)));
+  return [...troubles.flat(), ...troublesOf(attachments, 'policy')];
 }
 
 async function checkFile(file: string): Promise<Trouble[]> {

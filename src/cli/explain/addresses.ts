@@ -19,10 +19,11 @@ const deadline = 2500;
  * and those that the policy's resolvers, or the host's, give now.
  */
 export async function findAddresses(
-  { host, isName }: AskedDestination,
+  { host, isName, container }: AskedDestination,
   { record, open }: Ground,
 ): Promise<FoundAddresses> {
   if (!isName) return { addresses: [host], problems: [] };
+  if (container !== undefined) return { addresses: container.toSorted(fourFirst), problems: [] };
   const known = open.filter(({ name }) => name === host).map(({ address }) => address);
   const local = fromHostsFile(host);
   if (local.length > 0) return { addresses: [...new Set([...known, ...local])].toSorted(fourFirst), problems: [] };

@@ -5,7 +5,20 @@ import type { AskedDestination } from './destination.ts';
 /** What an operator does who wants a denied destination to be open, as one sentence without a period. */
 export function adviceFor(
   rule: string,
-  { policy, asked, address, theirs }: { policy: Policy; asked: AskedDestination; address: string; theirs: boolean },
+  {
+    policy,
+    asked,
+    address,
+    theirs,
+    published,
+  }: {
+    policy: Policy;
+    asked: AskedDestination;
+    address: string;
+    theirs: boolean;
+    /** Port of the host by which the other container is reached at what was asked for. */
+    published: number | undefined;
+  },
 ): string {
   const [key = ''] = rule.split(' ', 1);
   const literal = entryFor(asked, address);
@@ -27,16 +40,22 @@ export function adviceFor(
     case 'hostAccess':
       return '"hostAccess": "all" opens every address of the host; or ask at the gateway address, at one of "hostPorts"';
     case 'isolation':
+      if (published !== undefined) return atPublished(published);
       return theirs
         ? `the other container's policy has to say "isolation": "bridge", and this one's too`
         : '"isolation": "bridge" in the policies of both containers';
     case 'ingress':
+      if (published !== undefined) return atPublished(published);
       return 'publish the port of the other container, and ask at an address of the host';
     case 'mode':
       return `add ${asked.isName ? quote(`${asked.host}${asked.protocol === 'icmp' ? '/icmp' : `:${asked.port}${asked.protocol === 'tcp' ? '' : `/${asked.protocol}`}`}`) : literal} to "allow"`;
     default:
       return policy.names.length > 0 && asked.isName ? 'drawbridge refresh' : 'change the policy';
   }
+}
+
+function atPublished(port: number): string {
+  return `it is published: ask at port ${port} of an address of the host that this policy allows`;
 }
 
 /** What one would write into a policy: `"10.7.7.7:443"`. */

@@ -7,6 +7,8 @@ export interface AskedDestination {
   /** Canonical address, or name in lower case. */
   readonly host: string;
   readonly isName: boolean;
+  /** Addresses of the container that the name is of. */
+  readonly container?: readonly string[];
   readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp';
   readonly port?: number;
   /** As it is to be shown: "8.8.8.8:443/tcp". */

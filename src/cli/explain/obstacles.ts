@@ -1,32 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { gateMark } from '../../egress/marks.ts';
 import { inspectForeignFirewalls } from '../../host/firewall/foreign.ts';
 import { findLink } from '../../host/interfaces.ts';
-import { CommandError, run } from '../../host/run.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { isPeerDown } from '../survey/attachments.ts';
+import type { Obstacle, Way } from './obstacle.ts';
+import { findRoute, manyObstacle, routeInside } from './route.ts';
 import { addressesOf, bridgeOf, portsOf, shortId } from '../survey/words.ts';
-
-/** What stops a packet whatever the policy says. */
-export interface Obstacle {
-  readonly kind: 'link' | 'rules' | 'forwarding' | 'route' | 'firewall';
-  /** One sentence without a period. */
-  readonly what: string;
-  /** Commands that mend it, ready to be pasted; what to do in words when `isAdvice`. */
-  readonly remedy: string;
-  readonly isAdvice?: boolean;
-}
-
-/** A packet that may be stopped. */
-export interface Way {
-  readonly record: AttachmentRecord;
-  readonly address: string;
-  readonly protocol: string;
-  readonly port?: number;
-  /** All that is attached. */
-  readonly records: readonly AttachmentRecord[];
-}
 
 /** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
 export async function findObstacles(way: Way): Promise<Obstacle[]> {
@@ -46,7 +27,11 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
   const bridge = bridgeOf(record) ?? '';
   const links = linkObstacles(record, bridge);
   if (links.length > 0) return links;
-  const { isLocal, obstacle } = await findRoute({ address, source, bridge });
+  const inside = await routeInside(way);
+  if (inside.length > 0) return inside;
+  const { isLocal, obstacle, type } = await findRoute({ address, source, bridge });
+  const many = manyObstacle(address, type);
+  if (many.length > 0) return many;
   const silent = way.records.find(
     (other) => family === 6 && other.egress?.policy.ipv6 === 'disable' && addressesOf(other).includes(address),
   );
@@ -107,7 +92,7 @@ function isIsolated({ link, egress }: AttachmentRecord): boolean {
   return name !== undefined && findLink(name)?.isolated === true;
 }
 
-function linkObstacles({ link }: AttachmentRecord, bridge: string): Obstacle[] {
+function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string): Obstacle[] {
   const found = findLink(bridge);
   if (found === undefined)
     return [
@@ -120,12 +105,21 @@ function linkObstacles({ link }: AttachmentRecord, bridge: string): Obstacle[] {
     ];
   if (!found.isUp)
     return [{ kind: 'link', what: `its bridge "${bridge}" is down`, remedy: `ip link set ${bridge} up` }];
-  if (link !== undefined && findLink(link.hostInterface)?.operState === 'down')
+  const port = link === undefined ? undefined : findLink(link.hostInterface);
+  if (link !== undefined && port?.isUp === false)
     return [
       {
         kind: 'link',
         what: `its interface "${link.hostInterface}" is down`,
         remedy: `ip link set ${link.hostInterface} up`,
+      },
+    ];
+  if (port !== undefined && isPeerDown(port))
+    return [
+      {
+        kind: 'link',
+        what: `its interface "${ifname}" is down inside the container`,
+        remedy: `nsenter --net=${netns} ip link set dev ${ifname} up`,
       },
     ];
   return [];
@@ -137,44 +131,6 @@ function forwardingObstacle(family: 4 | 6): Obstacle[] {
   return [
     { kind: 'forwarding', what: `the host forwards no IPv${family}: ${name} is 0`, remedy: `sysctl -w ${name}=1` },
   ];
-}
-
-/** Asks the kernel as for a packet that our rules have marked; whether the destination is the host itself. */
-async function findRoute({
-  address,
-  source,
-  bridge,
-}: {
-  address: string;
-  source: string;
-  bridge: string;
-}): Promise<{ isLocal: boolean; obstacle?: Obstacle }> {
-  try {
-    const { stdout } = await run('ip', [
-      '-json',
-      'route',
-      'get',
-      address,
-      'from',
-      source,
-      'iif',
-      bridge,
-      'mark',
-      String(gateMark),
-    ]);
-    const [route] = JSON.parse(stdout) as { type?: string; dev?: string }[];
-    if (route?.type === 'local' || route?.type === 'broadcast') return { isLocal: true };
-    if (route?.type === undefined || route.type === 'unicast') return { isLocal: false };
-    return { isLocal: false, obstacle: noRoute(address, `the host's route to it is "${route.type}"`) };
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    const said = /RTNETLINK answers: (.*)/.exec(error.stderr)?.[1] ?? error.message;
-    return { isLocal: false, obstacle: noRoute(address, `the host has no route to it: ${said}`) };
-  }
-}
-
-function noRoute(address: string, what: string): Obstacle {
-  return { kind: 'route', what, remedy: `ip route get ${address}` };
 }
 
 /** A firewall's finding names the chain: what is forwarded does not pass INPUT, and the other way round. */

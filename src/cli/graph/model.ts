@@ -24,7 +24,7 @@ export async function readPicture(): Promise<Picture> {
           ),
         ),
       ],
-      containers: own.map(({ record, stale }) => ({
+      containers: own.map(({ record, findings }) => ({
         name: shortId(record.containerId),
         ifname: record.ifname,
         addresses: addressesOf(record),
@@ -33,7 +33,7 @@ export async function readPicture(): Promise<Picture> {
         policy: record.egress === undefined ? 'no policy' : policyWords(record.egress),
         reach: reachOf(record, surroundingsOf(record, all)),
         denied: denials.get(record.key) ?? 0,
-        isStale: stale.length > 0,
+        isStale: findings.length > 0,
       })),
     };
   });

@@ -6,15 +6,16 @@ import { isAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
 import { waitsForEver } from '../../records/waiting.ts';
+import type { Finding } from './finding.ts';
 import { findMissingRules } from './missing-rules.ts';
+import { unappliedPolicies } from './unapplied-policies.ts';
 
-/** An attachment by its record, and what is not as its record says. */
+/** An attachment by its record, and what is not as its record says: list, doctor, explain, graph and status rest on it. */
 export interface Attachment {
   readonly record: AttachmentRecord;
   /** Whether its container is still there. */
   readonly isAlive: boolean;
-  /** What is wrong with it, one sentence each without a period; empty when nothing is. */
-  readonly stale: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 export interface Survey {
@@ -25,11 +26,13 @@ export interface Survey {
 /** Reads all records and compares each with links, namespaces and rules. Never throws for a broken record. */
 export async function surveyAttachments(): Promise<Survey> {
   const { records, broken } = listRecords();
-  const rules = await missingRules(records);
+  const [rules, policies] = await Promise.all([missingRules(records), unappliedPolicies(records)]);
   const attachments = records.map((record) => {
     const alive = isAlive(record);
-    const stale = alive ? [...troubles(record), ...(rules.get(record.key) ?? [])] : [endedWords(record)];
-    return { record, isAlive: alive, stale };
+    const findings: Finding[] = alive
+      ? [...troubles(record), ...(rules.get(record.key) ?? []), ...(policies.get(record.key) ?? [])]
+      : [{ kind: 'ended', what: endedWords(record) }];
+    return { record, isAlive: alive, findings };
   });
   return { attachments: attachments.toSorted(byPlace), broken };
 }
@@ -43,47 +46,70 @@ export function endedWords({ link, egress, netns, state }: AttachmentRecord): st
     : `its interface "${port}" and its namespace "${netns}" are gone`;
 }
 
-function troubles(record: AttachmentRecord): string[] {
-  const waiting = waitsForEver(record) ? ['it waits for a policy that never came, and reaches nothing'] : [];
-  return [...waiting, ...addTroubles(record), ...linkTroubles(record), ...netnsTroubles(record)];
+function troubles(record: AttachmentRecord): Finding[] {
+  return [...waitingTroubles(record), ...addTroubles(record), ...linkTroubles(record), ...netnsTroubles(record)];
 }
 
-function addTroubles({ state, adder = '' }: AttachmentRecord): string[] {
+function waitingTroubles(record: AttachmentRecord): Finding[] {
+  if (!waitsForEver(record)) return [];
+  return [{ kind: 'waiting', what: 'it waits for a policy that never came, and reaches nothing' }];
+}
+
+function addTroubles({ state, adder = '' }: AttachmentRecord): Finding[] {
   if (state !== 'adding') return [];
-  return [isRunning(adder) ? `process ${adder.split(':')[0]} is adding it` : 'its ADD was cut short'];
+  const what = isRunning(adder) ? `process ${adder.split(':')[0]} is adding it` : 'its ADD was cut short';
+  return [{ kind: 'adding', what }];
 }
 
-function linkTroubles({ link, state }: AttachmentRecord): string[] {
+function linkTroubles({ link, state, ifname }: AttachmentRecord): Finding[] {
   if (link === undefined) return [];
-  const found = findLink(link.hostInterface);
-  return [
-    ...(state === 'ready' && found === undefined ? [`its interface "${link.hostInterface}" is gone`] : []),
-    ...(state === 'ready' && found !== undefined && found.master === undefined
-      ? [`its interface "${link.hostInterface}" is on no bridge`]
-      : []),
-    ...(found?.operState === 'down' ? [`its interface "${link.hostInterface}" is down`] : []),
-    ...(isLinkThere(link.bridge) ? [] : [`its bridge "${link.bridge}" is gone`]),
+  const [found, bridge] = [findLink(link.hostInterface), findLink(link.bridge)];
+  const own = `its interface "${link.hostInterface}"`;
+  const troubles: (Finding | false)[] = [
+    state === 'ready' && found === undefined && { kind: 'link', what: `${own} is gone` },
+    state === 'ready' &&
+      found !== undefined &&
+      found.master === undefined && { kind: 'link', what: `${own} is on no bridge` },
+    found?.isUp === false && { kind: 'link', what: `${own} is down` },
+    found !== undefined &&
+      isPeerDown(found) && { kind: 'inside', what: `its interface "${ifname}" is down inside the container` },
+    bridge === undefined && { kind: 'link', what: `its bridge "${link.bridge}" is gone` },
+    bridge?.isUp === false && { kind: 'link', what: `its bridge "${link.bridge}" is down` },
   ];
+  return troubles.filter((one) => one !== false);
 }
 
-function netnsTroubles({ link, netns, netnsInode }: AttachmentRecord): string[] {
+/** An end of a veth that is up has no carrier while its other end is down (operstate of RFC 2863). */
+export function isPeerDown({ isUp, operState }: { readonly isUp: boolean; readonly operState: string }): boolean {
+  return isUp && (operState === 'down' || operState === 'lowerlayerdown');
+}
+
+function netnsTroubles({ link, netns, netnsInode }: AttachmentRecord): Finding[] {
   try {
-    return openNetns(netns).inode === netnsInode ? [] : [`"${netns}" is another namespace now`];
+    if (openNetns(netns).inode === netnsInode) return [];
+    return [{ kind: 'namespace', what: `"${netns}" is another namespace now` }];
   } catch {
     // Runtimes that pin no namespace give a path of a process that may have ended before the container.
-    return link !== undefined && isLinkThere(link.hostInterface) ? [] : [`its namespace "${netns}" is gone`];
+    if (link !== undefined && isLinkThere(link.hostInterface)) return [];
+    return [{ kind: 'namespace', what: `its namespace "${netns}" is gone` }];
   }
 }
 
 /** One sentence for each attachment whose rules are not in force. */
-async function missingRules(records: readonly AttachmentRecord[]): Promise<Map<string, string[]>> {
+async function missingRules(records: readonly AttachmentRecord[]): Promise<Map<string, Finding[]>> {
   const ready = records.filter((record) => record.state === 'ready' && isAlive(record));
   try {
     const missing = await findMissingRules(ready);
-    return new Map([...missing].map(([key, what]) => [key, [`its rules are not in force, missing: ${what}`]]));
+    return new Map(
+      [...missing].map(([key, what]) => [
+        key,
+        [{ kind: 'rules', what: `its rules are not in force, missing: ${what}` }],
+      ]),
+    );
   } catch (error) {
     const why = error instanceof CniError ? error.message : String(error);
-    return new Map(ready.map(({ key }) => [key, [`whether its rules are in force cannot be told: ${why}`]]));
+    const what = `whether its rules are in force cannot be told: ${why}`;
+    return new Map(ready.map(({ key }) => [key, [{ kind: 'rules', what }]]));
   }
 }
 
