@@ -16,27 +16,30 @@ export async function del(request: AttachmentRequest): Promise<void> {
   const { id } = request;
   const record = readOwnRecord(attachmentKey(id));
   const errors = await removeAttachment(request, record ?? id);
-  await removeRenamed(request);
+  await removeUnnamed(request);
   const error = combineErrors(`remove ${describeAttachment(id)}`, errors);
   if (error !== undefined) throw error;
 }
 
 /**
  * The host's end of our pair is known by its name. Where somebody gave it another one, its MAC tells it, which is made of
- * that name, and that it and the container's interface are each other's other end. An interface that has the name
- * CNI_IFNAME and is not ours, of another network or of another plugin, is not ours to remove.
+ * that name, and that it and the container's interface are each other's other end. What the reference plugin made, in a
+ * network that was moved to us while it was in use, is told by prevResult. An interface that merely has the name CNI_IFNAME,
+ * of another network or of another plugin, is not ours to remove.
  */
-async function removeRenamed({ id, netns }: AttachmentRequest): Promise<void> {
+async function removeUnnamed({ id, netns, prevResult }: AttachmentRequest): Promise<void> {
   if (!netnsExists(netns) || isOwnNetns(netns)) return;
   try {
     const ours = hostInterfaceOf(attachmentKey(id));
     const inside = await readInterface(id.ifname, { netns });
     if (inside?.kind !== 'veth') return;
+    const ends = prevResult?.interfaces ?? [];
+    const isTold = ends.some(({ name, sandbox, mac }) => name === id.ifname && sandbox === netns && mac === inside.mac);
     const outside = listLinks().find(
       ({ name, kind, mac, index, otherEnd }) =>
         kind === 'veth' &&
         name !== ours &&
-        mac === hardwareAddressOf(ours) &&
+        (mac === hardwareAddressOf(ours) || (isTold && ends.some((end) => end.name === name && end.mac === mac))) &&
         otherEnd === inside.index &&
         index === inside.otherEnd,
     );

@@ -77,4 +77,24 @@ describe('DEL removes its own interface', () => {
     expect((await container.exec(['ip', 'link', 'show', 'eth0'])).code).toBe(1);
     expect((await attachmentsLeft(host)).filter((line) => /link/.test(line))).toEqual([]);
   });
+
+  test.for([
+    ['that the reference made, by prevResult', '02:00:5e:00:53:01', 1],
+    ['and not one with another MAC than prevResult says', '02:00:5e:00:53:99', 0],
+  ] as const)('%s', async ([, told, code], { host }) => {
+    const container = await host.container('c1');
+    await host.sh(
+      `ip link add veththeirs address 02:00:5e:00:53:02 type veth peer name eth0 address 02:00:5e:00:53:01 netns c1`,
+    );
+    const prevResult = {
+      cniVersion: '1.1.0',
+      interfaces: [
+        { name: 'veththeirs', mac: '02:00:5e:00:53:02' },
+        { name: 'eth0', mac: told, sandbox: container.netns },
+      ],
+      ips: [],
+    };
+    succeeded(await host.cni('DEL', { ...conf, prevResult }, { container }));
+    expect((await container.exec(['ip', 'link', 'show', 'eth0'])).code).toBe(code);
+  });
 });
