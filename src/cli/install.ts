@@ -2,16 +2,37 @@ import { existsSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, write
 import { dirname, isAbsolute } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { findProgram } from '../host/run.ts';
+import { isAlive } from '../records/alive.ts';
+import { listRecords } from '../records/store.ts';
+import { isUnclear } from './clean/strays.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { itemsFor, type Item } from './install/files.ts';
-import { describePath, hashOf, isSame, readManifest, writeManifest, type InstalledFile } from './install/manifest.ts';
+import {
+  describePath,
+  hashOf,
+  isOurExecutable,
+  isSame,
+  readManifest,
+  writeManifest,
+  type InstalledFile,
+} from './install/manifest.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { systemReason } from '../text/system-error.ts';
 
 interface Step extends Item {
-  readonly action: 'new' | 'update' | 'same' | 'replace';
+  /** "keep": what is there stays, and `beside` gets ours. */
+  readonly action: 'new' | 'update' | 'same' | 'replace' | 'keep';
+  /** What the manifest says of it afterwards. */
   readonly wanted: InstalledFile;
+  /** Where ours is written: the path itself, or NAME.new beside what stays. */
+  readonly beside: string;
+}
+
+interface Circumstances {
+  readonly mayReplace: boolean;
+  /** Containers run: the network that they were given must not become another one. */
+  readonly isInUse: boolean;
 }
 
 /** Puts the executable, links, a network and the agent's unit in place. Looks at all of it before it writes any. */
@@ -19,8 +40,11 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   const { options } = invocation;
   const binDir = folderOf(invocation, 'bin-dir', '/opt/cni/bin');
   const confDir = folderOf(invocation, 'conf-dir', '/etc/cni/net.d');
-  const steps = itemsFor({ binDir, confDir, isDropIn: options['drop-in'] === true }).map(plan);
-  refuseForeign(steps, options['replace'] === true);
+  const circumstances = { mayReplace: options['replace'] === true, isInUse: await isInUse() };
+  const steps = itemsFor({ binDir, confDir, isDropIn: options['drop-in'] === true }).map((item) =>
+    plan(item, circumstances),
+  );
+  refuseForeign(steps, circumstances.mayReplace);
   for (const step of steps) carryOut(step);
   if (options['json'] === true)
     printJson(
@@ -48,18 +72,31 @@ function folderOf(invocation: Invocation, name: string, usual: string): string {
   return folder.replace(/(?<=.)\/+$/, '');
 }
 
-/** Ours is what the manifest says that we wrote, and what is the same as what we would write. */
-function plan(item: Item): Step {
-  const { path, content, target } = item;
+async function isInUse(): Promise<boolean> {
+  return listRecords().records.some(isAlive) || isUnclear();
+}
+
+/**
+ * Ours is what the manifest says that we wrote, what is the same as what we would write, and an executable of ours that
+ * was put there in another way. What an operator edits is theirs from the first change on: it stays, and so does, while
+ * containers run, the network that we wrote ourselves.
+ */
+function plan(item: Item, { mayReplace, isInUse: isUsed }: Circumstances): Step {
+  const { path, content, target, edited } = item;
   const wanted: InstalledFile = target === undefined ? { path, sha256: hashOf(content ?? '') } : { path, target };
   const present = describePath(path);
   const earlier = readManifest().find((file) => file.path === path);
-  if (present === undefined) return { ...item, wanted: { ...wanted, ...keptOf(earlier) }, action: 'new' };
-  if (isSame(present, wanted)) return { ...item, wanted: { ...wanted, ...keptOf(earlier) }, action: 'same' };
-  const isOurs = earlier !== undefined && isSame(present, earlier);
-  return isOurs
-    ? { ...item, wanted: { ...wanted, ...keptOf(earlier) }, action: 'update' }
-    : { ...item, wanted: { ...wanted, kept: `${path}.before-drawbridge` }, action: 'replace' };
+  const ours = { ...item, beside: path, wanted: { ...wanted, ...keptOf(earlier) } };
+  if (present === undefined) return { ...ours, action: 'new' };
+  if (isSame(present, wanted)) return { ...ours, action: 'same' };
+  const isUnchanged = earlier !== undefined && isSame(present, earlier);
+  if ((edited === 'network' && isUsed) || (edited !== undefined && !isUnchanged && !mayReplace)) {
+    const beside = `${path}.new`;
+    return { ...item, action: 'keep', beside, wanted: { ...wanted, path: beside } };
+  }
+  return isUnchanged || (edited === undefined && isOurExecutable(path, content))
+    ? { ...ours, action: 'update' }
+    : { ...item, beside: path, wanted: { ...wanted, kept: `${path}.before-drawbridge` }, action: 'replace' };
 }
 
 function keptOf(earlier: InstalledFile | undefined): Pick<InstalledFile, 'kept'> {
@@ -78,7 +115,7 @@ function refuseForeign(steps: readonly Step[], mayReplace: boolean): void {
 }
 
 /** Written under another name and renamed: nobody ever sees a half, and a plugin that runs goes on with the old one. */
-function carryOut({ path, content, target, mode, action, wanted }: Step): void {
+function carryOut({ path, beside, content, target, mode, action, wanted }: Step): void {
   try {
     if (action !== 'same') {
       mkdirSync(dirname(path), { recursive: true });
@@ -87,7 +124,7 @@ function carryOut({ path, content, target, mode, action, wanted }: Step): void {
       if (target === undefined) writeFileSync(draft, content ?? '', { mode });
       else symlinkSync(target, draft);
       if (action === 'replace' && wanted.kept !== undefined) keep(path, wanted.kept);
-      renameSync(draft, path);
+      renameSync(draft, beside);
     }
   } catch (cause) {
     throw new CniError(
@@ -98,7 +135,7 @@ function carryOut({ path, content, target, mode, action, wanted }: Step): void {
     );
   }
   // After each: what is in place is known also when the next one fails.
-  writeManifest([...readManifest().filter((file) => file.path !== path), wanted]);
+  writeManifest([...readManifest().filter((file) => file.path !== wanted.path), wanted]);
 }
 
 /** By a second name, and not by renaming: a runtime meets either plugin, and never none. */
@@ -107,18 +144,23 @@ function keep(path: string, as: string): void {
   linkSync(path, as);
 }
 
-const actionWords = { new: 'new', update: 'updated', same: 'as it was', replace: 'replaced' } as const;
+const actionWords = { new: 'new', update: 'updated', same: 'as it was', replace: 'replaced', keep: 'kept' } as const;
 
 function print(steps: readonly Step[], terminal: Terminal): void {
   const { out, note, paint } = terminal;
   const rows = steps.map(({ path, about, action }) => [
-    action === 'replace' ? paint.warn(actionWords[action]) : actionWords[action],
+    action === 'replace' || action === 'keep' ? paint.warn(actionWords[action]) : actionWords[action],
     path,
     about,
   ]);
   printTable(terminal, [{ title: 'WHAT' }, { title: 'PATH', narrowest: 24 }, { title: 'ABOUT', narrowest: 16 }], rows);
   for (const { path, action, wanted } of steps)
     if (action === 'replace') note(`${paint.warn('!')} "${path}" was not ours; it is kept as "${wanted.kept}"`);
+  for (const { path, beside, action } of steps)
+    if (action === 'keep')
+      note(
+        `${paint.warn('!')} "${path}" is not as "drawbridge install" would write it and stays as it is; ours is beside it, in "${beside}": take over from there what you want`,
+      );
   out('');
   out('Runtimes that read that folder attach containers from now on.');
   if (steps.some(({ path }) => path.endsWith('.service')))

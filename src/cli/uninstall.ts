@@ -12,6 +12,7 @@ import { listRecords } from '../records/store.ts';
 import { findAll } from './clean.ts';
 import { leaseFolders } from './clean/leases.ts';
 import { readKnown, removeRecorded } from './clean/records.ts';
+import { isUnclear } from './clean/strays.ts';
 import type { Invocation } from './command.ts';
 import { describePath, isSame, readManifest, type InstalledFile } from './install/manifest.ts';
 import { isAgentRunning } from './survey/agent.ts';
@@ -32,6 +33,7 @@ interface Report {
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
   await refuseRunning(options['force'] === true);
   refuseLiving(options['force'] === true);
+  await refuseUnclear(options['force'] === true);
   const report: Report = { removed: [], kept: [], errors: [] };
   const attempt = async (what: string, step: () => unknown): Promise<void> => {
     try {
@@ -71,6 +73,16 @@ async function refuseRunning(isForced: boolean): Promise<void> {
     codes.conflict,
     'Cannot uninstall: the agent is running',
     'Stop it first: systemctl disable --now drawbridge-agent',
+  );
+}
+
+/** Records that are elsewhere or lost say nothing of containers that go on under our rules. */
+async function refuseUnclear(isForced: boolean): Promise<void> {
+  if (isForced || !(await isUnclear())) return;
+  throw new CniError(
+    codes.conflict,
+    `Cannot uninstall: rules of drawbridge are in force here for containers whose records are not in "${runDir}" of this root`,
+    'Uninstall where their runtime runs, or stop them first; "--force" cuts them off',
   );
 }
 

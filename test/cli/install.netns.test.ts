@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { attach, drawbridge, schemaErrors, shipped } from './cli.ts';
+import { executable } from '../helpers/executable.ts';
 import { describe, expect, test } from '../helpers/host.ts';
+import type { Conflist } from '../helpers/runtime.ts';
 
 const standard = [
   '/opt/cni/bin/drawbridge',
@@ -56,6 +58,115 @@ describe('drawbridge install', () => {
   });
 });
 
+describe('an upgrade by drawbridge install', () => {
+  const conflist = '/etc/cni/net.d/10-drawbridge.conflist';
+  const edit = `sed -i 's/10.88.0.0/10.99.0.0/' ${conflist}`;
+  /** What an earlier version left: its executable is another one. */
+  const older = 'printf older >> /opt/cni/bin/drawbridge';
+
+  test.for([
+    ['', []],
+    [' with --replace while its containers run', ['--replace']],
+  ] as const)('keeps the network that the operator edited, and puts ours beside it%s', async ([, words], { host }) => {
+    await host.sh('rm -rf /opt/cni /etc/cni; mkdir -p /etc/systemd/system');
+    await drawbridge(host, ['install']);
+    await host.sh(`${edit}; ${older}`);
+    const edited = JSON.parse(await host.run(['cat', conflist])) as Conflist;
+    const container = await host.container('c1');
+    expect((await host.addChain(edited, { container })).error).toBeUndefined();
+    const upgraded = await drawbridge(host, ['install', '--json', ...words]);
+    expect(schemaErrors('install', upgraded.json)).toEqual([]);
+    expect(upgraded.json).toMatchObject([
+      { path: '/opt/cni/bin/drawbridge', action: 'update' },
+      { action: 'same' },
+      { action: 'same' },
+      { path: conflist, action: 'keep' },
+      { action: 'same' },
+    ]);
+    expect(await host.run(['cat', conflist])).toContain('10.99.0.0');
+    expect(await host.run(['cat', `${conflist}.new`])).toContain('10.88.0.0');
+    expect(await host.run(['cmp', '/opt/cni/bin/drawbridge', executable])).toBe('');
+    expect((await drawbridge(host, ['install', ...words])).stderr).toContain(`ours is beside it, in "${conflist}.new"`);
+    expect((await host.checkChain(edited, { container })).error).toBeUndefined();
+    await host.delChain(edited, { container });
+    await drawbridge(host, ['uninstall']);
+    await host.sh(`test ! -e ${conflist}.new; test -e ${conflist}; test ! -e /opt/cni/bin/drawbridge`);
+  });
+
+  test('replaces the edited network when it is told to and no container runs', async ({ host }) => {
+    await host.sh('rm -rf /opt/cni /etc/cni');
+    await drawbridge(host, ['install']);
+    await host.sh(edit);
+    await drawbridge(host, ['install', '--replace']);
+    expect(await host.run(['cat', conflist])).toContain('10.88.0.0');
+    expect(await host.run(['cat', `${conflist}.before-drawbridge`])).toContain('10.99.0.0');
+  });
+
+  test('goes on after the memory of the first install was lost, as in a container that installs onto its host', async ({
+    host,
+  }) => {
+    await host.sh('rm -rf /opt/cni /etc/cni');
+    await drawbridge(host, ['install']);
+    await host.sh(`${edit}; ${older}; rm -rf /var/lib/drawbridge`);
+    const { code, json } = await drawbridge(host, ['install', '--json']);
+    expect({ code, json }).toMatchObject({
+      code: 0,
+      json: expect.arrayContaining([
+        expect.objectContaining({ path: '/opt/cni/bin/drawbridge', action: 'update' }),
+        expect.objectContaining({ path: conflist, action: 'keep' }),
+      ]),
+    });
+    expect(await host.run(['cat', conflist])).toContain('10.99.0.0');
+  });
+});
+
+describe('in a root of its own with the network of the host', () => {
+  /** A container image that has /run and /var/lib to itself: a debug pod, a pod that installs. */
+  const inside = (words: string): string =>
+    `mount -t tmpfs none /run/drawbridge && mount -t tmpfs none /var/lib/drawbridge && exec ${executable} ${words}`;
+
+  test.for(['clean', 'clean --orphans', 'uninstall', 'doctor --fix', 'install --replace'])(
+    '"%s" takes nothing from the containers of the host',
+    async (words, { host }) => {
+      const web = await attach(host, shipped('10-drawbridge'), 'web0');
+      await host.sh(`rm -rf /etc/cni; ${executable} install; echo >> /etc/cni/net.d/10-drawbridge.conflist`);
+      const state =
+        'ip rule; ip -o link show type veth; nft -s list ruleset; find /var/lib/cni /run/drawbridge/attachments -type f; cat /etc/cni/net.d/*.conflist';
+      const before = await host.sh(state);
+      await host.exec(['unshare', '-m', 'sh', '-c', inside(words)], { timeout: 30_000 });
+      expect(await host.sh(state)).toBe(before);
+      expect(await host.ping(web, '10.88.0.1')).toBe('answer');
+    },
+  );
+
+  test('"uninstall" says why it does not, and "clean" what it leaves', async ({ host }) => {
+    await attach(host, shipped('10-drawbridge'), 'web0');
+    await host.sh('mkdir -p /var/lib/drawbridge');
+    const run = async (words: string) => host.exec(['unshare', '-m', 'sh', '-c', inside(words)], { timeout: 30_000 });
+    expect(await run('uninstall')).toMatchObject({ code: 1, stderr: expect.stringContaining('of this root') });
+    expect((await run('clean')).stdout).toMatch(
+      /Left the table inet drawbridge: the records of its containers are not in/,
+    );
+  });
+
+  test('"uninstall" removes what was installed in that root', async ({ host }) => {
+    await host.sh('mkdir -p /var/lib/drawbridge /run/drawbridge; rm -rf /opt/cni /etc/cni');
+    const { stdout, stderr } = await host.exec(
+      [
+        'unshare',
+        '-m',
+        'sh',
+        '-c',
+        `${inside('install >&2').replace('exec ', '')} && ${executable} uninstall; echo left: $(ls -A /opt/cni/bin /etc/cni/net.d)`,
+      ],
+      { timeout: 30_000 },
+    );
+    expect(stderr).not.toContain('Cannot');
+    expect(stdout).toMatch(/removed +file \/opt\/cni\/bin\/drawbridge/);
+    expect(stdout).toContain('left: /etc/cni/net.d: /opt/cni/bin:\n');
+  });
+});
+
 describe('drawbridge uninstall', () => {
   test('leaves nothing: no rule, no link, no lease, no file', async ({ host }) => {
     await host.outside();
@@ -85,7 +196,6 @@ describe('drawbridge uninstall', () => {
   });
 
   test('refuses while the agent runs, which would put things back', async ({ host }) => {
-    const { executable } = await import('../helpers/executable.ts');
     await host.outside();
     await attach(host, shipped('10-drawbridge'), 'web0');
     const agent = await host.spawn([executable, 'agent']);

@@ -5,14 +5,14 @@ import { readNote } from '../../host/firewall/note.ts';
 import { findFirewalls } from '../../host/firewall/present.ts';
 import { stateDir } from '../../host/paths.ts';
 import { findProgram, run } from '../../host/run.ts';
-import { mayBeAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
+import { isUnclear } from './strays.ts';
 
 /** Accepts of ours in foreign firewalls, bindings to firewalld's zone, and notes of them, for bridges without containers. A record that cannot be read may be of any bridge. */
-export async function findAccepts({ records, unclear }: RecordSurvey): Promise<Finding[]> {
-  if (unclear.length > 0) return [];
+export async function findAccepts({ records, broken }: RecordSurvey): Promise<Finding[]> {
+  if (await isUnclear({ records, broken })) return [];
   const used = bridgesOf(records);
   const accepted = await acceptedBridges();
   const zoned = list(`${stateDir}/firewall`);
@@ -27,11 +27,8 @@ export async function findAccepts({ records, unclear }: RecordSurvey): Promise<F
         ? `other firewalls of the host let "${bridge}" pass, which has no container`
         : `a note about other firewalls, for "${bridge}", which has no container`,
       remove: async () => {
-        const stillUsed = (): boolean => {
-          const now = listRecords();
-          return now.broken.some(mayBeAlive) || bridgesOf(now.records).has(bridge);
-        };
-        if (stillUsed()) return false;
+        const stillUsed = (): boolean => bridgesOf(listRecords().records).has(bridge);
+        if (stillUsed() || (await isUnclear())) return false;
         await closeForeignFirewalls(bridge, { stillUsed });
         return true;
       },

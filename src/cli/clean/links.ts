@@ -1,44 +1,34 @@
-import { listLinks } from '../../host/interfaces.ts';
 import { removeVeth } from '../../host/veth.ts';
-import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { allStandingParts, forgetGate, removePart } from '../../records/gates.ts';
-import { mayBeAlive } from '../../records/alive.ts';
-import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { listRecords, type BrokenRecord } from '../../records/store.ts';
+import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
+import { findStrays, isUnclear } from './strays.ts';
 
-/** Host ends of veth pairs that are ours, by name and MAC, and that no record names. */
-export function findInterfaces({ records, broken }: RecordSurvey): Finding[] {
-  const isKnown = namedBy(records, broken);
-  return listLinks()
-    .filter(
-      ({ name, mac, kind }) =>
-        kind === 'veth' && /^veth[0-9a-f]{11}$/.test(name) && mac === hardwareAddressOf(name) && !isKnown(name),
-    )
-    .map(({ name, master }) => {
-      const base = { kind: 'interface', name } as const;
-      if (master !== undefined)
-        return {
-          ...base,
-          why: `no record says whose it is, but it is on bridge "${master}": a container may still use it; its runtime's DEL removes it`,
-        };
+/** Host ends of veth pairs that are ours and that no record names. */
+export function findInterfaces(known: RecordSurvey): Finding[] {
+  return findStrays(known).map(({ name, master }) => {
+    const base = { kind: 'interface', name } as const;
+    if (master !== undefined)
       return {
         ...base,
-        why: 'no record says whose it is, and it is on no bridge',
-        remove: async () => {
-          const now = listRecords();
-          if (namedBy(now.records, now.broken)(name)) return false;
-          await removeVeth(name);
-          return true;
-        },
+        why: `no record says whose it is, but it is on bridge "${master}": a container may still use it; its runtime's DEL removes it`,
       };
-    });
+    return {
+      ...base,
+      why: 'no record says whose it is, and it is on no bridge',
+      remove: async () => {
+        if (!findStrays(listRecords()).some((stray) => stray.name === name)) return false;
+        await removeVeth(name);
+        return true;
+      },
+    };
+  });
 }
 
 /** Routing rules that shut a bridge without rules of ours, for bridges that have no enforced container. */
-export async function findGates({ records, unclear }: RecordSurvey): Promise<Finding[]> {
-  if (unclear.length > 0) return [];
+export async function findGates({ records, broken }: RecordSurvey): Promise<Finding[]> {
+  if (await isUnclear({ records, broken })) return [];
   const enforced = enforcedInterfaces(records);
   const parts = await allStandingParts();
   return parts
@@ -49,7 +39,7 @@ export async function findGates({ records, unclear }: RecordSurvey): Promise<Fin
       why: `no container with a policy is behind "${part.interface}"`,
       remove: async () => {
         const now = listRecords();
-        if (now.broken.some(mayBeAlive) || enforcedInterfaces(now.records).has(part.interface)) return false;
+        if ((await isUnclear(now)) || enforcedInterfaces(now.records).has(part.interface)) return false;
         forgetGate(part.interface);
         await removePart(part);
         return true;
@@ -64,13 +54,4 @@ function enforcedInterfaces(records: readonly AttachmentRecord[]): Set<string> {
       ...(link?.enforced === true ? [link.bridge] : []),
     ]),
   );
-}
-
-/** A record that cannot be read still tells by its name which interface is its own. */
-function namedBy(records: readonly AttachmentRecord[], broken: readonly BrokenRecord[]): (name: string) => boolean {
-  const names = new Set([
-    ...records.flatMap(({ link, egress }) => [link?.hostInterface, egress?.port]),
-    ...broken.map(({ key }) => hostInterfaceOf(key)),
-  ]);
-  return (name) => names.has(name);
 }

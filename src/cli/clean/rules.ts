@@ -1,15 +1,16 @@
 import { withLock } from '../../host/lock.ts';
 import { applyTransaction } from '../../host/nft.ts';
+import { runDir } from '../../host/paths.ts';
 import { findProgram } from '../../host/run.ts';
 import { desired } from '../../nft/desired.ts';
 import { groupMark } from '../../nft/layout.ts';
 import { removalText } from '../../nft/transaction.ts';
 import type { TableName } from '../../nft/element.ts';
-import { mayBeAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readTable, type HeldElement, type HeldTable } from '../survey/tables.ts';
 import { once, type Finding } from './finding.ts';
+import { areRecordsElsewhere, isUnclear } from './strays.ts';
 
 /** Sets whose elements follow from records alone. Others hold what is constant, what is counted, or what ends by itself. */
 const fromRecords =
@@ -17,14 +18,15 @@ const fromRecords =
 
 /**
  * Elements that no record wants, chains and sets of policies that nobody is under, and tables on a host without records.
- * Beside a record that cannot be read, whose container may be alive, nobody can tell whose an element is.
+ * Beside containers that no record tells of, nobody can say whose an element is.
  */
 export async function findRules(): Promise<Finding[]> {
   if (findProgram('nft') === undefined) return [];
   const held = await readTables();
   // After the tables: an attachment that came in between is known then.
   const { records, broken } = listRecords();
-  if (held.length === 0 || broken.some(mayBeAlive)) return traceTables();
+  if (held.length === 0) return traceTables();
+  if (await isUnclear({ records, broken })) return [...unclearTables(held), ...(await traceTables())];
   if (records.length === 0) return [...(broken.length === 0 ? wholeTables(held) : []), ...(await traceTables())];
   const orphans = orphansOf(held, records);
   const remove = once(removeOrphans);
@@ -96,7 +98,7 @@ async function removeOrphans(): Promise<boolean> {
   return withLock('tables', 'clean', async () => {
     const held = await readTables();
     const { records, broken } = listRecords();
-    if (broken.some(mayBeAlive)) return false;
+    if (await isUnclear({ records, broken })) return false;
     const { elements, groups, marks } = orphansOf(held, records);
     const names = held.flatMap(({ table, chains, sets }) => ({ table, chains, sets: [...sets.keys()] }));
     const isOrphaned = (name: string): boolean => groups.has(/^policy_([0-9a-f]{16})(?:_|$)/.exec(name)?.[1] ?? '');
@@ -122,11 +124,21 @@ function quoted(part: string): string {
   return /^(?:[\d.]+|[0-9a-f]*:[0-9a-f:.]+|0x[0-9a-f]+|tcp|udp|sctp)$/i.test(part) ? part : `"${part}"`;
 }
 
+/** Said where no record stands for them at all; else the record or the interface that is unclear is found already. */
+function unclearTables(held: readonly HeldTable[]): Finding[] {
+  if (!areRecordsElsewhere()) return [];
+  return held.map(({ table }) => ({
+    kind: 'table',
+    name: table,
+    why: `the records of its containers are not in "${runDir}" of this root: they may be alive; run "drawbridge" where their runtime does`,
+  }));
+}
+
 function wholeTables(held: readonly HeldTable[]): Finding[] {
   const remove = once(async () =>
     withLock('tables', 'clean', async () => {
       const { records, broken } = listRecords();
-      if (records.length + broken.length > 0) return false;
+      if (records.length + broken.length > 0 || (await isUnclear({ records, broken }))) return false;
       return (await applyTransaction(removalText())) === 'committed';
     }),
   );

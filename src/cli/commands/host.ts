@@ -93,6 +93,7 @@ export const hostCommands: readonly Command[] = [
     summary: 'Put executable, links, network and systemd unit in place',
     about: [
       'Writes each file under another name and renames it, so that no program reads half a file. It overwrites a file that is not ours only with --replace; then it keeps that file beside the new one, and "uninstall" brings it back.',
+      'A network or a unit that an operator has edited stays as it is, and ours comes beside it as NAME.new. With --replace ours takes its place, but not that of a network while containers run.',
     ],
     options: [
       { flag: '--drop-in', about: 'Stand in for bridge, host-local, portmap, firewall, tuning and loopback too' },

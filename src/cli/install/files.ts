@@ -10,6 +10,8 @@ export interface Item {
   readonly content?: Buffer | string;
   readonly target?: string;
   readonly mode: number;
+  /** What operators edit: theirs stays, and ours comes beside it. */
+  readonly edited?: 'network' | 'unit';
 }
 
 /** Where links for people go: in every PATH of root. */
@@ -36,7 +38,13 @@ export function itemsFor({
         )
       : []),
     ...(binDir === commandFolder ? [] : [link(`${commandFolder}/drawbridge`, `${binDir}/drawbridge`, 'the command')]),
-    { path: `${confDir}/10-drawbridge.conflist`, about: 'a network', content: conflist, mode: 0o644 },
+    {
+      path: `${confDir}/10-drawbridge.conflist`,
+      about: 'a network',
+      content: conflist,
+      mode: 0o644,
+      edited: 'network',
+    },
     ...(existsSync(unitFolder)
       ? [
           {
@@ -44,6 +52,7 @@ export function itemsFor({
             about: 'the unit of the agent',
             content: unitText(binDir),
             mode: 0o644,
+            edited: 'unit' as const,
           },
         ]
       : []),

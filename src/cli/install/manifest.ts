@@ -51,6 +51,13 @@ export function isSame(one: InstalledFile, other: InstalledFile): boolean {
   );
 }
 
+/** Whether a file is some version of our executable, however it came there: it has the name of a variable that we alone read. */
+export function isOurExecutable(path: string, content: Buffer | string | undefined): boolean {
+  if (!Buffer.isBuffer(content)) return false;
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats?.isFile() === true && readFileSync(path).includes('DRAWBRIDGE_CHILDREN');
+}
+
 export function hashOf(content: Buffer | string): string {
   return createHash('sha256').update(content).digest('hex');
 }
