@@ -1,6 +1,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { aboutText, serve, type Plugin } from './cni/serve.ts';
+import { systemReason } from './text/system-error.ts';
 import { isOwnNetns } from './host/netns.ts';
 import { dropIns } from './plugins/drop-in/plugins.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
@@ -36,11 +37,21 @@ async function main(): Promise<void> {
   const status = await serve(makePlugin(), {
     env: process.env,
     readStdin: readInput,
-    stdout: (output) => void writeSync(1, output),
+    stdout: answer,
     stderr: (output) => void writeSync(2, visibleLines(output)),
     ownNetns: isOwnNetns,
   });
   process.exit(status);
+}
+
+/** An answer that cannot be written is a failure: the runtime then sends a DEL. */
+function answer(output: string): void {
+  try {
+    writeSync(1, output);
+  } catch (error) {
+    writeSync(2, `Cannot write the result: ${systemReason(error)}\n`);
+    process.exit(1);
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { systemReason } from '../text/system-error.ts';
 import { paint, render, type Paint } from './paint.ts';
 
 /** Where a command prints. stdout is for what was asked, stderr for everything about it. */
@@ -32,7 +33,10 @@ export function printJson({ out }: Terminal, value: unknown): void {
   out(JSON.stringify(value, null, 2));
 }
 
-/** A reader that has seen enough ("| head") is no failure; a full pipe is waited for. */
+/**
+ * A reader that has seen enough ("| head") is no failure; a full pipe is waited for. What cannot be written ends the
+ * program with status 1: an answer that nobody has got is none.
+ */
 function write(descriptor: 1 | 2, text: string): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length;) {
@@ -41,7 +45,9 @@ function write(descriptor: 1 | 2, text: string): void {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EPIPE') process.exit(0);
-      if (code !== 'EAGAIN') throw error;
+      if (code === 'EAGAIN') continue;
+      if (descriptor === 1) write(2, `drawbridge: Cannot write the output: ${systemReason(error)}\n`);
+      process.exit(1);
     }
   }
 }

@@ -12,6 +12,7 @@ export type BatchFailure =
   | 'unreachable'
   | 'unsupported'
   | 'not-permitted'
+  | 'full'
   | 'other';
 
 /** A line of a batch that the kernel or the program refused. Lines before it were carried out, later ones were not. */
@@ -118,6 +119,9 @@ export async function runIn(
   return run('nsenter', [`--net=${netns}`, '--', findProgram(program) ?? program, ...args], { input });
 }
 
+/** Ports that a bridge of Linux takes (BR_MAX_PORTS of net/bridge/br_private.h, of which it never gives number 0). */
+export const mostPorts = 1023;
+
 /** What ip 6.1 and kernels 5.10 to 6.18 print; the first that matches counts. */
 const causes: readonly { pattern: RegExp; reason: BatchFailure; code?: ErrorCode; advice: string }[] = [
   {
@@ -149,6 +153,11 @@ const causes: readonly { pattern: RegExp; reason: BatchFailure; code?: ErrorCode
     reason: 'unsupported',
     advice:
       'The kernel lacks this feature: bridge and veth need CONFIG_BRIDGE and CONFIG_VETH, VLANs of a bridge need CONFIG_BRIDGE_VLAN_FILTERING, filters CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF',
+  },
+  {
+    pattern: /Exchange full/u,
+    reason: 'full',
+    advice: `A bridge takes ${mostPorts} ports: give further containers a network with a bridge of its own`,
   },
   {
     pattern: /Operation not permitted/u,

@@ -3,7 +3,7 @@ import { CniError, codes } from '../cni/errors.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import type { VethPlan } from '../links/veth.ts';
 import { findLink, readInterface } from './interfaces.ts';
-import { applyBatch, BatchError } from './ip.ts';
+import { applyBatch, BatchError, mostPorts } from './ip.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
 import { prepareBridge, type FindConflicts } from './bridge.ts';
@@ -53,23 +53,36 @@ export async function updateBridge(
   return { bridgeMac: mac, warnings };
 }
 
+/** The line of a default route that goes behind one that is there; undefined for other lines: `besideOther` in links/veth.ts. */
+export type BesideOther = (
+  line: string,
+) => { readonly line: string; readonly dst: string; readonly metric: number } | undefined;
+
+export interface ConfigureOptions {
+  readonly after?: Promise<unknown> | undefined;
+  readonly besideOther?: BesideOther;
+}
+
 /**
  * Gives the container's end its addresses and routes and brings it up; returns when they can be used: duplicate
  * address detection has passed where it was asked for, and the bridge forwards. It gets nothing, and so sends
  * nothing, before `after` has come to pass.
  *
- * After an error the veth is gone.
+ * Returns the metrics of default routes that stepped back behind those of other interfaces, by destination. After an
+ * error the veth is gone.
  */
 export async function configureContainer(
   veth: VethPlan,
-  { after }: { after?: Promise<unknown> | undefined } = {},
-): Promise<void> {
+  { after, besideOther }: ConfigureOptions = {},
+): Promise<ReadonlyMap<string, number>> {
   try {
-    const lines = after === undefined ? applyContainerLines(veth) : after.then(async () => applyContainerLines(veth));
-    await Promise.all([writeSysctlsIn(veth.netns, veth.sysctls), lines]);
+    const apply = async (): Promise<Map<string, number>> => applyContainerLines(veth, besideOther);
+    const lines = after === undefined ? apply() : after.then(apply);
+    const [, metrics] = await Promise.all([writeSysctlsIn(veth.netns, veth.sysctls), lines]);
     if (veth.isUp) await waitForForwarding(veth.hostInterface);
     if (veth.awaitsDad) await waitForDad(veth);
     await applyBatch(veth.announce, { netns: veth.netns });
+    return metrics;
   } catch (error) {
     await removeVeth(veth.hostInterface);
     throw error;
@@ -117,11 +130,20 @@ async function makeVeth(bridge: BridgePlan, veth: VethPlan, { mayReplace }: { ma
   } catch (error) {
     if (!(error instanceof BatchError)) throw error;
     if (isMade || (error.index ?? 0) > first) await removeVeth(veth.hostInterface);
+    if (error.reason === 'full') throw isFull(bridge, error);
     if (isMade || error.reason !== 'exists' || error.index !== first) throw error;
     if (!mayReplace || !(await isLeftover(veth))) throw existsAlready(veth);
     await removeVeth(veth.hostInterface);
     await makeVeth(bridge, veth, { mayReplace: false });
   }
+}
+
+function isFull({ name }: BridgePlan, { details }: BatchError): CniError {
+  return new CniError(
+    codes.commandFailed,
+    `Cannot connect the container to "${name}": the bridge has ${mostPorts} ports, and room for no more`,
+    details,
+  );
 }
 
 /** The kernel says "exists" for either end. Only when the container has no such interface is it the host's that is in the way. */
@@ -138,17 +160,36 @@ function existsAlready({ ifname, netns }: VethPlan): CniError {
   );
 }
 
-/** An IPv6 address on an interface where IPv6 is off is the one failure that can be mended: it is turned on there, and on loopback. */
-async function applyContainerLines({ netns, ifname, container }: VethPlan): Promise<void> {
-  try {
-    await applyBatch(container, { netns });
-  } catch (error) {
-    if (!(error instanceof BatchError && error.reason === 'ipv6-disabled' && error.index !== undefined)) throw error;
-    await writeSysctlsIn(
-      netns,
-      ['lo', ifname].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '0' })),
-    );
-    await applyBatch(container.slice(error.index), { netns });
+/** More default routes than a container has interfaces. */
+const mostSteps = 64;
+
+/**
+ * Two failures can be mended: where IPv6 is off for an address it is turned on there, and on loopback; and a default route
+ * that is there with the same metric has ours step back behind it.
+ */
+async function applyContainerLines(
+  { netns, ifname, container }: VethPlan,
+  besideOther: BesideOther = () => undefined,
+): Promise<Map<string, number>> {
+  const metrics = new Map<string, number>();
+  let left = [...container];
+  for (let step = 0; ; step += 1) {
+    try {
+      await applyBatch(left, { netns });
+      return metrics;
+    } catch (error) {
+      if (!(error instanceof BatchError) || error.index === undefined || step === mostSteps) throw error;
+      const [failed = '', ...rest] = left.slice(error.index);
+      const next = error.reason === 'exists' ? besideOther(failed) : undefined;
+      if (next === undefined && error.reason !== 'ipv6-disabled') throw error;
+      if (next !== undefined) metrics.set(next.dst, next.metric);
+      else
+        await writeSysctlsIn(
+          netns,
+          ['lo', ifname].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '0' })),
+        );
+      left = [next?.line ?? failed, ...rest];
+    }
   }
 }
 

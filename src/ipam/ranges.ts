@@ -72,6 +72,11 @@ export function parseIpam(
   };
 }
 
+/** Families that an attachment gets addresses of. */
+export function familiesIn({ sets }: IpamConf): Family[] {
+  return [...new Set(sets.map(({ family }) => family))];
+}
+
 /** The "dataDir" alone: DEL needs nothing else, and must work when the rest is missing or wrong. */
 export function parseDataDir(ipam: Fields): string {
   const dataDir = ipam.string('dataDir');

@@ -11,6 +11,7 @@ import {
 } from '../ipam/address.ts';
 import { firstHost } from '../ipam/pool.ts';
 import { familyOf } from './bridge.ts';
+import { defaultIpv6Metric } from './veth.ts';
 
 /** Addresses of one attachment, with nothing left open. */
 export interface CompleteAddresses {
@@ -30,16 +31,17 @@ export interface CompleteAddresses {
  * Completes what address management returned, as the reference bridge plugin does: a gateway that is missing is
  * the first address of the network when the bridge is one; a default route is added for every family that has none,
  * and one that has no gateway gets it; a route without a gateway goes through the first gateway of its family, unless
- * its scope is the link.
+ * its scope is the link. A route without a metric has that of the conf.
  *
  * Throws code 7 when an address cannot be read, and for an address of the container that the bridge is to have.
  */
 export function completeAddresses(
   given: { readonly ips: readonly ResultIp[]; readonly routes: readonly ResultRoute[] },
-  conf: { readonly isGateway: boolean; readonly isDefaultGateway: boolean },
+  conf: { readonly isGateway: boolean; readonly isDefaultGateway: boolean; readonly metric?: number },
 ): CompleteAddresses {
   const ips = given.ips.map((ip) => withGateway(ip, conf.isGateway));
-  const routes = conf.isDefaultGateway ? withDefaultRoutes(given.routes, ips) : [...given.routes];
+  const all = conf.isDefaultGateway ? withDefaultRoutes(given.routes, ips) : given.routes;
+  const routes = all.map((route) => withMetric(route, conf.metric));
   const gateways = conf.isGateway ? [...new Set(ips.flatMap(hostAddress))] : [];
   refuseGatewayAsAddress(ips, gateways);
   return {
@@ -49,6 +51,16 @@ export function completeAddresses(
     gateways,
     onLink: conf.isGateway ? [...new Set(ips.flatMap(networkElsewhere))] : [],
   };
+}
+
+/** Default routes in the main table, with their metrics. */
+export function defaultRoutesAmong(routes: readonly ResultRoute[]): { family: 4 | 6; metric: number }[] {
+  return routes
+    .filter((route) => defaultDestinations.includes(route.dst) && isInMainTable(route))
+    .map(({ dst, priority = 0 }) => {
+      const family = familyOf(dst);
+      return { family, metric: priority === 0 && family === 6 ? defaultIpv6Metric : priority };
+    });
 }
 
 /**
@@ -113,6 +125,10 @@ function throughGateway(route: ResultRoute, ips: readonly ResultIp[]): ResultRou
   if (route.gw !== undefined || (route.scope ?? 0) >= scopeLink) return route;
   const gateway = ips.find((ip) => ip.gateway !== undefined && familyOf(ip.address) === familyOf(route.dst))?.gateway;
   return gateway === undefined ? route : { ...route, gw: gateway };
+}
+
+function withMetric(route: ResultRoute, metric = 0): ResultRoute {
+  return metric === 0 || (route.priority ?? 0) !== 0 ? route : { ...route, priority: metric };
 }
 
 /** The kernel refuses a route of IPv4 whose destination has host bits, and clears those of IPv6. */

@@ -8,6 +8,8 @@ export interface BridgeSpec extends PortVlans {
   readonly bridge: string;
   readonly mtu: number;
   readonly promiscMode: boolean;
+  /** Bits for the link-local groups that the bridge forwards; 0 leaves it as it is. */
+  readonly groupForwardMask?: number;
   readonly forceAddress: boolean;
   /** Addresses of the host on this network, with prefix length; empty when the bridge is no gateway. */
   readonly gateways: readonly string[];
@@ -44,7 +46,7 @@ export interface BridgePlan {
 export function planBridge(spec: BridgeSpec): BridgePlan {
   const { bridge: name, mtu, gateways } = spec;
   const isVlanGateway = spec.vlan !== 0 && gateways.length > 0;
-  const gatewayInterface = isVlanGateway ? vlanGatewayNames(name, spec.vlan).name : name;
+  const gatewayInterface = gatewayInterfaceOf(name, spec);
   const families = [4, 6].filter((family): family is 4 | 6 => gateways.some((address) => familyOf(address) === family));
   return {
     name,
@@ -82,6 +84,14 @@ export function planBridge(spec: BridgeSpec): BridgePlan {
   };
 }
 
+/** The interface that holds the gateway addresses: the bridge itself, or one in the VLAN. */
+export function gatewayInterfaceOf(
+  bridge: string,
+  { vlan, gateways }: { readonly vlan: number; readonly gateways: readonly string[] },
+): string {
+  return vlan !== 0 && gateways.length > 0 ? vlanGatewayNames(bridge, vlan).name : bridge;
+}
+
 /** 4 or 6, by the text of an address or prefix. */
 export function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4;
@@ -91,6 +101,9 @@ function keepLines(spec: BridgeSpec, gatewayInterface: string): string[] {
   const lines: string[] = [];
   if (needsVlanFiltering(spec)) lines.push(line`link set dev ${spec.bridge} type bridge vlan_filtering 1`);
   if (spec.promiscMode) lines.push(line`link set dev ${spec.bridge} promisc on`);
+  const { groupForwardMask = 0 } = spec;
+  if (groupForwardMask !== 0)
+    lines.push(line`link set dev ${spec.bridge} type bridge group_fwd_mask ${groupForwardMask}`);
   lines.push(line`link set dev ${spec.bridge} up`);
   if (gatewayInterface !== spec.bridge) {
     lines.push(

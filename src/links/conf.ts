@@ -15,6 +15,10 @@ export interface LinkConf {
   readonly mtu: number;
   readonly hairpinMode: boolean;
   readonly promiscMode: boolean;
+  /** Metric of the container's routes that have none of their own; 0 leaves it to the kernel. */
+  readonly metric: number;
+  /** Bits for the link-local groups 01:80:c2:00:00:0X that the bridge forwards; 0 is the kernel's default: none. */
+  readonly groupForwardMask: number;
   /** 0 means none. */
   readonly vlan: number;
   /** Ascending, without repeats. */
@@ -46,6 +50,8 @@ export function parseLinkConf(fields: Fields, { defaultBridge }: { defaultBridge
     mtu: parseMtu(fields),
     hairpinMode: fields.boolean('hairpinMode') ?? false,
     promiscMode: fields.boolean('promiscMode') ?? false,
+    metric: fields.integer('metric', { min: 0, max: 0xffff_ffff }) ?? 0,
+    groupForwardMask: parseGroupForwardMask(fields),
     vlan: fields.integer('vlan', { min: 0, max: 4094 }) ?? 0,
     trunk: parseVlanTrunk(fields.objects('vlanTrunk') ?? []),
     preserveDefaultVlan: fields.boolean('preserveDefaultVlan') ?? false,
@@ -84,6 +90,14 @@ function parseMtu(fields: Fields): number {
   if (mtu !== 0 && (mtu < 68 || mtu > 65535))
     throw fields.invalid('mtu', '0 (that of the uplink) or a whole number from 68 to 65535');
   return mtu;
+}
+
+/** The kernel never forwards STP, pause frames and LACP: bits 0 to 2 (BR_GROUPFWD_RESTRICTED of net/bridge/br_private.h). */
+function parseGroupForwardMask(fields: Fields): number {
+  const mask = fields.integer('group_fwd_mask', { min: 0, max: 0xffff }) ?? 0;
+  if ((mask & 0b111) !== 0)
+    throw fields.invalid('group_fwd_mask', 'a number without its lowest three bits, whose groups no bridge forwards,');
+  return mask;
 }
 
 /** Least MTU of IPv6 (RFC 8200, section 5): the kernel takes IPv6 away from an interface with a smaller one. */

@@ -93,12 +93,13 @@ function hostLines(spec: VethSpec): string[] {
 
 /**
  * A MAC that is made of the first address is never a surprise there, but the second address may have had another
- * owner: the host, whom all talk through, is told; nothing has to be announced.
+ * owner: the host, whom all talk through, is told; nothing has to be announced. Of addresses of IPv6 it is told in any
+ * case: it cannot ask for them before duplicate address detection of a new bridge's own address has ended.
  */
 function neighbourLines({ announces = true, addresses, bridge, mac }: VethSpec): string[] {
   if (announces) return [];
   return addresses
-    .slice(1)
+    .filter((address, place) => place > 0 || familyOf(address) === 6)
     .map(
       (address) => line`neighbour replace ${address.split('/', 1)[0] ?? ''} lladdr ${mac} dev ${bridge} nud reachable`,
     );
@@ -140,6 +141,34 @@ function containerLines(spec: VethSpec, usesIpv6: boolean): string[] {
   return [...lines, ...new Set(routes)];
 }
 
+/** Number of the table that routes are in when none is named (rtnetlink(7)). */
+const mainTable = 254;
+
+function isMainDefaultRoute(dst: string, table = 0): boolean {
+  return (dst === '0.0.0.0/0' || dst === '::/0') && (table === 0 || table === mainTable);
+}
+
+/** Metric of a route of IPv6 that is made without one (IP6_RT_PRIO_USER of linux/ipv6_route.h). */
+export const defaultIpv6Metric = 1024;
+
+/**
+ * The line of a default route that has the metric of another interface's, with the next metric; undefined for any other
+ * line. With one metric the kernel sends answers by either interface, and a host with rp_filter takes them by the one that
+ * their source belongs to alone (podman#26044).
+ */
+export function besideOther(
+  text: string,
+): { readonly line: string; readonly dst: string; readonly metric: number } | undefined {
+  const words = text.split(' ');
+  const [object, verb, dst = ''] = words;
+  if (object !== 'route' || verb !== 'add') return undefined;
+  const place = words.indexOf('metric');
+  const given = place === -1 ? (dst === '::/0' ? defaultIpv6Metric : 0) : Number(words[place + 1]);
+  const metric = given + 1;
+  const rest = place === -1 ? words : words.toSpliced(place, 2);
+  return { line: [...rest, 'metric', String(metric)].join(' '), dst, metric };
+}
+
 function routeLine({ dst, gw, mtu, advmss, priority, table, scope }: ResultRoute, ifname: string): string {
   const words: (string | number)[] = [];
   if (gw !== undefined) words.push('via', gw);
@@ -149,5 +178,6 @@ function routeLine({ dst, gw, mtu, advmss, priority, table, scope }: ResultRoute
   if (priority !== undefined && priority > 0) words.push('metric', priority);
   if (table !== undefined && table > 0) words.push('table', table);
   if (scope !== undefined) words.push('scope', scope);
-  return line`route append ${dst} ${words}`;
+  // One that is there already with this metric is found out: see `besideOther`.
+  return isMainDefaultRoute(dst, table) ? line`route add ${dst} ${words}` : line`route append ${dst} ${words}`;
 }

@@ -2,7 +2,7 @@ import { elementId, type Element } from './element.ts';
 import type { RuleGroup } from './group.ts';
 import type { Change, Contents } from './transaction.ts';
 
-/** What one attachment has in the tables, and since when: of two that claim one element the newer wins. */
+/** What one attachment has in the tables, and since when: of two that claim one element the newer wins, unless it has a rank. */
 export interface Claim extends Contents {
   readonly key: string;
   readonly createdAt: string;
@@ -37,13 +37,21 @@ export function transition({ previous, next, rivals, isShared }: Transition): Ch
   return { drop, put, ...groupChange(previous, next, isShared) };
 }
 
-/** The elements of all attachments: of two with one id that of the newer attachment. */
+/** The elements of all attachments: of two with one id that of the newer attachment, unless they have a rank. */
 export function resolve(claims: readonly Claim[]): Map<string, Element> {
   const winners = new Map<string, Element>();
   for (const { elements } of claims.toSorted(byAge)) {
-    for (const element of elements) winners.set(elementId(element), element);
+    for (const element of elements) {
+      const id = elementId(element);
+      if (!yields(element, winners.get(id))) winners.set(id, element);
+    }
   }
   return winners;
+}
+
+/** Whether an element of a newer attachment leaves its place to one of an older. */
+function yields({ rank }: Element, older: Element | undefined): boolean {
+  return rank !== undefined && older?.rank !== undefined && older.rank <= rank;
 }
 
 /** The groups of all attachments, each once. */

@@ -14,6 +14,11 @@ export interface Element {
   /** Shown by `nft list`; at most 128 bytes. */
   readonly comment?: string;
   /**
+   * Of two attachments that claim the element, the one with the lower rank has it, and of equals the older one. Without it
+   * the newer one has it: an address that was given anew is its new owner's.
+   */
+  readonly rank?: number;
+  /**
    * Names what several attachments have in common and this element stands for: `bridge-drawbridge0`.
    * Such an element goes with the last attachment that claims the name. A file's name: see records/index-files.ts.
    */

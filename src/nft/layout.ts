@@ -10,6 +10,7 @@
  *   set containers4     (bridge, address) of every container
  *   set hairpin4        (bridge, address) of containers with published ports, unless "snat" is off
  *   set masquerade4     addresses that are hidden behind the host's when they leave their bridge
+ *   set bare4           (address, network): where such an address is not hidden after all
  *
  * and the same with 6. The sets of the policies are in egress/layout.ts, those of the guard in egress/guard.ts,
  * those of ingressPolicy in egress/ingress-policy.ts.
@@ -32,6 +33,8 @@ const sets = `
   set hairpin6 { type ifname . ipv6_addr; }
   set masquerade4 { type ipv4_addr; }
   set masquerade6 { type ipv6_addr; }
+  set bare4 { type ipv4_addr . ipv4_addr; flags interval; }
+  set bare6 { type ipv6_addr . ipv6_addr; flags interval; }
 `;
 
 /**
@@ -100,6 +103,8 @@ const masquerading = `
     oifname . ip6 saddr @containers6 goto masquerading_within
     ip daddr 224.0.0.0/4 return
     ip6 daddr ff00::/8 return
+    ip saddr . ip daddr @bare4 return
+    ip6 saddr . ip6 daddr @bare6 return
     ip saddr @masquerade4 masquerade
     ip6 saddr @masquerade6 masquerade
   }
@@ -113,6 +118,8 @@ const masquerading = `
     meta pkttype { broadcast, multicast } return
     ip daddr 224.0.0.0/4 return
     ip6 daddr ff00::/8 return
+    ip saddr . ip daddr @bare4 return
+    ip6 saddr . ip6 daddr @bare6 return
     ip saddr @masquerade4 masquerade
     ip6 saddr @masquerade6 masquerade
   }

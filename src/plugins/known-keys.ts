@@ -61,7 +61,7 @@ const interfaceKeys = {
   ...protocol,
   ...leaves('bridge isGateway isDefaultGateway forceAddress ipMasq ipMasqBackend mtu hairpinMode promiscMode vlan'),
   ...leaves(
-    'preserveDefaultVlan macspoofchk disableContainerInterface portIsolation enabledad snat egress awaitsPolicy',
+    'metric group_fwd_mask noMasquerade preserveDefaultVlan macspoofchk disableContainerInterface portIsolation enabledad snat egress awaitsPolicy',
   ),
   vlanTrunk: { own: leaves('minID maxID id') },
   ipam: ipamTable,

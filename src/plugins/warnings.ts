@@ -1,10 +1,18 @@
 import { findListeners } from '../host/listeners.ts';
-import type { PortMapping } from '../ports/mapping.ts';
+import { describeMapping, type PortMapping } from '../ports/mapping.ts';
 import { visibleLines } from '../text/visible.ts';
 
 /** Tells a person, on stderr: runtimes log it, or show it with the error when the verb fails. */
 export function warn(text: string): void {
   process.stderr.write(visibleLines(`drawbridge: ${text}\n`));
+}
+
+/** Names the ports that are not published, because the container has no address of their family. */
+export function warnOfUnserved(unserved: readonly PortMapping[]): void {
+  for (const mapping of unserved)
+    warn(
+      `${describeMapping(mapping)} is not published: the container has no IPv${mapping.families.join(' or IPv')} address`,
+    );
 }
 
 /**

@@ -5,7 +5,9 @@ import type { PortMapping } from './mapping.ts';
 import { publicationsOf, type Publication } from './publication.ts';
 
 /**
- * The map elements of an attachment's published ports. The target is the first address of each family; a
+ * The map elements of an attachment's published ports. Of a container's networks that publish the same port, the one
+ * that its default route leads through has it: its answers leave that way, with that source, and a host with rp_filter
+ * takes them by no other (podman#26044). The target is the first address of each family; a
  * mapping for a family in which the container has no address is left out, as in the reference portmap.
  */
 export function portElements(record: AttachmentRecord): Element[] {
@@ -18,9 +20,17 @@ function elementsOf(publication: Publication, comment: string): Element[] {
     const target = firstAddress(publication.addresses, family);
     const mappings = publication.ports.filter(({ families }) => families.includes(family));
     if (target === undefined || mappings.length === 0) return [];
-    const maps = mappings.map((mapping) => ({ ...mapElement(mapping, family, target), comment }));
+    const rank = Math.min(noDefaultRoute, ...metricsOf(publication, family));
+    const maps = mappings.map((mapping) => ({ ...mapElement(mapping, family, target), comment, rank }));
     return publication.snat ? [...maps, hairpinElement(publication, family, target)] : maps;
   });
+}
+
+/** Above every metric of a route. */
+const noDefaultRoute = 2 ** 32;
+
+function metricsOf({ defaultRoutes = [] }: Publication, family: 4 | 6): number[] {
+  return defaultRoutes.filter((route) => route.family === family).map(({ metric }) => metric);
 }
 
 /** The container's address that published ports lead to. */

@@ -21,6 +21,29 @@ export function overlaps(one: PortMapping, other: PortMapping): boolean {
   return one.hostIp === undefined || other.hostIp === undefined || one.hostIp === other.hostIp;
 }
 
+/** Families of addresses or prefixes, each once, IPv4 first. */
+export function familiesOf(addresses: readonly string[]): (4 | 6)[] {
+  return ([4, 6] as const).filter((family) => addresses.some((address) => address.includes(':') === (family === 6)));
+}
+
+/**
+ * The mappings as far as a container has addresses for them, and those for which it has none at all: these lead
+ * nowhere and take no port of the host.
+ */
+export function servedBy(
+  mappings: readonly PortMapping[],
+  has: readonly (4 | 6)[],
+): { readonly served: PortMapping[]; readonly unserved: PortMapping[] } {
+  const served: PortMapping[] = [];
+  const unserved: PortMapping[] = [];
+  for (const mapping of mappings) {
+    const families = mapping.families.filter((family) => has.includes(family));
+    if (families.length === 0) unserved.push(mapping);
+    else served.push({ ...mapping, families });
+  }
+  return { served, unserved };
+}
+
 /** For messages: `port "8080/tcp" of "192.0.2.1"`. */
 export function describeMapping({ protocol, hostPort, hostIp, families }: PortMapping): string {
   const where = hostIp ?? (families.length > 1 ? 'the host' : families[0] === 4 ? '0.0.0.0' : '::');

@@ -19,7 +19,13 @@ export function masqueradeElements({ link, published, ingressPolicy }: Attachmen
     ...addresses.flatMap((address): Element[] => {
       const family = address.includes(':') ? 6 : 4;
       const home: Element = { table, set: `containers${family}`, key: `${from} . ${address}` };
-      return link?.masquerade === true ? [home, { table, set: `masquerade${family}`, key: address }] : [home];
+      if (link?.masquerade !== true) return [home];
+      const bare = (link.noMasquerade ?? []).filter((network) => network.includes(':') === (family === 6));
+      return [
+        home,
+        { table, set: `masquerade${family}`, key: address },
+        ...bare.map((network) => ({ table, set: `bare${family}`, key: `${address} . ${network}` }) as const),
+      ];
     }),
   ];
 }

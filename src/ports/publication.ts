@@ -15,6 +15,7 @@ export function publicationsOf({ link, published }: AttachmentRecord): Publicati
             addresses: link.addresses.map(({ address }) => address.split('/', 1)[0] ?? ''),
             ports: link.ports,
             snat: link.snat ?? true,
+            ...(link.defaultRoutes === undefined ? {} : { defaultRoutes: link.defaultRoutes }),
           },
         ];
   return published === undefined ? byLink : [...byLink, published];

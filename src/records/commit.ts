@@ -90,7 +90,7 @@ async function drop(key: string, { expiring, release }: CommitOptions): Promise<
 
 /**
  * Throws code 102 when another living container publishes a port of the host that the record publishes. One with
- * several networks is given the same ports on each of them by podman and nerdctl: the newest attachment has them.
+ * several networks is given the same ports on each of them by podman and nerdctl: one of its attachments has them.
  */
 function refuseHeldPorts(record: AttachmentRecord): void {
   for (const mapping of portsOf(record)) {

@@ -58,6 +58,9 @@ function readLink(value: unknown): void {
   for (const key of ['masquerade', 'macspoofchk']) if (typeof link[key] !== 'boolean') throw wrong(key, link[key]);
   for (const key of ['snat', 'enforced'])
     if (link[key] !== undefined && typeof link[key] !== 'boolean') throw wrong(key, link[key]);
+  if (link['defaultRoutes'] !== undefined) readDefaultRoutes(link);
+  if (link['noMasquerade'] !== undefined)
+    list(link, 'noMasquerade').forEach((prefix) => prefixText(prefix, 'noMasquerade'));
   if (!isWhole(link['mtu'], 0, 2 ** 31)) throw wrong('mtu', link['mtu']);
   list(link, 'addresses').forEach(readAddressRecord);
   readPorts(link);
@@ -65,11 +68,15 @@ function readLink(value: unknown): void {
   object(link['conf'], '"conf"');
 }
 
+function prefixText(value: unknown, key: string): void {
+  const [ip, length, ...rest] = typeof value === 'string' ? value.split('/') : [];
+  if (ip === undefined || ipVersion(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
+    throw wrong(key, value);
+}
+
 function readAddressRecord(value: unknown): void {
   const { address, gateway } = object(value, 'an address') as Partial<Record<keyof AddressRecord, unknown>>;
-  const [ip, length, ...rest] = typeof address === 'string' ? address.split('/') : [];
-  if (ip === undefined || ipVersion(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
-    throw wrong('address', address);
+  prefixText(address, 'address');
   if (gateway !== undefined) ipText(gateway, 'gateway');
 }
 
@@ -78,6 +85,7 @@ function readPublished(value: unknown): void {
   matching(published, 'ingressInterface', interfaceName);
   list(published, 'addresses').forEach((ip) => ipText(ip, 'addresses'));
   if (typeof published['snat'] !== 'boolean') throw wrong('snat', published['snat']);
+  if (published['defaultRoutes'] !== undefined) readDefaultRoutes(published);
   readPorts(published);
 }
 
@@ -109,9 +117,19 @@ function readMapping(value: unknown): PortMapping {
   for (const key of ['hostPort', 'containerPort'])
     if (!isWhole(mapping[key], 1, 65_535)) throw wrong(key, mapping[key]);
   if (mapping['hostIp'] !== undefined) ipText(mapping['hostIp'], 'hostIp');
-  if (!list(mapping, 'families').every((family) => family === 4 || family === 6))
-    throw wrong('families', mapping['families']);
+  if (!list(mapping, 'families').every(isFamily)) throw wrong('families', mapping['families']);
   return mapping as unknown as PortMapping;
+}
+
+function readDefaultRoutes(from: Record<string, unknown>): void {
+  for (const value of list(from, 'defaultRoutes')) {
+    const { family, metric } = object(value, 'a default route');
+    if (!isFamily(family) || !isWhole(metric, 0, 2 ** 32)) throw wrong('defaultRoutes', from['defaultRoutes']);
+  }
+}
+
+function isFamily(value: unknown): boolean {
+  return value === 4 || value === 6;
 }
 
 /** The policy's id is made anew: that of another version of this program may be another, and names chains of its own. */

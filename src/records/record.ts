@@ -41,8 +41,12 @@ export interface LinkRecord {
   readonly mtu: number;
   readonly addresses: readonly AddressRecord[];
   readonly masquerade: boolean;
+  /** Networks that are reached with the container's own address all the same. */
+  readonly noMasquerade?: readonly string[];
   readonly macspoofchk: boolean;
   readonly ports: readonly PortMapping[];
+  /** Default routes of the container through this interface; absent where nothing is known of them. */
+  readonly defaultRoutes?: readonly DefaultRouteRecord[];
   /** Whether published ports are reached from 127.0.0.1 and from the bridge's containers too; absent is true. */
   readonly snat?: boolean;
   /** A policy belongs to this attachment: while none is in force, between the plugins of a chain, it reaches nothing. */
@@ -50,6 +54,12 @@ export interface LinkRecord {
   readonly ipam: { readonly type: string; readonly dataDir?: string };
   /** The conf that ADD was given, without prevResult: delegated IPAM is undone with it. */
   readonly conf: Readonly<Record<string, unknown>>;
+}
+
+export interface DefaultRouteRecord {
+  readonly family: 4 | 6;
+  /** The kernel takes the route with the lowest one. */
+  readonly metric: number;
 }
 
 export interface AddressRecord {
@@ -64,6 +74,8 @@ export interface PublishedRecord {
   /** The container's addresses, without prefix length. */
   readonly addresses: readonly string[];
   readonly ports: readonly PortMapping[];
+  /** As of {@link LinkRecord}. */
+  readonly defaultRoutes?: readonly DefaultRouteRecord[];
   /** Whether the ports are reached from 127.0.0.1, the container itself and its siblings too. */
   readonly snat: boolean;
 }

@@ -12,6 +12,8 @@ describe('parseLinkConf()', () => {
       isDefaultGateway: false,
       forceAddress: false,
       mtu: 0,
+      metric: 0,
+      groupForwardMask: 0,
       hairpinMode: false,
       promiscMode: false,
       vlan: 0,

@@ -45,7 +45,9 @@ export function planLine(line: string): PlannedLine | undefined {
     case 'address replace':
       return planAddress(words, flag.create | flag.replace);
     case 'route append':
-      return planRoute(words);
+      return planRoute(words, flag.create | flag.append);
+    case 'route add':
+      return planRoute(words, flag.create | flag.exclusive);
     case 'neighbour replace':
       return planNeighbour(words);
     default:
@@ -179,7 +181,7 @@ const RTPROT_BOOT = 3;
 const RTN_UNICAST = 1;
 
 /** "D/L [via G] dev I …", numbers only. */
-function planRoute([destination = '', ...words]: readonly string[]): PlannedLine | undefined {
+function planRoute([destination = '', ...words]: readonly string[], flags: number): PlannedLine | undefined {
   const prefix = readPrefix(destination);
   const values = readWords(words, ['via', 'dev', 'mtu', 'advmss', 'metric', 'table', 'scope']);
   const name = values?.get('dev');
@@ -199,7 +201,7 @@ function planRoute([destination = '', ...words]: readonly string[]): PlannedLine
   const inTable = table ?? mainTable;
   return ({ index }) => ({
     type: type.newRoute,
-    flags: flag.create | flag.append,
+    flags,
     head: concat([
       u8(prefix.family, prefix.length, 0, 0, inTable < 256 ? inTable : 0, RTPROT_BOOT, reach, RTN_UNICAST),
       u32(0),

@@ -121,6 +121,7 @@ const sentences: Readonly<Record<number, string>> = {
   22: 'Invalid argument',
   23: 'Too many open files in system',
   34: 'Numerical result out of range',
+  54: 'Exchange full',
   90: 'Message too long',
   95: 'Operation not supported',
   97: 'Address family not supported by protocol',

@@ -1,4 +1,5 @@
 /** Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise. */
+import type { HostAddress } from '../../links/overlaps.ts';
 import type { AddressState, InterfaceState, LinkState, RouteState } from '../../links/state.ts';
 import { addressText, macText } from './address.ts';
 import { Conversation, RefusedError } from './conversation.ts';
@@ -179,6 +180,28 @@ function readAddresses(conversation: Conversation, index: number): AddressState[
       };
     });
 }
+
+/** Every address of the namespace that reaches beyond a link. */
+export function readHostAddressesOf(conversation: Conversation): HostAddress[] {
+  const names = new Map<number, string | undefined>();
+  const nameOnce = (index: number): string | undefined => {
+    if (!names.has(index)) names.set(index, nameOf(conversation, index));
+    return names.get(index);
+  };
+  return conversation
+    .read({ type: type.getAddress, flags: flag.dump, head: new Uint8Array(8), attributes: [] })
+    .filter(({ payload }) => readNumber(payload, 3, 1) < scopeOfLink)
+    .flatMap(({ payload }) => {
+      const attributes = decodeAttributes(payload.subarray(8));
+      const bytes = attributes.get(ifa.local) ?? attributes.get(ifa.address) ?? u8();
+      const name = nameOnce(readNumber(payload, 4, 4));
+      return name === undefined
+        ? []
+        : [{ interface: name, address: `${addressText(bytes)}/${readNumber(payload, 1, 1)}` }];
+    });
+}
+
+const scopeOfLink = 253;
 
 const rta = { destination: 1, outInterface: 4, gateway: 5, priority: 6, metrics: 8, multipath: 9, table: 15 } as const;
 const rtax = { mtu: 2, advmss: 8 } as const;

@@ -1,6 +1,6 @@
 import { findPlugin } from '../../cni/delegate.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
-import type { Result, ResultDns } from '../../cni/result.ts';
+import type { Result } from '../../cni/result.ts';
 import { chooseMtu } from '../../host/bridge.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { plainNetnsPath } from '../../host/netns.ts';
@@ -8,17 +8,24 @@ import { configureContainer, createVeth, updateBridge, type MadeLinks } from '..
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
-import { completeAddresses, conflictingAddresses, type CompleteAddresses } from '../../links/addresses.ts';
+import {
+  completeAddresses,
+  conflictingAddresses,
+  defaultRoutesAmong,
+  type CompleteAddresses,
+} from '../../links/addresses.ts';
 import { isPlainWord } from '../../links/batch-line.ts';
-import { planBridge, type BridgePlan } from '../../links/bridge.ts';
+import { gatewayInterfaceOf, planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
-import { planVeth, type VethPlan } from '../../links/veth.ts';
+import { besideOther, planVeth, type VethPlan } from '../../links/veth.ts';
+import { familiesOf, servedBy } from '../../ports/mapping.ts';
 import { commit, finish } from '../../records/commit.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readOwnRecord, readSoundRecord } from '../../records/store.ts';
-import { reserveAddresses } from './addresses.ts';
+import { familiesIn } from '../../ipam/ranges.ts';
+import { reserveAddresses, type GivenAddresses } from './addresses.ts';
 import { beginRecord, refuseStanding } from '../attachment.ts';
 import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
@@ -29,7 +36,9 @@ import { openFirewalls } from '../firewalls.ts';
 import { expectsPolicy } from './expected-policy.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
 import { removeAttachment } from './remove.ts';
-import { warn, warnOfListeners } from '../warnings.ts';
+import { toResult } from './result.ts';
+import { leadToBridge, lookAround, type Newcomer } from './surroundings.ts';
+import { warn, warnOfListeners, warnOfUnserved } from '../warnings.ts';
 
 /**
  * Connects a container: a veth veth between its namespace and the bridge, addresses, routes, masquerading,
@@ -41,33 +50,59 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
   if (conf.ipam.kind === 'delegated') findPlugin({ type: conf.ipam.type, path: request.path });
   const policy = await preparePolicy(request, conf);
   const begun = await begin(request, conf);
-  const warned = warnOfListeners(conf.ports);
+  const warned = warnOfListeners(begun.link.ports);
   try {
     const early = speaksThroughInterface(conf.ipam) ? await makeEarly(begun, conf, policy) : undefined;
-    const given = await phase('reserve addresses', () => reserveAddresses(request, conf.ipam));
+    const given = withoutMissingFamily(await phase('reserve addresses', () => reserveAddresses(request, conf.ipam)));
     const addresses = completeAddresses(given, conf.link);
+    const newcomer = newcomerOf(begun, conf.link, addresses);
+    const contested = await phase('look around', () => lookAround(newcomer));
     const mac = conf.mac ?? early?.mac ?? macFor(begun, addresses);
     const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
-    const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy });
+    const { served, unserved } = servedBy(conf.ports, familiesOf(newcomer.addresses));
+    warnOfUnserved(unserved);
+    const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy, ports: served });
     // Rules know links by their names and need not wait for them: the program that commits them runs meanwhile.
     const made = phase('make links', () => makeLinks(plans, { isThere: early !== undefined }));
     const inForce = phase('put rules in force', () => putInForce(ready, { policy, made }));
     // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
     const after = ready.link.enforced === true ? inForce : undefined;
-    const configured = made.then(() => configureContainer(plans.veth, { after }));
+    const configured = made.then(() => configureContainer(plans.veth, { after, besideOther }));
     // All have come to an end before anybody undoes anything.
     await Promise.allSettled([made, inForce, configured]);
     const { bridgeMac, warnings } = await made;
     warnings.forEach(warn);
-    await Promise.all([inForce, configured]);
+    await leadToBridge(contested, { ...newcomer, gateways: addresses.gateways });
+    await inForce;
+    const metrics = await configured;
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
     await finish(ready);
     await warned;
-    return toResult(request, { conf, link: ready.link, addresses, bridgeMac, dns: given.dns });
+    return toResult(request, { conf, link: ready.link, addresses, metrics, bridgeMac, dns: given.dns });
   } catch (error) {
     await undo(request, begun, error);
     throw error;
   }
+}
+
+/** A kernel without IPv6 has no routes of it: "routes" of a conf may have been written for every host. */
+function withoutMissingFamily(given: GivenAddresses): GivenAddresses {
+  if (hasIpv6()) return given;
+  return { ...given, routes: given.routes.filter(({ dst }) => !dst.includes(':')) };
+}
+
+function newcomerOf(
+  { key }: LinkedRecord,
+  link: InterfaceConf['link'],
+  { ips, gateways }: CompleteAddresses,
+): Newcomer {
+  return {
+    key,
+    bridge: link.bridge,
+    gatewayInterface: gatewayInterfaceOf(link.bridge, { vlan: link.vlan, gateways }),
+    isGateway: link.isGateway,
+    addresses: ips.map(({ address }) => address),
+  };
 }
 
 async function makeLinks({ bridge, veth }: LinkPlans, { isThere }: { isThere: boolean }): Promise<MadeLinks> {
@@ -115,8 +150,9 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
       enforced: conf.egress !== undefined || expectsPolicy({ network: base.network, conf: request.config.raw }),
       masquerade: conf.ipMasq,
       macspoofchk: conf.link.macspoofchk,
-      ports: conf.ports,
+      ports: conf.ipam.kind === 'host-local' ? servedBy(conf.ports, familiesIn(conf.ipam.conf)).served : conf.ports,
       snat: conf.snat,
+      ...(conf.noMasquerade.length === 0 ? {} : { noMasquerade: conf.noMasquerade }),
       ipam:
         conf.ipam.kind === 'host-local'
           ? { type: 'host-local', dataDir: conf.ipam.conf.dataDir }
@@ -173,6 +209,7 @@ async function planLinks(
     bridge: planBridge({
       ...common,
       promiscMode: conf.promiscMode,
+      groupForwardMask: conf.groupForwardMask,
       forceAddress: conf.forceAddress,
       gateways,
       onLink,
@@ -199,14 +236,14 @@ async function planLinks(
 
 function readyRecord(
   begun: LinkedRecord,
-  { addresses: { ips }, mac, mtu, policy }: LinkSpec & { mtu: number },
+  { addresses: { ips, routes }, mac, mtu, policy, ports }: LinkSpec & { mtu: number; ports: LinkRecord['ports'] },
 ): LinkedRecord {
   const addresses = ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway }));
   const ready: LinkedRecord = {
     ...begun,
     state: 'ready',
     unfinished: true,
-    link: { ...begun.link, mac, mtu, addresses },
+    link: { ...begun.link, mac, mtu, addresses, ports, defaultRoutes: defaultRoutesAmong(routes) },
   };
   if (policy === undefined) return ready;
   const enforced = {
@@ -239,32 +276,4 @@ async function putInForce(
 async function undo(request: AttachmentRequest, begun: LinkedRecord, cause: unknown): Promise<void> {
   const errors = await removeAttachment(request, readSoundRecord(begun.key) ?? begun);
   for (const error of errors) warn(`Cannot undo the ADD that failed with "${String(cause)}": ${String(error)}`);
-}
-
-interface MadeAttachment {
-  readonly conf: InterfaceConf;
-  readonly link: LinkRecord;
-  readonly addresses: CompleteAddresses;
-  readonly bridgeMac: string;
-  readonly dns: ResultDns;
-}
-
-/** What an earlier plugin made stays in the result, before ours: Nomad calls loopback first. */
-function toResult(
-  { prevResult: earlier, id, netns }: AttachmentRequest,
-  { conf, link, addresses, bridgeMac, dns }: MadeAttachment,
-): Result {
-  const { bridge, hostInterface, mac, mtu } = link;
-  const ours = [
-    { name: bridge, mac: bridgeMac, mtu },
-    { name: hostInterface, mac: hardwareAddressOf(hostInterface), mtu },
-    { name: id.ifname, mac, mtu, sandbox: netns },
-  ];
-  const place = (earlier?.interfaces.length ?? 0) + 2;
-  return {
-    interfaces: [...(earlier?.interfaces ?? []), ...ours],
-    ips: [...(earlier?.ips ?? []), ...addresses.ips.map((ip) => ({ ...ip, interface: place }))],
-    routes: [...(earlier?.routes ?? []), ...addresses.routes],
-    dns: conf.link.dns ?? dns,
-  };
 }

@@ -5,9 +5,9 @@ import type { Result } from '../../cni/result.ts';
 import { readAttachment } from '../../host/interfaces.ts';
 import { checkLeases } from '../../ipam/ledger.ts';
 import { completeAddresses } from '../../links/addresses.ts';
+import { gatewayInterfaceOf } from '../../links/bridge.ts';
 import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
 import { findDifferences } from '../../links/differences.ts';
-import { vlanGatewayNames } from '../../links/vlan.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
@@ -70,7 +70,7 @@ async function linkDifferences(
 ): Promise<string[]> {
   const { bridge, hostInterface } = link;
   const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
-  const gatewayInterface = conf.vlan !== 0 && gateways.length > 0 ? vlanGatewayNames(bridge, conf.vlan).name : bridge;
+  const gatewayInterface = gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
   const found = await readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface });
   const told = findInterface(
     prevResult,

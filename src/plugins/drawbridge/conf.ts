@@ -3,7 +3,16 @@ import { CniError, codes } from '../../cni/errors.ts';
 import { quote, type Fields } from '../../cni/fields.ts';
 import type { AttachmentRequest, NetworkConf } from '../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig, type RuntimeDns } from '../../cni/runtime-config.ts';
-import type { Address } from '../../ipam/address.ts';
+import {
+  addressBits,
+  formatPrefix,
+  makePrefix,
+  prefixContains,
+  readAddress,
+  readPrefix,
+  type Address,
+  type Prefix,
+} from '../../ipam/address.ts';
 import type { InterfaceDefaults } from './defaults.ts';
 import { parseIpam, type IpamConf } from '../../ipam/ranges.ts';
 import { parseRequested } from '../../ipam/requested.ts';
@@ -17,6 +26,8 @@ export interface InterfaceConf {
   readonly link: LinkConf;
   readonly ipam: IpamChoice;
   readonly ipMasq: boolean;
+  /** Networks that are reached with the container's own address although `ipMasq` is true; canonical text. */
+  readonly noMasquerade: readonly string[];
   readonly ports: readonly PortMapping[];
   /** Whether a published port is also reached from 127.0.0.1, the container itself and its siblings. */
   readonly snat: boolean;
@@ -70,6 +81,7 @@ export function parseInterfaceConf(
       parseRequested({ args: args.pairs.get('IP'), conf: confArgs.ips, runtime: runtime.ips }),
     ),
     ipMasq: parseMasquerade(fields),
+    noMasquerade: parseNoMasquerade(fields),
     ports: parsePortMappings(runtime.portMappings),
     snat: parseSnat(fields),
     ...(mac === undefined || mac === '' ? {} : { mac: parseMac(mac) }),
@@ -135,4 +147,21 @@ function parseMasquerade(fields: Fields): boolean {
   }
   if (backend !== '' && backend !== 'nftables') throw fields.invalid('ipMasqBackend', '"nftables" or nothing');
   return fields.boolean('ipMasq') ?? false;
+}
+
+function parseNoMasquerade(fields: Fields): string[] {
+  const prefixes = (fields.strings('noMasquerade') ?? []).map((text) => {
+    const address = readAddress(text);
+    const prefix = address === undefined ? readPrefix(text) : makePrefix(address, addressBits(address.family));
+    if (prefix === undefined || prefix.hostBits)
+      throw fields.invalid('noMasquerade', 'a list of networks such as "192.168.0.0/16", and of addresses');
+    return prefix;
+  });
+  return withoutCovered(prefixes).map(formatPrefix);
+}
+
+/** A set of the kernel takes no ranges that overlap. */
+function withoutCovered(prefixes: readonly Prefix[]): Prefix[] {
+  const unique = [...new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix])).values()];
+  return unique.filter((prefix) => !unique.some((other) => other !== prefix && prefixContains(other, prefix)));
 }

@@ -1,4 +1,5 @@
 /** Hosts as people have them: small MTUs, read-only /proc/sys, further addresses on a bridge, odd default routes. */
+import { executable } from '../../helpers/executable.ts';
 import { describe, expect, test, type Host } from '../../helpers/host.ts';
 import {
   addressesOn,
@@ -155,7 +156,7 @@ describe('a further address of the bridge', () => {
     await withFurther(host, other);
     const container = await host.container();
     succeeded(await host.cni('ADD', interfaceConf({ ipam: hostLocal('10.1.0.0/24', '10.2.0.0/24') }), { container }));
-    expect(await addressesOn(host, host, 'br0')).toEqual(['10.1.0.1/24', other, '10.2.0.1/24']);
+    expect(await addressesOn(host, host, 'br0')).toEqual(['10.1.0.1/24', other, '10.2.0.1/24', 'fd01::1/64']);
   });
 });
 
@@ -331,4 +332,166 @@ test('forwarding that is on is not written again', async ({ host }) => {
   const container = await host.container();
   succeeded(await host.cni('ADD', interfaceConf(ipv4), { container }));
   expect(await sysctl(host, host, 'ipv4/ip_forward')).toBe('1');
+});
+
+describe('one port of the host on two networks of a container', () => {
+  const ports = (hostPort = 8080) => ({
+    runtimeConfig: { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] },
+  });
+  const first = { ...interfaceConf({ name: 'a', ipam: hostLocal('10.1.0.0/24', 'fd01::/64') }), ...ports() };
+  const second = {
+    ...interfaceConf({ name: 'b', bridge: 'br1', ipam: hostLocal('10.2.0.0/24', 'fd02::/64') }),
+    ...ports(),
+  };
+
+  test.for([
+    ['the first network', {}, {}],
+    ['the second network by its metric', { metric: 200 }, { metric: 100 }],
+    ['the second network, which alone has a default route', { isDefaultGateway: false, isGateway: true }, {}],
+  ] as const)('is reached from outside with rp_filter 1, by %s', async ([, changes, others], { host }) => {
+    const outside = await host.outside();
+    await host.sh('for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > $f; done');
+    const container = await host.container();
+    const [one, two] = [
+      { ...first, ...changes },
+      { ...second, ...others },
+    ];
+    const made = succeeded(await host.cni('ADD', one, { container }));
+    await host.serve(container, { port: 80, reply: 'inside' });
+    const patient = { timeout: 3000 };
+    const both = async () => [
+      await host.fetch(outside, outside.hostV4, 8080, patient),
+      await host.fetch(outside, outside.hostV6, 8080, patient),
+    ];
+    const last = succeeded(await host.cni('ADD', two, { container, ifname: 'eth1' }));
+    expect(await both()).toEqual(['inside', 'inside']);
+    succeeded(await host.cni('CHECK', { ...one, prevResult: made }, { container }));
+    succeeded(await host.cni('CHECK', { ...two, prevResult: last }, { container, ifname: 'eth1' }));
+    succeeded(await host.cni('DEL', two, { container, ifname: 'eth1' }));
+    succeeded(await host.cni('ADD', two, { container, ifname: 'eth1' }));
+    succeeded(await host.cni('DEL', one, { container }));
+    expect(await both()).toEqual(['inside', 'inside']);
+  });
+});
+
+describe('a mapping in a family that the container lacks', () => {
+  const mapped = (subnet: string, hostIP?: string) =>
+    interfaceConf({
+      name: subnet.includes(':') ? 'six' : 'four',
+      bridge: subnet.includes(':') ? 'br6' : 'br4',
+      ipam: hostLocal(subnet),
+      runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIP }] },
+    });
+
+  test.for([
+    ['::', '10.1.0.0/24', 6],
+    ['2001:db8:ffff::1', '10.1.0.0/24', 6],
+    ['0.0.0.0', 'fd01::/64', 4],
+    ['192.0.2.1', 'fd01::/64', 4],
+  ] as const)(
+    'at %s for a container in %s is told, and neither listed nor reserved',
+    async ([hostIP, subnet, family], { host }) => {
+      const outside = await host.outside();
+      const [c1, c2] = [await host.container(), await host.container()];
+      const added = await host.cni('ADD', mapped(subnet, hostIP), { container: c1 });
+      succeeded(added);
+      expect(added.stderr).toContain(`is not published: the container has no IPv${family} address`);
+      expect(JSON.parse(await host.run([executable, 'list', '--json']))).toMatchObject([{ ports: [] }]);
+      const other = mapped(subnet.includes(':') ? '10.1.0.0/24' : 'fd01::/64', hostIP);
+      succeeded(await host.cni('ADD', other, { container: c2 }));
+      await host.serve(c2, { port: 80, reply: 'second' });
+      expect(await host.fetch(outside, family === 6 ? outside.hostV6 : outside.hostV4, 8080)).toBe('second');
+    },
+  );
+
+  test('that is for both families is published for the one, and free for others in the other', async ({ host }) => {
+    const outside = await host.outside();
+    const [c1, c2] = [await host.container(), await host.container()];
+    for (const [container, subnet] of [
+      [c1, '10.1.0.0/24'],
+      [c2, 'fd01::/64'],
+    ] as const) {
+      const added = await host.cni('ADD', mapped(subnet), { container });
+      succeeded(added);
+      expect(added.stderr).toBe('');
+      await host.serve(container, { port: 80, reply: subnet });
+    }
+    expect(await host.fetch(outside, outside.hostV4, 8080)).toBe('10.1.0.0/24');
+    expect(await host.fetch(outside, outside.hostV6, 8080)).toBe('fd01::/64');
+  });
+});
+
+describe('a bridge with 1023 ports', () => {
+  test('is told by ADD and by STATUS, which were well with one less', async ({ host }) => {
+    const [c1, c2] = [await host.container(), await host.container()];
+    await host.run(['ip', 'link', 'add', 'br0', 'type', 'bridge']);
+    const lines = Array.from(
+      { length: 1022 },
+      (_, at) => `link add p${at} master br0 type veth peer name q${at}\n`,
+    ).join('');
+    await host.run(['ip', '-batch', '-'], { input: lines, timeout: 60_000 });
+    const conf = interfaceConf();
+    succeeded(await host.cni('STATUS', conf));
+    succeeded(await host.cni('ADD', conf, { container: c1 }));
+    await host.takeBaseline();
+    expectFailure(await host.cni('STATUS', conf), 50, '"br0" has 1023 ports, and room for no more');
+    expectFailure(await host.cni('ADD', conf, { container: c2 }), 100, '"br0": the bridge has 1023 ports');
+    expect(await attachmentsLeft(host)).toEqual([]);
+    expect(await host.ping(c1, '10.1.0.1')).toBe('answer');
+  });
+});
+
+test('a route of IPv6 is passed over, and not in the result, where the kernel has no IPv6', async ({ host }) => {
+  // What tells of it: there is no /proc/sys/net/ipv6.
+  await host.sh(`
+    mkdir /run/net; mount --bind /proc/sys/net /run/net; mount -t tmpfs none /proc/sys/net
+    for each in core ipv4 netfilter bridge; do mkdir /proc/sys/net/$each; mount --bind /run/net/$each /proc/sys/net/$each; done`);
+  const container = await host.container();
+  const ipam = { ...hostLocal('10.1.0.0/24'), routes: [{ dst: '::/0' }, { dst: 'fd09::/64' }, { dst: '10.9.0.0/16' }] };
+  const conf = interfaceConf({ ipam });
+  const result = succeeded(await host.cni('ADD', conf, { container }));
+  expect(result['routes']).toEqual([{ dst: '10.9.0.0/16' }, { dst: '0.0.0.0/0', gw: '10.1.0.1' }]);
+  succeeded(await host.cni('CHECK', { ...conf, prevResult: result }, { container }));
+});
+
+describe('forwarding that is off for new devices', () => {
+  test.for(['default', 'br0'] as const)('at %s is on at our bridge after an ADD', async (name, { host }) => {
+    const outside = await host.outside();
+    const server = await host.serve(outside);
+    await host.sh('echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding');
+    if (name === 'br0') await host.run(['ip', 'link', 'add', 'br0', 'type', 'bridge']);
+    await host.sh(
+      `echo 0 > /proc/sys/net/ipv4/conf/${name}/forwarding; echo 0 > /proc/sys/net/ipv6/conf/${name}/forwarding`,
+    );
+    const container = await host.container();
+    succeeded(await host.cni('ADD', interfaceConf(), { container }));
+    expect(await host.fetch(container, outside.v4, server.port)).toBe(outside.hostV4);
+    expect(await host.fetch(container, outside.v6, server.port)).toBe(outside.hostV6);
+  });
+});
+
+describe('an output that cannot be written', () => {
+  const run = (host: Host, words: string, env?: Record<string, string>) =>
+    host.exec(['/bin/sh', '-c', words], env === undefined ? {} : { env, input: JSON.stringify(interfaceConf()) });
+
+  test.for(['list', 'list --json', 'help', 'doctor'])('of "%s" is an error in a sentence', async (words, { host }) => {
+    const { code, stderr } = await run(host, `${executable} ${words} > /dev/full`);
+    expect(code).toBe(1);
+    expect(stderr).toBe('drawbridge: Cannot write the output: no space is left on the file system\n');
+  });
+
+  test('of ADD is a failure in a sentence', async ({ host }) => {
+    const container = await host.container();
+    const { code, stderr } = await run(host, `${executable} > /dev/full`, {
+      PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+      CNI_COMMAND: 'ADD',
+      CNI_CONTAINERID: 'c1',
+      CNI_NETNS: container.netns,
+      CNI_IFNAME: 'eth0',
+      CNI_PATH: '/opt/cni/bin',
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain('Cannot write the result: no space is left on the file system\n');
+    expect(stderr).not.toMatch(/ at .*:\d+/);
+  });
 });

@@ -79,3 +79,114 @@ describe('a gateway outside of the subnet with an on-link route', () => {
     ]);
   });
 });
+
+describe('"metric"', () => {
+  test('is that of every route without one of its own, in the kernel and in the result', async ({ host }) => {
+    const container = await host.container();
+    const routes = [{ dst: '198.51.100.0/24' }, { dst: '203.0.113.0/24', priority: 7 }];
+    const conf = interfaceConf({ metric: 500, ipam: { ...hostLocal('10.1.0.0/24', 'fd01::/64'), routes } });
+    const result = succeeded(await host.cni('ADD', conf, { container }));
+    expect(await routesOf(host, container, 4)).toEqual([
+      'default via 10.1.0.1 dev eth0 metric 500',
+      '198.51.100.0/24 via 10.1.0.1 dev eth0 metric 500',
+      '203.0.113.0/24 via 10.1.0.1 dev eth0 metric 7',
+    ]);
+    expect((await routesOf(host, container, 6)).join()).toContain('default via fd01::1 dev eth0 metric 500');
+    expect(result['routes'].map(({ priority }: { priority: number }) => priority)).toEqual([500, 7, 500, 500]);
+    succeeded(await host.cni('CHECK', { ...conf, prevResult: result }, { container }));
+  });
+
+  test('chooses the network by which a container of two gets out', async ({ host }) => {
+    const outside = await host.outside();
+    const server = await host.serve(outside);
+    const container = await host.container();
+    const first = interfaceConf({ metric: 200, ipMasq: false, ipam: hostLocal('10.1.0.0/24') });
+    const second = interfaceConf({ name: 'b', bridge: 'br1', metric: 100, ipam: hostLocal('10.2.0.0/24') });
+    succeeded(await host.cni('ADD', first, { container }));
+    succeeded(await host.cni('ADD', second, { container, ifname: 'eth1' }));
+    expect(await host.fetch(container, outside.v4, server.port)).toBe(outside.hostV4);
+    expect(await host.run(['ip', 'route', 'get', outside.v4], { where: container })).toContain('dev eth1');
+  });
+
+  test.for([-1, 1.5, '10', 2 ** 32])('is refused with code 7 when it is %j', async (metric, { host }) => {
+    const container = await host.container();
+    expectFailure(await host.cni('ADD', interfaceConf({ metric }), { container }), 7, '"metric"');
+  });
+});
+
+describe('"group_fwd_mask"', () => {
+  /** Sends a frame of LLDP from c1 and says whether c2 gets it. */
+  const script = `
+import socket, sys
+end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88cc))
+end.bind(("eth0", 0x88cc))
+if sys.argv[1] == "send": end.send(bytes.fromhex("0180c200000e020000000001" "88cc") + bytes(50))
+else:
+  end.settimeout(1.5); print("ready", flush=True)
+  try:
+    end.recv(100); print("got", flush=True)
+  except TimeoutError: print("nothing", flush=True)
+`;
+
+  test.for([
+    [undefined, 'nothing'],
+    [0x4000, 'got'],
+  ] as const)('%j lets LLDP pass the bridge: %s', async ([mask, expected], { host }) => {
+    const [c1, c2] = [await host.container(), await host.container()];
+    const conf = interfaceConf(mask === undefined ? {} : { group_fwd_mask: mask });
+    for (const container of [c1, c2]) succeeded(await host.cni('ADD', conf, { container }));
+    const receiver = await host.spawn(['python3', '-c', script, 'receive'], { where: c2 });
+    const said = async (word: string) => (await host.exec(['grep', '-q', word, receiver.log])).code === 0;
+    await expect.poll(() => said('ready'), { timeout: 5000 }).toBe(true);
+    await host.run(['python3', '-c', script, 'send'], { where: c1 });
+    await expect.poll(async () => !(await receiver.running()), { timeout: 5000 }).toBe(true);
+    expect(await said(expected)).toBe(true);
+  });
+
+  test.for([1, 2, 4, 7, 65536, -8, '8'])('is refused with code 7 when it is %j', async (mask, { host }) => {
+    const container = await host.container();
+    const outcome = await host.cni('ADD', interfaceConf({ group_fwd_mask: mask }), { container });
+    expectFailure(outcome, 7, '"group_fwd_mask"');
+  });
+});
+
+describe('"noMasquerade"', () => {
+  const out = ['203.0.113.9', '203.0.113.200', '8.8.8.8', '2001:db8:5::9', '2001:db8:6::9'] as const;
+
+  test("keeps the container's address towards the networks that it names", async ({ host }) => {
+    const outside = await host.outside();
+    await outside.address(...out);
+    await host.sh('ip route add 10.1.0.0/24 via 192.0.2.1; ip -6 route add fd01::/64 via 2001:db8:ffff::1', {
+      where: outside,
+    });
+    const server = await host.serve(outside);
+    const [c1, c2] = [await host.container(), await host.container()];
+    const conf = interfaceConf({
+      noMasquerade: ['203.0.113.0/25', '2001:db8:5::/48', '203.0.113.9', '203.0.113.0/25'],
+    });
+    const added = await host.cni('ADD', conf, { container: c1 });
+    const [v4 = '', v6 = ''] = addressesIn(succeeded(added));
+    expect(added.stderr).toBe('');
+    const seen = await Promise.all(out.map((address) => host.fetch(c1, address, server.port)));
+    expect(seen).toEqual([v4, outside.hostV4, outside.hostV4, v6, outside.hostV6]);
+    succeeded(await host.cni('CHECK', { ...conf, prevResult: added.result }, { container: c1 }));
+    succeeded(await host.cni('ADD', interfaceConf(), { container: c2 }));
+    expect(await host.fetch(c2, out[0], server.port)).toBe(outside.hostV4);
+    await host.run(['nft', 'flush', 'ruleset']);
+    succeeded(await host.cni('ADD', conf, { container: await host.container() }));
+    expect(await host.fetch(c1, out[0], server.port)).toBe(v4);
+    succeeded(await host.cni('DEL', conf, { container: c1 }));
+    const left = await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'bare4']);
+    expect(left).not.toContain(v4);
+    expect(left).toContain('203.0.113.0/25');
+  });
+
+  test.for([['10.0.0.1/8'], ['ten'], [10], '10.0.0.0/8', ['10.0.0.0/33']])(
+    'is refused with code 7 when it is %j',
+    async (noMasquerade, { host }) => {
+      const container = await host.container();
+      expectFailure(await host.cni('ADD', interfaceConf({ noMasquerade }), { container }), 7, 'noMasquerade');
+      expect(await host.leftovers()).toEqual([]);
+    },
+  );
+});

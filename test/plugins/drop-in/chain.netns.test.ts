@@ -199,15 +199,7 @@ describe('the drop-ins', () => {
       'Cannot use "conditionsV4": ["!","-d","10.0.0.0/8"] is not supported',
     ],
     ['portmap', { backend: 'iptables' }, 'Cannot use "backend": "iptables" is not supported'],
-    [
-      'portmap',
-      { externalSetMarkChain: 'KUBE-MARK-MASQ' },
-      'Cannot use "externalSetMarkChain": "KUBE-MARK-MASQ" is not supported',
-    ],
-    ['portmap', { markMasqBit: 14 }, 'Cannot use "markMasqBit": 14 is not supported'],
-    ['portmap', { masqAll: true }, 'Cannot use "masqAll": true is not supported'],
     ['firewall', { ingressPolicy: 'closed' }, 'Cannot use "ingressPolicy": "closed" is not supported'],
-    ['firewall', { iptablesAdminChainName: 'MINE' }, 'Cannot use "iptablesAdminChainName": "MINE" is not supported'],
     ['firewall', { firewalldZone: 'public' }, 'Cannot use "firewalldZone": "public" is not supported'],
     ['bridge', { egress: {} }, 'Cannot use "egress" in a conf of type "bridge": the drop-in has no policy'],
   ])('%s refuses %j with code 2', async ([type, extra, msg], { host }) => {
@@ -216,4 +208,49 @@ describe('the drop-ins', () => {
     const conf = { type, name: 'n', cniVersion: '1.0.0', prevResult: { cniVersion: '1.0.0' }, ...extra };
     expect((await host.cni('ADD', conf, { ...programs(type), container })).error).toMatchObject({ code: 2, msg });
   });
+
+  test.for<[string, Record<string, unknown>]>([
+    ['portmap', { externalSetMarkChain: 'KUBE-MARK-MASQ' }],
+    ['portmap', { markMasqBit: 14 }],
+    ['portmap', { masqAll: true }],
+    ['firewall', { iptablesAdminChainName: 'MINE' }],
+  ])('%s passes %j over with a warning: nothing is lost', async ([type, extra], { host }) => {
+    await installDropIns(host);
+    const container = await host.container();
+    const ipam = { type: 'host-local', ranges: [[{ subnet: '10.1.0.0/24' }]] };
+    const bridge = { type: 'bridge', name: 'n', cniVersion: '1.0.0', isDefaultGateway: true, ipam };
+    const made = await host.cni('ADD', bridge, { ...programs('bridge'), container });
+    const conf = {
+      type,
+      name: 'n',
+      cniVersion: '1.0.0',
+      prevResult: made.result,
+      runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+      ...extra,
+    };
+    const added = await host.cni('ADD', conf, { ...programs(type), container });
+    expect(added.error).toBeUndefined();
+    expect(added.stderr).toMatch(new RegExp(`"${Object.keys(extra)[0]}" is (?:not needed and )?passed over`));
+    expect((await host.cni('CHECK', conf, { ...programs(type), container })).error).toBeUndefined();
+  });
+
+  test.for(['iptables-nft', 'iptables-legacy', 'ip6tables-nft'] as const)(
+    'firewall refuses an admin chain with rules in %s by code 2',
+    async (program, { host }) => {
+      await installDropIns(host);
+      await host.sh(`${program} -N MINE; ${program} -A MINE -p tcp --dport 25 -j REJECT`);
+      const container = await host.container();
+      const conf = {
+        type: 'firewall',
+        name: 'n',
+        cniVersion: '1.0.0',
+        iptablesAdminChainName: 'MINE',
+        prevResult: { cniVersion: '1.0.0' },
+      };
+      expect((await host.cni('ADD', conf, { ...programs('firewall'), container })).error).toMatchObject({
+        code: 2,
+        msg: `Cannot use "iptablesAdminChainName": the rules of "MINE" (${program}) would not be asked`,
+      });
+    },
+  );
 });

@@ -11,7 +11,8 @@ import { checkFirewalls } from '../../firewalls.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
 import { requirePrevResult } from '../portmap/conf.ts';
 import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
-import { parseIngressPolicy } from './conf.ts';
+import { warn } from '../../warnings.ts';
+import { checkAdminChain, parseIngressPolicy } from './conf.ts';
 
 const seeker = { name: 'firewall', verb: 'open the firewall for', subject: 'An ingress policy' };
 
@@ -22,6 +23,7 @@ const seeker = { name: 'firewall', verb: 'open the firewall for', subject: 'An i
 export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const policy = parseIngressPolicy(request.config);
   requirePrevResult('firewall', request);
+  (await checkAdminChain(request.config)).forEach(warn);
   const found = await findFiltered(request, policy === 'open');
   if (found === undefined) return passThrough(request);
   await putSection(request, 'ingressPolicy', { ingressInterface: found.ingressInterface, policy });
@@ -66,6 +68,7 @@ export async function gc(request: GcRequest): Promise<void> {
 
 export async function status({ config }: StatusRequest): Promise<void> {
   parseIngressPolicy(config);
+  await checkAdminChain(config);
   requirePrograms(['ip', 'nft']);
   await requireRules();
 }

@@ -18,13 +18,6 @@ export function parsePortmapConf({ fields }: NetworkConf): PortmapConf {
   refuseUnsupported(fields, 'backend', 'Ports are published by nftables only: leave the key out, or write "nftables"', [
     'nftables',
   ]);
-  for (const key of ['markMasqBit', 'externalSetMarkChain', 'masqAll']) {
-    refuseUnsupported(
-      fields,
-      key,
-      'Sources are translated without marks, and only where the answer would not come back otherwise: leave the key out',
-    );
-  }
   for (const key of ['conditionsV4', 'conditionsV6']) {
     refuseUnsupported(
       fields,
@@ -33,6 +26,20 @@ export function parsePortmapConf({ fields }: NetworkConf): PortmapConf {
     );
   }
   return { ports: parsePortMappings(parseRuntimeConfig(fields).portMappings), snat: parseSnat(fields) };
+}
+
+/**
+ * Sentences about keys of the reference that say how to translate sources: those of our tables are translated without
+ * marks, and wherever the answer would not come back through the host otherwise, so nothing is lost without them.
+ */
+export function unneededKeys({ fields }: NetworkConf): string[] {
+  return ['markMasqBit', 'externalSetMarkChain', 'masqAll']
+    .filter((key) => ![undefined, null, false, '', -1].includes(fields.raw(key) as undefined))
+    .map((key) =>
+      key === 'masqAll'
+        ? '"masqAll" is not needed and passed over: answers find their way without it, and the container sees the client\'s own address'
+        : `"${key}" is not needed and passed over: sources are translated without marks`,
+    );
 }
 
 /** Chained plugins need what the one before them made. */

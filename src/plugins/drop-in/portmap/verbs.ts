@@ -3,16 +3,17 @@ import type { AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/r
 import type { PassThrough } from '../../../cni/serve.ts';
 import { forgetUdpFlows } from '../../../host/conntrack.ts';
 import { writeSysctls } from '../../../host/sysctl.ts';
-import type { PortMapping } from '../../../ports/mapping.ts';
+import { defaultRoutesAmong } from '../../../links/addresses.ts';
+import { familiesOf, servedBy, type PortMapping } from '../../../ports/mapping.ts';
 import { findMissing } from '../../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import type { AttachmentRecord } from '../../../records/record.ts';
 import { readOwnRecord } from '../../../records/store.ts';
 import { findInterface } from '../../egress-policy/interface.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
-import { warn, warnOfListeners } from '../../warnings.ts';
+import { warn, warnOfListeners, warnOfUnserved } from '../../warnings.ts';
 import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
-import { parsePortmapConf, requirePrevResult } from './conf.ts';
+import { parsePortmapConf, requirePrevResult, unneededKeys } from './conf.ts';
 
 const seeker = { name: 'portmap', verb: 'publish ports of', subject: 'A published port' };
 
@@ -20,12 +21,23 @@ const seeker = { name: 'portmap', verb: 'publish ports of', subject: 'A publishe
 export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const { ports, snat } = parsePortmapConf(request.config);
   requirePrevResult('portmap', request);
+  unneededKeys(request.config).forEach(warn);
   if (ports.length === 0) return passThrough(request);
   const { ingressInterface, addresses } = await findInterface(request, currentRecord(request)?.link, seeker);
-  await warnOfListeners(ports);
-  if (snat) writeSysctls([{ file: `ipv4/conf/${ingressInterface}/route_localnet`, value: '1' }]);
-  await putSection(request, 'published', { ingressInterface, addresses, ports, snat });
-  await forgetFlows(ports);
+  const { served, unserved } = servedBy(ports, familiesOf(addresses));
+  warnOfUnserved(unserved);
+  await warnOfListeners(served);
+  if (snat)
+    writeSysctls([
+      {
+        file: `ipv4/conf/${ingressInterface}/route_localnet`,
+        value: '1',
+        without: 'published ports are not reached through 127.0.0.1',
+      },
+    ]).forEach(warn);
+  const defaultRoutes = defaultRoutesAmong(request.prevResult?.routes ?? []);
+  await putSection(request, 'published', { ingressInterface, addresses, ports: served, snat, defaultRoutes });
+  await forgetFlows(served);
   return passThrough(request);
 }
 

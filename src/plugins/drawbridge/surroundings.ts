@@ -1,0 +1,106 @@
+import { CniError, codes } from '../../cni/errors.ts';
+import { quote } from '../../cni/fields.ts';
+import { applyBatch } from '../../host/ip.ts';
+import { readInterface } from '../../host/interfaces.ts';
+import { countPorts, interfaceTowards, readHostAddresses } from '../../host/networks.ts';
+import { findOverlaps, ownAddressAmong, type Overlap } from '../../links/overlaps.ts';
+import { bridgeUse } from '../../ports/masquerade.ts';
+import { sharedByOthers } from '../../records/index-files.ts';
+import { warn } from '../warnings.ts';
+
+/** An attachment that is about to be made, as far as the host's other networks matter to it. */
+export interface Newcomer {
+  readonly key: string;
+  readonly bridge: string;
+  /** The interface that holds the gateway's addresses. */
+  readonly gatewayInterface: string;
+  readonly isGateway: boolean;
+  /** Of the container, with prefix length. */
+  readonly addresses: readonly string[];
+}
+
+/**
+ * Looks at the host's other networks before an attachment is made. Returns the networks that a stale interface is in
+ * too: see {@link leadToBridge}. Networks that overlap are told of.
+ *
+ * Throws code 102 when the container was given an address of the host, and when another interface in use is in the very
+ * same network: of two ways into it the kernel takes one, so that one of them is cut off, and a container would have the
+ * flows of the other's.
+ */
+export async function lookAround(newcomer: Newcomer): Promise<readonly string[]> {
+  const { key, bridge, gatewayInterface, isGateway, addresses } = newcomer;
+  const present = await readHostAddresses();
+  const own = ownAddressAmong(addresses, present);
+  if (own !== undefined) {
+    throw new CniError(
+      codes.conflict,
+      `Cannot give the container the address ${quote(own.address)}: it is the host's, on ${quote(own.interface)}`,
+      'Take it out of the range with "exclude", or take it away from the host',
+    );
+  }
+  // Who only bridges shares the network of its bridge on purpose.
+  if (!isGateway) return [];
+  const overlaps = findOverlaps(addresses, present, [bridge, gatewayInterface]);
+  const stale: string[] = [];
+  for (const overlap of overlaps) {
+    const isContested = overlap.isIdentical && (await isInUse(overlap.other.interface));
+    // Those that were here first are not cut off from new containers by who came later.
+    if (isContested && !sharedByOthers(bridgeUse(bridge), key)) throw alreadyThere(overlap, bridge);
+    if (overlap.isIdentical) stale.push(overlap.network);
+    warn(describe(overlap, { bridge, isContested }));
+  }
+  return stale;
+}
+
+/**
+ * Has the host send to networks by the bridge, where the route of another interface came first. Only routes through the
+ * bridge are changed.
+ */
+export async function leadToBridge(
+  networks: readonly string[],
+  {
+    gatewayInterface,
+    addresses,
+    gateways,
+  }: Pick<Newcomer, 'gatewayInterface' | 'addresses'> & { gateways: readonly string[] },
+): Promise<void> {
+  for (const network of networks) {
+    const family = network.includes(':') ? 6 : 4;
+    const [first = ''] = addresses.filter((address) => address.includes(':') === (family === 6));
+    if ((await interfaceTowards(first.split('/', 1)[0] ?? '')) === gatewayInterface) continue;
+    const [source = ''] = gateways.filter((gateway) => gateway.includes(':') === (family === 6));
+    await applyBatch(linesFor(network, { name: gatewayInterface, source: source.split('/', 1)[0] ?? '' }));
+  }
+}
+
+/** Of routes of IPv4 with one metric the first counts; of IPv6 that with the lower metric, and the kernel's own is 256. */
+function linesFor(network: string, { name, source }: { name: string; source: string }): string[] {
+  if (network.includes(':')) return [`route replace ${network} dev ${name} proto kernel metric 255`];
+  const route = `${network} dev ${name} proto kernel scope link src ${source}`;
+  return [`route del ${route}`, `route prepend ${route}`];
+}
+
+/** A bridge is in use when it has ports, another interface when it is up. */
+async function isInUse(name: string): Promise<boolean> {
+  const state = await readInterface(name);
+  return state?.kind === 'bridge' ? (await countPorts(name)) > 0 : state?.isUp === true;
+}
+
+function alreadyThere({ network, other }: Overlap, bridge: string): CniError {
+  return new CniError(
+    codes.conflict,
+    `Cannot use the subnet ${quote(network)} on ${quote(bridge)}: ${quote(other.interface)} is in it with ${quote(other.address)}`,
+    `The host would send to one of the two only; choose another subnet in "ipam", or take the address away from ${quote(other.interface)}`,
+  );
+}
+
+function describe(
+  { network, other, isIdentical }: Overlap,
+  { bridge, isContested }: { bridge: string; isContested: boolean },
+): string {
+  const where = `${quote(other.interface)} with ${quote(other.address)}`;
+  if (isContested) return `${where} is in the subnet ${quote(network)} of ${quote(bridge)} too: one of them is cut off`;
+  return isIdentical
+    ? `${where} is in the subnet ${quote(network)} too and not in use; the host now sends by ${quote(bridge)}`
+    : `the subnet ${quote(network)} of ${quote(bridge)} overlaps that of ${where}: addresses in both are reached by the narrower one alone`;
+}
