@@ -2,26 +2,40 @@
  * What stays when somebody else removes our tables (`nft flush ruleset`): a gate that lets nothing of an enforced
  * interface pass that our tables have not marked.
  *
- *   ip rule     forwards only what `table inet drawbridge` has marked; behind every enforced interface
- *   tc filter   lets only what `table bridge drawbridge` has marked come up from a bridge to the host: what is
- *               addressed to the host itself is found in routing table "local", which no rule of ours precedes
+ *   ip rule       forwards only what `table inet drawbridge` has marked; behind every enforced interface
+ *   tc filter     lets only what `table bridge drawbridge` has marked come up from a bridge to the host: what is
+ *                 addressed to the host itself is found in routing table "local", which no rule of ours precedes
+ *
+ * On a bridge that has foreign ports too (a NIC, a VM's tap), both ask this only of what containers send, and besides:
+ *
+ *   port filter     marks what comes in by the port of a container
+ *   foreign filter  lets nothing of that leave by a foreign port which `table inet drawbridge` has not judged: from port
+ *                   to port no routing rule sees it
  *
  * An isolated port stays isolated besides. Behind a lone veth (ptp) there is no bridge table to set a mark: there the
  * repair of the agent is the only second line for what is addressed to the host.
  */
-import { bridgeMark, gateMark, hex } from './marks.ts';
+import { bridgeMark, gateMark, hex, portMark } from './marks.ts';
 
 /** An interface behind which containers have a policy. */
 export interface GatedInterface {
   readonly name: string;
   /** Otherwise it is a lone veth. */
   readonly isBridge: boolean;
+  /** Ports of enforced containers on it. */
+  readonly ports?: readonly string[];
+  /** Ports of it that lead elsewhere than to a container. */
+  readonly foreign?: readonly string[];
 }
 
 /** One part of the gate of an interface: lines for `program -batch`. */
 export interface GatePart {
-  readonly kind: 'IPv4 routing rule' | 'IPv6 routing rule' | 'bridge filter';
+  readonly kind: 'IPv4 routing rule' | 'IPv6 routing rule' | 'bridge filter' | 'port filter' | 'foreign filter';
   readonly interface: string;
+  /** Whether foreign ports go on without our tables. */
+  readonly sparesForeign: boolean;
+  /** A port filter sets this bit, which no line of `tc` can say on every kernel. */
+  readonly mark?: number;
   readonly program: 'ip' | 'tc';
   readonly family?: '-4' | '-6';
   /** A line that says "exists" has been carried out already; the ones after it are still to come. */
@@ -34,6 +48,7 @@ export interface ShownFilter {
   readonly kind: string;
   readonly pref: number;
   readonly options?: {
+    readonly bpf_name?: string;
     readonly bytecode?: {
       readonly insns?: readonly {
         readonly code: number;
@@ -55,9 +70,21 @@ export const gateSysctl = { file: 'ipv4/conf/all/src_valid_mark', value: '1' };
 /** Before the tables that others use ("main" is 32766), after "local" (0). Of the filter: any number that is ours. */
 export const gatePreference = 90;
 
+/** Name of the program of a port filter. */
+export const portFilterLabel = 'drawbridge';
+
 /** The parts of an interface's gate. `ipv6` is whether the kernel has it. */
-export function planGate({ name, isBridge }: GatedInterface, { ipv6 }: { readonly ipv6: boolean }): GatePart[] {
-  return [ruleOf(name, 4), ...(ipv6 ? [ruleOf(name, 6)] : []), ...(isBridge ? [filterOf(name)] : [])];
+export function planGate(
+  { name, isBridge, ports = [], foreign = [] }: GatedInterface,
+  { ipv6 }: { readonly ipv6: boolean },
+): GatePart[] {
+  const sparesForeign = foreign.length > 0;
+  const families = ipv6 ? ([4, 6] as const) : ([4] as const);
+  return [
+    ...(sparesForeign ? [...ports.map(portFilterOf), ...foreign.map(foreignFilterOf)] : []),
+    ...families.map((version) => ruleOf(name, version, sparesForeign)),
+    ...(isBridge ? [bridgeFilterOf(name, sparesForeign)] : []),
+  ];
 }
 
 /** Line for `ip -batch` that keeps a port from the other isolated ports of its bridge, with or without our tables. */
@@ -70,18 +97,31 @@ export function gateSelector(name: string): string[] {
   return ['pref', String(gatePreference), 'iif', name];
 }
 
-/** Whether a filter is that of a gate, and not somebody else's at the same place. */
-export function isGateFilter({ kind, pref, options }: ShownFilter): boolean {
-  const shown = options?.bytecode?.insns?.map(({ code, jt, jf, k }) => [code, jt, jf, k].join(' '));
-  return kind === 'bpf' && pref === gatePreference && shown?.join(',') === instructions.join(',');
+/** Whether a filter is this part of a gate, and not somebody else's at the same place. */
+export function isGateFilter({ kind, pref, options }: ShownFilter, part: GatePart): boolean {
+  if (kind !== 'bpf' || pref !== gatePreference) return false;
+  if (part.kind === 'port filter') return options?.bpf_name === portFilterLabel;
+  const shown = options?.bytecode?.insns?.map(({ code, jt, jf, k }) => [code, jt, jf, k].join(' ')).join(',');
+  return shown === programOf(part);
 }
 
+/** Whether a filter is part of any gate. */
+export function isAnyGateFilter(filter: ShownFilter): boolean {
+  const kinds = ['bridge filter', 'port filter', 'foreign filter'] as const;
+  return kinds.some((kind) =>
+    [true, false].some((sparesForeign) => isGateFilter(filter, { ...bare, kind, sparesForeign })),
+  );
+}
+
+const bare = { interface: '', program: 'tc', add: [], remove: [] } as const;
+
 /** IPv4 answers EHOSTUNREACH and IPv6 EACCES when the gate is shut. */
-function ruleOf(name: string, version: 4 | 6): GatePart {
-  const rule = `pref ${gatePreference} iif ${name} fwmark 0x0/${hex(gateMark)} prohibit`;
+function ruleOf(name: string, version: 4 | 6, sparesForeign: boolean): GatePart {
+  const rule = `pref ${gatePreference} iif ${name} fwmark ${ruleMark(sparesForeign)} prohibit`;
   return {
     kind: `IPv${version} routing rule`,
     interface: name,
+    sparesForeign,
     program: 'ip',
     family: `-${version}`,
     add: [`rule add ${rule}`],
@@ -89,15 +129,39 @@ function ruleOf(name: string, version: 4 | 6): GatePart {
   };
 }
 
+/** What a routing rule stops: "mark/mask". */
+function ruleMark(sparesForeign: boolean): string {
+  return sparesForeign ? `${hex(portMark)}/${hex(ruleMask(true))}` : `0x0/${hex(ruleMask(false))}`;
+}
+
+/** The bits that a routing rule looks at, by which it is known for ours. */
+export function ruleMask(sparesForeign: boolean): number {
+  return sparesForeign ? portMark | gateMark : gateMark;
+}
+
+function bridgeFilterOf(name: string, sparesForeign: boolean): GatePart {
+  return filterOf({ ...bare, kind: 'bridge filter', interface: name, sparesForeign }, 'ingress');
+}
+
+function foreignFilterOf(name: string): GatePart {
+  return filterOf({ ...bare, kind: 'foreign filter', interface: name, sparesForeign: true }, 'egress');
+}
+
+function portFilterOf(name: string): GatePart {
+  const part = filterOf({ ...bare, kind: 'port filter', interface: name, sparesForeign: true }, 'ingress');
+  return { ...part, add: [], mark: portMark };
+}
+
 /** The queueing discipline may be there already, with filters of others. */
-function filterOf(name: string): GatePart {
-  const filter = `dev ${name} ingress protocol all pref ${gatePreference} handle 1 bpf`;
-  const program = `${instructions.length},${instructions.join(',')}`;
+function filterOf(part: GatePart, direction: 'ingress' | 'egress'): GatePart {
+  const filter = `dev ${part.interface} ${direction} protocol all pref ${gatePreference} handle 1 bpf`;
+  const program = programOf(part);
   return {
-    kind: 'bridge filter',
-    interface: name,
-    program: 'tc',
-    add: [`qdisc add dev ${name} clsact`, `filter replace ${filter} direct-action bytecode "${program}"`],
+    ...part,
+    add: [
+      `qdisc add dev ${part.interface} clsact`,
+      `filter replace ${filter} direct-action bytecode "${program.split(',').length},${program}"`,
+    ],
     remove: [`filter del ${filter}`],
   };
 }
@@ -108,12 +172,25 @@ const packetMark = 0xfffff000 + 20;
 const [unspecified, shot] = [0xffffffff, 2];
 
 /**
- * Drops what does not carry the mark, in the classic BPF that `tc` takes as text (code, jump if true, jump if false,
- * operand: linux/filter.h). Every kernel with cls_bpf runs it; filters that know a mark by name are often left out.
+ * Drops what does not carry the mark of the table that comes before, in the classic BPF that `tc` takes as text (code,
+ * jump if true, jump if false, operand: linux/filter.h). Every kernel with cls_bpf runs it; filters that know a mark by
+ * name are often left out.
  */
-const instructions = [
-  [0x20, 0, 0, packetMark],
-  [0x45, 0, 1, bridgeMark],
-  [0x06, 0, 0, unspecified],
-  [0x06, 0, 0, shot],
-].map((instruction) => instruction.join(' '));
+function programOf({ kind, sparesForeign }: Pick<GatePart, 'kind' | 'sparesForeign'>): string {
+  const judged = kind === 'foreign filter' ? gateMark : bridgeMark;
+  const instructions = sparesForeign
+    ? [
+        [0x20, 0, 0, packetMark],
+        [0x45, 0, 2, portMark],
+        [0x45, 1, 0, judged],
+        [0x06, 0, 0, shot],
+        [0x06, 0, 0, unspecified],
+      ]
+    : [
+        [0x20, 0, 0, packetMark],
+        [0x45, 0, 1, judged],
+        [0x06, 0, 0, unspecified],
+        [0x06, 0, 0, shot],
+      ];
+  return instructions.map((instruction) => instruction.join(' ')).join(',');
+}

@@ -22,6 +22,12 @@ export const bridgeMark = 0x40000;
 /** "Came in by the veth of a container that nobody has a policy for", from the bridge table to the other one, which takes it off. */
 export const strangerMark = 0x80000;
 
+/**
+ * "Came in by a container's port", to the gate of a bridge that has other ports too: there only what bears it has to show the
+ * marks of our tables. The kernel sets it at the port, tables or no tables.
+ */
+export const portMark = 0x100000;
+
 /** A mark, or a mask, in nft's words. */
 export function hex(mark: number): string {
   return `0x${mark.toString(16)}`;

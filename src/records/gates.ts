@@ -2,40 +2,47 @@
  * Gates of interfaces (egress/gate.ts): made, found, taken out, and noted, so that an ADD need not ask the kernel.
  *
  *   /run/drawbridge/gates/<interface>     written when the gate is there, removed before it goes; a line for each part
- *                                         that this host cannot have
+ *                                         that this host cannot have, and for each foreign port that it spares
  *
  * Who removes a note looks under the lock of the tables whether somebody still needs the gate, and somebody does whose
  * rules are in force; who relies on one looks at it when the own rules are in force. So one of the two sees the other.
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { gateMark } from '../egress/marks.ts';
-import {
-  gatePreference,
-  gateSysctl,
-  isGateFilter,
-  planGate,
-  type GatedInterface,
-  type GatePart,
-  type ShownFilter,
-} from '../egress/gate.ts';
-import { applyBatch, BatchError, showJson } from '../host/ip.ts';
+import { gateSysctl, type GatedInterface, type GatePart } from '../egress/gate.ts';
+import { foreignPorts } from '../host/bridge-ports.ts';
+import { isLinkThere } from '../host/interfaces.ts';
 import { runDir } from '../host/paths.ts';
-import { findProgram } from '../host/run.ts';
-import { hasIpv6, writeSysctls } from '../host/sysctl.ts';
+import { writeSysctls } from '../host/sysctl.ts';
+import {
+  describePart,
+  identify,
+  isFilter,
+  makePart,
+  partsOf,
+  removePart,
+  standingParts,
+  whatFor,
+} from './gate-parts.ts';
 import type { AttachmentRecord, EgressRecord } from './record.ts';
-import { readText } from './store.ts';
+import { listRecords, readText } from './store.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /** The interface whose gate keeps a container in. */
 export function gatedInterface({ ingressInterface, port, mac }: EgressRecord): GatedInterface {
-  return { name: ingressInterface, isBridge: port !== undefined && mac !== undefined };
+  return {
+    name: ingressInterface,
+    isBridge: port !== undefined && mac !== undefined,
+    ports: port === undefined ? [] : [port],
+  };
 }
 
 /** The interfaces that have enforced containers behind them, each once. */
 export function gatedInterfaces(records: readonly AttachmentRecord[]): GatedInterface[] {
   const all = records.flatMap(({ egress }) => (egress === undefined ? [] : [gatedInterface(egress)]));
-  return [...new Map(all.map((gated) => [gated.name, gated])).values()];
+  return [...Map.groupBy(all, ({ name }) => name).values()].flatMap((same) =>
+    same.slice(0, 1).map((gated) => ({ ...gated, ports: same.flatMap(({ ports = [] }) => ports) })),
+  );
 }
 
 export function isGateNoted(name: string): boolean {
@@ -43,18 +50,84 @@ export function isGateNoted(name: string): boolean {
 }
 
 /**
- * Makes a gate, or what is missing of it, and notes it. Returns sentences about what this host cannot have: the rules
- * of our tables do not depend on it. Throws code 100 when a routing rule cannot be made, 5 when the note cannot.
+ * Makes the gate of a container's interface, or what is missing of it, and notes it; with a note that still fits only what
+ * belongs to its port is made. Returns sentences about what this host cannot have: the rules of our tables do not depend on it.
+ *
+ * Throws code 100 when a routing rule cannot be made, or anything where the bridge has foreign ports; 5 when the note cannot.
  */
-export async function openGate(gated: GatedInterface): Promise<string[]> {
+export async function keepGate(own: GatedInterface): Promise<string[]> {
+  const gated = withForeignPorts(own);
+  const note = readText(noteFile(gated.name));
+  if (note === undefined || foreignIn(note).join() !== (gated.foreign ?? []).join()) return openGate(gated);
+  const ports = partsOf(gated).filter(({ kind }) => kind === 'port filter');
+  refuseLacking(gated, await makeParts(ports));
+  return [];
+}
+
+async function openGate(gated: GatedInterface): Promise<string[]> {
   writeSysctls([gateSysctl]);
-  const outcomes = await Promise.all(partsOf(gated).map(async (part) => ({ part, why: await makePart(part) })));
-  const lacking = outcomes.filter(({ why }) => why !== undefined);
-  noteGate(
-    gated.name,
-    lacking.map(({ part }) => part.kind),
+  // Ports that are gated already have to be marked as well before only what is marked is stopped.
+  const siblings = gated.foreign?.length === 0 ? [] : gatedInterfaces(listRecords().records);
+  const ports = siblings.find(({ name }) => name === gated.name)?.ports ?? [];
+  const whole = { ...gated, ports: [...new Set([...(gated.ports ?? []), ...ports.filter(isLinkThere)])] };
+  const parts = partsOf(whole);
+  const isFirst = ({ kind }: GatePart): boolean => kind === 'port filter' || kind === 'foreign filter';
+  const lacking = [
+    ...(await makeParts(parts.filter(isFirst))),
+    ...(await makeParts(parts.filter((part) => !isFirst(part)))),
+  ];
+  refuseLacking(gated, lacking);
+  await removeOtherRules(whole);
+  noteGate(gated, lacking);
+  return lacking.map(({ part, why }) => `Cannot make ${describePart(part)}: ${why}; ${whatFor[part.kind]}`);
+}
+
+/** A part that the host cannot have. */
+interface LackingPart {
+  readonly part: GatePart;
+  readonly why: string;
+}
+
+async function makeParts(parts: readonly GatePart[]): Promise<LackingPart[]> {
+  const outcomes = await Promise.all(parts.map(async (part) => ({ part, why: await makePart(part) })));
+  return outcomes.flatMap(({ part, why }) => (why === undefined ? [] : [{ part, why }]));
+}
+
+/** Half a gate on such a bridge would shut the foreign port too, or leave a container open to all that is behind it. */
+function refuseLacking({ name, foreign = [] }: GatedInterface, [first]: readonly LackingPart[]): void {
+  if (first === undefined || foreign.length === 0) return;
+  throw new CniError(
+    codes.commandFailed,
+    `Cannot enforce a policy on the bridge "${name}": it also holds ${foreign.map((port) => `"${port}"`).join(', ')}, and ${describePart(first.part)} cannot be made: ${first.why}`,
+    'What keeps containers in without our tables has to tell them from that port: give them a bridge of their own, or a kernel with cls_bpf and bpf(2)',
   );
-  return lacking.map(({ part, why }) => `Cannot make ${describePart(part)}: ${why ?? ''}; ${whatFor[part.kind]}`);
+}
+
+function withForeignPorts(gated: GatedInterface): GatedInterface {
+  return gated.isBridge ? { ...gated, foreign: foreignPorts(gated.name) } : gated;
+}
+
+/** The rules of the other kind: the first foreign port came, or the last one went. */
+async function removeOtherRules(gated: GatedInterface): Promise<void> {
+  const isSparing = (gated.foreign ?? []).length > 0;
+  const others = partsOf({ ...gated, foreign: isSparing ? [] : ['-'] }).filter(({ program }) => program === 'ip');
+  const standing = await standingParts(others);
+  await Promise.all(standing.map(removePart));
+}
+
+/** Makes what is missing of gates that are noted, and takes out what a foreign port that came or went leaves. Throws code 100. */
+export async function restoreGates(gated: readonly GatedInterface[]): Promise<GatePart[]> {
+  const made: GatePart[] = [];
+  for (const part of await missingParts(gated)) if ((await makePart(part)) === undefined) made.push(part);
+  const changed = new Set(made.filter(({ kind }) => kind !== 'port filter').map((part) => part.interface));
+  for (const one of gated.map(withForeignPorts)) {
+    const { name, foreign = [] } = one;
+    if (![name, ...foreign].some((place) => changed.has(place))) continue;
+    await removeOtherRules(one);
+    const lacking = (readText(noteFile(name)) ?? '').split('\n').filter((text) => !text.startsWith(foreignWord));
+    writeNote(name, [...lacking.filter((text) => text !== ''), ...foreign.map((port) => `${foreignWord}${port}`)]);
+  }
+  return made;
 }
 
 /** Parts that are not there, without those that the host cannot have unless `all` asks for them. */
@@ -62,7 +135,8 @@ export async function missingParts(
   gated: readonly GatedInterface[],
   { all = false }: { readonly all?: boolean } = {},
 ): Promise<GatePart[]> {
-  const parts = gated.flatMap((one) => {
+  const complete = gated.map(withForeignPorts);
+  const parts = complete.flatMap((one) => {
     const lacking = all ? [] : (readText(noteFile(one.name)) ?? '').split('\n');
     return partsOf(one).filter(({ kind }) => !lacking.includes(kind));
   });
@@ -70,144 +144,40 @@ export async function missingParts(
   return parts.filter((part) => !standing.has(identify(part)));
 }
 
-/** Makes one part. Returns why the host cannot have it; throws code 100 when it should and does not. */
-export async function makePart(part: GatePart): Promise<string | undefined> {
-  if (findProgram(part.program) === undefined) return `"${part.program}" is not installed`;
-  for (let lines = part.add; lines.length > 0;) {
-    try {
-      await applyBatch(lines, part);
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof BatchError)) throw error;
-      if (error.reason === 'unsupported' && part.kind === 'bridge filter') return error.message;
-      if (error.reason !== 'exists' || error.index === undefined) throw error;
-      lines = lines.slice(error.index + 1);
-    }
-  }
-  return undefined;
-}
-
 /** Takes out what is there of a gate, and its note. Throws code 100. */
 export async function removeGate(name: string): Promise<void> {
+  const spared = foreignIn(readText(noteFile(name)) ?? '');
   forgetGate(name);
-  await Promise.all(partsOf({ name, isBridge: true }).map(async (part) => removePart(part)));
+  // One that was never finished has no note.
+  const foreign = new Set([...spared, ...foreignPorts(name), '-']);
+  const [plain, sparing] = [
+    partsOf({ name, isBridge: true }),
+    partsOf({ name, isBridge: true, foreign: [...foreign] }),
+  ];
+  const rules = sparing.filter((part) => !isFilter(part));
+  const filters = sparing.filter(({ kind, interface: port }) => kind === 'foreign filter' && port !== '-');
+  await Promise.all([...plain, ...rules, ...filters].map(removePart));
 }
 
-/** Takes out one part, if it is there. */
-export async function removePart(part: GatePart): Promise<void> {
-  if (part.kind === 'bridge filter') return removeFilter(part);
-  await applyBatch(part.remove, part).catch(unlessMissing);
+function noteGate({ name, foreign = [] }: GatedInterface, lacking: readonly LackingPart[]): void {
+  writeNote(name, [...lacking.map(({ part }) => part.kind), ...foreign.map((port) => `${foreignWord}${port}`)]);
 }
 
-/** The gates that the host has, whoever needs them: all routing rules that are ours, and the filters of all bridges. */
-export async function allStandingParts(): Promise<GatePart[]> {
-  const bridges = ((await showJson(['link', 'show', 'type', 'bridge'])) ?? []) as { ifname: string }[];
-  const filters = bridges.flatMap(({ ifname }) => partsOf({ name: ifname, isBridge: true })).filter(isFilter);
-  const [rules, standing] = await Promise.all([standingRules(), standingParts(filters)]);
-  return [...rules, ...standing];
-}
-
-export function describePart({ kind, interface: name }: GatePart): string {
-  return `the ${kind} that shuts "${name}" without our tables`;
-}
-
-/** What is open without a part, should another program flush all rules. */
-export const whatFor: Readonly<Record<GatePart['kind'], string>> = {
-  'IPv4 routing rule': 'if another program flushes all rules, containers there reach everything until they are back',
-  'IPv6 routing rule': 'if another program flushes all rules, containers there reach everything until they are back',
-  'bridge filter':
-    'if another program flushes all rules, containers there reach what the host itself offers until they are back',
-};
-
-function partsOf(gated: GatedInterface): GatePart[] {
-  return planGate(gated, { ipv6: hasIpv6() });
-}
-
-function isFilter({ kind }: GatePart): boolean {
-  return kind === 'bridge filter';
-}
-
-function identify({ kind, interface: name }: GatePart): string {
-  return `${kind} ${name}`;
-}
-
-/** Those of the parts that are there. */
-async function standingParts(parts: readonly GatePart[]): Promise<GatePart[]> {
-  const [rules, filters] = await Promise.all([
-    parts.every(isFilter) ? [] : standingRules(),
-    Promise.all(parts.filter(isFilter).map(async (part) => ((await hasFilter(part)) ? [part] : []))),
-  ]);
-  const found = new Set(rules.map(identify));
-  return [...parts.filter((part) => found.has(identify(part))), ...filters.flat()];
-}
-
-async function standingRules(): Promise<GatePart[]> {
-  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
-  const rules = await Promise.all(
-    families.map(async (family) => {
-      const shown = ((await showJson([family, 'rule', 'show'])) ?? []) as ShownRule[];
-      return shown.flatMap(({ priority, iif, fwmask, action }) =>
-        priority === gatePreference && action === 'prohibit' && iif !== undefined && Number(fwmask) === gateMark
-          ? partsOf({ name: iif, isBridge: false }).filter((part) => part.family === family)
-          : [],
-      );
-    }),
-  );
-  return rules.flat();
-}
-
-/** What `ip -json rule show` prints. */
-interface ShownRule {
-  readonly priority: number;
-  readonly iif?: string;
-  readonly fwmask?: string;
-  readonly action?: string;
-}
-
-/** Nothing comes in by a bridge that is not there: it lacks no filter. */
-async function hasFilter({ interface: name }: GatePart): Promise<boolean> {
-  const filters = await readFilters(name, 'ingress');
-  return filters === undefined || filters.some(isGateFilter);
-}
-
-/** None where there is no `tc`, or nothing to hang a filter on; undefined without the interface. */
-async function readFilters(name: string, direction: 'ingress' | 'egress'): Promise<ShownFilter[] | undefined> {
-  if (findProgram('tc') === undefined) return [];
-  const shown = await showJson(['filter', 'show', 'dev', name, direction], { program: 'tc' });
-  return shown as ShownFilter[] | undefined;
-}
-
-/**
- * With the last filter goes what it hangs on, which somebody else's filters need too. A `tc` that broke half way may have
- * made that alone.
- */
-async function removeFilter(part: GatePart): Promise<void> {
-  const name = part.interface;
-  const [ingress = [], egress = []] = await Promise.all([readFilters(name, 'ingress'), readFilters(name, 'egress')]);
-  const isThere = ingress.some(isGateFilter);
-  const isAlone = egress.length === 0 && ingress.every((filter) => isGateFilter(filter) || isHeading(filter));
-  if (findProgram('tc') === undefined || (!isThere && !isAlone)) return;
-  const lines = [...(isThere ? part.remove : []), ...(isAlone ? [`qdisc del dev ${name} clsact`] : [])];
-  await applyBatch(lines, part).catch(unlessMissing);
-}
-
-/** `tc` shows a line for each kind of filter at a preference, before the filters. */
-function isHeading({ options }: ShownFilter): boolean {
-  return options === undefined;
-}
-
-function unlessMissing(error: unknown): void {
-  if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
-}
-
-function noteGate(name: string, lacking: readonly string[]): void {
+function writeNote(name: string, lines: readonly string[]): void {
   const file = noteFile(name);
   try {
     mkdirSync(`${runDir}/gates`, { recursive: true, mode: 0o700 });
-    writeFileSync(file, lacking.join('\n'), { mode: 0o600 });
+    writeFileSync(file, lines.join('\n'), { mode: 0o600 });
   } catch (error) {
     throw new CniError(codes.ioFailure, `Cannot write "${file}"`, systemReason(error), { cause: error });
   }
+}
+
+/** Before the name of a foreign port, in a note. */
+const foreignWord = 'foreign ';
+
+function foreignIn(note: string): string[] {
+  return note.split('\n').flatMap((text) => (text.startsWith(foreignWord) ? [text.slice(foreignWord.length)] : []));
 }
 
 /** Says that the gate of an interface may not be there. */

@@ -1,5 +1,6 @@
 import { removeVeth } from '../../host/veth.ts';
-import { allStandingParts, forgetGate, removePart } from '../../records/gates.ts';
+import { allStandingParts, removePart } from '../../records/gate-parts.ts';
+import { forgetGate } from '../../records/gates.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';

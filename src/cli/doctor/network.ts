@@ -14,7 +14,8 @@ import { repairGates } from '../../agent/repair/gates.ts';
 import { portTrouble, repairLinks } from '../../agent/repair/links.ts';
 import { rememberedElements } from '../../plugins/egress-policy/names.ts';
 import { rebuild } from '../../records/commit.ts';
-import { describePart, gatedInterfaces, makePart, missingParts, whatFor } from '../../records/gates.ts';
+import { describePart, makePart, whatFor } from '../../records/gate-parts.ts';
+import { gatedInterfaces, missingParts } from '../../records/gates.ts';
 import type { Survey } from '../survey/attachments.ts';
 import { count, shortId } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
@@ -166,9 +167,12 @@ async function checkGates({ attachments }: Survey): Promise<Trouble[]> {
     severity: 'warning',
     found: `${describePart(part)} is missing`,
     why: whatFor[part.kind],
-    remedy: part.add
-      .map((line) => [part.program, part.family, line].filter((word) => word !== undefined).join(' '))
-      .join('\n'),
+    remedy:
+      part.add.length === 0
+        ? 'drawbridge doctor --fix'
+        : part.add
+            .map((line) => [part.program, part.family, line].filter((word) => word !== undefined).join(' '))
+            .join('\n'),
     fix: async () => {
       writeSysctls([gateSysctl]);
       await makePart(part);

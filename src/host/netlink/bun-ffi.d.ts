@@ -5,6 +5,9 @@ declare module 'bun:ffi' {
 
   export type LibraryCalls<Name extends string> = Readonly<Record<Name, (...args: Argument[]) => number>>;
 
+  /** Where the bytes are, for a structure that points to them. */
+  export function ptr(view: Uint8Array): number;
+
   export function dlopen<Name extends string>(
     library: string,
     symbols: Readonly<Record<Name, { readonly args: readonly CType[]; readonly returns: CType }>>,

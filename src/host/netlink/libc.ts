@@ -3,14 +3,15 @@
  * executable can: its runtime has bun:ffi. Under Node there is none, and children do the work (host/ip.ts).
  */
 import { closeSync, openSync } from 'node:fs';
-import type { dlopen, LibraryCalls } from 'bun:ffi';
+import type { dlopen, LibraryCalls, ptr } from 'bun:ffi';
 import { isPluginRun } from '../run.ts';
 
 /** Calls as the C library has them: -1 says that one failed. */
-type Calls = LibraryCalls<'socket' | 'bind' | 'setsockopt' | 'setns' | 'send' | 'recv'>;
+type Calls = LibraryCalls<'socket' | 'bind' | 'setsockopt' | 'setns' | 'send' | 'recv' | 'syscall'>;
 
 interface Library {
   readonly dlopen: typeof dlopen;
+  readonly ptr: typeof ptr;
 }
 
 /** The system's side of netlink. */
@@ -29,6 +30,11 @@ export interface Kernel {
   send(socket: number, message: Uint8Array): boolean;
   /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
   receive(socket: number): Uint8Array | undefined;
+  /**
+   * Loads a classifier of linux/bpf.h; the descriptor of it, to be closed, or undefined when the kernel does not take it.
+   * `instructions` are struct bpf_insn, eight bytes each.
+   */
+  loadClassifier(name: string, instructions: Uint8Array): number | undefined;
   /** Runs something that waits for nothing in a namespace: files of /proc/sys/net/ are that namespace's there. */
   within<T>(netns: string, work: () => T): T;
 }
@@ -60,8 +66,9 @@ function load(): Kernel | undefined {
       setns: { args: ['i32', 'i32'], ...number },
       send: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
       recv: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
+      syscall: { args: ['usize', 'usize', 'ptr', 'usize'], ...number },
     });
-    return kernelOf(symbols);
+    return kernelOf(symbols, ffi.ptr);
   } catch {
     // Another C library than glibc, or a processor that bun:ffi does not know.
     return undefined;
@@ -89,7 +96,12 @@ const mostSent = 2 * 1024 * 1024;
 /** Bytes: a rebuild of a full host's tables is told in two megabytes, at once. The kernel takes them as they come. */
 const listenerRoom = 4 * 1024 * 1024;
 
-function kernelOf(calls: Calls): Kernel {
+/** Numbers of bpf(2), which the C library has no name for, as Node calls processors (asm/unistd.h). */
+const bpfNumbers: Readonly<Record<string, number>> = { x64: 321, arm64: 280, riscv64: 280, ppc64: 361, s390x: 351 };
+const BPF_PROG_LOAD = 5;
+const BPF_PROG_TYPE_SCHED_CLS = 3;
+
+function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kernel {
   /** A part of a dump is no longer than 32 KB (netlink_dump in net/netlink/af_netlink.c). */
   const buffer = new Uint8Array(64 * 1024);
   const socketHere = (protocol: number): number => {
@@ -138,8 +150,25 @@ function kernelOf(calls: Calls): Kernel {
       closeSync(own);
     }
   };
+  const loadClassifier = (name: string, instructions: Uint8Array): number | undefined => {
+    const number = bpfNumbers[process.arch];
+    if (number === undefined) return undefined;
+    const license = new TextEncoder().encode('Apache-2.0\0');
+    // union bpf_attr up to prog_name: prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags.
+    const request = new Uint8Array(64);
+    const words = new Uint32Array(request.buffer);
+    const pointers = new BigUint64Array(request.buffer);
+    words[0] = BPF_PROG_TYPE_SCHED_CLS;
+    words[1] = instructions.length / 8;
+    pointers[1] = BigInt(addressOf(instructions));
+    pointers[2] = BigInt(addressOf(license));
+    request.set(new TextEncoder().encode(name), 48);
+    const program = calls.syscall(number, BPF_PROG_LOAD, request, request.length);
+    return program < 0 ? undefined : program;
+  };
   return {
     within,
+    loadClassifier,
     openListener,
     openSocket: (netns, protocol) => {
       try {

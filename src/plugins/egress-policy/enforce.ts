@@ -8,7 +8,7 @@ import type { Policy } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
-import { gatedInterface, isGateNoted, openGate, removeGate } from '../../records/gates.ts';
+import { gatedInterface, isGateNoted, keepGate, removeGate } from '../../records/gates.ts';
 import { sharedByOthers } from '../../records/index-files.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { openFirewalls } from '../firewalls.ts';
@@ -168,7 +168,7 @@ async function keepGated(
 ): Promise<void> {
   const gated = gatedInterface(egress);
   const keep = async (): Promise<void> => {
-    if (!isGateNoted(gated.name)) (await openGate(gated)).forEach(warn);
+    (await keepGate(gated)).forEach(warn);
   };
   await made;
   await keep();

@@ -131,10 +131,32 @@ test('the gate of a lone veth has no bridge filter, and of a host without IPv6 n
   ]);
 });
 
+test('the gate of a bridge with a foreign port asks only what bears the mark of a port for the marks of our tables', () => {
+  const parts = planGate({ name: 'br0', isBridge: true, ports: ['veth1'], foreign: ['up0'] }, { ipv6: true });
+  expect(parts.map(({ kind, interface: name }) => `${kind} ${name}`)).toEqual([
+    'port filter veth1',
+    'foreign filter up0',
+    'IPv4 routing rule br0',
+    'IPv6 routing rule br0',
+    'bridge filter br0',
+  ]);
+  expect(parts[2]?.add).toEqual(['rule add pref 90 iif br0 fwmark 0x100000/0x110000 prohibit']);
+  const byPort = '5,32 0 0 4294963220,69 0 2 1048576';
+  expect(parts[1]?.add[1]).toBe(
+    `filter replace dev up0 egress protocol all pref 90 handle 1 bpf direct-action bytecode "${byPort},69 1 0 65536,6 0 0 2,6 0 0 4294967295"`,
+  );
+  expect(parts[4]?.add[1]).toBe(
+    `filter replace dev br0 ingress protocol all pref 90 handle 1 bpf direct-action bytecode "${byPort},69 1 0 262144,6 0 0 2,6 0 0 4294967295"`,
+  );
+});
+
 test('isGateFilter() knows a gate by its program, not by its place alone', () => {
+  const parts = planGate({ name: 'db0', isBridge: true, ports: ['veth1'], foreign: ['up0'] }, { ipv6: false });
   const insns = [{ code: 6, jt: 0, jf: 0, k: 2 }];
-  expect(isGateFilter({ kind: 'bpf', pref: 90, options: { bytecode: { insns } } })).toBe(false);
-  expect(isGateFilter({ kind: 'u32', pref: 90 })).toBe(false);
+  for (const part of parts) {
+    expect(isGateFilter({ kind: 'bpf', pref: 90, options: { bytecode: { insns } } }, part)).toBe(false);
+    expect(isGateFilter({ kind: 'u32', pref: 90 }, part)).toBe(false);
+  }
 });
 
 test('parseFlows() reads what conntrack prints, by who began it', () => {

@@ -17,6 +17,7 @@ function talk(answers: readonly ((sequence: number) => Uint8Array[])[]): {
   const kernel: Kernel = {
     openSocket: () => openSync('/dev/null', 'r'),
     openListener: () => undefined,
+    loadClassifier: () => undefined,
     send: (_, sent) => {
       queue = answers[asked]?.(readNumber(sent, 8, 4)) ?? [];
       asked += 1;

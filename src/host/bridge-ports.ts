@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { findLink, listLinks } from './interfaces.ts';
+
+/** Kinds of link that lead to a container: the other end of a pair. */
+const pairs: readonly string[] = ['veth', 'netkit'];
+
+/**
+ * Ports of a bridge that lead elsewhere than to a container: NICs, bonds, VLAN interfaces, taps of VMs. What is named as
+ * the kernel and runtimes name a veth is taken for one: a full bridge costs one list of names, not a description of each.
+ */
+export function foreignPorts(bridge: string): string[] {
+  const links = namesOfLinks()
+    ?.filter((name) => !name.startsWith('veth'))
+    .flatMap((name) => findLink(name) ?? []);
+  return (links ?? listLinks())
+    .filter(({ master, kind }) => master === bridge && !pairs.includes(kind))
+    .map(({ name }) => name)
+    .toSorted();
+}
+
+/** The bridge that an interface is a port of; "" when it is none, or gone. */
+export function masterOf(port: string): string {
+  return findLink(port)?.master ?? '';
+}
+
+/** All names of the namespace that this process is in, two lines of heading before them; undefined where /proc does not tell. */
+function namesOfLinks(): string[] | undefined {
+  try {
+    const lines = readFileSync('/proc/net/dev', 'utf8').trimEnd().split('\n').slice(2);
+    return lines.map((text) => text.slice(0, text.lastIndexOf(':')).trim());
+  } catch {
+    return undefined;
+  }
+}

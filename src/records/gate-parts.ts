@@ -1,0 +1,152 @@
+/** Parts of gates (egress/gate.ts) as a host has them: made, found, taken out, each by itself. */
+import {
+  gatePreference,
+  isAnyGateFilter,
+  isGateFilter,
+  planGate,
+  portFilterLabel,
+  ruleMask,
+  type GatedInterface,
+  type GatePart,
+  type ShownFilter,
+} from '../egress/gate.ts';
+import { applyBatch, BatchError, showJson } from '../host/ip.ts';
+import { markIncoming } from '../host/netlink/classifier.ts';
+import { findProgram } from '../host/run.ts';
+import { hasIpv6 } from '../host/sysctl.ts';
+
+/** Makes one part. Returns why the host cannot have it; throws code 100 when it should and does not. */
+export async function makePart(part: GatePart): Promise<string | undefined> {
+  if (part.mark !== undefined)
+    return markIncoming(part.interface, { bits: part.mark, preference: gatePreference, label: portFilterLabel });
+  if (findProgram(part.program) === undefined) return `"${part.program}" is not installed`;
+  for (let lines = part.add; lines.length > 0;) {
+    try {
+      await applyBatch(lines, part);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof BatchError)) throw error;
+      if (error.reason === 'unsupported' && isFilter(part)) return error.message;
+      if (error.reason !== 'exists' || error.index === undefined) throw error;
+      lines = lines.slice(error.index + 1);
+    }
+  }
+  return undefined;
+}
+
+/** Takes out one part, if it is there. */
+export async function removePart(part: GatePart): Promise<void> {
+  if (isFilter(part)) return removeFilter(part);
+  await applyBatch(part.remove, part).catch(unlessMissing);
+}
+
+/** The gates that the host has, whoever needs them: all routing rules that are ours, and the filters of all bridges. */
+export async function allStandingParts(): Promise<GatePart[]> {
+  const bridges = ((await showJson(['link', 'show', 'type', 'bridge'])) ?? []) as { ifname: string }[];
+  const filters = bridges.flatMap(({ ifname }) => partsOf({ name: ifname, isBridge: true })).filter(isFilter);
+  const [rules, standing] = await Promise.all([standingRules(), standingParts(filters)]);
+  return [...rules, ...standing];
+}
+
+export function describePart({ kind, interface: name }: GatePart): string {
+  return `the ${kind} that shuts "${name}" without our tables`;
+}
+
+/** What is open without a part, should another program flush all rules. */
+export const whatFor: Readonly<Record<GatePart['kind'], string>> = {
+  'IPv4 routing rule': 'if another program flushes all rules, containers there reach everything until they are back',
+  'IPv6 routing rule': 'if another program flushes all rules, containers there reach everything until they are back',
+  'bridge filter':
+    'if another program flushes all rules, containers there reach what the host itself offers until they are back',
+  'port filter': 'if another program flushes all rules, that container reaches everything until they are back',
+  'foreign filter':
+    'if another program flushes all rules, containers there reach what is behind that port until they are back',
+};
+
+/** The parts that an interface has on this host. */
+export function partsOf(gated: GatedInterface): GatePart[] {
+  return planGate(gated, { ipv6: hasIpv6() });
+}
+
+/** Whether `tc` makes it. */
+export function isFilter({ kind }: GatePart): boolean {
+  return kind.endsWith(' filter');
+}
+
+/** Tells one part from all others. */
+export function identify({ kind, interface: name, sparesForeign }: GatePart): string {
+  return `${kind} ${name} ${sparesForeign}`;
+}
+
+/** Those of the parts that are there. */
+export async function standingParts(parts: readonly GatePart[]): Promise<GatePart[]> {
+  const [rules, filters] = await Promise.all([
+    parts.every(isFilter) ? [] : standingRules(),
+    Promise.all(parts.filter(isFilter).map(async (part) => ((await hasFilter(part)) ? [part] : []))),
+  ]);
+  const found = new Set(rules.map(identify));
+  return [...parts.filter((part) => found.has(identify(part))), ...filters.flat()];
+}
+
+async function standingRules(): Promise<GatePart[]> {
+  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
+  const rules = await Promise.all(
+    families.map(async (family) => {
+      const shown = ((await showJson([family, 'rule', 'show'])) ?? []) as ShownRule[];
+      return shown.flatMap(({ priority, iif, fwmask, action }) => {
+        const isOurs = (sparesForeign: boolean): boolean => Number(fwmask) === ruleMask(sparesForeign);
+        if (priority !== gatePreference || action !== 'prohibit' || iif === undefined) return [];
+        if (!isOurs(true) && !isOurs(false)) return [];
+        return partsOf({ name: iif, isBridge: false, foreign: isOurs(true) ? ['-'] : [] }).filter(
+          (part) => part.family === family,
+        );
+      });
+    }),
+  );
+  return rules.flat();
+}
+
+/** What `ip -json rule show` prints. */
+interface ShownRule {
+  readonly priority: number;
+  readonly iif?: string;
+  readonly fwmask?: string;
+  readonly action?: string;
+}
+
+/** Nothing comes in by an interface that is not there: it lacks no filter. */
+async function hasFilter(part: GatePart): Promise<boolean> {
+  const filters = await readFilters(part.interface, part.kind === 'foreign filter' ? 'egress' : 'ingress');
+  return filters === undefined || filters.some((filter) => isGateFilter(filter, part));
+}
+
+/** None where there is no `tc`, or nothing to hang a filter on; undefined without the interface. */
+async function readFilters(name: string, direction: 'ingress' | 'egress'): Promise<ShownFilter[] | undefined> {
+  if (findProgram('tc') === undefined) return [];
+  const shown = await showJson(['filter', 'show', 'dev', name, direction], { program: 'tc' });
+  return shown as ShownFilter[] | undefined;
+}
+
+/**
+ * With the last filter goes what it hangs on, which somebody else's filters need too. A `tc` that broke half way may have
+ * made that alone.
+ */
+async function removeFilter(part: GatePart): Promise<void> {
+  const name = part.interface;
+  const [ingress = [], egress = []] = await Promise.all([readFilters(name, 'ingress'), readFilters(name, 'egress')]);
+  const isThere = (part.kind === 'foreign filter' ? egress : ingress).some(isAnyGateFilter);
+  const isAlone = [...ingress, ...egress].every((filter) => isAnyGateFilter(filter) || isHeading(filter));
+  // On somebody else's interface an empty one may be somebody else's too.
+  if (findProgram('tc') === undefined || !(isThere || (isAlone && part.kind !== 'foreign filter'))) return;
+  const lines = [...(isThere ? part.remove : []), ...(isAlone ? [`qdisc del dev ${name} clsact`] : [])];
+  await applyBatch(lines, part).catch(unlessMissing);
+}
+
+/** `tc` shows a line for each kind of filter at a preference, before the filters. */
+function isHeading({ options }: ShownFilter): boolean {
+  return options === undefined;
+}
+
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
+}
