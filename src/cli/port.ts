@@ -1,6 +1,6 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { formatAddressValue, parseAddressValue } from '../egress/interval.ts';
-import { forgetUdpFlows } from '../host/conntrack.ts';
+import { endFlowsToPort, forgetUdpFlows } from '../host/conntrack.ts';
 import { findListeners } from '../host/listeners.ts';
 import { rememberedElements } from '../plugins/egress-policy/names.ts';
 import { describeMapping, overlaps, type PortMapping } from '../ports/mapping.ts';
@@ -35,10 +35,14 @@ async function change(
   const next: LinkedRecord = { ...record, link: { ...record.link, ports } };
   const { warnings } = await commit(
     { put: next },
-    { expiring: rememberedElements, refuse: (found) => refuseChanged(found, record) },
+    { expiring: rememberedElements, replaces: record, refuse: (found) => refuseChanged(found, record) },
   );
   const udp = [...ports, ...record.link.ports].filter(({ protocol }) => protocol === 'udp');
-  for (const warning of [...warnings, ...(await forgetUdpFlows(udp))])
+  const ended = await endFlows(
+    record,
+    record.link.ports.filter((port) => !ports.includes(port)),
+  );
+  for (const warning of [...warnings, ...(await forgetUdpFlows(udp)), ...ended])
     terminal.note(`${terminal.paint.warn('!')} ${warning}`);
   if (verb === 'add') {
     for (const { protocol, port, process: owner } of await findListeners([mapping]))
@@ -66,6 +70,13 @@ async function change(
         : `${shortId(containerId)} is no longer reached at ${text}.`,
     );
   return 0;
+}
+
+/** The kernel remembers where a published port led for as long as a connection lasts. Returns warnings. */
+async function endFlows({ link }: LinkedRecord, gone: readonly PortMapping[]): Promise<string[]> {
+  const addresses = link.addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
+  const warnings = await Promise.all(gone.map(async (port) => endFlowsToPort(port, addresses)));
+  return warnings.flat();
 }
 
 /** "8080:80", "8080:80/udp", "127.0.0.1:8080:80", "[::1]:8080:80", or one port for both. Throws {@link UsageError}. */

@@ -24,7 +24,7 @@ export function egressElements({ egress, link }: AttachmentRecord): Element[] {
         ...(isolates(policy) ? [] : [inet(`siblings${n}`, key)]),
       ];
     }),
-    ...sources(egress).flatMap((address) => {
+    ...sourcesOf(egress).flatMap((address) => {
       const key = `${from} . ${address}`;
       const n = familyOf(address);
       const gateways = egress.gateways.filter((gateway) => familyOf(gateway) === n);
@@ -78,6 +78,11 @@ export function linkLocalOf(mac: string): string {
   return formatAddressValue(6, (0xfe80n << 112n) | id);
 }
 
+/** The addresses that the packets of an attachment may come from, without prefix length: its own, and its link-local one. */
+export function sourcesOf({ addresses, mac }: Pick<EgressRecord, 'addresses' | 'mac'>): string[] {
+  return mac === undefined ? [...addresses] : [...addresses, linkLocalOf(mac)];
+}
+
 /** Behind these nobody may send without a policy, the attachment itself included: what its own chains do not allow is refused. */
 function enforcedElements(ingressInterface: string, port: string | undefined): Element[] {
   const from = quotedInterface(ingressInterface);
@@ -114,11 +119,6 @@ function portElements(egress: EgressRecord, portName: string, mac: string): Elem
     ]),
     ...(isolates(egress.policy) ? [bridge('guard_isolated', port)] : []),
   ];
-}
-
-/** What a container speaks from: its addresses, and to the host also the link-local one. */
-function sources({ addresses, mac }: EgressRecord): string[] {
-  return mac === undefined ? [...addresses] : [...addresses, linkLocalOf(mac)];
 }
 
 function isolates({ isolation, audit }: Policy): boolean {

@@ -103,6 +103,7 @@ const hooks = `
  * Of a packet that somebody exempts from conntrack ("notrack") nothing is known: it would match no rule, and
  * a policy that lets the rest pass would let it pass. Broadcasts and neighbour discovery through one bridge
  * are bridged, which br_netfilter shows here after the guard has judged them; the host never routes them.
+ * What a container answers is judged again as the question is (egress_answer): whether it still may be asked.
  * A source that nobody knows gets no answer: the answer quotes the packet and would carry it to whoever
  * is named as the source. On a bridge the guard lets a container send from its own addresses alone, and what comes in by the
  * veth of somebody unknown ends in egress_stranger; so any other source there is one of a port that is not a container's.
@@ -137,9 +138,8 @@ const judgement = `
   chain egress_out {
     ip hdrlength > 5 jump egress_options
     ip6 nexthdr != { tcp, udp, icmpv6 } jump egress_options
-    ct state established ct direction reply return
-    ct state established iifname . ct original ip saddr != @requalify4 return
-    ct state established iifname . ct original ip6 saddr != @requalify6 return
+    ct state established iifname . ip saddr != @requalify4 return
+    ct state established iifname . ip6 saddr != @requalify6 return
     meta pkttype { broadcast, multicast } iifname . oifname @enforced_pairs accept
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 iifname . oifname @enforced_pairs accept
     iifname . ip saddr != @sources4 goto egress_foreign
@@ -148,9 +148,15 @@ const judgement = `
     ct state related meta l4proto { icmp, icmpv6 } goto egress_error
     ct state invalid drop
     ct status and dnat == 0 iifname . oifname @enforced_pairs jump egress_within
+    ct direction reply goto egress_answer
     iifname . ip saddr vmap @egress4
     iifname . ip6 saddr vmap @egress6
     goto egress_unknown
+  }
+  chain egress_answer {
+    iifname . ip saddr vmap @ingress4
+    iifname . ip6 saddr vmap @ingress6
+    goto ingress_published
   }
   chain egress_foreign {
     iifname @enforced_bridges return
@@ -204,6 +210,7 @@ const judgement = `
     counter name unasked_ingress drop
   }
   chain ingress_open {
+    ct direction reply oifname != @enforced oifname != @bridges return
     iifname @enforced goto ingress_published
     iifname @bridges goto ingress_published
     meta l4proto tcp ct state new tcp flags & (fin | syn | rst | ack) != syn counter name unasked_ingress drop

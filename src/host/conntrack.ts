@@ -1,9 +1,18 @@
 import { readFileSync } from 'node:fs';
+import { CniError, codes } from '../cni/errors.ts';
+import { deleteArguments, filterArguments, parseFlows } from './conntrack-program.ts';
+import { deleteFlow, readFlows, type Flow, type FlowFilter } from './netlink/conntrack.ts';
+import { Conversation, RefusedError } from './netlink/conversation.ts';
+import { openLibrary, protocols } from './netlink/libc.ts';
 import { CommandError, findProgram, run } from './run.ts';
+import { begin } from './trace.ts';
 import { systemReason } from '../text/system-error.ts';
 
-/** A published UDP port, by the address and port that a client sends to. */
-export interface UdpDestination {
+export type { Flow } from './netlink/conntrack.ts';
+
+/** A published port, by the address and port that a client sends to. */
+export interface PublishedDestination {
+  readonly protocol?: string;
   readonly families: readonly (4 | 6)[];
   readonly hostIp?: string;
   readonly hostPort: number;
@@ -16,53 +25,204 @@ export interface UdpDestination {
  *
  * Returns warnings; a flow that stays is no reason to fail.
  */
-export function forgetUdpFlows(ports: readonly UdpDestination[]): Promise<string[]> {
-  return deleteAll(
-    ports.flatMap(({ families, hostIp, hostPort }) =>
-      families.map((family) => ({
-        filter: [
-          ...familyOf(family),
-          '-p',
-          'udp',
-          ...(hostIp === undefined ? [] : ['--orig-dst', hostIp]),
-          '--orig-port-dst',
-          String(hostPort),
-        ],
-        trace: ` dport=${hostPort} `,
-      })),
-    ),
+export async function forgetUdpFlows(ports: readonly PublishedDestination[]): Promise<string[]> {
+  return warnings(async () => forget(ports.flatMap((port) => toPort({ ...port, protocol: 'udp' }))));
+}
+
+/** Ends whatever reaches `answerers` by a published port, of any protocol: for a port that is taken back. Returns warnings. */
+export async function endFlowsToPort(port: PublishedDestination, answerers: readonly string[]): Promise<string[]> {
+  const filters = toPort(port).flatMap((filter) =>
+    answerers.filter((answerer) => familyOf(answerer) === filter.family).map((answerer) => ({ ...filter, answerer })),
   );
+  return warnings(async () => forget(filters));
 }
 
 /**
- * Forgets every flow that an address began, or that was translated to lead to it. Returns warnings. `isBusy` says that
- * the address may be sending now.
+ * Forgets every flow that an address began, or that leads to it, translated or not. Throws code 100 when one may be left:
+ * neither can this process speak to the kernel, nor is there conntrack(8).
  */
-export function forgetFlowsOf(
-  addresses: readonly string[],
-  { isBusy = false }: { isBusy?: boolean } = {},
-): Promise<string[]> {
-  return deleteAll(
-    addresses.flatMap((address) => {
-      const family = familyOf(address.includes(':') ? 6 : 4);
-      const trace = ` src=${asListed(address)} `;
-      return [
-        { filter: [...family, '--orig-src', address], trace },
-        { filter: [...family, '--reply-src', address], trace },
-      ];
-    }),
-    { isBusy },
+export async function forgetFlowsOf(addresses: readonly string[]): Promise<void> {
+  await forget(
+    addresses.flatMap((address) => [
+      { family: familyOf(address), source: address },
+      { family: familyOf(address), answerer: address },
+    ]),
   );
 }
 
-/** What is deleted, and a part of every line of {@link listing} that is about it. */
-interface Flows {
-  readonly filter: readonly string[];
-  readonly trace: string;
+/** As {@link forgetFlowsOf}, where a flow that stays is no reason to fail. Returns warnings. */
+export async function tryForgetFlowsOf(addresses: readonly string[]): Promise<string[]> {
+  return warnings(async () => forgetFlowsOf(addresses));
 }
 
-function familyOf(family: 4 | 6): string[] {
-  return ['-f', family === 4 ? 'ipv4' : 'ipv6'];
+/** Whether flows can be listed and ended one by one. */
+export async function canEndFlows(): Promise<boolean> {
+  return openLibrary() !== undefined || findProgram('conntrack') !== undefined;
+}
+
+/** Flows that an address began, and those that it answers. Throws code 100. */
+export async function listFlowsOf(addresses: readonly string[]): Promise<{ begun: Flow[]; answered: Flow[] }> {
+  const filters = (role: 'source' | 'answerer'): FlowFilter[] =>
+    addresses.map((address) => ({ family: familyOf(address), [role]: address }));
+  return { begun: await list(filters('source')), answered: await list(filters('answerer')) };
+}
+
+/** Ends these flows, and no others. One that is gone is ended. Throws code 100. */
+export async function endFlows(flows: readonly Flow[]): Promise<void> {
+  const filters = flows.map(({ source, answerer }) => ({ family: familyOf(source), source, answerer }));
+  const wanted = new Set(flows.map(identify));
+  const told = await tellKernel(filters, (conversation, listed) => {
+    for (const flow of listed) if (wanted.has(identify(flow))) deleteFlow(conversation, flow);
+  });
+  if (told) return;
+  requireProgram();
+  for (let at = 0; at < flows.length; at += together)
+    await Promise.all(flows.slice(at, at + together).map(async (flow) => runTolerant(deleteArguments(flow))));
+}
+
+/** Programs at once. */
+const together = 16;
+
+function toPort({ protocol = 'tcp', families, hostIp, hostPort }: PublishedDestination): FlowFilter[] {
+  return families.map((family) => ({
+    family,
+    protocol,
+    destinationPort: hostPort,
+    ...(hostIp === undefined ? {} : { destination: hostIp }),
+  }));
+}
+
+function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+function identify({ protocol, source, sourcePort, destination, destinationPort }: Flow): string {
+  return [protocol, source, sourcePort, destination, destinationPort].join(' ');
+}
+
+async function warnings(work: () => Promise<void>): Promise<string[]> {
+  try {
+    await work();
+    return [];
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error;
+    return [error.details === undefined ? error.message : `${error.message}: ${error.details}`];
+  }
+}
+
+async function forget(filters: readonly FlowFilter[]): Promise<void> {
+  if (filters.length === 0 || areAbsent(filters)) return;
+  const told = await tellKernel(filters, (conversation, listed) => {
+    for (const flow of listed) deleteFlow(conversation, flow);
+  });
+  if (told) return;
+  requireProgram();
+  await Promise.all(filters.map(async (filter) => runTolerant(['-D', ...filterArguments(filter)])));
+}
+
+async function list(filters: readonly FlowFilter[]): Promise<Flow[]> {
+  if (filters.length === 0) return [];
+  let found: readonly Flow[] = [];
+  const told = await tellKernel(filters, (_, listed) => {
+    found = listed;
+  });
+  if (told) return [...found];
+  requireProgram();
+  const texts = [];
+  for (let at = 0; at < filters.length; at += together) {
+    const some = filters.slice(at, at + together);
+    texts.push(...(await Promise.all(some.map(async (filter) => runTolerant(['-L', ...filterArguments(filter)])))));
+  }
+  return texts.flatMap(parseFlows);
+}
+
+/** Filters up to which the kernel is asked once for each: it walks its whole table every time. */
+const fewFilters = 8;
+
+/** Calls `work` with the flows that match; false where this process cannot speak to the kernel, or the kernel lacks nf_conntrack_netlink. */
+async function tellKernel(
+  filters: readonly FlowFilter[],
+  work: (conversation: Conversation, listed: ReturnType<typeof readFlows>) => void,
+): Promise<boolean> {
+  const kernel = openLibrary();
+  const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+  if (conversation === undefined) return false;
+  const end = begin('netlink', {
+    command: 'conntrack',
+    input: `${filters.map((one) => filterArguments(one).join(' ')).join('\n')}\n`,
+  });
+  try {
+    const filteredByKernel = filters.length <= fewFilters && flowCount() > fewFlows;
+    work(conversation, readFlows(conversation, filters, { filteredByKernel }));
+    return true;
+  } catch (error) {
+    if (error instanceof RefusedError) return false;
+    throw error;
+  } finally {
+    conversation.close();
+    end();
+  }
+}
+
+function requireProgram(): void {
+  if (findProgram('conntrack') !== undefined) return;
+  throw new CniError(
+    codes.commandFailed,
+    'Cannot forget old flows: the kernel does not list them for this process, and the program "conntrack" is not installed',
+    'Load the kernel module "nf_conntrack_netlink", or install the package "conntrack" (Debian, Ubuntu) or "conntrack-tools" (others)',
+  );
+}
+
+const folder = '/proc/sys/net/netfilter';
+const listing = '/proc/net/nf_conntrack';
+
+/** Flows up to which the kernel's list of them is read. */
+const fewFlows = 2000;
+
+function flowCount(): number {
+  try {
+    return Number(readFileSync(`${folder}/nf_conntrack_count`, 'utf8'));
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Less than the page that the kernel fills of the list at one go. */
+const onePage = 3500;
+
+/**
+ * Whether a glance at the kernel's list shows that there is none of them: for a new container the usual case.
+ * By netlink the kernel locks each of the table's 262,144 buckets in turn, which takes 10 ms for each question. Where the
+ * list is missing (CONFIG_NF_CONNTRACK_PROCFS), or long, it has to be asked.
+ *
+ * The kernel fills the list page by page, and each page begins at a place that it counts anew: where a flow of before
+ * ended meanwhile, another is passed over. Two lists that say the same passed over none.
+ */
+function areAbsent(filters: readonly FlowFilter[]): boolean {
+  try {
+    const count = flowCount();
+    if (count === 0) return true;
+    if (count > fewFlows) return false;
+    const traces = filters.map(traceOf);
+    const listed = readFileSync(listing, 'utf8');
+    if (traces.some((trace) => listed.includes(trace))) return false;
+    return listed.length < onePage || beginnings(listed) === beginnings(readFileSync(listing, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** A part of every line of {@link listing} that is about what a filter selects. */
+function traceOf({ source, answerer, destinationPort }: FlowFilter): string {
+  const address = source ?? answerer;
+  return address === undefined ? ` dport=${destinationPort ?? ''} ` : ` src=${asListed(address)} `;
+}
+
+/** Who began each flow with whom, without what changes by itself. */
+function beginnings(listed: string): string {
+  return [...listed.matchAll(/^(.*?)\d+ .*?( src=\S+ dst=\S+ (?:\w+=\S+ )*)/gmu)]
+    .map((line) => `${line[1]}${line[2]}`)
+    .join('\n');
 }
 
 /** An IPv6 address with all its digits, as the kernel lists it. */
@@ -74,71 +234,21 @@ function asListed(address: string): string {
   return [...(before ?? []), ...zeros, ...(after ?? [])].map((group) => group.padStart(4, '0')).join(':');
 }
 
-async function deleteAll(flows: readonly Flows[], { isBusy = false } = {}): Promise<string[]> {
-  if (flows.length === 0 || areAbsent(flows, { isBusy })) return [];
-  if (findProgram('conntrack') === undefined) {
-    return [
-      'Cannot forget old flows: the program "conntrack" is not installed; install the package "conntrack" (Debian, Ubuntu) or "conntrack-tools" (others)',
-    ];
-  }
-  const filters = flows.map(({ filter }) => filter);
-  return (await deleteAtOnce(filters)) ? [] : deleteOneByOne(filters);
-}
-
-const folder = '/proc/sys/net/netfilter';
-const listing = '/proc/net/nf_conntrack';
-
-/** Flows up to which the kernel's list of them is read. */
-const fewFlows = 2000;
-
-/**
- * Whether a glance at the kernel's list shows that there is none of them: for a new container the usual case.
- * conntrack asks by netlink, which locks each of the table's 262,144 buckets in turn and takes 10 ms for each
- * filter, flows or none. Where the list is missing (CONFIG_NF_CONNTRACK_PROCFS), or long, conntrack has to look.
- *
- * The list is read page by page, and one that others change in between may lack a flow: where that matters it has to be
- * as long as the kernel's count.
- */
-function areAbsent(flows: readonly Flows[], { isBusy }: { isBusy: boolean }): boolean {
-  try {
-    const count = Number(readFileSync(`${folder}/nf_conntrack_count`, 'utf8'));
-    if (count === 0) return true;
-    if (count > fewFlows) return false;
-    const listed = readFileSync(listing, 'utf8');
-    if (isBusy && listed.split('\n').length - 1 < count) return false;
-    return flows.every(({ trace }) => !listed.includes(trace));
-  } catch {
-    return false;
-  }
-}
-
-/** One process for all of them; false where conntrack does not know "-R" (before 1.4.7), or something was wrong. */
-async function deleteAtOnce(filters: readonly (readonly string[])[]): Promise<boolean> {
-  if (filters.length === 1) return false;
-  const input = filters.map((filter) => `-D ${filter.join(' ')}\n`).join('');
-  try {
-    await run('conntrack', ['-R', '-'], { input, deadline });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function deleteOneByOne(filters: readonly (readonly string[])[]): Promise<string[]> {
-  const warnings = await Promise.all(filters.map(deleteFlows));
-  return warnings.filter((warning) => warning !== undefined);
-}
-
 /** Milliseconds. */
 const deadline = 5000;
 
-async function deleteFlows(filter: readonly string[]): Promise<string | undefined> {
+/** conntrack ends with 1 when there is nothing of the kind, which is as good. */
+async function runTolerant(args: readonly string[]): Promise<string> {
   try {
-    await run('conntrack', ['-D', ...filter], { deadline });
-    return undefined;
+    return (await run('conntrack', args, { deadline })).stdout;
   } catch (error) {
-    // Exit status 1 with this line says that there was none, which is what was wanted.
-    if (error instanceof CommandError && /\b0 flow entries have been deleted/.test(error.stderr)) return undefined;
-    return `Cannot forget old flows: ${systemReason(error)}`;
+    if (error instanceof CommandError && error.exitCode === 1 && isNothing(error, args)) return error.stdout;
+    throw new CniError(codes.commandFailed, `Cannot forget old flows: ${systemReason(error)}`, undefined, {
+      cause: error,
+    });
   }
+}
+
+function isNothing({ stderr }: CommandError, [verb]: readonly string[]): boolean {
+  return verb === '-L' || /\b0 flow entries have been deleted|No such file or directory/u.test(stderr);
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync, statSync, utimesSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
@@ -56,6 +56,19 @@ export async function withLock<T>(
     } catch {
       // Lost to somebody who found it stale: then it is no longer ours to release.
     }
+  }
+}
+
+/** Takes away the locks whose names begin with `prefix` and whose holders were killed. Locks that are held stay. */
+export function releaseAbandoned(prefix: string): void {
+  const folder = `${runDir}/locks`;
+  const names = readdirSync(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.lock'));
+  for (const name of names) {
+    const file = `${folder}/${name.slice(0, -'.lock'.length)}`;
+    const release = tryLock(file);
+    if (release === undefined) continue;
+    removeHolder(file);
+    release();
   }
 }
 

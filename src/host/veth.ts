@@ -16,7 +16,7 @@ export interface MadeLinks {
 }
 
 /**
- * Makes the bridge if need be, and both ends of the veth; the container's end has no address yet and is down.
+ * Makes the bridge if need be, and both ends of the veth; the container's end has no address yet, and both are down.
  *
  * A link of ours that a lost DEL left on the host is replaced. Throws code 102 and changes nothing of an existing
  * attachment when the interface exists in the container; after any other error nothing of the veth is left, unless
@@ -58,30 +58,19 @@ export type BesideOther = (
   line: string,
 ) => { readonly line: string; readonly dst: string; readonly metric: number } | undefined;
 
-export interface ConfigureOptions {
-  readonly after?: Promise<unknown> | undefined;
-  readonly besideOther?: BesideOther;
-}
-
 /**
- * Gives the container's end its addresses and routes and brings it up; returns when they can be used: duplicate
- * address detection has passed where it was asked for, and the bridge forwards. It gets nothing, and so sends
- * nothing, before `after` has come to pass.
+ * Gives the container's end its addresses and routes and brings it up. Nothing passes before {@link raiseVeth}.
  *
  * Returns the metrics of default routes that stepped back behind those of other interfaces, by destination. After an
  * error the veth is gone.
  */
 export async function configureContainer(
   veth: VethPlan,
-  { after, besideOther }: ConfigureOptions = {},
+  besideOther?: BesideOther,
 ): Promise<ReadonlyMap<string, number>> {
   try {
-    const apply = async (): Promise<Map<string, number>> => applyContainerLines(veth, besideOther);
-    const lines = after === undefined ? apply() : after.then(apply);
+    const lines = applyContainerLines(veth, besideOther);
     const [, metrics] = await Promise.all([writeSysctlsIn(veth.netns, veth.sysctls), lines]);
-    if (veth.isUp) await waitForForwarding(veth.hostInterface);
-    if (veth.awaitsDad) await waitForDad(veth);
-    await applyBatch(veth.announce, { netns: veth.netns });
     return metrics;
   } catch (error) {
     await removeVeth(veth.hostInterface);
@@ -89,7 +78,23 @@ export async function configureContainer(
   }
 }
 
-/** {@link createVeth} and {@link configureContainer} in one. */
+/**
+ * Brings the host's end up; returns when the addresses can be used: duplicate address detection has passed where it was
+ * asked for, and the bridge forwards. After an error the veth is gone.
+ */
+export async function raiseVeth(veth: VethPlan): Promise<void> {
+  try {
+    await applyBatch(veth.raise);
+    if (veth.isUp) await waitForCarrier(veth);
+    if (veth.awaitsDad) await waitForDad(veth);
+    await applyBatch(veth.announce, { netns: veth.netns });
+  } catch (error) {
+    await removeVeth(veth.hostInterface);
+    throw error;
+  }
+}
+
+/** {@link createVeth}, {@link configureContainer} and {@link raiseVeth} in one. */
 export async function connect(
   bridge: BridgePlan,
   veth: VethPlan,
@@ -98,6 +103,7 @@ export async function connect(
 ): Promise<void> {
   await createVeth(bridge, veth, findConflicts, folder);
   await configureContainer(veth);
+  await raiseVeth(veth);
 }
 
 /** Removes both ends, by the name of the host's one: the container's namespace is not needed. Returns false when it was gone. */
@@ -197,18 +203,23 @@ async function applyContainerLines(
 const carrierDeadline = 3000;
 
 /**
- * Returns when the bridge forwards what comes in by a port. A bridge with spanning tree keeps a new port
+ * Returns when the container's end sends, and the bridge forwards what comes in by its port. An end that was up before the
+ * other one loses what it sends until the kernel has looked at its carrier. A bridge with spanning tree keeps a new port
  * listening and learning for half a minute: that is its owner's spec, and not waited for.
  */
-async function waitForForwarding(port: string): Promise<void> {
+async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan): Promise<void> {
   const start = performance.now();
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 20)) {
     const state = findLink(port)?.portState;
-    if (state !== undefined && state !== 'disabled') return;
+    const isForwarding = state !== undefined && state !== 'disabled';
+    if (isForwarding && (await readInterface(ifname, { netns }))?.operState === 'up') return;
     if (performance.now() - start > carrierDeadline) {
+      const what = isForwarding
+        ? `"${ifname}" in "${netns}" still has no carrier`
+        : 'the bridge port is still disabled';
       throw new CniError(
         codes.commandFailed,
-        `Cannot connect "${port}": the bridge port is still disabled after ${carrierDeadline} ms`,
+        `Cannot connect "${port}": ${what} after ${carrierDeadline} ms`,
         'The bridge or the container end of the veth is down; see "ip -d link show"',
       );
     }

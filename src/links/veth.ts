@@ -39,6 +39,8 @@ export interface VethPlan {
   readonly ifname: string;
   /** `ip -batch` on the host. The first line makes both ends; an "exists" can only come from there. */
   readonly host: readonly string[];
+  /** `ip -batch` on the host, last of all: until then nothing passes between the container and the host. */
+  readonly raise: readonly string[];
   /** `bridge -batch` on the host. */
   readonly vlans: readonly string[];
   /** Written in the container's namespace before `announce`. */
@@ -65,6 +67,7 @@ export function planVeth(spec: VethSpec): VethPlan {
     netns: spec.netns,
     ifname: spec.ifname,
     host: hostLines(spec),
+    raise: [line`link set dev ${spec.hostInterface} up`],
     vlans: portVlanLines(spec.hostInterface, spec),
     sysctls: containerSysctls(spec),
     container: containerLines(spec, usesIpv6),
@@ -86,23 +89,22 @@ function hostLines(spec: VethSpec): string[] {
     line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${spec.bridge} type veth peer name ${spec.ifname} netns ${spec.netnsInBatch ?? spec.netns} mtu ${mtu} address ${spec.mac}`,
   ];
   if (port.length > 0) lines.push(line`link set dev ${hostInterface} type bridge_slave ${port}`);
-  // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the container.
-  lines.push(line`link set dev ${hostInterface} ${spec.ipv6 ? ['addrgenmode', 'none'] : []} up`);
+  // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the
+  // container. Said while it is down: the kernel brings it up first where one message asks for both.
+  if (spec.ipv6) lines.push(line`link set dev ${hostInterface} addrgenmode none`);
   return [...lines, ...neighbourLines(spec)];
 }
 
 /**
- * A MAC that is made of the first address is never a surprise there, but the second address may have had another
- * owner: the host, whom all talk through, is told; nothing has to be announced. Of addresses of IPv6 it is told in any
- * case: it cannot ask for them before duplicate address detection of a new bridge's own address has ended.
+ * The host, whom all talk through, is told the MAC, so that nothing has to be announced. What waited for an answer from
+ * an address that nobody had is sent now, to a port that is down: it was judged before there was anything to judge by.
  */
-function neighbourLines({ announces = true, addresses, bridge, mac }: VethSpec): string[] {
-  if (announces) return [];
-  return addresses
-    .filter((address, place) => place > 0 || familyOf(address) === 6)
-    .map(
-      (address) => line`neighbour replace ${address.split('/', 1)[0] ?? ''} lladdr ${mac} dev ${bridge} nud reachable`,
-    );
+function neighbourLines({ addresses, bridge, mac, enabledad }: VethSpec): string[] {
+  // One that detection may find with somebody else is not ours yet.
+  const own = addresses.filter((address) => !enabledad || familyOf(address) === 4);
+  return own.map(
+    (address) => line`neighbour replace ${address.split('/', 1)[0] ?? ''} lladdr ${mac} dev ${bridge} nud reachable`,
+  );
 }
 
 /**

@@ -2,10 +2,13 @@ import { applyTransaction } from '../host/nft.ts';
 import { withLock } from '../host/lock.ts';
 import type { Element } from '../nft/element.ts';
 import { changeText } from '../nft/transaction.ts';
+import { isSameAdd } from './attachment-lock.ts';
 import { removeIndex, writeIndex } from './index-files.ts';
 import { rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';
-import type { AttachmentRecord } from './record.ts';
+import type { AttachmentRecord, EgressRecord } from './record.ts';
 import { listRecords, writeRecord, type RecordList } from './store.ts';
+
+type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
 
 export interface CommitAllOptions {
   readonly expiring: ExpiringElements;
@@ -15,21 +18,25 @@ export interface CommitAllOptions {
 }
 
 /**
- * Writes the records of many attachments and brings them all in force in one transaction. A record that is gone by
- * now stays gone. When the transaction fails the records are as they were, and so are the tables.
+ * Gives many attachments the policies that `records` say, and brings them all in force in one transaction. A record that
+ * is gone by now, or is of another ADD, or has no policy any more, stays as it is. When the transaction fails the
+ * records are as they were, and so are the tables.
  *
  * Throws code 100 when the rules cannot be written.
  */
 export async function commitAll(
-  records: readonly AttachmentRecord[],
+  records: readonly EnforcedRecord[],
   { expiring, also, list = listRecords }: CommitAllOptions,
 ): Promise<CommitReport> {
   return withLock('tables', `put ${records.length} attachments`, async () => {
     const { records: present, broken } = list();
     const before = new Map(present.map((record) => [record.key, record]));
-    const turns = records.flatMap((next) => {
-      const previous = before.get(next.key);
-      return previous === undefined ? [] : [{ previous, next }];
+    const turns = records.flatMap((wanted) => {
+      const previous = before.get(wanted.key);
+      if (previous?.egress === undefined || !isSameAdd(previous, wanted)) return [];
+      // Whatever else became of the record since it was read stays.
+      const { policy, policyId } = wanted.egress;
+      return [{ previous, next: { ...previous, egress: { ...previous.egress, policy, policyId } } }];
     });
     for (const { previous, next } of turns) {
       writeIndex(next, previous);

@@ -4,11 +4,20 @@ import { desired } from '../nft/desired.ts';
 import { describeMapping } from '../ports/mapping.ts';
 import { portsOf, withoutPort } from '../ports/publication.ts';
 import { isAlive } from './alive.ts';
+import { requireSameAdd } from './attachment-lock.ts';
 import { portHolders, removeIndex, writeIndex } from './index-files.ts';
 import { bringInForce, describeBroken, rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
-import { isBroken, readRecord, refuseNewer, removeRecord, writeRecord, type BrokenRecord } from './store.ts';
+import {
+  isBroken,
+  readRecord,
+  readSoundRecord,
+  refuseNewer,
+  removeRecord,
+  writeRecord,
+  type BrokenRecord,
+} from './store.ts';
 
 /** One attachment's step: its record as it is to be, or the key of the one that goes. */
 export type Step = { readonly put: AttachmentRecord } | { readonly drop: string };
@@ -22,6 +31,8 @@ export interface CommitOptions {
    * under the lock, also when there is no record. When it throws the record stays.
    */
   readonly release?: () => Promise<void>;
+  /** The record that a put replaces, as its caller saw it: the put fails with code 11 when that ADD's record is gone. */
+  readonly replaces?: AttachmentRecord | undefined;
   /** Looks at the record that a put replaces, under the lock, and throws to keep it. */
   readonly refuse?: (previous: AttachmentRecord) => void;
 }
@@ -45,13 +56,13 @@ export async function commit(step: Step, options: CommitOptions = {}): Promise<C
 
 /**
  * Notes that everything of an attachment stands, whatever else its record says by now. Throws code 5 when it cannot be
- * written, 11 when nobody lets go of the lock.
+ * written, 11 when nobody lets go of the lock, and when the record is not there any more or is of another ADD.
  */
-export async function finish({ key, containerId, ifname, adder }: AttachmentRecord): Promise<void> {
-  await withLock('tables', `finish ${containerId} ${ifname}`, () => {
-    const record = readRecord(key);
-    if (record === undefined || isBroken(record) || record.adder !== adder) return;
-    const { unfinished: _, ...rest } = record;
+export async function finish(own: AttachmentRecord): Promise<void> {
+  await withLock('tables', `finish ${own.containerId} ${own.ifname}`, () => {
+    const record = readSoundRecord(own.key);
+    requireSameAdd(record, own);
+    const { unfinished: _, ...rest } = record ?? own;
     writeRecord(rest);
   });
 }
@@ -61,10 +72,12 @@ export async function rebuild({ expiring }: Pick<CommitOptions, 'expiring'> = {}
   return withLock('tables', 'rebuild', () => rebuildTables({ expiring }));
 }
 
-async function put(next: AttachmentRecord, { expiring, refuse }: CommitOptions): Promise<CommitReport> {
+async function put(next: AttachmentRecord, { expiring, refuse, replaces }: CommitOptions): Promise<CommitReport> {
   const previous = readRecord(next.key);
   if (previous !== undefined && isBroken(previous)) refuseNewer(previous);
-  else if (previous !== undefined) refuse?.(previous);
+  if (replaces !== undefined)
+    requireSameAdd(previous === undefined || isBroken(previous) ? undefined : previous, replaces);
+  if (previous !== undefined && !isBroken(previous)) refuse?.(previous);
   refuseHeldPorts(next);
   await evictDeadHolders(next, expiring);
   if (previous === undefined || !isBroken(previous)) return replace(previous, next, expiring);

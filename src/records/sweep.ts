@@ -1,6 +1,7 @@
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { withLock } from '../host/lock.ts';
+import { releaseAbandoned, withLock } from '../host/lock.ts';
 import { runDir, stateDir } from '../host/paths.ts';
+import { attachmentLockPrefix } from './attachment-lock.ts';
 import { sweepIndex } from './index-files.ts';
 import { isMissing } from './store.ts';
 
@@ -9,7 +10,7 @@ const unfinishedAge = 60_000;
 
 /**
  * Removes what killed processes left that does no harm and that no other verb looks for: files that were never
- * finished, and index entries without a record. Throws code 11 when the lock of the tables is not to be had.
+ * finished, index entries without a record, locks of attachments that nobody will ask for again. Throws code 11 when the lock of the tables is not to be had.
  */
 export async function sweep(): Promise<void> {
   await withLock('tables', 'sweep', () => {
@@ -17,6 +18,7 @@ export async function sweep(): Promise<void> {
       removeUnfinished(`${runDir}/${folder}`);
     removeUnfinished(`${stateDir}/boot`);
     sweepIndex();
+    releaseAbandoned(attachmentLockPrefix);
   });
 }
 

@@ -3,6 +3,28 @@ import { describe, expect, test } from '../helpers/host.ts';
 
 const conflist = shipped('10-drawbridge');
 
+const echo = `
+import socket, threading
+def talk(c):
+    try:
+        while (d := c.recv(99)): c.sendall(d)
+    except OSError: pass
+s = socket.create_server(("::", 7000), family=socket.AF_INET6, dualstack_ipv6=True)
+while True: threading.Thread(target=talk, args=(s.accept()[0],), daemon=True).start()
+`;
+
+/** Holds one connection, and prints a line for each piece that comes back. */
+const ball = `
+import socket, sys, time
+while True:
+    try: s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 1); break
+    except OSError: time.sleep(0.05)
+while True:
+    s.sendall(b"ball"); s.recv(99)
+    print("alive", flush=True)
+    time.sleep(0.02)
+`;
+
 describe('drawbridge port', () => {
   test('publishes a port of a container that runs, takes it back, and leaves nothing after DEL', async ({ host }) => {
     const outside = await host.outside();
@@ -25,6 +47,28 @@ describe('drawbridge port', () => {
     expect(await host.fetch(outside, '192.0.2.1', 9090)).toBe('web 192.0.2.2');
     await host.delChain(conflist, { container: web });
     expect(await host.leftovers({ allow: [/link drawbridge\d/, /bridges\/drawbridge/, /boot\//] })).toEqual([]);
+  });
+
+  test('ends the connections of a port that it takes back, and of no other', async ({ host }) => {
+    const outside = await host.outside();
+    const web = await attach(host, conflist, 'web0');
+    await host.spawn(['/usr/bin/python3', '-u', '-c', echo], { where: web });
+    for (const port of [8080, 9090]) await drawbridge(host, ['port', 'add', 'web0', `${port}:7000`]);
+    const held = await Promise.all(
+      ['192.0.2.1', '2001:db8:ffff::1'].flatMap((address) =>
+        [8080, 9090].map(async (port) =>
+          host.spawn(['/usr/bin/python3', '-u', '-c', ball, address, String(port)], { where: outside }),
+        ),
+      ),
+    );
+    const counts = async (): Promise<number[]> =>
+      Promise.all(held.map(async ({ log }) => (await host.run(['cat', log])).split('\n').length - 1));
+    await expect.poll(async () => Math.min(...(await counts())), { timeout: 5000 }).toBeGreaterThan(1);
+    expect(await drawbridge(host, ['port', 'remove', 'web0', '8080'])).toMatchObject({ code: 0, stderr: '' });
+    const before = await counts();
+    await expect
+      .poll(async () => (await counts()).map((now, at) => now > (before[at] ?? 0) + 4), { timeout: 5000 })
+      .toEqual([false, true, false, true]);
   });
 
   test('keeps the port when the rules are written anew', async ({ host }) => {

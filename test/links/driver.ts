@@ -10,7 +10,7 @@ import { uplinkMtu } from '../../src/host/uplink.ts';
 import { readRoutes } from '../../src/host/routes.ts';
 import { applyBatch, runIn } from '../../src/host/ip.ts';
 import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
-import { configureContainer, connect, createVeth, removeVeth } from '../../src/host/veth.ts';
+import { configureContainer, connect, createVeth, raiseVeth, removeVeth } from '../../src/host/veth.ts';
 import { enableForwarding, writeSysctlsIn } from '../../src/host/sysctl.ts';
 import { conflictingAddresses } from '../../src/links/addresses.ts';
 import { findDifferences, type ExpectedLinks } from '../../src/links/differences.ts';
@@ -25,6 +25,7 @@ const calls = {
   isOwnNetns,
   netnsExists,
   openNetns,
+  raiseVeth,
   readInterface,
   readRoutes,
   removeVeth,

@@ -43,6 +43,7 @@ export function textOf({ bridge, pair }: Plans): string {
     ['bridge -batch: VLANs of the port', pair.vlans],
     ['sysctl in the container', pair.sysctls.map(({ file, value }) => `${file} = ${value}`)],
     ['ip -batch in the container', pair.container],
+    ['ip -batch on the host, last', pair.raise],
     ['ip -batch in the container, when the bridge forwards', pair.announce],
   ];
   return parts

@@ -21,8 +21,8 @@ describe('plans', () => {
   });
 
   test('planVeth() leaves out IPv6 keywords when the kernel has no IPv6', () => {
-    const { host, container } = planVeth({ ...vethSpec, addresses: ['10.88.0.2/16'], ipv6: false });
-    expect([...host, ...container].join('\n')).not.toContain('addrgenmode');
+    const { host, raise, container } = planVeth({ ...vethSpec, addresses: ['10.88.0.2/16'], ipv6: false });
+    expect([...host, ...raise, ...container].join('\n')).not.toContain('addrgenmode');
   });
 
   test.each([

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { CniError } from '../../src/cni/errors.ts';
-import { forgetFlowsOf, forgetUdpFlows } from '../../src/host/conntrack.ts';
+import { tryForgetFlowsOf, forgetUdpFlows } from '../../src/host/conntrack.ts';
 import { findListeners } from '../../src/host/listeners.ts';
 import type { Element } from '../../src/nft/element.ts';
 import { findMissing } from '../../src/records/check.ts';
@@ -16,7 +16,7 @@ import { listRecords, writeRecord } from '../../src/records/store.ts';
 const calls = {
   findListeners,
   findMissing,
-  forgetFlowsOf,
+  tryForgetFlowsOf,
   forgetUdpFlows,
   listRecords: () => listRecords(),
   rebuild: () => rebuild(),

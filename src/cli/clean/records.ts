@@ -5,6 +5,7 @@ import { removeAttachment } from '../../plugins/drawbridge/remove.ts';
 import { closeGate } from '../../plugins/egress-policy/enforce.ts';
 import { rememberedElements } from '../../plugins/egress-policy/names.ts';
 import { isAlive, mayBeAlive } from '../../records/alive.ts';
+import { holdAttachment } from '../../records/attachment-lock.ts';
 import { commit } from '../../records/commit.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { isBroken, listRecords, readRecord, type BrokenRecord } from '../../records/store.ts';
@@ -40,13 +41,14 @@ function attachmentFinding(record: AttachmentRecord): Finding {
     network,
     containerId,
     why: state === 'adding' ? 'its ADD was cut short' : endedWords(record),
-    remove: async () => {
-      const now = readRecord(key);
-      if (now === undefined) return true;
-      if (isBroken(now) || !isDead(now)) return false;
-      await removeRecorded(now);
-      return true;
-    },
+    remove: async () =>
+      holdAttachment(record, 'clean', async () => {
+        const now = readRecord(key);
+        if (now === undefined) return true;
+        if (isBroken(now) || !isDead(now)) return false;
+        await removeRecorded(now);
+        return true;
+      }),
   };
 }
 

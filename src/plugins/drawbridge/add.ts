@@ -4,7 +4,7 @@ import type { Result } from '../../cni/result.ts';
 import { chooseMtu } from '../../host/bridge.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { plainNetnsPath } from '../../host/netns.ts';
-import { configureContainer, createVeth, updateBridge, type MadeLinks } from '../../host/veth.ts';
+import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks } from '../../host/veth.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
@@ -20,6 +20,7 @@ import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { besideOther, planVeth, type VethPlan } from '../../links/veth.ts';
 import { familiesOf, servedBy } from '../../ports/mapping.ts';
+import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
 import { commit, finish } from '../../records/commit.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
@@ -49,6 +50,14 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
   // Before there is anything that only this plugin could undo.
   if (conf.ipam.kind === 'delegated') findPlugin({ type: conf.ipam.type, path: request.path });
   const policy = await preparePolicy(request, conf);
+  return holdAttachment(request.id, 'ADD', async () => connect(request, conf, policy));
+}
+
+async function connect(
+  request: AttachmentRequest,
+  conf: InterfaceConf,
+  policy: PreparedPolicy | undefined,
+): Promise<Result> {
   const begun = await begin(request, conf);
   const warned = warnOfListeners(begun.link.ports);
   try {
@@ -64,18 +73,18 @@ export async function add(request: AttachmentRequest, defaults: InterfaceDefault
     const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy, ports: served });
     // Rules know links by their names and need not wait for them: the program that commits them runs meanwhile.
     const made = phase('make links', () => makeLinks(plans, { isThere: early !== undefined }));
-    const inForce = phase('put rules in force', () => putInForce(ready, { policy, made }));
-    // Whoever is to have a policy sends nothing before it holds, not even when we are killed here.
-    const after = ready.link.enforced === true ? inForce : undefined;
-    const configured = made.then(() => configureContainer(plans.veth, { after, besideOther }));
+    const led = made.then(async () => leadToBridge(contested, { ...newcomer, gateways: addresses.gateways }));
+    const inForce = phase('put rules in force', () => putInForce(ready, { policy, made: led }));
+    const configured = made.then(() => configureContainer(plans.veth, besideOther));
     // All have come to an end before anybody undoes anything.
-    await Promise.allSettled([made, inForce, configured]);
+    await Promise.allSettled([led, inForce, configured]);
     const { bridgeMac, warnings } = await made;
     warnings.forEach(warn);
-    await leadToBridge(contested, { ...newcomer, gateways: addresses.gateways });
-    await inForce;
+    await Promise.all([led, inForce]);
     const metrics = await configured;
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
+    // Nothing passes before the rules hold and what was under way to these addresses is forgotten, not even when we are killed here.
+    await phase('raise link', () => raiseVeth(plans.veth));
     await finish(ready);
     await warned;
     return toResult(request, { conf, link: ready.link, addresses, metrics, bridgeMac, dns: given.dns });
@@ -125,6 +134,7 @@ async function makeEarly(
   const addresses = { ips: [], routes: [], kernelRoutes: [], gateways: [], onLink: [] };
   const plans = await planLinks(begun, conf, { addresses, mac, policy });
   await createVeth(plans.bridge, plans.veth, conflictingAddresses);
+  await raiseVeth({ ...plans.veth, isUp: false });
   return { mac };
 }
 
@@ -264,9 +274,9 @@ async function putInForce(
   const flows = forgetUdpFlows(record.link.ports.filter(({ protocol }) => protocol === 'udp'));
   if (policy !== undefined && record.egress !== undefined) {
     const names = namesElements(record.egress, await policy.names);
-    await enforce({ ...record, egress: record.egress }, names, { isFresh: true, made });
+    await enforce({ ...record, egress: record.egress }, names, { passing: 'nothing', made, replaces: record });
   } else {
-    const { warnings } = await commit({ put: record }, { expiring: rememberedElements });
+    const { warnings } = await commit({ put: record }, { expiring: rememberedElements, replaces: record });
     warnings.forEach(warn);
     await openFirewalls(record.link.bridge);
   }
@@ -274,6 +284,9 @@ async function putInForce(
 }
 
 async function undo(request: AttachmentRequest, begun: LinkedRecord, cause: unknown): Promise<void> {
-  const errors = await removeAttachment(request, readSoundRecord(begun.key) ?? begun);
+  const found = readSoundRecord(begun.key);
+  // What has these names now is of the ADD that came after us: it fails where what we made is in its way.
+  const isOurs = found === undefined || isSameAdd(found, begun);
+  const errors = isOurs ? await removeAttachment(request, found ?? begun) : [];
   for (const error of errors) warn(`Cannot undo the ADD that failed with "${String(cause)}": ${String(error)}`);
 }

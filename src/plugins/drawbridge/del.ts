@@ -4,6 +4,7 @@ import { listLinks, readInterface } from '../../host/interfaces.ts';
 import { isOwnNetns, netnsExists } from '../../host/netns.ts';
 import { removeVeth } from '../../host/veth.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
+import { holdAttachment } from '../../records/attachment-lock.ts';
 import { attachmentKey, describeAttachment, hostInterfaceOf } from '../../records/key.ts';
 import { readOwnRecord } from '../../records/store.ts';
 import { removeAttachment } from './remove.ts';
@@ -13,6 +14,10 @@ import { removeAttachment } from './remove.ts';
  * after a crash at any point; every step is tried, and all errors are reported.
  */
 export async function del(request: AttachmentRequest): Promise<void> {
+  await holdAttachment(request.id, 'DEL', async () => disconnect(request));
+}
+
+async function disconnect(request: AttachmentRequest): Promise<void> {
   const { id } = request;
   const record = readOwnRecord(attachmentKey(id));
   const errors = await removeAttachment(request, record ?? id);

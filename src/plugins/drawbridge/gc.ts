@@ -1,10 +1,12 @@
 import { delegateGc, delegationOf } from '../../cni/delegate.ts';
 import { combineErrors } from '../../cni/errors.ts';
-import type { AttachmentId, GcRequest } from '../../cni/request.ts';
+import type { GcRequest } from '../../cni/request.ts';
 import { collect } from '../../ipam/ledger.ts';
+import type { Lease } from '../../ipam/store.ts';
 import { defaultDataDir } from '../../ipam/ranges.ts';
-import { isAlive } from '../../records/alive.ts';
-import { listRecords } from '../../records/store.ts';
+import { attachmentKey } from '../../records/key.ts';
+import { readSoundRecord } from '../../records/store.ts';
+import { collectAttachments, isListed } from '../collect.ts';
 import { ipamOf } from './addresses.ts';
 import { sweep } from '../../records/sweep.ts';
 import { removeAttachment } from './remove.ts';
@@ -18,17 +20,24 @@ import { removeAttachment } from './remove.ts';
  */
 export async function gc(request: GcRequest): Promise<void> {
   const { validAttachments: valid, config } = request;
-  const records = listRecords().records.filter(({ network }) => network === config.name);
-  const dead = records.filter((record) =>
-    valid.kind === 'list' ? !isListed(valid.attachments, record) : !isAlive(record),
-  );
   const errors: unknown[] = [];
-  for (const record of dead) errors.push(...(await removeAttachment(request, record)));
+  const failed = await collectAttachments(request, async (record) => {
+    errors.push(...(await removeAttachment(request, record)));
+  });
+  errors.push(...failed);
   await sweep().catch((error: unknown) => errors.push(error));
   try {
     const ipam = ipamOf(request);
     if (ipam.type === 'host-local' && valid.kind === 'list') {
-      collect(ipam.dataDir ?? defaultDataDir, config.name, (lease) => isListed(valid.attachments, lease));
+      // An ADD that began since has its record before its lease, and is not in the list yet.
+      const isAdded = ({ containerId, ifname }: Lease): boolean =>
+        ifname !== undefined &&
+        readSoundRecord(attachmentKey({ network: config.name, containerId, ifname })) !== undefined;
+      collect(
+        ipam.dataDir ?? defaultDataDir,
+        config.name,
+        (lease) => isListed(valid.attachments, lease) || isAdded(lease),
+      );
     }
     if (ipam.type !== 'host-local' && ipam.type !== '') await delegateGc(delegationOf(request, ipam.type));
   } catch (error) {
@@ -36,12 +45,4 @@ export async function gc(request: GcRequest): Promise<void> {
   }
   const error = combineErrors(`collect garbage of network "${config.name}"`, errors);
   if (error !== undefined) throw error;
-}
-
-/** A lease of the old form names no interface: it is its container's. */
-function isListed(
-  list: readonly AttachmentId[],
-  { containerId, ifname }: { containerId: string; ifname?: string },
-): boolean {
-  return list.some((valid) => valid.containerId === containerId && (ifname === undefined || valid.ifname === ifname));
 }

@@ -1,9 +1,11 @@
 import type { AttachmentId, Request } from '../../cni/request.ts';
-import { forgetUdpFlows } from '../../host/conntrack.ts';
+import { sourcesOf } from '../../egress/elements.ts';
+import { forgetUdpFlows, tryForgetFlowsOf } from '../../host/conntrack.ts';
 import { netnsExists } from '../../host/netns.ts';
 import { removeVeth, takeDown } from '../../host/veth.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
 import { commit } from '../../records/commit.ts';
+import { rivalsOf } from '../../records/index-files.ts';
 import { attachmentKey, hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { isDelegated, releaseAddresses } from './addresses.ts';
@@ -39,6 +41,8 @@ export async function removeAttachment(
       // Opened when the record is ready, not before: an ADD that nft failed can be undone without nft.
       () => (link === undefined || state === 'adding' ? undefined : closeFirewalls(link.bridge, key)),
       () => (link?.enforced === true ? closeGate(link.bridge, key) : undefined),
+      // Before somebody else gets the addresses.
+      async () => ('link' in attachment ? (await forgetFlows(attachment)).forEach(warn) : undefined),
       () => (delegated === undefined ? releaseAddresses(request, attachment) : undefined),
     ]);
     errors.push(...(delegated ?? []));
@@ -56,6 +60,19 @@ export async function removeAttachment(
   const errors = await dropped;
   errors.push(...(await links), ...(await attempt([async () => (await forgetUdpFlows(flows)).forEach(warn)])));
   return errors;
+}
+
+/** Forgets the flows of an attachment's addresses, but those of addresses that a newer attachment has by now. Returns warnings. */
+async function forgetFlows(record: AttachmentRecord): Promise<string[]> {
+  const { link, egress } = record;
+  const addresses = egress?.addresses ?? (link?.addresses ?? []).map(({ address }) => address.split('/', 1)[0] ?? '');
+  const taken = new Set(
+    rivalsOf(record).flatMap((rival) => (rival.link?.addresses ?? []).map(({ address }) => address.split('/', 1)[0])),
+  );
+  const mac = egress?.mac ?? link?.mac;
+  const free = addresses.filter((address) => !taken.has(address));
+  if (free.length === 0) return [];
+  return tryForgetFlowsOf(sourcesOf({ addresses: free, ...(mac === undefined || taken.size > 0 ? {} : { mac }) }));
 }
 
 /** What kept an attachment from being removed. */

@@ -1,4 +1,5 @@
 import { aboutLine, type Plugin, type PluginVerbs } from '../../cni/serve.ts';
+import { holdAttachment } from '../../records/attachment-lock.ts';
 import { interfacePlugin } from '../drawbridge/plugin.ts';
 import { keysOf } from '../known-keys.ts';
 
@@ -12,12 +13,24 @@ const referenceVersion = '1.9.1';
 export const dropIns: Readonly<Record<string, () => Plugin>> = {
   bridge: () => interfacePlugin('bridge', referenceVersion),
   'host-local': () => dropIn('host-local', async () => import('./host-local/verbs.ts')),
-  portmap: () => dropIn('portmap', async () => import('./portmap/verbs.ts')),
-  firewall: () => dropIn('firewall', async () => import('./firewall/verbs.ts')),
-  tuning: () => dropIn('tuning', async () => import('./tuning/verbs.ts')),
-  bandwidth: () => dropIn('bandwidth', async () => import('./bandwidth/verbs.ts')),
+  portmap: () => chained('portmap', async () => import('./portmap/verbs.ts')),
+  firewall: () => chained('firewall', async () => import('./firewall/verbs.ts')),
+  tuning: () => chained('tuning', async () => import('./tuning/verbs.ts')),
+  bandwidth: () => chained('bandwidth', async () => import('./bandwidth/verbs.ts')),
   loopback: () => dropIn('loopback', async () => import('./loopback/verbs.ts')),
 };
+
+/** One that has a part of the attachment's record. An IPAM plugin has none: it runs inside of the ADD that asks it. */
+function chained(name: string, load: () => Promise<PluginVerbs>): Plugin {
+  return dropIn(name, async () => {
+    const verbs = await load();
+    return {
+      ...verbs,
+      add: async (request) => holdAttachment(request.id, 'ADD', async () => verbs.add(request)),
+      del: async (request) => holdAttachment(request.id, 'DEL', async () => verbs.del(request)),
+    };
+  });
+}
 
 function dropIn(name: string, load: () => Promise<PluginVerbs>): Plugin {
   return {

@@ -1,12 +1,12 @@
 import { combineErrors } from '../../cni/errors.ts';
 import type { AttachmentRequest, GcRequest } from '../../cni/request.ts';
 import type { PassThrough } from '../../cni/serve.ts';
-import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { listRecords, readOwnRecord } from '../../records/store.ts';
+import { readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
+import { collectAttachments } from '../collect.ts';
 import { rememberedElements } from '../egress-policy/names.ts';
 import { closeFirewalls, openFirewalls } from '../firewalls.ts';
 import { warn } from '../warnings.ts';
@@ -29,7 +29,7 @@ export async function putSection<S extends RuledSection>(
   section: S,
   value: NonNullable<AttachmentRecord[S]>,
 ): Promise<void> {
-  const record = await writeSection(currentRecord(request) ?? beginRecord(request), section, value);
+  const record = await writeSection(request, section, value);
   try {
     await openFirewalls(value.ingressInterface);
   } catch (error) {
@@ -49,14 +49,15 @@ export async function removeSection(record: AttachmentRecord, section: RuledSect
   if (record.link === undefined) await closeFirewalls(value.ingressInterface, record.key);
 }
 
-/** Puts a section into a record and in force; the record as it then is. */
+/** Puts a section into the attachment's record and in force; the record as it then is. */
 export async function writeSection<S extends Section>(
-  record: AttachmentRecord,
+  request: AttachmentRequest,
   section: S,
   value: NonNullable<AttachmentRecord[S]>,
 ): Promise<AttachmentRecord> {
-  const next: AttachmentRecord = { ...record, state: 'ready', [section]: value };
-  const { warnings } = await commit({ put: next }, { expiring: rememberedElements });
+  const replaces = currentRecord(request);
+  const next: AttachmentRecord = { ...(replaces ?? beginRecord(request)), state: 'ready', [section]: value };
+  const { warnings } = await commit({ put: next }, { expiring: rememberedElements, replaces });
   warnings.forEach(warn);
   return next;
 }
@@ -68,26 +69,20 @@ export async function takeOut(record: AttachmentRecord, section: Section): Promi
   const isEmpty = [rest.link, rest.egress, rest.published, rest.ingressPolicy, rest.shaped].every(
     (part) => part === undefined,
   );
-  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, { expiring: rememberedElements });
+  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, {
+    expiring: rememberedElements,
+    replaces: record,
+  });
   warnings.forEach(warn);
 }
 
 /** Removes the sections of attachments of the network that are not in use: see the GC of the interface plugin. */
 export async function collectSections(
-  { validAttachments: valid, config }: GcRequest,
+  request: GcRequest,
   remove: (record: AttachmentRecord) => Promise<void>,
 ): Promise<void> {
-  const errors: unknown[] = [];
-  for (const record of listRecords().records.filter(({ network }) => network === config.name)) {
-    const isValid =
-      valid.kind === 'list'
-        ? valid.attachments.some(
-            ({ containerId, ifname }) => containerId === record.containerId && ifname === record.ifname,
-          )
-        : isAlive(record);
-    if (!isValid) await remove(record).catch((error: unknown) => errors.push(error));
-  }
-  const error = combineErrors(`collect garbage of network "${config.name}"`, errors);
+  const errors = await collectAttachments(request, remove);
+  const error = combineErrors(`collect garbage of network "${request.config.name}"`, errors);
   if (error !== undefined) throw error;
 }
 

@@ -2,7 +2,9 @@ import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { PassThrough } from '../../cni/serve.ts';
 import { parsePluginConf } from '../../egress/conf.ts';
-import { openNames } from '../../egress/names-open.ts';
+import type { ChosenPolicy } from '../../egress/load-policy.ts';
+import { openNames, type OpenName } from '../../egress/names-open.ts';
+import { holdAttachment, isSameAdd, requireSameAdd } from '../../records/attachment-lock.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
@@ -21,11 +23,17 @@ import { choosePolicy, egressRecord } from './policy.ts';
  */
 export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const chosen = await choosePolicy(parsePluginConf(request.config.raw), request);
+  const names = await openNames(chosen.policy);
+  names.flatMap(({ problems }) => problems).forEach(warn);
+  await holdAttachment(request.id, 'ADD', async () => impose(request, chosen, names));
+  return { passThrough: request.config.fields.raw('prevResult') };
+}
+
+async function impose(request: AttachmentRequest, chosen: ChosenPolicy, names: readonly OpenName[]): Promise<void> {
   const previous = currentRecord(request);
   const egress = egressRecord(await findInterface(request, previous?.link), chosen);
   refuseSecondPolicy(previous, egress);
-  const names = await openNames(chosen.policy);
-  names.flatMap(({ problems }) => problems).forEach(warn);
+  refuseEarlierResult(previous, egress);
   const record: EnforcedRecord = {
     ...(previous ?? beginRecord(request)),
     ...enforcedLink(previous),
@@ -33,14 +41,15 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
     egress,
   };
   try {
-    await enforce(record, namesElements(egress, names));
+    const passing = previous?.link?.enforced === true ? 'refused' : 'anything';
+    await enforce(record, namesElements(egress, names), { passing, replaces: previous });
+    requireSameAdd(readOwnRecord(record.key), record);
   } catch (error) {
     await undo(record, previous).catch((undoing: unknown) =>
       warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
     );
     throw error;
   }
-  return { passThrough: request.config.fields.raw('prevResult') };
 }
 
 /**
@@ -63,9 +72,25 @@ function refuseSecondPolicy(previous: AttachmentRecord | undefined, { ingressInt
   );
 }
 
+/** The interface may have been removed and added again since its result was given: with other addresses. */
+function refuseEarlierResult(previous: AttachmentRecord | undefined, { addresses }: EgressRecord): void {
+  const own = (previous?.link?.addresses ?? []).map(({ address }) => address.split('/', 1)[0] ?? '');
+  if (previous === undefined || own.length === 0 || own.some((address) => addresses.includes(address))) return;
+  throw new CniError(
+    codes.tryAgainLater,
+    `Cannot put a policy in force for ${describeAttachment(previous)}: "prevResult" says ${addresses.join(' and ')}, and the interface has ${own.join(' and ')}`,
+    'It was removed and added again meanwhile: send a DEL, then add the container again',
+  );
+}
+
 /** Makes things as they were before a policy failed to come in force. */
-async function undo({ key, egress }: EnforcedRecord, previous: AttachmentRecord | undefined): Promise<void> {
-  await commit(previous === undefined ? { drop: key } : { put: previous }, { expiring: rememberedElements });
+async function undo(record: EnforcedRecord, previous: AttachmentRecord | undefined): Promise<void> {
+  const { key, egress } = record;
+  const found = readOwnRecord(key);
+  // What another process made meanwhile is its own, and what it removed stays removed.
+  if (found !== undefined && !isSameAdd(found, record)) return;
+  const before = found === undefined ? undefined : previous;
+  await commit(before === undefined ? { drop: key } : { put: before }, { expiring: rememberedElements });
   if (previous?.egress === undefined && previous?.link?.enforced !== true)
     await closeGate(egress.ingressInterface, key);
 }

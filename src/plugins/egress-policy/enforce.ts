@@ -2,9 +2,10 @@ import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { findLink } from '../../host/interfaces.ts';
 import { applyBatch, showJson } from '../../host/ip.ts';
 import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
-import { enforcedUse } from '../../egress/elements.ts';
+import { enforcedUse, sourcesOf } from '../../egress/elements.ts';
 import { gateSelector, planPortIsolation } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
+import { requalifyElements } from '../../egress/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
@@ -19,32 +20,40 @@ import { rememberedElements } from './names.ts';
 export type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
 
 export interface EnforceOptions {
-  /** The interface is being made in the same breath: its port is isolated already, and nothing was sent through it. */
-  readonly isFresh?: boolean;
+  /**
+   * What passes the interface until now. "nothing": it is being made in the same breath, its port is isolated already and
+   * its host end down. "refused": our rules keep it closed since it was made. "anything": it is another plugin's.
+   */
+  readonly passing?: 'nothing' | 'refused' | 'anything';
   /** Comes to pass when the interface is made: not before that is there anything to put a gate at. */
   readonly made?: Promise<unknown>;
+  /** The record that this one replaces; undefined when there was none. */
+  readonly replaces?: AttachmentRecord | undefined;
 }
 
 /**
  * Puts a policy in force: its rules in one transaction, and what keeps the container shut in should somebody
- * remove our tables. Connections of an earlier owner of the addresses, and those that the container itself began
- * before it had a policy, have to qualify again.
+ * remove our tables. Connections of an earlier owner of the addresses, and those that began before there was a policy, from
+ * whichever side, are forgotten; not one packet of theirs passes once the rules hold.
  */
 export async function enforce(
   record: EnforcedRecord,
   names: readonly Element[],
-  { isFresh = false, made = Promise.resolve() }: EnforceOptions = {},
+  { passing = 'anything', made = Promise.resolve(), replaces }: EnforceOptions = {},
 ): Promise<void> {
   const { egress } = record;
+  const isFresh = passing === 'nothing';
+  // While rules refuse everything no flow begins: what is forgotten now does not come back.
+  if (passing === 'refused') await forgetFlowsOf(sourcesOf(egress));
+  const again = passing === 'anything' ? requalifyElements(record, secondsToForget) : [];
   const expiring = async (other: AttachmentRecord): Promise<readonly Element[]> =>
-    other.key === record.key ? names : rememberedElements(other);
-  const inForce = commit({ put: record }, { expiring });
+    other.key === record.key ? [...names, ...again] : rememberedElements(other);
+  const inForce = commit({ put: record }, { expiring, replaces });
   const steps = await Promise.allSettled([
     inForce.then(({ warnings }) => warnings.forEach(warn)),
-    // A flow that began before the rules did has to be forgotten after they hold.
-    (isFresh ? Promise.resolve() : inForce).then(async () =>
-      (await forgetFlowsOf(egress.addresses, { isBusy: !isFresh })).forEach(warn),
-    ),
+    // A flow that began before the rules did, be it from outside to an address that nobody had, is forgotten after they
+    // hold, and when nothing takes another way any more: without a bridge the address is somewhere beyond the default route.
+    passing === 'refused' ? undefined : Promise.all([made, inForce]).then(async () => forgetFlowsOf(sourcesOf(egress))),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(egress, { made, inForce }),
     isFresh ? undefined : isolatePort(egress),
@@ -55,6 +64,9 @@ export async function enforce(
   const failed = steps.find((step) => step.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
+
+/** For so long flows that stand are judged packet by packet: longer than it takes to delete them. */
+const secondsToForget = 10;
 
 /** Turns IPv6 off in a container, on what it has and on what it gets. */
 export async function disableIpv6(netns: string): Promise<void> {

@@ -10,7 +10,8 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type RecordList } from '../../records/store.ts';
 import { alignWithPolicies, isEnforced, type EnforcedRecord } from './enforce.ts';
 import { namesElements, rememberedElements } from './names.ts';
-import { canForgetFlows, forgetDeniedFlows } from './revoke.ts';
+import { canEndFlows } from '../../host/conntrack.ts';
+import { forgetDeniedFlows } from './revoke.ts';
 
 export interface RefreshOptions {
   /** Ask the resolver also about names whose last answer has not run out. */
@@ -80,7 +81,8 @@ export async function refresh({
     return { ...report, changed: [], ended: 0 };
   }
   // Where nothing can end what is denied, those connections are judged packet by packet for as long as they last.
-  const again = changed.flatMap((record) => (canForgetFlows() ? requalifyElements(record) : requalifyForEver(record)));
+  const canEnd = await canEndFlows();
+  const again = changed.flatMap((record) => (canEnd ? requalifyElements(record) : requalifyForEver(record)));
   await commitAll(changed, { expiring, list, also: [...again, ...(also?.(current) ?? [])] });
   await alignWithPolicies(changed);
   const ended = await forgetDeniedFlows(changed, list().records);

@@ -1,3 +1,5 @@
+import { sourcesOf } from '../../egress/elements.ts';
+import { tryForgetFlowsOf } from '../../host/conntrack.ts';
 import { netnsExists } from '../../host/netns.ts';
 import { takeDown } from '../../host/veth.ts';
 import { commit } from '../../records/commit.ts';
@@ -16,7 +18,7 @@ export async function removePolicy(record: EnforcedRecord): Promise<void> {
   if (record.link !== undefined) {
     const { warnings } = await commit(
       { put: { ...rest, link: { ...record.link, enforced: true } } },
-      { expiring: rememberedElements },
+      { expiring: rememberedElements, replaces: record },
     );
     warnings.forEach(warn);
     return;
@@ -26,9 +28,10 @@ export async function removePolicy(record: EnforcedRecord): Promise<void> {
   // What drop-ins put there is theirs to take away.
   const isShared = [rest.published, rest.ingressPolicy, rest.shaped].some((part) => part !== undefined);
   const { warnings } = isShared
-    ? await commit({ put: rest }, { expiring: rememberedElements })
+    ? await commit({ put: rest }, { expiring: rememberedElements, replaces: record })
     : await commit({ drop: record.key }, { expiring: rememberedElements, release });
   warnings.forEach(warn);
+  (await tryForgetFlowsOf(sourcesOf(egress))).forEach(warn);
   if (isShared) return release();
   await closeFirewalls(egress.ingressInterface, record.key);
 }

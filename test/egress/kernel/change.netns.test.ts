@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { egressElements, guardElements } from '../../../src/egress/elements.ts';
 import { planGate, planPortIsolation } from '../../../src/egress/gate.ts';
-import { deleteArguments, listArguments, parseFlows, requalifyElements } from '../../../src/egress/requalify.ts';
+import { requalifyElements } from '../../../src/egress/requalify.ts';
+import { deleteArguments, filterArguments, parseFlows } from '../../../src/host/conntrack-program.ts';
 import type { Element } from '../../../src/nft/element.ts';
 import { changeText } from '../../../src/nft/transaction.ts';
 import type { AttachmentRecord } from '../../../src/records/record.ts';
@@ -98,8 +99,8 @@ const stages: readonly Stage[] = [
   {
     name: 'flows',
     run: [
-      ['conntrack', ...listArguments(changing?.ip4 ?? '', 'begun')],
-      ['conntrack', ...listArguments(changing?.ip6 ?? '', 'begun')],
+      ['conntrack', '-L', ...filterArguments({ family: 4, source: changing?.ip4 ?? '' })],
+      ['conntrack', '-L', ...filterArguments({ family: 6, source: changing?.ip6 ?? '' })],
     ],
   },
   {

@@ -3,7 +3,7 @@ import { compilePolicy } from '../../../src/egress/compile.ts';
 import { egressElements, guardElements, linkLocalOf, namesElement } from '../../../src/egress/elements.ts';
 import { isGateFilter, planGate } from '../../../src/egress/gate.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
-import { deleteArguments, parseFlows } from '../../../src/egress/requalify.ts';
+import { deleteArguments, parseFlows } from '../../../src/host/conntrack-program.ts';
 import { elementId } from '../../../src/nft/element.ts';
 import { recordOf, subjects } from './battery.ts';
 

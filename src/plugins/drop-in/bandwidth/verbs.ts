@@ -18,7 +18,6 @@ import {
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import type { AttachmentRecord } from '../../../records/record.ts';
 import { readOwnRecord } from '../../../records/store.ts';
-import { beginRecord } from '../../attachment.ts';
 import { findHostInterface } from '../../egress-policy/interface.ts';
 import { requirePrograms } from '../../status.ts';
 import { warn } from '../../warnings.ts';
@@ -37,16 +36,15 @@ export async function add(request: AttachmentRequest): Promise<Result | PassThro
   if (shaping.ingress === undefined && shaping.egress === undefined) return passThrough(request);
   requirePrevResult('bandwidth', request);
   const { id, prevResult } = request;
-  const record = currentRecord(request) ?? beginRecord(request);
-  const hostInterface = await findHostInterface(request, record.link, seeker);
+  const hostInterface = await findHostInterface(request, currentRecord(request)?.link, seeker);
   const ifb = shaping.egress === undefined ? undefined : ifbOf(id);
   const shaped: ShapedRecord = { hostInterface, ...(ifb === undefined ? {} : { ifb: ifb.name }) };
-  await writeSection(record, 'shaped', shaped);
+  const record = await writeSection(request, 'shaped', shaped);
   try {
     const mtu = (await readInterface(hostInterface))?.mtu ?? 1500;
     await shape(planShaping(shaped, shaping, mtu), { ifb: ifb?.name, undo: planUnshaping(hostInterface) });
   } catch (error) {
-    await takeOut({ ...record, state: 'ready', shaped }, 'shaped').catch((undoing: unknown) =>
+    await takeOut(record, 'shaped').catch((undoing: unknown) =>
       warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
     );
     throw error;

@@ -115,7 +115,7 @@ async function remember(request: AttachmentRequest, { mac, mtu }: LinkTuning): P
     ...(record.link === undefined ? {} : { link: { ...record.link, ...changed } }),
     ...(record.egress === undefined || mac === undefined ? {} : { egress: { ...record.egress, mac } }),
   };
-  const { warnings } = await commit({ put: next }, { expiring: rememberedElements });
+  const { warnings } = await commit({ put: next }, { expiring: rememberedElements, replaces: record });
   warnings.forEach(warn);
 }
 
