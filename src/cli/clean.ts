@@ -8,7 +8,8 @@ import { findGates, findInterfaces } from './clean/links.ts';
 import { findRecords, readKnown } from './clean/records.ts';
 import { findRules } from './clean/rules.ts';
 import { makeProgress } from './progress.ts';
-import { count, shortId } from './survey/words.ts';
+import { shownName } from './survey/container-names.ts';
+import { count } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 import { systemReason } from '../text/system-error.ts';
@@ -110,7 +111,7 @@ function print(cleaned: readonly FindingResult[], isDryRun: boolean, terminal: T
       out(wrap(title, width, '  '));
       for (const { kind, name, network, containerId } of members)
         out(
-          `    ${paint.strong(shownName(kind, name, containerId))}${network === undefined ? '' : paint.faint(` of network ${network}`)}`,
+          `    ${paint.strong(thingName(kind, name, containerId))}${network === undefined ? '' : paint.faint(` of network ${network}`)}`,
         );
     }
     if (left.length > 0) out('');
@@ -124,7 +125,7 @@ function outcomeWords({ why, removed, error }: FindingResult, isDryRun: boolean,
   return isDryRun || removed ? why : paint.warn("it is somebody's by now, and was left");
 }
 
-function shownName(kind: string, name: string, containerId: string | undefined): string {
+function thingName(kind: string, name: string, containerId: string | undefined): string {
   if (containerId === undefined) return name;
-  return kind === 'lease' ? `${name} (${shortId(containerId)})` : name.replace(containerId, shortId(containerId));
+  return kind === 'lease' ? `${name} (${shownName(containerId)})` : name.replace(containerId, shownName(containerId));
 }

@@ -4,7 +4,7 @@ import { fishScript } from './completion/fish.ts';
 import { zshScript } from './completion/zsh.ts';
 import { policyNames } from '../egress/load-policy.ts';
 import { listRecords } from '../records/store.ts';
-import { shortId } from './survey/words.ts';
+import { shownName } from './survey/container-names.ts';
 import type { Terminal } from './terminal.ts';
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
@@ -22,7 +22,9 @@ export async function run({ operands: [shell = ''], commands }: Invocation, { ou
 export async function offer({ operands: [kind = ''] }: Invocation, { out }: Terminal): Promise<number> {
   try {
     const words =
-      kind === 'policies' ? await policyNames() : listRecords().records.map(({ containerId }) => shortId(containerId));
+      kind === 'policies'
+        ? await policyNames()
+        : listRecords().records.map(({ containerId }) => shownName(containerId));
     for (const word of new Set(words)) out(word);
   } catch {
     // Not root, or nothing there: nothing to offer.

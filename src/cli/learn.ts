@@ -12,7 +12,8 @@ import { readDenied, type Denial } from './survey/denials.ts';
 import { findAttachments } from './survey/find.ts';
 import { readKnownNames } from './survey/known-names.ts';
 import { surroundingsOf } from './survey/surroundings.ts';
-import { addressesOf, count, shortId } from './survey/words.ts';
+import { shownName } from './survey/container-names.ts';
+import { addressesOf, count } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 import { secondsOf } from './watch.ts';
@@ -97,7 +98,7 @@ function print(
 ): void {
   note(
     paint.faint(
-      `# from ${count(destinations, 'destination')} that ${shortId(containerId)} asked for; save it as /etc/drawbridge/policies/NAME.json`,
+      `# from ${count(destinations, 'destination')} that ${shownName(containerId)} asked for; save it as /etc/drawbridge/policies/NAME.json`,
     ),
   );
   out(JSON.stringify(policy, null, 2));

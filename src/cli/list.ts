@@ -3,7 +3,8 @@ import { waitsForPolicy } from '../records/waiting.ts';
 import type { Invocation } from './command.ts';
 import { readDenials } from './survey/denials.ts';
 import { surveyAttachments, type Attachment } from './survey/attachments.ts';
-import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf, shortId } from './survey/words.ts';
+import { containerNames, shownName } from './survey/container-names.ts';
+import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf } from './survey/words.ts';
 import { openWords } from './survey/open-containers.ts';
 import { readClosedNames } from './survey/open-names.ts';
 import { printTable } from './table.ts';
@@ -42,9 +43,12 @@ interface ListContext {
 /** As conf/schema/list.json has it. */
 function describe({ record, isAlive, findings }: Attachment, { denials, closed }: ListContext): object {
   const { network, containerId, ifname, netns, link, egress, state, createdAt } = record;
+  const name = containerNames().get(containerId);
   return {
     network,
     containerId,
+    name: name?.name ?? null,
+    namespace: name?.namespace ?? null,
     ifname,
     netns,
     hostInterface: link?.hostInterface ?? egress?.port ?? null,
@@ -92,7 +96,7 @@ function printGrouped(
     ];
     const rows = own.map(({ record, findings }) => {
       const { egress } = record;
-      const name = `${shortId(record.containerId)}${findings.length === 0 ? '' : ` ${paint.warn('!')}`}`;
+      const name = `${shownName(record.containerId)}${findings.length === 0 ? '' : ` ${paint.warn('!')}`}`;
       return [
         name,
         ...(severalInterfaces ? [record.ifname] : []),
@@ -167,7 +171,7 @@ function printClosed(
     isFirst = false;
     const more = names.length - mostNamed;
     const which = `${names.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}; "drawbridge refresh" resolves ${names.length === 1 ? 'it' : 'them'} again`;
-    const what = `${shortId(record.containerId)}: ${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
+    const what = `${shownName(record.containerId)}: ${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
     out(`${paint.warn('!')} ${wrap(what, width - 2, '  ')}`);
   }
 }
@@ -186,7 +190,7 @@ function printStale({ out, paint, width }: Terminal, attachments: readonly Attac
   out('');
   for (const { record, findings } of marked) {
     for (const { what } of findings)
-      out(`${paint.warn('!')} ${wrap(`${shortId(record.containerId)}: ${what}`, width - 2, '  ')}`);
+      out(`${paint.warn('!')} ${wrap(`${shownName(record.containerId)}: ${what}`, width - 2, '  ')}`);
   }
   out(
     `  ${paint.faint(marked.some(({ isAlive }) => !isAlive) ? '"drawbridge clean" removes what no living container owns' : '"drawbridge doctor" says what to do')}`,

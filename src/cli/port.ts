@@ -9,7 +9,8 @@ import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, type Invocation } from './command.ts';
 import { findAttachments } from './survey/find.ts';
-import { mappingWords, shortId } from './survey/words.ts';
+import { shownName } from './survey/container-names.ts';
+import { mappingWords } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
@@ -66,8 +67,8 @@ async function change(
   else
     terminal.out(
       verb === 'add'
-        ? `${mappingWords(mapping)} leads to ${shortId(containerId)}.`
-        : `${shortId(containerId)} is no longer reached at ${text}.`,
+        ? `${mappingWords(mapping)} leads to ${shownName(containerId)}.`
+        : `${shownName(containerId)} is no longer reached at ${text}.`,
     );
   return 0;
 }

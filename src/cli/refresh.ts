@@ -1,6 +1,7 @@
 import { refresh, type RefreshReport } from '../plugins/egress-policy/refresh.ts';
 import type { Invocation } from './command.ts';
-import { count, shortId } from './survey/words.ts';
+import { shownName } from './survey/container-names.ts';
+import { count } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 
@@ -37,7 +38,7 @@ function print({ changed, names, ended, problems }: RefreshReport, { out, note, 
       : `${count(distinct.size, 'name')} ${distinct.size === 1 ? 'has' : 'have'} ${count(addresses, 'address', 'addresses')} open.`,
   );
   for (const { containerId, ifname, policyName } of changed)
-    out(`${shortId(containerId)} (${ifname}) follows the changed policy ${paint.strong(policyName)}.`);
+    out(`${shownName(containerId)} (${ifname}) follows the changed policy ${paint.strong(policyName)}.`);
   if (ended > 0)
     out(`${count(ended, 'connection')} ended: the policy no longer allows ${ended === 1 ? 'it' : 'them'}.`);
   for (const problem of problems) note(`${paint.warn('!')} ${wrap(problem, width - 2, '  ')}`);

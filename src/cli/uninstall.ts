@@ -17,7 +17,8 @@ import type { Invocation } from './command.ts';
 import { describePath, isSame, readManifest, type InstalledFile } from './install/manifest.ts';
 import { isAgentRunning } from './survey/agent.ts';
 import { readTable } from './survey/tables.ts';
-import { count, shortId } from './survey/words.ts';
+import { shownName } from './survey/container-names.ts';
+import { count } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 import { systemReason } from '../text/system-error.ts';
@@ -92,7 +93,7 @@ const mostNamed = 5;
 function refuseLiving(isForced: boolean): void {
   const { records, broken } = listRecords();
   const living = [
-    ...records.filter(isAlive).map(({ containerId }) => shortId(containerId)),
+    ...records.filter(isAlive).map(({ containerId }) => shownName(containerId)),
     ...broken.filter(mayBeAlive).map(({ file }) => `"${file}"`),
   ];
   if (isForced || living.length === 0) return;

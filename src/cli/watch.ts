@@ -7,7 +7,8 @@ import { readDenied, type Denial } from './survey/denials.ts';
 import { findAttachments } from './survey/find.ts';
 import { readKnownNames } from './survey/known-names.ts';
 import { surroundingsOf } from './survey/surroundings.ts';
-import { addressesOf, shortId } from './survey/words.ts';
+import { shownName } from './survey/container-names.ts';
+import { addressesOf } from './survey/words.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Milliseconds between two looks: a person sees it at once, and nft costs little. */
@@ -101,7 +102,7 @@ function show(event: Event, isJson: boolean, { out, paint }: Terminal): void {
   const known = names.length === 0 ? '' : ` ${paint.link(`(${names.join(', ')})`)}`;
   const times = packets === 1 ? '' : ` x${packets}`;
   out(
-    `${paint.faint(time.slice(11, 19))}  ${paint.strong(shortId(containerId ?? source))}  ${where}${known}${times}  ${audited ? paint.warn('would be denied') : paint.bad('denied')}${rule === null ? '' : ` by ${rule}`}`,
+    `${paint.faint(time.slice(11, 19))}  ${paint.strong(shownName(containerId ?? source))}  ${where}${known}${times}  ${audited ? paint.warn('would be denied') : paint.bad('denied')}${rule === null ? '' : ` by ${rule}`}`,
   );
 }
 

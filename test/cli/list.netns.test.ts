@@ -88,6 +88,37 @@ describe('drawbridge list', () => {
     expect(lines.join('\n').trimEnd()).toBe(plain.stdout.trimEnd());
   });
 
+  test('calls containers as their runtime does, and finds them so', async ({ host }) => {
+    await host.outside();
+    const [web, db, other] = ['a', 'b', 'c'].map((letter) => `default-${letter.repeat(64)}`) as [
+      string,
+      string,
+      string,
+    ];
+    for (const id of [web, db, other]) await attach(host, shipped('10-drawbridge'), id);
+    await host.sh(
+      `mkdir -p /var/lib/nerdctl/1935db59/names/default /run/containerd/io.containerd.runtime.v2.task/default/${'c'.repeat(64)}
+      cd /var/lib/nerdctl/1935db59/names/default; printf ${'a'.repeat(64)} > web; printf ${'b'.repeat(64)} > db
+      echo '{"annotations":{"nerdctl/name":"web"}}' > /run/containerd/io.containerd.runtime.v2.task/default/${'c'.repeat(64)}/config.json`,
+    );
+    const { stdout } = await drawbridge(host, ['list']);
+    expect(stdout).toMatch(/^db /m);
+    expect(stdout).toMatch(/^web \(aaaaaaaaaaaa\) /m);
+    expect(stdout).toMatch(/^web \(cccccccccccc\) /m);
+    const { json } = await drawbridge(host, ['explain', 'db', '10.88.0.2:80', '--json']);
+    expect(json).toMatchObject({ container: { containerId: db } });
+    expect(await drawbridge(host, ['explain', 'web', '8.8.8.8'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('web (aaaaaaaaaaaa): default-aaaa'),
+    });
+    await host.sh(`rm -r /run/containerd/io.containerd.runtime.v2.task`);
+    expect((await drawbridge(host, ['explain', 'web', 'db:80', '--json'])).json).toMatchObject({
+      container: { containerId: web },
+      addresses: [{ address: '10.88.0.3' }, { address: 'fd00:88::3' }],
+    });
+    expect((await drawbridge(host, ['list', '--json'])).json[0]).toMatchObject({ name: 'web', namespace: null });
+  });
+
   test('marks what is stale and says why', async ({ host }) => {
     await attach(host, shipped('10-drawbridge'), 'gone');
     const down = await attach(host, shipped('10-drawbridge'), 'down');

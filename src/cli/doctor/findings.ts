@@ -1,6 +1,6 @@
 import type { Attachment } from '../survey/attachments.ts';
 import type { Finding } from '../survey/finding.ts';
-import { shortId } from '../survey/words.ts';
+import { shownName } from '../survey/container-names.ts';
 import type { Trouble } from './check.ts';
 
 /** What the survey found of one kind, as doctor tells it: each sentence once, with all containers that it is true of. */
@@ -21,7 +21,7 @@ export function troublesOf(attachments: readonly Attachment[], kind: Finding['ki
 const mostNamed = 3;
 
 function whoWords(attachments: readonly Attachment[]): string {
-  const names = [...new Set(attachments.map(({ record }) => shortId(record.containerId)))];
+  const names = [...new Set(attachments.map(({ record }) => shownName(record.containerId)))];
   const more = names.length - mostNamed;
   return `${names.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

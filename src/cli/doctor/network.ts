@@ -17,7 +17,8 @@ import { rebuild } from '../../records/commit.ts';
 import { describePart, makePart, whatFor } from '../../records/gate-parts.ts';
 import { gatedInterfaces, missingParts } from '../../records/gates.ts';
 import type { Survey } from '../survey/attachments.ts';
-import { count, shortId } from '../survey/words.ts';
+import { shownName } from '../survey/container-names.ts';
+import { count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { troublesOf } from './findings.ts';
 import { readTrimmed } from './read.ts';
@@ -127,8 +128,8 @@ function portTroubles(attachments: Survey['attachments']): Trouble[] {
           severity: 'problem',
           found: isDown ? `"${port}" is down` : isCutOff ? `"${port}" is on no bridge` : (wrong?.what ?? ''),
           why: isCutOff
-            ? `container ${shortId(record.containerId)} is cut off`
-            : `${shortId(record.containerId)} has other settings at its bridge than its configuration says`,
+            ? `container ${shownName(record.containerId)} is cut off`
+            : `${shownName(record.containerId)} has other settings at its bridge than its configuration says`,
           remedy: [
             ...[...up, ...(wrong?.lines ?? [])].map((line) => `ip ${line}`),
             ...(wrong?.vlans ?? []).map((line) => `bridge ${line}`),
@@ -151,7 +152,7 @@ function checkRules({ attachments }: Survey): Trouble[] {
   return [
     {
       severity: 'problem',
-      found: `rules of ${count(lacking.length, 'container')} are not as their records say; of ${shortId(first.record.containerId)}: ${first.what}`,
+      found: `rules of ${count(lacking.length, 'container')} are not as their records say; of ${shownName(first.record.containerId)}: ${first.what}`,
       why: 'published ports, masquerading and policies of those containers do not hold; another program may have flushed the rules',
       remedy: 'drawbridge doctor --fix   # writes all rules anew from the records',
       fix: async () => void (await rebuild({ expiring: rememberedElements })),

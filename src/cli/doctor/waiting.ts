@@ -3,7 +3,7 @@ import { letGo } from '../../plugins/drawbridge/let-go.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { waitsForEver } from '../../records/waiting.ts';
 import type { Survey } from '../survey/attachments.ts';
-import { shortId } from '../survey/words.ts';
+import { shownName } from '../survey/container-names.ts';
 import type { Trouble } from './check.ts';
 
 /** Containers that wait for a policy that never came: they reach nothing, and every rule of theirs is in order. */
@@ -15,7 +15,7 @@ export function checkWaiting({ attachments }: Survey): Trouble[] {
 
 function waitingTrouble(record: AttachmentRecord): Trouble {
   const { containerId, network, link } = record;
-  const found = `${shortId(containerId)} waits for a policy that never came, and reaches nothing`;
+  const found = `${shownName(containerId)} waits for a policy that never came, and reaches nothing`;
   if (link !== undefined && !expectsPolicy({ network, conf: link.conf }))
     return {
       severity: 'problem',

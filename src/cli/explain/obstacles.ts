@@ -7,7 +7,8 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { isPeerDown } from '../survey/attachments.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 import { findRoute, manyObstacle, routeInside } from './route.ts';
-import { addressesOf, bridgeOf, portsOf, shortId } from '../survey/words.ts';
+import { shownName } from '../survey/container-names.ts';
+import { addressesOf, bridgeOf, portsOf } from '../survey/words.ts';
 
 /** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
 export async function findObstacles(way: Way): Promise<Obstacle[]> {
@@ -46,7 +47,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
       : [
           {
             kind: 'link' as const,
-            what: `it was given to ${shortId(silent.containerId)}, whose policy has IPv6 switched off`,
+            what: `it was given to ${shownName(silent.containerId)}, whose policy has IPv6 switched off`,
             remedy: 'ask for its IPv4 address',
             isAdvice: true,
           },
@@ -81,7 +82,7 @@ function bridgedObstacle({ record, records, protocol, port }: Way, family: 4 | 6
   return [
     {
       kind: 'link',
-      what: `br_netfilter sends it to port ${port} of ${shortId(publisher.containerId)} inside the bridge, where the two are isolated from each other`,
+      what: `br_netfilter sends it to port ${port} of ${shownName(publisher.containerId)} inside the bridge, where the two are isolated from each other`,
       remedy: `sysctl -w net.bridge.${name}=0`,
     },
   ];

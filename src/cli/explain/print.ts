@@ -1,5 +1,6 @@
 import type { AddressAnswer, Explanation } from './explanation.ts';
-import { count, durationWords, policyWords, shortId } from '../survey/words.ts';
+import { shownName } from '../survey/container-names.ts';
+import { count, durationWords, policyWords } from '../survey/words.ts';
 import { printRemedy } from '../remedy.ts';
 import type { Terminal } from '../terminal.ts';
 import { hang } from '../wrap.ts';
@@ -18,7 +19,7 @@ export function printExplanation(explanation: Explanation, terminal: Terminal): 
   const isAllowed = verdict === 'allow';
   const audited = answers.some((one) => one.audited === true);
   const word = isAllowed ? paint.good(audited ? 'lets through, under audit' : 'reaches') : paint.bad('does not reach');
-  out(`${paint.strong(shortId(record.containerId))} ${word} ${paint.strong(asked.text)}`);
+  out(`${paint.strong(shownName(record.containerId))} ${word} ${paint.strong(asked.text)}`);
   out('');
   fact('because', reason);
   if (record.egress === undefined) fact('policy', 'none: the container has no policy');

@@ -1,8 +1,8 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { readDenials } from '../survey/denials.ts';
 import { surveyAttachments } from '../survey/attachments.ts';
-import { surroundingsOf } from '../survey/surroundings.ts';
-import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf, shortId } from '../survey/words.ts';
+import { shownName } from '../survey/container-names.ts';
+import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf } from '../survey/words.ts';
 import type { Network, Picture } from './picture.ts';
 import { reachOf } from './reach.ts';
 
@@ -10,7 +10,6 @@ import { reachOf } from './reach.ts';
 export async function readPicture(): Promise<Picture> {
   const { attachments } = await surveyAttachments();
   const denials = await readDenials(attachments.map(({ record }) => record));
-  const all = attachments.map(({ record }) => record);
   const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${bridgeOf(record) ?? ''}`);
   const networks = [...groups.values()].map((own): Network => {
     const records = own.map(({ record }) => record);
@@ -25,13 +24,13 @@ export async function readPicture(): Promise<Picture> {
         ),
       ],
       containers: own.map(({ record, findings }) => ({
-        name: shortId(record.containerId),
+        name: shownName(record.containerId),
         ifname: record.ifname,
         addresses: addressesOf(record),
         ports: portsOf(record).map(mappingWords),
         mode: record.egress?.policy.mode ?? 'none',
         policy: record.egress === undefined ? 'no policy' : policyWords(record.egress),
-        reach: reachOf(record, surroundingsOf(record, all)),
+        reach: reachOf(record),
         denied: denials.get(record.key) ?? 0,
         isStale: findings.length > 0,
       })),

@@ -1,4 +1,5 @@
-import { judge, type Surroundings } from '../../egress/judge.ts';
+import { judge } from '../../egress/judge.ts';
+import type { Policy } from '../../egress/policy.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { Card, Reach } from './picture.ts';
 
@@ -8,16 +9,26 @@ const samples = {
   lan: ['10.254.253.252', '172.31.253.252', '192.168.253.252'],
 } as const;
 
-/** Where a container gets, by its policy: to all of a place, to what is listed of it, or nowhere in it. */
-export function reachOf({ egress }: AttachmentRecord, surroundings: Surroundings): Card['reach'] {
+const reaches = new WeakMap<Policy, Card['reach']>();
+
+/**
+ * Where a container gets, by its policy alone: to all of a place, to what is listed of it, or nowhere in it. Containers
+ * under one policy get to the same places, so each policy is judged once, whatever else the host has.
+ */
+export function reachOf({ egress }: AttachmentRecord): Card['reach'] {
   if (egress === undefined) return { internet: 'open', lan: 'open', host: 'open', siblings: 'open' };
-  const { policy } = egress;
+  const reach = reaches.get(egress.policy) ?? reachBy(egress.policy);
+  reaches.set(egress.policy, reach);
+  return reach;
+}
+
+function reachBy(policy: Policy): Card['reach'] {
   const stateOf = (addresses: readonly string[], isListed: boolean): Reach => {
     const open = addresses.filter((address) =>
       [
         { protocol: 'tcp', port: 443 },
         { protocol: 'udp', port: 3478 },
-      ].every((service) => judge(policy, { address, ...service }, surroundings).verdict === 'allow'),
+      ].every((service) => judge(policy, { address, ...service }).verdict === 'allow'),
     );
     if (open.length === addresses.length) return 'open';
     return open.length > 0 || isListed ? 'listed' : 'closed';

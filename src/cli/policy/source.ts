@@ -6,7 +6,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readPolicy } from '../policy-check.ts';
 import { findAttachments, UnknownContainer } from '../survey/find.ts';
-import { shortId } from '../survey/words.ts';
+import { shownName } from '../survey/container-names.ts';
 
 /** A policy, and the words by which it was asked for. */
 export interface NamedPolicy {
@@ -53,10 +53,10 @@ function policyOf({ containerId, egress }: AttachmentRecord): NamedPolicy {
   if (egress === undefined)
     throw new CniError(
       codes.invalidConfig,
-      `Cannot show a policy of container "${shortId(containerId)}": it has none`,
+      `Cannot show a policy of container "${shownName(containerId)}": it has none`,
       'Nothing keeps it from any destination; "drawbridge list" shows which containers have one',
     );
   const { policy, policyName } = egress;
   const name = policyName === undefined ? '' : ` (${policyName})`;
-  return { title: `policy of container ${shortId(containerId)}${name}`, policy };
+  return { title: `policy of container ${shownName(containerId)}${name}`, policy };
 }

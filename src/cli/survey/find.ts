@@ -1,6 +1,7 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import { nearestTo } from '../../cni/nearest.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { containerNames, shownName, wordsOf } from './container-names.ts';
 import { addressesOf } from './words.ts';
 
 /**
@@ -22,7 +23,7 @@ export function findAttachments(asked: string, records: readonly AttachmentRecor
   throw new CniError(
     codes.unknownContainer,
     `Cannot tell which container "${asked}" is: ${ids.length} containers match`,
-    `They are ${ids.join(', ')}`,
+    `They are ${ids.map((id) => (containerNames().has(id) ? `${shownName(id)}: ${id}` : id)).join(', ')}`,
   );
 }
 
@@ -31,6 +32,7 @@ function matching(asked: string, records: readonly AttachmentRecord[]): Attachme
     ({ containerId }) => containerId === asked,
     (record) => addressesOf(record).includes(asked),
     ({ link, egress }) => link?.hostInterface === asked || egress?.port === asked,
+    ({ containerId }) => isCalled(asked, containerId),
     ({ netns }) => netns === asked || netns.split('/').at(-1) === asked,
     ({ containerId }) => asked.length >= 2 && containerId.startsWith(asked),
     // nerdctl calls a container "<namespace>-<id>", and shows its user the id.
@@ -44,12 +46,18 @@ function matching(asked: string, records: readonly AttachmentRecord[]): Attachme
   return [];
 }
 
+/** "web", "default/web", or "web" alone of a pod. */
+function isCalled(asked: string, containerId: string): boolean {
+  const name = containerNames().get(containerId);
+  return name !== undefined && (name.name === asked || wordsOf(name) === asked);
+}
+
 /** There is no container of a name; code 3. */
 export class UnknownContainer extends CniError {}
 
 function unknown(asked: string, records: readonly AttachmentRecord[]): UnknownContainer {
   const ids = [...new Set(records.map(({ containerId }) => containerId))];
-  const near = nearestTo(asked, ids);
+  const near = nearestTo(asked, [...ids, ...ids.map(shownName)]);
   const advice =
     ids.length === 0
       ? 'No container is attached: "drawbridge list" shows none'

@@ -53,9 +53,9 @@ function listWords({ mode, preset, allow, names, allowPrivate, allowLocalNetwork
   ].join(', ');
 }
 
-/** An id as long as is needed to tell it: the twelve characters that runtimes show. */
+/** An id as long as is needed to tell it: the twelve characters that runtimes show, behind nerdctl's namespace too. */
 export function shortId(id: string): string {
-  return /^[0-9a-f]{32,}$/.test(id) ? id.slice(0, 12) : id;
+  return id.replace(/^((?:.*-)?)([0-9a-f]{12})[0-9a-f]{20,}$/, '$1$2');
 }
 
 /** "2 s", "4 min", "3 h", "2 days". */

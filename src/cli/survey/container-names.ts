@@ -1,0 +1,37 @@
+import { visible } from '../../text/visible.ts';
+import { containerdNames } from './names/containerd.ts';
+import type { ContainerName } from './names/container-name.ts';
+import { nerdctlNames } from './names/nerdctl.ts';
+import { podmanNames } from './names/podman.ts';
+import { shortId } from './words.ts';
+
+let known: ReadonlyMap<string, ContainerName> | undefined;
+let shared: ReadonlySet<string> = new Set();
+
+/** What runtimes call the containers of this host, by their ids. Read once: a command is short. */
+export function containerNames(): ReadonlyMap<string, ContainerName> {
+  if (known !== undefined) return known;
+  const found = [...podmanNames(), ...containerdNames(), ...nerdctlNames()].filter(({ name }) => name !== '');
+  known = new Map(found.map((one) => [one.containerId, { ...one, name: visible(one.name) }]));
+  const words = [...known.values()].map(wordsOf);
+  shared = new Set(words.filter((word, index) => words.indexOf(word) !== index));
+  return known;
+}
+
+/** How a container is shown: "web", "default/web" of a pod, with the short id when two have one name; else the short id. */
+export function shownName(containerId: string): string {
+  const name = containerNames().get(containerId);
+  if (name === undefined) return shortId(containerId);
+  const words = wordsOf(name);
+  return shared.has(words) ? `${words} (${idOf(containerId)})` : words;
+}
+
+/** "web", or "default/web" of a pod. */
+export function wordsOf({ name, namespace }: ContainerName): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+/** nerdctl puts its namespace before the id. */
+function idOf(containerId: string): string {
+  return shortId(/-([0-9a-f]{64})$/.exec(containerId)?.[1] ?? containerId);
+}

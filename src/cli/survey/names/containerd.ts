@@ -1,0 +1,48 @@
+import { readdirSync } from 'node:fs';
+import { readRegularFile } from '../../../egress/load-file.ts';
+import { longestFile, type ContainerName } from './container-name.ts';
+
+/**
+ * Names of pods, and those that nerdctl gave, out of the specification of each running task of containerd
+ * (ROOT/NAMESPACE/ID/config.json): its annotations. A pod is known to CNI by the id of its sandbox.
+ */
+export function containerdNames(root = '/run/containerd/io.containerd.runtime.v2.task'): ContainerName[] {
+  return list(root).flatMap((namespace) =>
+    list(`${root}/${namespace}`).flatMap((id) => nameOf(namespace, id, annotationsOf(`${root}/${namespace}/${id}`))),
+  );
+}
+
+function nameOf(
+  containerdNamespace: string,
+  id: string,
+  annotations: Readonly<Record<string, unknown>>,
+): ContainerName[] {
+  const kind = annotations['io.kubernetes.cri.container-type'];
+  const [pod, namespace, name] = [
+    annotations['io.kubernetes.cri.sandbox-name'],
+    annotations['io.kubernetes.cri.sandbox-namespace'],
+    annotations['nerdctl/name'],
+  ];
+  if (kind === 'sandbox' && typeof pod === 'string' && typeof namespace === 'string')
+    return [{ containerId: id, name: pod, namespace }];
+  return typeof name === 'string' ? [{ containerId: `${containerdNamespace}-${id}`, name }] : [];
+}
+
+function annotationsOf(bundle: string): Record<string, unknown> {
+  try {
+    const { annotations } = JSON.parse(readRegularFile(`${bundle}/config.json`, longestFile)) as {
+      annotations?: Record<string, unknown>;
+    };
+    return annotations ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
