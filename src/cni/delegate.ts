@@ -5,10 +5,11 @@ import { visibleLines } from '../text/visible.ts';
 import { jsonReason } from '../text/json-problem.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
+import { missing } from './environment.ts';
 import type { AttachmentId, Request } from './request.ts';
 import { resultFromWire } from './result.ts';
 import type { Result } from './result.ts';
-import { compareVersions } from './versions.ts';
+import { compareVersions, isSupported } from './versions.ts';
 import type { SpecVersion } from './versions.ts';
 
 /** One plugin that another one runs, and what it is told; made of a request, or of a record when there is none. */
@@ -41,13 +42,14 @@ export function delegationOf(request: Request, type: string): Delegation {
  * the error is thrown, as the specification asks: the caller has made sure that the attachment does not
  * exist yet, since that DEL would take the addresses of one that does.
  *
- * Every function here throws the plugin's own error with its code, code 100 when there is none to read, and
- * code 7 when the plugin is in none of the folders.
+ * Every function here throws the plugin's own error with its code, code 100 when there is none to read, code
+ * 7 when the plugin is in none of the folders, and code 4 when CNI_PATH names none.
  */
 export async function delegateAdd(delegation: Delegation): Promise<Result> {
   try {
     const stdout = await execute('ADD', delegation);
-    return resultFromWire(decode(stdout, delegation.type), delegation.cniVersion, {
+    const result = decode(stdout, delegation.type);
+    return resultFromWire(result, versionTold(result) ?? delegation.cniVersion, {
       path: `result of ${delegation.type}`,
       code: codes.decodingFailure,
     });
@@ -94,13 +96,14 @@ export function findPlugin({ type, path }: Pick<Delegation, 'type' | 'path'>): s
   if (type === '' || type === '.' || type === '..' || /[/\\\0]/.test(type)) {
     throw new CniError(codes.invalidConfig, `Invalid plugin type ${quote(type)}: the name of a file is expected`);
   }
+  if (path.length === 0) throw missing(['CNI_PATH']);
   for (const folder of path) {
     const file = `${folder}/${type}`;
     if (isRegularFile(file)) return file;
   }
   throw new CniError(
     codes.invalidConfig,
-    `Cannot find plugin ${quote(type)}: it is not in ${path.map(quote).join(', ') || 'CNI_PATH, which is empty'}`,
+    `Cannot find plugin ${quote(type)}: it is not in ${path.map(quote).join(', ')}`,
     'Install the plugin there, or name another type',
   );
 }
@@ -200,6 +203,12 @@ function pluginError(error: CommandError, verb: DelegatedVerb, type: string): Cn
   } catch {
     return undefined;
   }
+}
+
+/** A plugin may answer in a version of its own, which libcni then converts; without one it is that of the configuration. */
+function versionTold(result: unknown): SpecVersion | undefined {
+  const told = new Map(Object.entries(result ?? {})).get('cniVersion') as unknown;
+  return typeof told === 'string' && isSupported(told) ? told : undefined;
 }
 
 function decode(stdout: string, type: string): unknown {

@@ -3,14 +3,21 @@ import type { CniArgs } from './args.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
 import { jsonReason } from '../text/json-problem.ts';
+import {
+  parseContainerId,
+  parseIfname,
+  parseVerb,
+  requirements,
+  requireVariables,
+  safeName,
+  safeNameRule,
+} from './environment.ts';
+import type { Environment, ServedVerb } from './environment.ts';
 import { isNestedDeeperThan } from './nesting.ts';
 import { resultFromWire } from './result.ts';
 import type { Result } from './result.ts';
 import { assumedVersion, compareVersions, isSupported, supportedVersions } from './versions.ts';
 import type { SpecVersion } from './versions.ts';
-
-/** The verbs of the specification. VERSION is answered before a request is made of the input. */
-export type Verb = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS' | 'VERSION';
 
 /** Names one interface of one container on one network: the unit that everything we make belongs to. */
 export interface AttachmentId {
@@ -70,24 +77,6 @@ export interface NetworkConf {
   readonly text: string;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-interface Requirement {
-  /** Variables that must not be empty. */
-  readonly variables: readonly string[];
-  /** Oldest version of a configuration that may be given this verb; absent: any. */
-  readonly since?: SpecVersion;
-}
-
-/** SPEC.md 1.1.0, section 2, "CNI operations": what each verb requires, and since which version it exists. */
-const requirements: Record<Exclude<Verb, 'VERSION'>, Requirement> = {
-  ADD: { variables: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'] },
-  DEL: { variables: ['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_PATH'] },
-  CHECK: { variables: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'], since: '0.4.0' },
-  GC: { variables: ['CNI_PATH'], since: '1.1.0' },
-  STATUS: { variables: ['CNI_PATH'], since: '1.1.0' },
-};
-
 /**
  * Makes a request of a plugin's environment and stdin, or throws {@link CniError}:
  * 4 for a variable that is missing or invalid, 6 for a configuration that is not JSON, 7 for one that is not
@@ -97,7 +86,7 @@ export function parseRequest(env: Environment, stdin: string): Request {
   const verb = parseVerb(env);
   requireVariables(env, verb);
   const fields = new Fields(decode(stdin), '', codes.decodingFailure);
-  const network = parseNetworkName(fields);
+  const network = parseNetworkName(fields, verb);
   const attached =
     verb === 'GC' || verb === 'STATUS'
       ? undefined
@@ -115,28 +104,6 @@ export function parseRequest(env: Environment, stdin: string): Request {
   if (attached === undefined || verb === 'GC')
     return { verb: 'GC', ...common, validAttachments: parseValidAttachments(config) };
   return { verb, ...common, id: attached, netns: env['CNI_NETNS'] ?? '', ...parsePrevResult(config, verb) };
-}
-
-function parseVerb(env: Environment): Exclude<Verb, 'VERSION'> {
-  const command = env['CNI_COMMAND'] ?? '';
-  if (command === '') throw missing(['CNI_COMMAND']);
-  if (!Object.hasOwn(requirements, command)) {
-    throw new CniError(
-      codes.invalidEnvironment,
-      `unknown CNI_COMMAND: ${command}`,
-      `The commands are ${Object.keys(requirements).join(', ')} and VERSION`,
-    );
-  }
-  return command as Exclude<Verb, 'VERSION'>;
-}
-
-function requireVariables(env: Environment, verb: Exclude<Verb, 'VERSION'>): void {
-  const absent = requirements[verb].variables.filter((name) => (env[name] ?? '') === '');
-  if (absent.length > 0) throw missing(absent);
-}
-
-function missing(variables: readonly string[]): CniError {
-  return new CniError(codes.invalidEnvironment, `required env variables [${variables.join(',')}] missing`);
 }
 
 /** Far above what a runtime sends; a stream without end must not fill the memory first. */
@@ -170,12 +137,11 @@ function decode(stdin: string): unknown {
   }
 }
 
-/** A letter or digit first: so "", ".", ".." and anything with a "/" never become a part of a path (the reference's pkg/utils). */
-const safeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+/** Bytes of a file's name on Linux (NAME_MAX): a network's name is that of the folder of its leases. */
+const longestName = 255;
 
-const safeNameRule = 'Letters, digits, "_", "." and "-" are allowed, a letter or digit first';
-
-function parseNetworkName(fields: Fields): string {
+/** What an older version added under a longer name is removed all the same. */
+function parseNetworkName(fields: Fields, verb: ServedVerb): string {
   const name = fields.string('name') ?? '';
   if (name === '')
     throw new CniError(codes.invalidConfig, 'missing network name', 'Give the network configuration a "name"');
@@ -185,45 +151,16 @@ function parseNetworkName(fields: Fields): string {
       `Invalid "name": invalid characters found in network name ${quote(name)}`,
       safeNameRule,
     );
-  return name;
-}
-
-function parseContainerId(env: Environment): string {
-  const id = env['CNI_CONTAINERID'] ?? '';
-  if (!safeName.test(id))
+  if (name.length > longestName && verb !== 'DEL' && verb !== 'GC')
     throw new CniError(
-      codes.invalidEnvironment,
-      `Invalid "CNI_CONTAINERID": invalid characters in containerID ${quote(id)}`,
-      safeNameRule,
-    );
-  return id;
-}
-
-/**
- * The rules of the kernel's dev_valid_name(), as the reference applies them, and a few characters more: the
- * kernel takes "%" for a template, and quotes, a backslash or "#" change how `ip -batch` reads its line.
- */
-function parseIfname(env: Environment): string {
-  const name = env['CNI_IFNAME'] ?? '';
-  const problem = ifnameProblem(name);
-  if (problem !== undefined)
-    throw new CniError(
-      codes.invalidEnvironment,
-      `Invalid "CNI_IFNAME": ${problem}: ${quote(name)}`,
-      'A name has 1 to 15 bytes, and none of / : % " \' \\ # and white space',
+      codes.invalidConfig,
+      `Invalid "name": the network name has ${name.length} characters, at most ${longestName} are expected`,
+      'Leases are files in a folder of that name: give the network a shorter one',
     );
   return name;
 }
 
-function ifnameProblem(name: string): string | undefined {
-  if (Buffer.byteLength(name) > 15) return 'interface name is too long';
-  if (name === '.' || name === '..') return 'interface name is . or ..';
-  if (/[/:\s\u0085]/u.test(name)) return 'interface name contains / or : or whitespace characters';
-  if (/[%"'\\#\p{Cc}]/u.test(name)) return 'interface name contains a character with a meaning of its own';
-  return undefined;
-}
-
-function parseVersion(fields: Fields, verb: Exclude<Verb, 'VERSION'>): SpecVersion {
+function parseVersion(fields: Fields, verb: ServedVerb): SpecVersion {
   const version = fields.string('cniVersion') || assumedVersion;
   const { since } = requirements[verb];
   if (since !== undefined && compareVersions(version, since) < 0) {
@@ -245,7 +182,7 @@ function parseVersion(fields: Fields, verb: Exclude<Verb, 'VERSION'>): SpecVersi
 
 /** Reads what every plugin needs of a configuration that nobody runs: name and version as for an ADD. Throws as {@link parseRequest} does. */
 export function parseNetworkConf(fields: Fields): NetworkConf {
-  return parseConfig(fields, parseNetworkName(fields), parseVersion(fields, 'ADD'), '');
+  return parseConfig(fields, parseNetworkName(fields, 'ADD'), parseVersion(fields, 'ADD'), '');
 }
 
 function parseConfig({ value }: Fields, name: string, cniVersion: SpecVersion, text: string): NetworkConf {

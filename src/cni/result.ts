@@ -251,6 +251,20 @@ export function readDns(fields: Fields): ResultDns {
   };
 }
 
+/** DNS of an earlier plugin with ours behind: lists one after the other, each value once; of the domain ours counts. */
+export function mergeDns(earlier: ResultDns, own: ResultDns): ResultDns {
+  const both = (key: 'nameservers' | 'search' | 'options'): string[] | undefined => {
+    const values = [...new Set([...(earlier[key] ?? []), ...(own[key] ?? [])])];
+    return values.length === 0 ? undefined : values;
+  };
+  return {
+    ...optional('nameservers', both('nameservers')),
+    ...optional('domain', own.domain ?? earlier.domain),
+    ...optional('search', both('search')),
+    ...optional('options', both('options')),
+  };
+}
+
 function requiredPrefix(fields: Fields, key: string): string {
   const prefix = fields.string(key) ?? '';
   const [host = '', length = '', ...rest] = prefix.split('/');

@@ -1,11 +1,11 @@
 import { CniError, codes, fileOfError, toWireError } from './errors.ts';
 import { checkKeys, type ConfKeys } from './known-keys.ts';
 import { longestConfig, parseRequest } from './request.ts';
-import type { AttachmentRequest, Environment, GcRequest, Request, StatusRequest } from './request.ts';
+import type { Environment } from './environment.ts';
+import type { AttachmentRequest, GcRequest, Request, StatusRequest } from './request.ts';
 import { resultToWire } from './result.ts';
 import type { Result, WireResult } from './result.ts';
-import { assumedVersion, isSupported, newestVersion, supportedVersions } from './versions.ts';
-import type { SpecVersion } from './versions.ts';
+import { assumedVersion, newestVersion, supportedVersions } from './versions.ts';
 import { systemReason } from '../text/system-error.ts';
 
 export interface Plugin {
@@ -59,7 +59,7 @@ export async function serve(plugin: Plugin, io: PluginIo): Promise<number> {
   try {
     stdin = await readConfig(io);
     const request = parseRequest(io.env, stdin);
-    await refuseOwnNetns(request, io);
+    if (await isOwnNetns(request, io)) return await leaveOwnNetns(plugin.verbs, request, io);
     if (plugin.keys !== undefined && (request.verb === 'ADD' || request.verb === 'STATUS'))
       checkKeys(request.config.fields, plugin.keys).forEach((text) => io.stderr(`${plugin.name}: ${text}\n`));
     await perform(plugin.verbs, request, io);
@@ -90,15 +90,15 @@ export function aboutText({ about }: Plugin): string {
  */
 const versionDeadline = 500;
 
-/** The specification wants the asked version echoed; one that we do not speak, or none, is answered with our newest. */
-async function askedVersion(io: PluginIo): Promise<SpecVersion> {
+/** The specification wants the asked version echoed, be it one that we do not speak; none is answered with our newest. */
+async function askedVersion(io: PluginIo): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(resolve, versionDeadline, '');
   });
   try {
     const asked = toldVersion(await Promise.race([io.readStdin(), late]));
-    return asked !== undefined && isSupported(asked) ? asked : newestVersion;
+    return asked !== undefined && /^\d{1,9}(?:\.\d{1,9}){0,2}$/u.test(asked) ? asked : newestVersion;
   } catch {
     return newestVersion;
   } finally {
@@ -116,18 +116,24 @@ async function readConfig(io: PluginIo): Promise<string> {
   }
 }
 
+/** Whether CNI_NETNS is the namespace that we are in. A path that cannot be opened is not: ADD and CHECK say so themselves. */
+async function isOwnNetns(request: Request, io: PluginIo): Promise<boolean> {
+  if (request.verb !== 'ADD' && request.verb !== 'DEL') return false;
+  if (request.netns === '' || ['1', 'TRUE'].includes((io.env['CNI_NETNS_OVERRIDE'] ?? '').toUpperCase())) return false;
+  return (await io.ownNetns?.(request.netns)) === true;
+}
+
 /**
- * The reference looks at this after the verb, when the host's interfaces have already been touched; we look
- * before. A path that cannot be opened passes: ADD and CHECK will say so themselves, DEL has nothing to touch there.
+ * The number of a process that has ended may be the host's own by now. The reference looks after the verb, when the
+ * host's interfaces have been touched; we touch nothing there: an ADD is refused, a DEL removes what is on record of the
+ * attachment as for a namespace that is gone, and then says so.
  */
-async function refuseOwnNetns(request: Request, io: PluginIo): Promise<void> {
-  if (request.verb !== 'ADD' && request.verb !== 'DEL') return;
-  if (request.netns === '' || ['1', 'TRUE'].includes((io.env['CNI_NETNS_OVERRIDE'] ?? '').toUpperCase())) return;
-  if (!(await io.ownNetns?.(request.netns))) return;
+async function leaveOwnNetns(verbs: PluginVerbs, request: Request, io: PluginIo): Promise<never> {
+  if (request.verb === 'DEL') await perform(verbs, { ...request, netns: '' }, io);
   throw new CniError(
     codes.invalidNetns,
     "plugin's netns and netns from CNI_NETNS should not be the same",
-    `CNI_NETNS is ${JSON.stringify(request.netns)}; CNI_NETNS_OVERRIDE=1 allows it`,
+    `CNI_NETNS is ${JSON.stringify('netns' in request ? request.netns : '')}; CNI_NETNS_OVERRIDE=1 allows it`,
   );
 }
 

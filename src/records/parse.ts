@@ -62,7 +62,10 @@ function readLink(value: unknown): void {
   if (link['noMasquerade'] !== undefined)
     list(link, 'noMasquerade').forEach((prefix) => prefixText(prefix, 'noMasquerade'));
   if (!isWhole(link['mtu'], 0, 2 ** 31)) throw wrong('mtu', link['mtu']);
+  if (link['containerMtu'] !== undefined && !isWhole(link['containerMtu'], 0, 2 ** 31))
+    throw wrong('containerMtu', link['containerMtu']);
   list(link, 'addresses').forEach(readAddressRecord);
+  if (link['routes'] !== undefined) list(link, 'routes').forEach(readRoute);
   readPorts(link);
   object(link['ipam'], '"ipam"');
   object(link['conf'], '"conf"');
@@ -72,6 +75,11 @@ function prefixText(value: unknown, key: string): void {
   const [ip, length, ...rest] = typeof value === 'string' ? value.split('/') : [];
   if (ip === undefined || ipVersion(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
     throw wrong(key, value);
+}
+
+function readRoute(value: unknown): void {
+  const { dst } = object(value, 'a route');
+  if (typeof dst !== 'string') throw wrong('dst', dst);
 }
 
 function readAddressRecord(value: unknown): void {

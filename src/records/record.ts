@@ -1,4 +1,5 @@
 import type { AttachmentId } from '../cni/request.ts';
+import type { ResultRoute } from '../cni/result.ts';
 import type { Policy } from '../egress/policy.ts';
 import type { ShapedRecord } from '../links/shaping.ts';
 import type { PortMapping } from '../ports/mapping.ts';
@@ -38,8 +39,13 @@ export interface LinkRecord {
   readonly bridge: string;
   readonly hostInterface: string;
   readonly mac: string;
+  /** That of bridge and pair; of the container's end too, unless `containerMtu` says otherwise. */
   readonly mtu: number;
+  /** What the drop-in for tuning made of the container's end. */
+  readonly containerMtu?: number;
   readonly addresses: readonly AddressRecord[];
+  /** Routes that we made in the container, as the result tells them; absent in records of before 0.2.0. */
+  readonly routes?: readonly ResultRoute[];
   readonly masquerade: boolean;
   /** Networks that are reached with the container's own address all the same. */
   readonly noMasquerade?: readonly string[];

@@ -153,7 +153,7 @@ export function readText(file: string): string | undefined {
 /** Whether an error says that a file or a folder on the way to it is not there. */
 export function isMissing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ENOTDIR';
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';
 }
 
 let written = 0;

@@ -91,7 +91,7 @@ describe('findPlugin()', () => {
 
   test('says so when CNI_PATH is empty', () => {
     expect(() => findPlugin({ type: 'static', path: [] })).toThrow(
-      'Cannot find plugin "static": it is not in CNI_PATH, which is empty',
+      expect.objectContaining({ code: 4, message: 'required env variables [CNI_PATH] missing' }),
     );
   });
 
@@ -178,8 +178,20 @@ describe('what the plugin answers', () => {
     });
   });
 
-  test('delegateAdd() refuses a result of another shape with code 6', async () => {
-    install('static', `echo '{"cniVersion": "0.4.0"}'`);
+  test.each([
+    ['0.2.0', { ip4: { ip: '10.1.0.5/24', gateway: '10.1.0.1', routes: [{ dst: '0.0.0.0/0' }] } }],
+    ['0.4.0', { ips: [{ version: '4', address: '10.1.0.5/24', gateway: '10.1.0.1' }], routes: [{ dst: '0.0.0.0/0' }] }],
+    ['1.0.0', { ips: [{ address: '10.1.0.5/24', gateway: '10.1.0.1' }], routes: [{ dst: '0.0.0.0/0' }] }],
+  ])('delegateAdd() converts a result of version %s', async (cniVersion, result) => {
+    install('static', `echo '${JSON.stringify({ cniVersion, ...result })}'`);
+    expect(await delegateAdd(delegation())).toMatchObject({
+      ips: [{ address: '10.1.0.5/24', gateway: '10.1.0.1' }],
+      routes: [{ dst: '0.0.0.0/0' }],
+    });
+  });
+
+  test('delegateAdd() refuses a result of a version that nobody speaks with code 6', async () => {
+    install('static', `echo '{"cniVersion": "9.0.0"}'`);
     await expect(delegateAdd(delegation())).rejects.toMatchObject({
       code: 6,
       message: expect.stringContaining('Invalid "result of static": result type supports') as string,

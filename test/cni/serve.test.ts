@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CniError, codes } from '../../src/cni/errors.ts';
-import type { Environment } from '../../src/cni/request.ts';
+import type { Environment } from '../../src/cni/environment.ts';
 import type { Result } from '../../src/cni/result.ts';
 import { aboutLine, serve } from '../../src/cni/serve.ts';
 import type { PluginIo, PluginVerbs } from '../../src/cni/serve.ts';
@@ -173,7 +173,7 @@ describe('errors', () => {
 
   test.each<[string, string, string, Setting]>([
     ['an unknown command', '4', 'NOPE', {}],
-    ['a missing variable', '4', 'ADD', { env: { CNI_PATH: '' } }],
+    ['a missing variable', '4', 'ADD', { env: { CNI_IFNAME: '' } }],
     ['a bad container ID', '4', 'ADD', { env: { CNI_CONTAINERID: '../c' } }],
     ['a bad interface name', '4', 'DEL', { env: { CNI_IFNAME: 'a/b' } }],
     ['stdin that is no JSON', '6', 'ADD', { stdin: '{' }],
@@ -203,11 +203,14 @@ describe('errors', () => {
 describe('the own network namespace', () => {
   const own = { ownNetns: (path: string) => path === attached.CNI_NETNS };
 
-  test.each(['ADD', 'DEL'])('%s refuses it with code 8 before the verb is called', async (command) => {
+  test.each([
+    ['ADD', 'before the verb is called', []],
+    ['DEL', 'after the verb was called without it', ['DEL']],
+  ])('%s refuses it with code 8 %s', async (command, _, called) => {
     const { status, stdout, calls } = await play(command, { io: own });
     expect([status, calls, JSON.parse(stdout)]).toEqual([
       1,
-      [],
+      called,
       expect.objectContaining({ code: 8, msg: "plugin's netns and netns from CNI_NETNS should not be the same" }),
     ]);
   });
@@ -242,12 +245,19 @@ describe('VERSION', () => {
     );
   });
 
-  test.each(['', '{', '[]', '{"cniVersion": "9.8.7"}', '{"cniVersion": 1}', '{}'])(
+  test.each(['', '{', '[]', '{"cniVersion": "new"}', '{"cniVersion": 1}', '{}'])(
     'answers with the newest version when stdin is %j',
     async (stdin) => {
       expect(JSON.parse(await version({ stdin }))).toEqual({ cniVersion: '1.1.0', supportedVersions });
     },
   );
+
+  test('echoes a version that we do not speak', async () => {
+    expect(JSON.parse(await version({ stdin: '{"cniVersion": "9.8.7"}' }))).toEqual({
+      cniVersion: '9.8.7',
+      supportedVersions,
+    });
+  });
 
   test('needs no variable but CNI_COMMAND', async () => {
     const { status, calls } = await play('VERSION', {

@@ -285,9 +285,9 @@ describe('requested addresses', () => {
       address === undefined ? '' : formatAddress(address),
     );
 
-  test('come from CNI_ARGS, args.cni and the runtimeConfig, with or without length', () => {
+  test('come from the runtimeConfig, args.cni and CNI_ARGS, in this order, with or without length', () => {
     const requested = parseRequested({ args: '10.1.0.5', conf: ['10.2.0.5/24'], runtime: ['fd00:0::5/64'] });
-    expect(requested.map(formatAddress)).toEqual(['10.1.0.5', '10.2.0.5', 'fd00::5']);
+    expect(requested.map(formatAddress)).toEqual(['fd00::5', '10.2.0.5', '10.1.0.5']);
   });
 
   test.each([

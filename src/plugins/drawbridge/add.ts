@@ -253,7 +253,7 @@ function readyRecord(
     ...begun,
     state: 'ready',
     unfinished: true,
-    link: { ...begun.link, mac, mtu, addresses, ports, defaultRoutes: defaultRoutesAmong(routes) },
+    link: { ...begun.link, mac, mtu, addresses, ports, routes, defaultRoutes: defaultRoutesAmong(routes) },
   };
   if (policy === undefined) return ready;
   const enforced = {

@@ -70,8 +70,9 @@ export function ipamOf({ config }: Request): { type: string; dataDir?: string } 
 }
 
 /**
- * The plugin is told what it was told at ADD: a GC brings no conf of the container, and the file of the network
- * may have changed since.
+ * The plugin of a DEL is told what we are told, prevResult and runtimeConfig included (SPEC.md, "Plugin Delegation").
+ * Of an attachment that a GC or the next ADD removes there is the configuration of its ADD alone; and a DEL whose
+ * network has moved to another plugin since says nothing to the one that gave the address.
  */
 function delegationFor(
   request: Request,
@@ -85,7 +86,9 @@ function delegationFor(
     ...delegationOf(request, type),
     id: { network, containerId, ifname },
     netns,
-    ...(link === undefined ? {} : { conf: JSON.stringify(link.conf) }),
+    ...(link === undefined || (request.verb === 'DEL' && ipamOf(request).type === type)
+      ? {}
+      : { conf: JSON.stringify(link.conf) }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { delegateCheck, delegationOf } from '../../cni/delegate.ts';
 import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
-import type { Result } from '../../cni/result.ts';
+import type { Result, ResultRoute } from '../../cni/result.ts';
 import { readAttachment } from '../../host/interfaces.ts';
 import { checkLeases } from '../../ipam/ledger.ts';
 import { completeAddresses } from '../../links/addresses.ts';
@@ -16,6 +16,7 @@ import { waitsForPolicy } from '../../records/waiting.ts';
 import { isolatesPort } from '../egress-policy/enforce.ts';
 import { checkFirewalls } from '../firewalls.ts';
 import type { InterfaceDefaults } from './defaults.ts';
+import { errorWithoutRecord } from '../without-record.ts';
 
 /**
  * Compares everything that ADD made with what is there now. Throws code 103 naming each difference, and 3 when
@@ -26,13 +27,8 @@ import type { InterfaceDefaults } from './defaults.ts';
 export async function check(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<void> {
   const conf = parseLinkConf(request.config.fields, defaults);
   const record = readOwnRecord(attachmentKey(request.id));
-  if (record?.link === undefined) {
-    throw new CniError(
-      codes.unknownContainer,
-      `Cannot check ${describeAttachment(request.id)}: there is no record of it`,
-      'It was never added, or it is gone: after a reboot it has to be added again',
-    );
-  }
+  if (record?.link === undefined) throw await errorWithoutRecord(request, { code: codes.checkFailed });
+
   const { link } = record;
   const [links, rules, firewalls] = await Promise.all([
     linkDifferences(request, conf, { ...record, link }),
@@ -72,10 +68,8 @@ async function linkDifferences(
   const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
   const gatewayInterface = gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
   const found = await readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface });
-  const told = findInterface(
-    prevResult,
-    ({ name, sandbox }) => name === id.ifname && sandbox !== undefined && sandbox !== '',
-  );
+  const place = placeOf(prevResult, id.ifname);
+  const told = prevResult?.interfaces[place];
   const mac = told?.mac ?? link.mac;
   const isOn = (address: string): boolean => egress?.policy.ipv6 !== 'disable' || !address.includes(':');
   const toldHost = findInterface(prevResult, ({ name }) => name === hostInterface);
@@ -89,12 +83,16 @@ async function linkDifferences(
       gatewayInterface,
       mac,
       // A result of an older version has no place for an MTU: a later plugin (tuning) may have lowered it without a word.
-      mtu: told?.mtu ?? Math.min(link.mtu, found.container?.mtu ?? link.mtu),
+      mtu: told?.mtu ?? Math.min(link.containerMtu ?? link.mtu, found.container?.mtu ?? link.mtu),
       ...(toldHost?.mac === undefined ? {} : { hostMac: toldHost.mac }),
       hostMtu: toldHost?.mtu ?? link.mtu,
       ...(bridgeMac === undefined ? {} : { bridgeMac }),
-      addresses: link.addresses.map(({ address }) => address).filter(isOn),
-      routes: (prevResult?.routes ?? []).filter(({ dst }) => isOn(dst)),
+      // The result is what the last plugin of the list left of ours: it may have taken addresses and routes away.
+      addresses: (prevResult?.ips ?? [])
+        .filter((ip) => ip.interface === place)
+        .map(({ address }) => address)
+        .filter(isOn),
+      routes: (prevResult?.routes ?? []).filter((route) => isOn(route.dst) && isOurs(route, link)),
       gateways,
       hairpinMode: conf.hairpinMode,
       portIsolation: conf.portIsolation || (egress !== undefined && isolatesPort(egress.policy)),
@@ -103,6 +101,24 @@ async function linkDifferences(
     },
     found,
   );
+}
+
+/** Where the result has the container's interface. Throws code 7 when it does not have it. */
+function placeOf(result: Result | undefined, ifname: string): number {
+  const place = (result?.interfaces ?? []).findIndex(
+    ({ name, sandbox }) => name === ifname && sandbox !== undefined && sandbox !== '',
+  );
+  if (place !== -1) return place;
+  throw new CniError(
+    codes.invalidConfig,
+    `Invalid "prevResult": it does not have the container's interface "${ifname}"`,
+    'Pass the result of ADD as "prevResult"',
+  );
+}
+
+/** Other plugins of the list have routes there too, at other interfaces and of other kinds: theirs to check. */
+function isOurs({ dst, gw, table }: ResultRoute, { routes }: LinkRecord): boolean {
+  return routes === undefined || routes.some((own) => own.dst === dst && own.gw === gw && own.table === table);
 }
 
 function findInterface(

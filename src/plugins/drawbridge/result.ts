@@ -1,5 +1,5 @@
 import type { AttachmentRequest } from '../../cni/request.ts';
-import type { Result, ResultDns, ResultRoute } from '../../cni/result.ts';
+import { mergeDns, type Result, type ResultDns, type ResultRoute } from '../../cni/result.ts';
 import type { CompleteAddresses } from '../../links/addresses.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import type { LinkRecord } from '../../records/record.ts';
@@ -32,7 +32,7 @@ export function toResult(
     interfaces: [...(earlier?.interfaces ?? []), ...ours],
     ips: [...(earlier?.ips ?? []), ...addresses.ips.map((ip) => ({ ...ip, interface: place }))],
     routes: [...(earlier?.routes ?? []), ...addresses.routes.map((route) => withFoundMetric(route, metrics))],
-    dns: conf.link.dns ?? dns,
+    dns: mergeDns(earlier?.dns ?? {}, conf.link.dns ?? dns),
   };
 }
 

@@ -7,6 +7,7 @@ import { readOwnRecord } from '../../records/store.ts';
 import { checkFirewalls } from '../firewalls.ts';
 import { findUnguarded } from './enforce.ts';
 import { findInterface } from './interface.ts';
+import { errorWithoutRecord } from '../without-record.ts';
 
 /**
  * Compares what is in the kernel with what the attachment's policy compiles to, and the enforced addresses with those
@@ -15,13 +16,9 @@ import { findInterface } from './interface.ts';
 export async function check(request: AttachmentRequest): Promise<void> {
   parsePluginConf(request.config.raw);
   const record = readOwnRecord(attachmentKey(request.id));
-  if (record?.egress === undefined) {
-    throw new CniError(
-      codes.unknownContainer,
-      `Cannot check the policy of ${describeAttachment(request.id)}: there is no record of it`,
-      'It was never added, or it is gone: after a reboot it has to be added again',
-    );
-  }
+  if (record?.egress === undefined)
+    throw await errorWithoutRecord(request, { part: 'the policy of', code: codes.policyNotEnforced });
+
   const { egress } = record;
   const [found, missing, unguarded, firewalls] = await Promise.all([
     findInterface(request, record.link),

@@ -6,11 +6,11 @@ import { executable } from '../../helpers/executable.ts';
 import { expectFailure, interfaceConf, succeeded } from './network.ts';
 
 const variables = {
-  ADD: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'],
-  CHECK: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'],
-  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_PATH'],
-  GC: ['CNI_PATH'],
-  STATUS: ['CNI_PATH'],
+  ADD: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'],
+  CHECK: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME'],
+  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME'],
+  GC: [],
+  STATUS: [],
 };
 
 const rows = Object.entries(variables).flatMap(([verb, names]) => names.map((name) => [verb, name] as const));
@@ -26,7 +26,7 @@ describe('a call', () => {
     expect(await host.leftovers()).toEqual([]);
   });
 
-  test.for(Object.entries(variables))(
+  test.for(Object.entries(variables).filter(([, names]) => names.length > 0))(
     'of %s names every variable that is missing: %j',
     async ([verb, names], { host }) => {
       const env = Object.fromEntries(names.map((name) => [name, undefined]));

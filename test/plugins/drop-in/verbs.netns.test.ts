@@ -85,7 +85,7 @@ describe('the drop-ins for portmap and firewall', () => {
     const { program, prevResult } = await connect(host);
     for (const each of [portmap, firewall]) {
       const conf = { ...each, prevResult };
-      expect((await host.cni('CHECK', conf, program(each.type))).error).toMatchObject({ code: 3 });
+      expect((await host.cni('CHECK', conf, program(each.type))).error).toMatchObject({ code: 103 });
       expect((await host.cni('ADD', conf, program(each.type))).error).toBeUndefined();
       expect((await host.cni('CHECK', conf, program(each.type))).error).toBeUndefined();
       await host.sh('nft delete table inet drawbridge');

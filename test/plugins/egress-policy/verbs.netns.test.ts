@@ -180,13 +180,13 @@ describe('CHECK of the policy', () => {
     expectFailure(checked, 104, 'the address 10.1.0.77 of the container has no policy');
   });
 
-  test('of a container without a record fails with 3', async ({ host }) => {
+  test('of a container that stands without a record fails with 104, for a DEL is needed', async ({ host }) => {
     const container = await addContainer(host, chain());
     await host.sh('rm /run/drawbridge/attachments/*');
     expectFailure(
       await host.cni('CHECK', policyConf({}, container.result), { container }),
-      3,
-      /^Cannot check the policy of .*there is no record of it$/,
+      104,
+      /^Cannot check the policy of .*there is no record of it, and .*"eth0" in .* are there$/,
     );
   });
 });

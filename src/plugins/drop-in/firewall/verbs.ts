@@ -13,6 +13,7 @@ import { requirePrevResult } from '../portmap/conf.ts';
 import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
 import { warn } from '../../warnings.ts';
 import { checkAdminChain, parseIngressPolicy } from './conf.ts';
+import { errorWithoutRecord } from '../../without-record.ts';
 
 const seeker = { name: 'firewall', verb: 'open the firewall for', subject: 'An ingress policy' };
 
@@ -43,11 +44,7 @@ export async function check(request: AttachmentRequest): Promise<void> {
   const record = readOwnRecord(attachmentKey(request.id));
   if (record?.ingressPolicy === undefined) {
     if ((await findFiltered(request, true)) === undefined) return;
-    throw new CniError(
-      codes.unknownContainer,
-      `Cannot check the ingress policy around ${describeAttachment(request.id)}: there is no record of it`,
-      'It was never added, or it is gone: after a reboot it has to be added again',
-    );
+    throw await errorWithoutRecord(request, { part: 'the ingress policy around', code: codes.checkFailed });
   }
   const [missing, closed] = await Promise.all([
     findMissing(record),

@@ -14,6 +14,7 @@ import { requirePrograms, requireRules } from '../../status.ts';
 import { warn, warnOfListeners, warnOfUnserved } from '../../warnings.ts';
 import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
 import { parsePortmapConf, requirePrevResult, unneededKeys } from './conf.ts';
+import { errorWithoutRecord } from '../../without-record.ts';
 
 const seeker = { name: 'portmap', verb: 'publish ports of', subject: 'A published port' };
 
@@ -52,13 +53,9 @@ export async function check(request: AttachmentRequest): Promise<void> {
   const { ports } = parsePortmapConf(request.config);
   if (ports.length === 0) return;
   const record = readOwnRecord(attachmentKey(request.id));
-  if (record?.published === undefined) {
-    throw new CniError(
-      codes.unknownContainer,
-      `Cannot check the ports of ${describeAttachment(request.id)}: there is no record of them`,
-      'They were never published, or it is gone: after a reboot it has to be added again',
-    );
-  }
+  if (record?.published === undefined)
+    throw await errorWithoutRecord(request, { part: 'the ports of', code: codes.checkFailed });
+
   const missing = await findMissing(record);
   if (missing.length === 0) return;
   throw new CniError(

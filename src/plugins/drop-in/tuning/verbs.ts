@@ -105,11 +105,11 @@ async function changeLink(request: AttachmentRequest, link: LinkTuning, lines: r
   }
 }
 
-/** What we made ourselves is on record with the MAC that it may send with. */
+/** What we made ourselves is on record with the MAC that it may send with, and with an MTU that old results cannot tell. */
 async function remember(request: AttachmentRequest, { mac, mtu }: LinkTuning): Promise<void> {
   const record = currentRecord(request);
   if (record === undefined || (mac === undefined && mtu === undefined)) return;
-  const changed = { ...(mac === undefined ? {} : { mac }), ...(mtu === undefined ? {} : { mtu }) };
+  const changed = { ...(mac === undefined ? {} : { mac }), ...(mtu === undefined ? {} : { containerMtu: mtu }) };
   const next = {
     ...record,
     ...(record.link === undefined ? {} : { link: { ...record.link, ...changed } }),
@@ -119,11 +119,12 @@ async function remember(request: AttachmentRequest, { mac, mtu }: LinkTuning): P
   warnings.forEach(warn);
 }
 
-async function readLink({ netns, id }: AttachmentRequest): Promise<Required<LinkTuning>> {
+async function readLink({ verb, netns, id }: AttachmentRequest): Promise<Required<LinkTuning>> {
   const [shown] = ((await showJson(['link', 'show', 'dev', id.ifname], { netns })) ?? []) as ShownLink[];
   if (shown === undefined)
     throw new CniError(
-      codes.unknownContainer,
+      // Not 3: that would promise a runtime that nothing of the plugins before needs a DEL.
+      verb === 'CHECK' ? codes.checkFailed : codes.invalidConfig,
       `Cannot tune "${id.ifname}" in "${netns}": there is no such interface`,
       '"tuning" is chained: put it after the plugin that makes the interface',
     );
