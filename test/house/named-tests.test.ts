@@ -57,6 +57,16 @@ describe('complaints.md', () => {
   });
 });
 
+describe('docs/protocol.md', () => {
+  test('shows each sentence by a test with its title', () => {
+    const rows = read('docs/protocol.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| ') && !line.startsWith('| what is asked'));
+    expect(rows.length).toBeGreaterThan(25);
+    expect(rows.filter((line) => !/`test\/[^`]+\.ts`,? "/u.test(line))).toEqual([]);
+  });
+});
+
 describe('SECURITY.md', () => {
   test('shows each defence by a test', () => {
     const rows = read('SECURITY.md').split('## What a container may try')[1]?.split('\n## ')[0]?.split('\n') ?? [];
