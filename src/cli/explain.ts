@@ -22,7 +22,9 @@ import { unappliedPolicies } from './survey/unapplied-policies.ts';
 import { addressesOf, portsOf } from './survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
-/** Whether a container reaches a destination, by which rule, and what to do about it. Exit status 1 when it does not. */
+/**
+ * Whether a container reaches a destination, by which rule, and what to do about it. Exit status 1 when it does not.
+ */
 export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
   const [container = '', destination = ''] = operands;
   const { records, broken } = listRecords();

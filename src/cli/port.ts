@@ -15,7 +15,10 @@ import { printJson, type Terminal } from './terminal.ts';
 
 type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
 
-/** `port add`: publishes a port of the host for a container that runs. It stays until `port remove`, or the container's end. */
+/**
+ * `port add`: publishes a port of the host for a container that runs. It stays until `port remove`, or the container's
+ * end.
+ */
 export async function add(invocation: Invocation, terminal: Terminal): Promise<number> {
   return change(invocation, terminal, 'add');
 }

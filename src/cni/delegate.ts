@@ -205,7 +205,9 @@ function pluginError(error: CommandError, verb: DelegatedVerb, type: string): Cn
   }
 }
 
-/** A plugin may answer in a version of its own, which libcni then converts; without one it is that of the configuration. */
+/**
+ * A plugin may answer in a version of its own, which libcni then converts; without one it is that of the configuration.
+ */
 function versionTold(result: unknown): SpecVersion | undefined {
   const told = new Map(Object.entries(result ?? {})).get('cniVersion') as unknown;
   return typeof told === 'string' && isSupported(told) ? told : undefined;

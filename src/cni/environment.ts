@@ -54,7 +54,10 @@ export function missing(variables: readonly string[]): CniError {
   return new CniError(codes.invalidEnvironment, `required env variables [${variables.join(',')}] missing`);
 }
 
-/** A letter or digit first: so "", ".", ".." and anything with a "/" never become a part of a path (the reference's pkg/utils). */
+/**
+ * A letter or digit first: so "", ".", ".." and anything with a "/" never become a part of a path (the reference's
+ * pkg/utils).
+ */
 export const safeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /** In words, for error texts. */

@@ -80,7 +80,8 @@ export interface NetworkConf {
 /**
  * Makes a request of a plugin's environment and stdin, or throws {@link CniError}:
  * 4 for a variable that is missing or invalid, 6 for a configuration that is not JSON, 7 for one that is not
- * valid, 1 for a version that we do not speak or that does not have the verb. The order of the checks is the reference's.
+ * valid, 1 for a version that we do not speak or that does not have the verb. The order of the checks is the
+ * reference's.
  */
 export function parseRequest(env: Environment, stdin: string): Request {
   const verb = parseVerb(env);
@@ -180,7 +181,10 @@ function parseVersion(fields: Fields, verb: ServedVerb): SpecVersion {
   return version;
 }
 
-/** Reads what every plugin needs of a configuration that nobody runs: name and version as for an ADD. Throws as {@link parseRequest} does. */
+/**
+ * Reads what every plugin needs of a configuration that nobody runs: name and version as for an ADD. Throws as {@link
+ * parseRequest} does.
+ */
 export function parseNetworkConf(fields: Fields): NetworkConf {
   return parseConfig(fields, parseNetworkName(fields, 'ADD'), parseVersion(fields, 'ADD'), '');
 }

@@ -90,7 +90,9 @@ export function aboutText({ about }: Plugin): string {
  */
 const versionDeadline = 500;
 
-/** The specification wants the asked version echoed, be it one that we do not speak; none is answered with our newest. */
+/**
+ * The specification wants the asked version echoed, be it one that we do not speak; none is answered with our newest.
+ */
 async function askedVersion(io: PluginIo): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
@@ -116,7 +118,10 @@ async function readConfig(io: PluginIo): Promise<string> {
   }
 }
 
-/** Whether CNI_NETNS is the namespace that we are in. A path that cannot be opened is not: ADD and CHECK say so themselves. */
+/**
+ * Whether CNI_NETNS is the namespace that we are in. A path that cannot be opened is not: ADD and CHECK say so
+ * themselves.
+ */
 async function isOwnNetns(request: Request, io: PluginIo): Promise<boolean> {
   if (request.verb !== 'ADD' && request.verb !== 'DEL') return false;
   if (request.netns === '' || ['1', 'TRUE'].includes((io.env['CNI_NETNS_OVERRIDE'] ?? '').toUpperCase())) return false;
@@ -125,8 +130,8 @@ async function isOwnNetns(request: Request, io: PluginIo): Promise<boolean> {
 
 /**
  * The number of a process that has ended may be the host's own by now. The reference looks after the verb, when the
- * host's interfaces have been touched; we touch nothing there: an ADD is refused, a DEL removes what is on record of the
- * attachment as for a namespace that is gone, and then says so.
+ * host's interfaces have been touched; we touch nothing there: an ADD is refused, a DEL removes what is on record of
+ * the attachment as for a namespace that is gone, and then says so.
  */
 async function leaveOwnNetns(verbs: PluginVerbs, request: Request, io: PluginIo): Promise<never> {
   if (request.verb === 'DEL') await perform(verbs, { ...request, netns: '' }, io);

@@ -78,12 +78,18 @@ export function linkLocalOf(mac: string): string {
   return formatAddressValue(6, (0xfe80n << 112n) | id);
 }
 
-/** The addresses that the packets of an attachment may come from, without prefix length: its own, and its link-local one. */
+/**
+ * The addresses that the packets of an attachment may come from, without prefix length: its own, and its link-local
+ * one.
+ */
 export function sourcesOf({ addresses, mac }: Pick<EgressRecord, 'addresses' | 'mac'>): string[] {
   return mac === undefined ? [...addresses] : [...addresses, linkLocalOf(mac)];
 }
 
-/** Behind these nobody may send without a policy, the attachment itself included: what its own chains do not allow is refused. */
+/**
+ * Behind these nobody may send without a policy, the attachment itself included: what its own chains do not allow is
+ * refused.
+ */
 function enforcedElements(ingressInterface: string, port: string | undefined): Element[] {
   const from = quotedInterface(ingressInterface);
   const shared = enforcedUse(ingressInterface);
@@ -98,7 +104,10 @@ function enforcedElements(ingressInterface: string, port: string | undefined): E
   ];
 }
 
-/** A port whose policy is still to come, or has just gone: a guarded one from which no source is known, so that no frame passes. */
+/**
+ * A port whose policy is still to come, or has just gone: a guarded one from which no source is known, so that no frame
+ * passes.
+ */
 function closedPort(name: string): Element[] {
   const port = quotedInterface(name);
   return [bridge('guard_ports', port), bridge('guard_isolated', port)];

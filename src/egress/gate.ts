@@ -9,8 +9,8 @@
  * On a bridge that has foreign ports too (a NIC, a VM's tap), both ask this only of what containers send, and besides:
  *
  *   port filter     marks what comes in by the port of a container
- *   foreign filter  lets nothing of that leave by a foreign port which `table inet drawbridge` has not judged: from port
- *                   to port no routing rule sees it
+ *   foreign filter  lets nothing of that leave by a foreign port which `table inet drawbridge` has not judged: from
+ *                   port to port no routing rule sees it
  *
  * An isolated port stays isolated besides. Behind a lone veth (ptp) there is no bridge table to set a mark: there the
  * repair of the agent is the only second line for what is addressed to the host.
@@ -166,7 +166,10 @@ function filterOf(part: GatePart, direction: 'ingress' | 'egress'): GatePart {
   };
 }
 
-/** Where the mark stands among what the kernel knows of a packet besides its bytes (SKF_AD_OFF + SKF_AD_MARK of linux/filter.h). */
+/**
+ * Where the mark stands among what the kernel knows of a packet besides its bytes (SKF_AD_OFF + SKF_AD_MARK of
+ * linux/filter.h).
+ */
 const packetMark = 0xfffff000 + 20;
 /** Verdicts of linux/pkt_cls.h: "ask the next filter", "drop". */
 const [unspecified, shot] = [0xffffffff, 2];

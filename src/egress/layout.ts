@@ -4,8 +4,8 @@
  * under that policy share.
  *
  *   set enforced          interfaces (bridges, or lone veths) behind which nobody may send without a policy
- *   set enforced_bridges  those of them that are bridges: who comes in by a port that is not a container's (a NIC, a bond, a
- *                         VM's tap) is not judged here
+ *   set enforced_bridges  those of them that are bridges: who comes in by a port that is not a container's (a NIC, a
+ *                         bond, a VM's tap) is not judged here
  *   map enforced_out      the same interfaces -> how what comes in by them is judged, when it is forwarded
  *   map enforced_host     and when it is for the host itself
  *   set enforced_pairs    the same interface twice: in and out through one bridge
@@ -19,7 +19,8 @@
  *   set gateways4        (interface, container, gateway): the host as this container knows it
  *   set siblings4        (interface, container) that others on its bridge may reach and that may reach them
  *   set requalify4       (interface, container) whose established connections are judged anew (requalify.ts)
- *   set dnsforce4        (interface, container) whose DNS the agent answers, whomever it asks; expiring, renewed by the agent
+ *   set dnsforce4        (interface, container) whose DNS the agent answers, whomever it asks; expiring, renewed by the
+ *                        agent
  *   set denials4         (interface, container) with the count of what was denied
  *   set denied4          (container, destination, protocol, port) with counts; bounded, the kernel drops the old
  *   set metadata4, bogon4, private4   ranges-reserved.ts
@@ -105,12 +106,12 @@ const hooks = `
  * are bridged, which br_netfilter shows here after the guard has judged them; the host never routes them.
  * What a container answers is judged again as the question is (egress_answer): whether it still may be asked.
  * A source that nobody knows gets no answer: the answer quotes the packet and would carry it to whoever
- * is named as the source. On a bridge the guard lets a container send from its own addresses alone, and what comes in by the
- * veth of somebody unknown ends in egress_stranger; so any other source there is one of a port that is not a container's.
- * Behind a lone veth nothing but these rules ties a packet to a source.
- * An ICMP error is believed of a party of the flow that it quotes: conntrack takes it to belong there, whoever sends it.
- * A source route names the true destination in an option, which conntrack does not read; so it is looked for in packets of
- * established connections too.
+ * is named as the source. On a bridge the guard lets a container send from its own addresses alone, and what comes in
+ * by the veth of somebody unknown ends in egress_stranger; so any other source there is one of a port that is not a
+ * container's. Behind a lone veth nothing but these rules ties a packet to a source.
+ * An ICMP error is believed of a party of the flow that it quotes: conntrack takes it to belong there, whoever sends
+ * it. A source route names the true destination in an option, which conntrack does not read; so it is looked for in
+ * packets of established connections too.
  * "return" allows: a packet that leaves one enforced bridge may still be judged on entering another.
  * Judging egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
  */
@@ -274,7 +275,9 @@ const denials = `
   }
 `;
 
-/** Declarations inside `table inet drawbridge` that judge where containers may go. Needs `set bridges` of nft/layout.ts. */
+/**
+ * Declarations inside `table inet drawbridge` that judge where containers may go. Needs `set bridges` of nft/layout.ts.
+ */
 export const egressDeclarations = [sets, hooks, judgement, denials].join('');
 
 function perFamily(text: (n: 4 | 6, type: string) => string): string {

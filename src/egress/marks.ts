@@ -7,24 +7,27 @@
 export const gateMark = 0x10000;
 
 /**
- * "Translated by conntrack", to the guard. Where br_netfilter is on, a packet to a published port of a container on the same
- * bridge, and an answer that comes by a NIC in that bridge, is translated and judged while it is bridged, and does not come
- * back through the host.
+ * "Translated by conntrack", to the guard. Where br_netfilter is on, a packet to a published port of a container on the
+ * same bridge, and an answer that comes by a NIC in that bridge, is translated and judged while it is bridged, and does
+ * not come back through the host.
  */
 export const translatedMark = 0x20000;
 
 /**
- * "table bridge drawbridge saw this packet", to the filter of a bridge's gate. That comes next, and then the bit is taken
- * off before anybody else sees it.
+ * "table bridge drawbridge saw this packet", to the filter of a bridge's gate. That comes next, and then the bit is
+ * taken off before anybody else sees it.
  */
 export const bridgeMark = 0x40000;
 
-/** "Came in by the veth of a container that nobody has a policy for", from the bridge table to the other one, which takes it off. */
+/**
+ * "Came in by the veth of a container that nobody has a policy for", from the bridge table to the other one, which
+ * takes it off.
+ */
 export const strangerMark = 0x80000;
 
 /**
- * "Came in by a container's port", to the gate of a bridge that has other ports too: there only what bears it has to show the
- * marks of our tables. The kernel sets it at the port, tables or no tables.
+ * "Came in by a container's port", to the gate of a bridge that has other ports too: there only what bears it has to
+ * show the marks of our tables. The kernel sets it at the port, tables or no tables.
  */
 export const portMark = 0x100000;
 

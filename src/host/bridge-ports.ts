@@ -5,8 +5,9 @@ import { findLink, listLinks } from './interfaces.ts';
 const pairs: readonly string[] = ['veth', 'netkit'];
 
 /**
- * Ports of a bridge that lead elsewhere than to a container: NICs, bonds, VLAN interfaces, taps of VMs. What is named as
- * the kernel and runtimes name a veth is taken for one: a full bridge costs one list of names, not a description of each.
+ * Ports of a bridge that lead elsewhere than to a container: NICs, bonds, VLAN interfaces, taps of VMs. What is named
+ * as the kernel and runtimes name a veth is taken for one: a full bridge costs one list of names, not a description of
+ * each.
  */
 export function foreignPorts(bridge: string): string[] {
   const links = namesOfLinks()
@@ -23,7 +24,10 @@ export function masterOf(port: string): string {
   return findLink(port)?.master ?? '';
 }
 
-/** All names of the namespace that this process is in, two lines of heading before them; undefined where /proc does not tell. */
+/**
+ * All names of the namespace that this process is in, two lines of heading before them; undefined where /proc does not
+ * tell.
+ */
 function namesOfLinks(): string[] | undefined {
   try {
     const lines = readFileSync('/proc/net/dev', 'utf8').trimEnd().split('\n').slice(2);

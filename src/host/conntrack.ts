@@ -29,7 +29,10 @@ export async function forgetUdpFlows(ports: readonly PublishedDestination[]): Pr
   return warnings(async () => forget(ports.flatMap((port) => toPort({ ...port, protocol: 'udp' }))));
 }
 
-/** Ends whatever reaches `answerers` by a published port, of any protocol: for a port that is taken back. Returns warnings. */
+/**
+ * Ends whatever reaches `answerers` by a published port, of any protocol: for a port that is taken back. Returns
+ * warnings.
+ */
 export async function endFlowsToPort(port: PublishedDestination, answerers: readonly string[]): Promise<string[]> {
   const filters = toPort(port).flatMap((filter) =>
     answerers.filter((answerer) => familyOf(answerer) === filter.family).map((answerer) => ({ ...filter, answerer })),
@@ -38,8 +41,8 @@ export async function endFlowsToPort(port: PublishedDestination, answerers: read
 }
 
 /**
- * Forgets every flow that an address began, or that leads to it, translated or not. Throws code 100 when one may be left:
- * neither can this process speak to the kernel, nor is there conntrack(8).
+ * Forgets every flow that an address began, or that leads to it, translated or not. Throws code 100 when one may be
+ * left: neither can this process speak to the kernel, nor is there conntrack(8).
  */
 export async function forgetFlowsOf(addresses: readonly string[]): Promise<void> {
   await forget(
@@ -139,7 +142,10 @@ async function list(filters: readonly FlowFilter[]): Promise<Flow[]> {
 /** Filters up to which the kernel is asked once for each: it walks its whole table every time. */
 const fewFilters = 8;
 
-/** Calls `work` with the flows that match; false where this process cannot speak to the kernel, or the kernel lacks nf_conntrack_netlink. */
+/**
+ * Calls `work` with the flows that match; false where this process cannot speak to the kernel, or the kernel lacks
+ * nf_conntrack_netlink.
+ */
 async function tellKernel(
   filters: readonly FlowFilter[],
   work: (conversation: Conversation, listed: ReturnType<typeof readFlows>) => void,
@@ -192,8 +198,8 @@ const onePage = 3500;
 
 /**
  * Whether a glance at the kernel's list shows that there is none of them: for a new container the usual case.
- * By netlink the kernel locks each of the table's 262,144 buckets in turn, which takes 10 ms for each question. Where the
- * list is missing (CONFIG_NF_CONNTRACK_PROCFS), or long, it has to be asked.
+ * By netlink the kernel locks each of the table's 262,144 buckets in turn, which takes 10 ms for each question. Where
+ * the list is missing (CONFIG_NF_CONNTRACK_PROCFS), or long, it has to be asked.
  *
  * The kernel fills the list page by page, and each page begins at a place that it counts anew: where a flow of before
  * ended meanwhile, another is passed over. Two lists that say the same passed over none.

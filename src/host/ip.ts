@@ -71,7 +71,10 @@ async function applyHere(lines: readonly string[], netns: string | undefined): P
   throw explain(new CommandError(`Cannot run "${command}"`, { stderr, stdout: '', exitCode: 1 }), lines, netns);
 }
 
-/** Runs `ip -json …` (or `tc -json …`) and returns what it printed; undefined when it says that the interface does not exist. */
+/**
+ * Runs `ip -json …` (or `tc -json …`) and returns what it printed; undefined when it says that the interface does not
+ * exist.
+ */
 export async function showJson(
   args: readonly string[],
   { netns, program = 'ip' }: Where & { program?: 'ip' | 'tc' } = {},

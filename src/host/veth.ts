@@ -53,7 +53,10 @@ export async function updateBridge(
   return { bridgeMac: mac, warnings };
 }
 
-/** The line of a default route that goes behind one that is there; undefined for other lines: `besideOther` in links/veth.ts. */
+/**
+ * The line of a default route that goes behind one that is there; undefined for other lines: `besideOther` in
+ * links/veth.ts.
+ */
 export type BesideOther = (
   line: string,
 ) => { readonly line: string; readonly dst: string; readonly metric: number } | undefined;
@@ -106,7 +109,10 @@ export async function connect(
   await raiseVeth(veth);
 }
 
-/** Removes both ends, by the name of the host's one: the container's namespace is not needed. Returns false when it was gone. */
+/**
+ * Removes both ends, by the name of the host's one: the container's namespace is not needed. Returns false when it was
+ * gone.
+ */
 export async function removeVeth(hostInterface: string): Promise<boolean> {
   try {
     await applyBatch([`link del dev ${hostInterface}`]);
@@ -152,7 +158,10 @@ function isFull({ name }: BridgePlan, { details }: BatchError): CniError {
   );
 }
 
-/** The kernel says "exists" for either end. Only when the container has no such interface is it the host's that is in the way. */
+/**
+ * The kernel says "exists" for either end. Only when the container has no such interface is it the host's that is in
+ * the way.
+ */
 async function isLeftover({ netns, ifname, hostInterface }: VethPlan): Promise<boolean> {
   if ((await readInterface(ifname, { netns })) !== undefined) return false;
   return (await readInterface(hostInterface)) !== undefined;
@@ -170,8 +179,8 @@ function existsAlready({ ifname, netns }: VethPlan): CniError {
 const mostSteps = 64;
 
 /**
- * Two failures can be mended: where IPv6 is off for an address it is turned on there, and on loopback; and a default route
- * that is there with the same metric has ours step back behind it.
+ * Two failures can be mended: where IPv6 is off for an address it is turned on there, and on loopback; and a default
+ * route that is there with the same metric has ours step back behind it.
  */
 async function applyContainerLines(
   { netns, ifname, container }: VethPlan,
@@ -203,9 +212,9 @@ async function applyContainerLines(
 const carrierDeadline = 3000;
 
 /**
- * Returns when the container's end sends, and the bridge forwards what comes in by its port. An end that was up before the
- * other one loses what it sends until the kernel has looked at its carrier. A bridge with spanning tree keeps a new port
- * listening and learning for half a minute: that is its owner's spec, and not waited for.
+ * Returns when the container's end sends, and the bridge forwards what comes in by its port. An end that was up before
+ * the other one loses what it sends until the kernel has looked at its carrier. A bridge with spanning tree keeps a new
+ * port listening and learning for half a minute: that is its owner's spec, and not waited for.
  */
 async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan): Promise<void> {
   const start = performance.now();
@@ -227,7 +236,9 @@ async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan):
   }
 }
 
-/** Detection takes up to a second of random delay and one second of listening for each address (RFC 4862, section 5.4). */
+/**
+ * Detection takes up to a second of random delay and one second of listening for each address (RFC 4862, section 5.4).
+ */
 const dadDeadline = 10_000;
 const dadPause = 25;
 

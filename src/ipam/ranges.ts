@@ -38,9 +38,9 @@ export interface IpamOptions {
  *
  * The ranges are those of the capability "ipRanges", then the single one at the top level (which is older
  * than "ranges"), then "ranges". A subnet of two addresses (/31, /127) gives both; the first is the gateway unless the
- * conf says otherwise. Throws {@link CniError} with code 7 for whatever else the reference refuses, and for a gateway of
- * the bridge outside its subnet without an on-link route to it, a dataDir that is not absolute, and a set in which no
- * address is left to give.
+ * conf says otherwise. Throws {@link CniError} with code 7 for whatever else the reference refuses, and for a gateway
+ * of the bridge outside its subnet without an on-link route to it, a dataDir that is not absolute, and a set in which
+ * no address is left to give.
  */
 export function parseIpam(
   ipam: Fields,
@@ -219,7 +219,10 @@ function refuseSecondOfFamily(sets: readonly (readonly ParsedRange[])[]): void {
   }
 }
 
-/** Takes out of a set what it must not give: the gateways of all sets, since all stand on one link, and what is excluded. */
+/**
+ * Takes out of a set what it must not give: the gateways of all sets, since all stand on one link, and what is
+ * excluded.
+ */
 function closeSet(set: readonly ParsedRange[], all: readonly ParsedRange[], excluded: readonly Exclusion[]): RangeSet {
   const family = set[0]?.family ?? 4;
   const gateways: Span[] = all

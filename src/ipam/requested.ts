@@ -22,8 +22,8 @@ export interface RequestedAddress extends Address {
 }
 
 /**
- * Reads the addresses that were asked for, each with or without a prefix length (that of its subnet is what counts), the
- * strongest first: CONVENTIONS.md has "args" before CNI_ARGS, and capabilities, which replace both, before "args".
+ * Reads the addresses that were asked for, each with or without a prefix length (that of its subnet is what counts),
+ * the strongest first: CONVENTIONS.md has "args" before CNI_ARGS, and capabilities, which replace both, before "args".
  *
  * Throws {@link CniError} with code 4 for CNI_ARGS and 7 for the others.
  */

@@ -65,8 +65,9 @@ export function defaultRoutesAmong(routes: readonly ResultRoute[]): { family: 4 
 
 /**
  * Which addresses of a bridge stand in the way of its gateway addresses. None stands in the way of one that is there
- * already. Of one that is missing: those whose network overlaps; and where the bridge has no address of this network yet,
- * any other one of IPv4, since two networks must not share a bridge by mistake (the reference bridge plugin's rule).
+ * already. Of one that is missing: those whose network overlaps; and where the bridge has no address of this network
+ * yet, any other one of IPv4, since two networks must not share a bridge by mistake (the reference bridge plugin's
+ * rule).
  */
 export function conflictingAddresses(
   present: readonly string[],

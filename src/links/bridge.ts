@@ -25,7 +25,9 @@ export interface BridgePlan {
   readonly mtu: number;
   /** `ip -batch`: makes it. Stops at the first line, harmlessly, when another ADD was faster. */
   readonly create: readonly string[];
-  /** `ip -batch`, fit to be repeated at every ADD: flags, and the gateway addresses, which other tools strip (cni#77). */
+  /**
+   * `ip -batch`, fit to be repeated at every ADD: flags, and the gateway addresses, which other tools strip (cni#77).
+   */
   readonly keep: readonly string[];
   /** The interface that holds the gateway addresses: the bridge, or the veth of its VLAN. */
   readonly gatewayInterface: string;
@@ -36,7 +38,9 @@ export interface BridgePlan {
    * `vlans` may be repeated, but for one that takes the port out of VLAN 1, which then comes last.
    */
   readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
-  /** Values of files below /proc/sys/net/ that a bridge needs; what is below ipv6/ is skipped by a host without IPv6. */
+  /**
+   * Values of files below /proc/sys/net/ that a bridge needs; what is below ipv6/ is skipped by a host without IPv6.
+   */
   readonly sysctls: readonly SysctlValue[];
   /** Families that the host has to forward. */
   readonly forwarding: readonly (4 | 6)[];
@@ -53,7 +57,8 @@ export function planBridge(spec: BridgeSpec): BridgePlan {
     mtu,
     create: [
       line`link add name ${name} address ${hardwareAddressOf(name)} type bridge`,
-      // A bridge made with an MTU still follows its ports, and falls back to 1500 without any; one that is set later does not.
+      // A bridge made with an MTU still follows its ports, and falls back to 1500 without any; one that is set later
+      // does not.
       line`link set dev ${name} mtu ${mtu}`,
     ],
     keep: keepLines(spec, gatewayInterface),

@@ -92,7 +92,10 @@ function parseMtu(fields: Fields): number {
   return mtu;
 }
 
-/** The kernel never forwards STP, pause frames and LACP: bits 0 to 2 (BR_GROUPFWD_RESTRICTED of net/bridge/br_private.h). */
+/**
+ * The kernel never forwards STP, pause frames and LACP: bits 0 to 2 (BR_GROUPFWD_RESTRICTED of
+ * net/bridge/br_private.h).
+ */
 function parseGroupForwardMask(fields: Fields): number {
   const mask = fields.integer('group_fwd_mask', { min: 0, max: 0xffff }) ?? 0;
   if ((mask & 0b111) !== 0)

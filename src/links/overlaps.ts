@@ -18,9 +18,9 @@ export interface Overlap {
 }
 
 /**
- * Finds the host's addresses in networks that overlap those of `addresses` (with prefix length), at other interfaces than
- * `own`. A single address (/32, /128) inside is no network, and what is for this host alone (loopback, the link) does
- * not count.
+ * Finds the host's addresses in networks that overlap those of `addresses` (with prefix length), at other interfaces
+ * than `own`. A single address (/32, /128) inside is no network, and what is for this host alone (loopback, the link)
+ * does not count.
  */
 export function findOverlaps(
   addresses: readonly string[],

@@ -24,8 +24,9 @@ export interface VethSpec extends PortVlans {
   /** With `gw` where there is one: see `completeAddresses`. */
   readonly routes: readonly ResultRoute[];
   /**
-   * Tells the neighbours the MAC, which is the default. Needed unless an address always comes with the same MAC, as one made by
-   * `hardwareAddressOf` of the address does: the two child processes that it takes are a third of the whole work.
+   * Tells the neighbours the MAC, which is the default. Needed unless an address always comes with the same MAC, as one
+   * made by `hardwareAddressOf` of the address does: the two child processes that it takes are a third of the whole
+   * work.
    */
   readonly announces?: boolean;
   /** Whether the host's end has IPv6: the kernel does, and the MTU is no smaller than 1280. */
@@ -85,7 +86,8 @@ function hostLines(spec: VethSpec): string[] {
   const { hostInterface, mtu } = spec;
   const port = [...(spec.hairpinMode ? ['hairpin', 'on'] : []), ...(spec.portIsolation ? ['isolated', 'on'] : [])];
   const lines = [
-    // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet there.
+    // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet
+    // there.
     line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${spec.bridge} type veth peer name ${spec.ifname} netns ${spec.netnsInBatch ?? spec.netns} mtu ${mtu} address ${spec.mac}`,
   ];
   if (port.length > 0) lines.push(line`link set dev ${hostInterface} type bridge_slave ${port}`);
@@ -155,8 +157,8 @@ export const defaultIpv6Metric = 1024;
 
 /**
  * The line of a default route that has the metric of another interface's, with the next metric; undefined for any other
- * line. With one metric the kernel sends answers by either interface, and a host with rp_filter takes them by the one that
- * their source belongs to alone (podman#26044).
+ * line. With one metric the kernel sends answers by either interface, and a host with rp_filter takes them by the one
+ * that their source belongs to alone (podman#26044).
  */
 export function besideOther(
   text: string,

@@ -2,7 +2,10 @@ import { elementId, type Element } from './element.ts';
 import type { RuleGroup } from './group.ts';
 import type { Change, Contents } from './transaction.ts';
 
-/** What one attachment has in the tables, and since when: of two that claim one element the newer wins, unless it has a rank. */
+/**
+ * What one attachment has in the tables, and since when: of two that claim one element the newer wins, unless it has a
+ * rank.
+ */
 export interface Claim extends Contents {
   readonly key: string;
   readonly createdAt: string;

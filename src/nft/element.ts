@@ -14,8 +14,8 @@ export interface Element {
   /** Shown by `nft list`; at most 128 bytes. */
   readonly comment?: string;
   /**
-   * Of two attachments that claim the element, the one with the lower rank has it, and of equals the older one. Without it
-   * the newer one has it: an address that was given anew is its new owner's.
+   * Of two attachments that claim the element, the one with the lower rank has it, and of equals the older one. Without
+   * it the newer one has it: an address that was given anew is its new owner's.
    */
   readonly rank?: number;
   /**

@@ -89,8 +89,9 @@ const untranslated = `
 /**
  * A published port is reached with the client's own address, except where the answer would not come back
  * through the host: from a container on the same bridge, and from 127.0.0.1. "Inside the network" is what
- * leaves by the container's own bridge; but a container with a policy reaches nobody there past the host except containers,
- * so what it sends to others by that bridge (the LAN that a NIC in the bridge leads to) has to be answered through the host.
+ * leaves by the container's own bridge; but a container with a policy reaches nobody there past the host except
+ * containers, so what it sends to others by that bridge (the LAN that a NIC in the bridge leads to) has to be answered
+ * through the host.
  */
 const masquerading = `
   chain masquerading {

@@ -19,7 +19,9 @@ export async function holdAttachment<T>(id: AttachmentId, verb: string, work: ()
   return withLock(name, `${verb} ${id.containerId} ${id.ifname}`, work);
 }
 
-/** Whether two records come from the same ADD: between two of one attachment it may have been removed and added again. */
+/**
+ * Whether two records come from the same ADD: between two of one attachment it may have been removed and added again.
+ */
 export function isSameAdd(one: AttachmentRecord, other: AttachmentRecord): boolean {
   return one.key === other.key && one.createdAt === other.createdAt && one.adder === other.adder;
 }

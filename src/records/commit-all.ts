@@ -18,8 +18,8 @@ export interface CommitAllOptions {
 }
 
 /**
- * Gives many attachments the policies that `records` say, and brings them all in force in one transaction. A record that
- * is gone by now, or is of another ADD, or has no policy any more, stays as it is. When the transaction fails the
+ * Gives many attachments the policies that `records` say, and brings them all in force in one transaction. A record
+ * that is gone by now, or is of another ADD, or has no policy any more, stays as it is. When the transaction fails the
  * records are as they were, and so are the tables.
  *
  * Throws code 100 when the rules cannot be written.
@@ -57,7 +57,10 @@ export async function commitAll(
   });
 }
 
-/** Renews expiring elements, and nothing else, in one transaction; writes the tables whole where they are not as they should be. */
+/**
+ * Renews expiring elements, and nothing else, in one transaction; writes the tables whole where they are not as they
+ * should be.
+ */
 export async function putExpiring(elements: readonly Element[], expiring: ExpiringElements): Promise<void> {
   if (elements.length === 0) return;
   const change = changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements });

@@ -31,7 +31,9 @@ export interface CommitOptions {
    * under the lock, also when there is no record. When it throws the record stays.
    */
   readonly release?: () => Promise<void>;
-  /** The record that a put replaces, as its caller saw it: the put fails with code 11 when that ADD's record is gone. */
+  /**
+   * The record that a put replaces, as its caller saw it: the put fails with code 11 when that ADD's record is gone.
+   */
   readonly replaces?: AttachmentRecord | undefined;
   /** Looks at the record that a put replaces, under the lock, and throws to keep it. */
   readonly refuse?: (previous: AttachmentRecord) => void;

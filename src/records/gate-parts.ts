@@ -128,8 +128,8 @@ async function readFilters(name: string, direction: 'ingress' | 'egress'): Promi
 }
 
 /**
- * With the last filter goes what it hangs on, which somebody else's filters need too. A `tc` that broke half way may have
- * made that alone.
+ * With the last filter goes what it hangs on, which somebody else's filters need too. A `tc` that broke half way may
+ * have made that alone.
  */
 async function removeFilter(part: GatePart): Promise<void> {
   const name = part.interface;

@@ -50,10 +50,12 @@ export function isGateNoted(name: string): boolean {
 }
 
 /**
- * Makes the gate of a container's interface, or what is missing of it, and notes it; with a note that still fits only what
- * belongs to its port is made. Returns sentences about what this host cannot have: the rules of our tables do not depend on it.
+ * Makes the gate of a container's interface, or what is missing of it, and notes it; with a note that still fits only
+ * what belongs to its port is made. Returns sentences about what this host cannot have: the rules of our tables do not
+ * depend on it.
  *
- * Throws code 100 when a routing rule cannot be made, or anything where the bridge has foreign ports; 5 when the note cannot.
+ * Throws code 100 when a routing rule cannot be made, or anything where the bridge has foreign ports; 5 when the note
+ * cannot.
  */
 export async function keepGate(own: GatedInterface): Promise<string[]> {
   const gated = withForeignPorts(own);
@@ -115,7 +117,10 @@ async function removeOtherRules(gated: GatedInterface): Promise<void> {
   await Promise.all(standing.map(removePart));
 }
 
-/** Makes what is missing of gates that are noted, and takes out what a foreign port that came or went leaves. Throws code 100. */
+/**
+ * Makes what is missing of gates that are noted, and takes out what a foreign port that came or went leaves. Throws
+ * code 100.
+ */
 export async function restoreGates(gated: readonly GatedInterface[]): Promise<GatePart[]> {
   const made: GatePart[] = [];
   for (const part of await missingParts(gated)) if ((await makePart(part)) === undefined) made.push(part);

@@ -140,7 +140,9 @@ function isFamily(value: unknown): boolean {
   return value === 4 || value === 6;
 }
 
-/** The policy's id is made anew: that of another version of this program may be another, and names chains of its own. */
+/**
+ * The policy's id is made anew: that of another version of this program may be another, and names chains of its own.
+ */
 function readEgress(value: unknown): EgressRecord {
   const egress = object(value, '"egress"') as Partial<Record<keyof EgressRecord, unknown>> & Record<string, unknown>;
   matching(egress, 'ingressInterface', interfaceName);

@@ -55,7 +55,9 @@ export interface LinkRecord {
   readonly defaultRoutes?: readonly DefaultRouteRecord[];
   /** Whether published ports are reached from 127.0.0.1 and from the bridge's containers too; absent is true. */
   readonly snat?: boolean;
-  /** A policy belongs to this attachment: while none is in force, between the plugins of a chain, it reaches nothing. */
+  /**
+   * A policy belongs to this attachment: while none is in force, between the plugins of a chain, it reaches nothing.
+   */
   readonly enforced?: boolean;
   readonly ipam: { readonly type: string; readonly dataDir?: string };
   /** The conf that ADD was given, without prevResult: delegated IPAM is undone with it. */

@@ -49,7 +49,10 @@ for mac in ["${address as string}", "ff:ff:ff:ff:ff:ff"]:
   await host.run(['/usr/bin/python3', '-c', script], { where: from });
 }
 
-/** Answers to what a container asks of the world and of the host, and to ARP for a neighbour: whatever would say that it is not shut in. */
+/**
+ * Answers to what a container asks of the world and of the host, and to ARP for a neighbour: whatever would say that it
+ * is not shut in.
+ */
 async function leaks(host: Host, from: Container): Promise<string[]> {
   const addresses = [world.public4, world.public6, world.private4, world.private6, lan.router4, lan.router6];
   const answers = await Promise.all([

@@ -1,6 +1,6 @@
 /**
- * Verbs of one attachment that overlap, at any offset: whatever the order, what is left is either whole and enforced, or
- * nothing. Runtimes do this when a container is killed while it is being created (containerd#5768, containerd#7010).
+ * Verbs of one attachment that overlap, at any offset: whatever the order, what is left is either whole and enforced,
+ * or nothing. Runtimes do this when a container is killed while it is being created (containerd#5768, containerd#7010).
  */
 import fc from 'fast-check';
 import {

@@ -32,7 +32,9 @@ export const goldens: Record<string, Plans> = {
   'vlan-and-trunk': attach([], { vlan: 100, trunk: [101, 200, 201], preserveDefaultVlan: true }),
 };
 
-/** A plan as it is kept: each part under a comment that says where it is applied; "#" is a comment for ip -batch too. */
+/**
+ * A plan as it is kept: each part under a comment that says where it is applied; "#" is a comment for ip -batch too.
+ */
 export function textOf({ bridge, pair }: Plans): string {
   const parts: [string, readonly string[]][] = [
     ['ip -batch: make the bridge', bridge.create],

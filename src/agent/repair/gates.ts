@@ -8,8 +8,8 @@ import { gatesKey } from '../watch/ip-event.ts';
 import type { Scope } from '../watch/change-event.ts';
 
 /**
- * Puts back what keeps enforced containers in while our tables are gone: at the interfaces that are named, at bridges that a
- * named port has joined, at all of them when a routing rule or a filter went. Throws code 100.
+ * Puts back what keeps enforced containers in while our tables are gone: at the interfaces that are named, at bridges
+ * that a named port has joined, at all of them when a routing rule or a filter went. Throws code 100.
  */
 export async function repairGates(records: readonly AttachmentRecord[], scope: Scope = 'all'): Promise<string[]> {
   const named = scope === 'all' || scope.has(gatesKey) ? undefined : new Set([...scope, ...[...scope].map(masterOf)]);

@@ -12,13 +12,15 @@ import { readTable, type HeldElement, type HeldTable } from '../survey/tables.ts
 import { once, type Finding } from './finding.ts';
 import { areRecordsElsewhere, isUnclear } from './strays.ts';
 
-/** Sets whose elements follow from records alone. Others hold what is constant, what is counted, or what ends by itself. */
+/**
+ * Sets whose elements follow from records alone. Others hold what is constant, what is counted, or what ends by itself.
+ */
 const fromRecords =
   /^(?:bridges|published[46](?:_at)?|(?:containers|hairpin|masquerade|egress|host|ingress|gateways|siblings|denials|enforced_hosts)[46]|enforced|enforced_pairs|enforced_ports|guard_ports|guard_mac_ports|guard_mac|guard4|guard6|guard_nd|guard_isolated|ingress_bridges|ingress_within|ingress_isolated)$/;
 
 /**
- * Elements that no record wants, chains and sets of policies that nobody is under, and tables on a host without records.
- * Beside containers that no record tells of, nobody can say whose an element is.
+ * Elements that no record wants, chains and sets of policies that nobody is under, and tables on a host without
+ * records. Beside containers that no record tells of, nobody can say whose an element is.
  */
 export async function findRules(): Promise<Finding[]> {
   if (findProgram('nft') === undefined) return [];

@@ -3,7 +3,9 @@ import type { Finding } from '../survey/finding.ts';
 import { shownName } from '../survey/container-names.ts';
 import type { Trouble } from './check.ts';
 
-/** What the survey found of one kind, as doctor tells it: each sentence once, with all containers that it is true of. */
+/**
+ * What the survey found of one kind, as doctor tells it: each sentence once, with all containers that it is true of.
+ */
 export function troublesOf(attachments: readonly Attachment[], kind: Finding['kind']): Trouble[] {
   const found = attachments.flatMap((attachment) =>
     attachment.findings.filter((finding) => finding.kind === kind).map(({ what }) => ({ what, attachment })),

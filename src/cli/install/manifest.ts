@@ -51,7 +51,10 @@ export function isSame(one: InstalledFile, other: InstalledFile): boolean {
   );
 }
 
-/** Whether a file is some version of our executable, however it came there: it has the name of a variable that we alone read. */
+/**
+ * Whether a file is some version of our executable, however it came there: it has the name of a variable that we alone
+ * read.
+ */
 export function isOurExecutable(path: string, content: Buffer | string | undefined): boolean {
   if (!Buffer.isBuffer(content)) return false;
   const stats = lstatSync(path, { throwIfNoEntry: false });

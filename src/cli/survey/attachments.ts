@@ -10,7 +10,9 @@ import type { Finding } from './finding.ts';
 import { findMissingRules } from './missing-rules.ts';
 import { unappliedPolicies } from './unapplied-policies.ts';
 
-/** An attachment by its record, and what is not as its record says: list, doctor, explain, graph and status rest on it. */
+/**
+ * An attachment by its record, and what is not as its record says: list, doctor, explain, graph and status rest on it.
+ */
 export interface Attachment {
   readonly record: AttachmentRecord;
   /** Whether its container is still there. */

@@ -18,7 +18,9 @@ export function containerNames(): ReadonlyMap<string, ContainerName> {
   return known;
 }
 
-/** How a container is shown: "web", "default/web" of a pod, with the short id when two have one name; else the short id. */
+/**
+ * How a container is shown: "web", "default/web" of a pod, with the short id when two have one name; else the short id.
+ */
 export function shownName(containerId: string): string {
   const name = containerNames().get(containerId);
   if (name === undefined) return shortId(containerId);

@@ -5,8 +5,8 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import type { Finding } from './finding.ts';
 
 /**
- * Attachments, by their keys, whose named policy is not what its file says: the file is gone or invalid, and what it said
- * before is in force, or it changed and nobody applied it.
+ * Attachments, by their keys, whose named policy is not what its file says: the file is gone or invalid, and what it
+ * said before is in force, or it changed and nobody applied it.
  */
 export async function unappliedPolicies(records: readonly AttachmentRecord[]): Promise<Map<string, Finding[]>> {
   const names = new Set(records.flatMap(({ egress }) => egress?.policyName ?? []));

@@ -5,8 +5,8 @@ import { openLibrary } from './libc.ts';
 import { attribute, concat, flag, readNumber, text, u16, u32, u8, type Attribute } from './message.ts';
 
 /**
- * Sets bits of the mark of every packet that comes in by an interface, whoever sends it. Returns why that cannot be had,
- * also where the interface is gone.
+ * Sets bits of the mark of every packet that comes in by an interface, whoever sends it. Returns why that cannot be
+ * had, also where the interface is gone.
  */
 export async function markIncoming(
   name: string,

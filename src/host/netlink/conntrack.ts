@@ -1,4 +1,7 @@
-/** Flows that the kernel tracks, as nfnetlink tells them (linux/netfilter/nfnetlink_conntrack.h): listed, and deleted one by one. */
+/**
+ * Flows that the kernel tracks, as nfnetlink tells them (linux/netfilter/nfnetlink_conntrack.h): listed, and deleted
+ * one by one.
+ */
 import { addressBytes, addressText } from './address.ts';
 import { RefusedError, type Conversation } from './conversation.ts';
 import { attribute, decodeAttributes, flag, readNumber, u32, u8, type Answer, type Attribute } from './message.ts';
@@ -33,8 +36,8 @@ export interface ListedFlow extends Flow {
 }
 
 /**
- * Lists the flows that match any of the filters, of zone 0: in another one the same address may be somebody else's. Where
- * the kernel can filter (Linux 5.8) and is asked to, it tells no others. Throws {@link RefusedError}.
+ * Lists the flows that match any of the filters, of zone 0: in another one the same address may be somebody else's.
+ * Where the kernel can filter (Linux 5.8) and is asked to, it tells no others. Throws {@link RefusedError}.
  */
 export function readFlows(
   conversation: Conversation,
@@ -54,7 +57,10 @@ function addressOf({ source, answerer }: FlowFilter): string {
   return canonical(source ?? answerer) ?? '';
 }
 
-/** Deletes one flow; one that is gone, or made way for another of the same addresses and ports, is deleted. Throws {@link RefusedError}. */
+/**
+ * Deletes one flow; one that is gone, or made way for another of the same addresses and ports, is deleted. Throws
+ * {@link RefusedError}.
+ */
 export function deleteFlow(conversation: Conversation, { family, handle }: ListedFlow): void {
   try {
     conversation.change(request(ctDelete, families[family], handle));

@@ -1,4 +1,6 @@
-/** Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise. */
+/**
+ * Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise.
+ */
 import type { HostAddress } from '../../links/overlaps.ts';
 import type { AddressState, InterfaceState, LinkState, RouteState } from '../../links/state.ts';
 import { addressText, macText } from './address.ts';
@@ -39,7 +41,10 @@ export async function readWith<T>(
 
 let standing: Conversation | undefined;
 
-/** As {@link readWith} in the namespace of this process, at once, and from every command. Its socket stays for the next one. */
+/**
+ * As {@link readWith} in the namespace of this process, at once, and from every command. Its socket stays for the next
+ * one.
+ */
 export function readNow<T>(read: (conversation: Conversation) => T): { readonly value: T } | undefined {
   const kernel = openLibrary();
   standing ??= kernel && Conversation.open(kernel);

@@ -83,7 +83,8 @@ async function connect(
     await Promise.all([led, inForce]);
     const metrics = await configured;
     if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
-    // Nothing passes before the rules hold and what was under way to these addresses is forgotten, not even when we are killed here.
+    // Nothing passes before the rules hold and what was under way to these addresses is forgotten, not even when we are
+    // killed here.
     await phase('raise link', () => raiseVeth(plans.veth));
     await finish(ready);
     await warned;

@@ -82,7 +82,8 @@ async function linkDifferences(
       bridge,
       gatewayInterface,
       mac,
-      // A result of an older version has no place for an MTU: a later plugin (tuning) may have lowered it without a word.
+      // A result of an older version has no place for an MTU: a later plugin (tuning) may have lowered it without a
+      // word.
       mtu: told?.mtu ?? Math.min(link.containerMtu ?? link.mtu, found.container?.mtu ?? link.mtu),
       ...(toldHost?.mac === undefined ? {} : { hostMac: toldHost.mac }),
       hostMtu: toldHost?.mtu ?? link.mtu,

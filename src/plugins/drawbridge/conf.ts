@@ -100,7 +100,10 @@ export function egressOf(fields: Fields): Fields | undefined {
   return fields.object('egress');
 }
 
-/** What the runtime says of DNS goes before what the conf says, part by part; Linux plugins of the reference pass it over. */
+/**
+ * What the runtime says of DNS goes before what the conf says, part by part; Linux plugins of the reference pass it
+ * over.
+ */
 function withRuntimeDns(link: LinkConf, { servers, searches, options }: RuntimeDns = noDns): LinkConf {
   const asked = {
     ...(servers.length === 0 ? {} : { nameservers: [...servers] }),
@@ -135,7 +138,10 @@ export function parseIpamChoice(
   };
 }
 
-/** The reference's switch between its two back ends is understood, and its iptables one refused: all our rules are nft's. */
+/**
+ * The reference's switch between its two back ends is understood, and its iptables one refused: all our rules are
+ * nft's.
+ */
 function parseMasquerade(fields: Fields): boolean {
   const backend = fields.string('ipMasqBackend') ?? '';
   if (backend === 'iptables') {

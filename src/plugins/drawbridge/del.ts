@@ -27,10 +27,10 @@ async function disconnect(request: AttachmentRequest): Promise<void> {
 }
 
 /**
- * The host's end of our pair is known by its name. Where somebody gave it another one, its MAC tells it, which is made of
- * that name, and that it and the container's interface are each other's other end. What the reference plugin made, in a
- * network that was moved to us while it was in use, is told by prevResult. An interface that merely has the name CNI_IFNAME,
- * of another network or of another plugin, is not ours to remove.
+ * The host's end of our pair is known by its name. Where somebody gave it another one, its MAC tells it, which is made
+ * of that name, and that it and the container's interface are each other's other end. What the reference plugin made,
+ * in a network that was moved to us while it was in use, is told by prevResult. An interface that merely has the name
+ * CNI_IFNAME, of another network or of another plugin, is not ours to remove.
  */
 async function removeUnnamed({ id, netns, prevResult }: AttachmentRequest): Promise<void> {
   if (!netnsExists(netns) || isOwnNetns(netns)) return;

@@ -50,7 +50,8 @@ export async function removeAttachment(
   };
   // Links and flows are found without the record, so nobody waits for them with the lock in hand.
   const dropped = dropRecord(key, release);
-  // The kernel takes 20 ms for a pair, in which it waits for readers on all processors, and has us wait: nft comes first.
+  // The kernel takes 20 ms for a pair, in which it waits for readers on all processors, and has us wait: nft comes
+  // first.
   const links = whatCanBeStarted().then(() =>
     attempt([
       () => removeVeth(link?.hostInterface ?? hostInterfaceOf(key)),
@@ -62,7 +63,10 @@ export async function removeAttachment(
   return errors;
 }
 
-/** Forgets the flows of an attachment's addresses, but those of addresses that a newer attachment has by now. Returns warnings. */
+/**
+ * Forgets the flows of an attachment's addresses, but those of addresses that a newer attachment has by now. Returns
+ * warnings.
+ */
 async function forgetFlows(record: AttachmentRecord): Promise<string[]> {
   const { link, egress } = record;
   const addresses = egress?.addresses ?? (link?.addresses ?? []).map(({ address }) => address.split('/', 1)[0] ?? '');

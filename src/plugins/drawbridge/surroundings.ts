@@ -24,8 +24,8 @@ export interface Newcomer {
  * too: see {@link leadToBridge}. Networks that overlap are told of.
  *
  * Throws code 102 when the container was given an address of the host, and when another interface in use is in the very
- * same network: of two ways into it the kernel takes one, so that one of them is cut off, and a container would have the
- * flows of the other's.
+ * same network: of two ways into it the kernel takes one, so that one of them is cut off, and a container would have
+ * the flows of the other's.
  */
 export async function lookAround(newcomer: Newcomer): Promise<readonly string[]> {
   const { key, bridge, gatewayInterface, isGateway, addresses } = newcomer;
@@ -73,7 +73,9 @@ export async function leadToBridge(
   }
 }
 
-/** Of routes of IPv4 with one metric the first counts; of IPv6 that with the lower metric, and the kernel's own is 256. */
+/**
+ * Of routes of IPv4 with one metric the first counts; of IPv6 that with the lower metric, and the kernel's own is 256.
+ */
 function linesFor(network: string, { name, source }: { name: string; source: string }): string[] {
   if (network.includes(':')) return [`route replace ${network} dev ${name} proto kernel metric 255`];
   const route = `${network} dev ${name} proto kernel scope link src ${source}`;

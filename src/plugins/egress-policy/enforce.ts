@@ -21,8 +21,8 @@ export type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord 
 
 export interface EnforceOptions {
   /**
-   * What passes the interface until now. "nothing": it is being made in the same breath, its port is isolated already and
-   * its host end down. "refused": our rules keep it closed since it was made. "anything": it is another plugin's.
+   * What passes the interface until now. "nothing": it is being made in the same breath, its port is isolated already
+   * and its host end down. "refused": our rules keep it closed since it was made. "anything": it is another plugin's.
    */
   readonly passing?: 'nothing' | 'refused' | 'anything';
   /** Comes to pass when the interface is made: not before that is there anything to put a gate at. */
@@ -33,8 +33,8 @@ export interface EnforceOptions {
 
 /**
  * Puts a policy in force: its rules in one transaction, and what keeps the container shut in should somebody
- * remove our tables. Connections of an earlier owner of the addresses, and those that began before there was a policy, from
- * whichever side, are forgotten; not one packet of theirs passes once the rules hold.
+ * remove our tables. Connections of an earlier owner of the addresses, and those that began before there was a policy,
+ * from whichever side, are forgotten; not one packet of theirs passes once the rules hold.
  */
 export async function enforce(
   record: EnforcedRecord,
@@ -52,7 +52,8 @@ export async function enforce(
   const steps = await Promise.allSettled([
     inForce.then(({ warnings }) => warnings.forEach(warn)),
     // A flow that began before the rules did, be it from outside to an address that nobody had, is forgotten after they
-    // hold, and when nothing takes another way any more: without a bridge the address is somewhere beyond the default route.
+    // hold, and when nothing takes another way any more: without a bridge the address is somewhere beyond the default
+    // route.
     passing === 'refused' ? undefined : Promise.all([made, inForce]).then(async () => forgetFlowsOf(sourcesOf(egress))),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(egress, { made, inForce }),
@@ -139,12 +140,15 @@ export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Par
   return { hostPorts: hostAccess === 'all' ? [{ protocol: 'any' }] : hostPorts, ingress };
 }
 
-/** Takes the gate out with the last enforced container behind an interface. To be called under the lock of the tables. */
+/**
+ * Takes the gate out with the last enforced container behind an interface. To be called under the lock of the tables.
+ */
 export async function closeGate(ingressInterface: string, key: string): Promise<void> {
   if (isNeeded(ingressInterface, key)) return;
   const isNoted = isGateNoted(ingressInterface);
   await removeGate(ingressInterface).catch((error: unknown) => {
-    // Without a note there is one at most if somebody was killed who made it: nothing that an ADD without rights has to undo.
+    // Without a note there is one at most if somebody was killed who made it: nothing that an ADD without rights has to
+    // undo.
     if (isNoted) throw error;
   });
 }

@@ -47,7 +47,8 @@ export interface RefreshReport {
  * Reads the named policies again and applies what changed to all containers under them, in one transaction; asks
  * for the addresses of all names again. Connections that were established under a changed policy qualify again.
  *
- * An invalid file keeps its old policy in force. Throws code 100 when the rules cannot be written: then nothing changed.
+ * An invalid file keeps its old policy in force. Throws code 100 when the rules cannot be written: then nothing
+ * changed.
  */
 export async function refresh({
   force = false,

@@ -41,8 +41,8 @@ export async function forgetDeniedFlows(
 }
 
 /**
- * Whether a connection came directly, and not by a published port, from somewhere that `ingress` keeps out now. The host
- * and whoever is on the same bridge are not kept out by it.
+ * Whether a connection came directly, and not by a published port, from somewhere that `ingress` keeps out now. The
+ * host and whoever is on the same bridge are not kept out by it.
  */
 function isUnasked({ egress: { policy } }: EnforcedRecord, flow: Flow, known: ReadonlySet<string>): boolean {
   if (policy.ingress === 'open' || policy.audit) return false;

@@ -32,7 +32,10 @@ const ipam: Json = {
   ],
 };
 
-/** Sends from each of the outside's addresses at port 9 to the coming ones at port 4444, and prints who sends to that port 9. */
+/**
+ * Sends from each of the outside's addresses at port 9 to the coming ones at port 4444, and prints who sends to that
+ * port 9.
+ */
 const remote = `
 import select, socket, sys, time
 pairs = []
@@ -56,7 +59,10 @@ interface Rig {
   crossed(): Promise<string[]>;
 }
 
-/** Both sides send all the time: a neighbour on the host's LAN, a remote behind it, and a process that waits in the container's namespace. */
+/**
+ * Both sides send all the time: a neighbour on the host's LAN, a remote behind it, and a process that waits in the
+ * container's namespace.
+ */
 async function makeRig(host: Host, container: Place, list: Conflist): Promise<Rig> {
   const outside = await makeWorld(host);
   for (const [family, subnet, via] of [
@@ -150,7 +156,9 @@ print("ready", flush=True)
 while True: threading.Thread(target=talk, args=(s.accept()[0],), daemon=True).start()
 `;
 
-/** Holds one connection, and prints a line for each piece that comes back. With "udp" it sends once and then listens. */
+/**
+ * Holds one connection, and prints a line for each piece that comes back. With "udp" it sends once and then listens.
+ */
 const holder = `
 import socket, sys, time
 kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])

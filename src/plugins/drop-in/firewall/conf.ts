@@ -34,8 +34,8 @@ export function parseIngressPolicy({ fields }: NetworkConf): IngressPolicyRecord
 const emptyChains = ['CNI-ADMIN', 'NOMAD-ADMIN'];
 
 /**
- * Looks at the chain that "iptablesAdminChainName" names. The reference sends what it forwards through that chain first,
- * and we do not; so it is a warning, and code 2 where the chain holds rules, which would not be asked.
+ * Looks at the chain that "iptablesAdminChainName" names. The reference sends what it forwards through that chain
+ * first, and we do not; so it is a warning, and code 2 where the chain holds rules, which would not be asked.
  */
 export async function checkAdminChain({ fields }: NetworkConf): Promise<string[]> {
   const chain = fields.string('iptablesAdminChainName') ?? '';

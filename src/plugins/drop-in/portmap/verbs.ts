@@ -48,7 +48,10 @@ export async function del({ id }: AttachmentRequest): Promise<void> {
   if (record !== undefined) await unpublish(record);
 }
 
-/** Compares the rules of the attachment with the mappings. Throws code 3 without a record of them, code 103 when one is missing. */
+/**
+ * Compares the rules of the attachment with the mappings. Throws code 3 without a record of them, code 103 when one is
+ * missing.
+ */
 export async function check(request: AttachmentRequest): Promise<void> {
   const { ports } = parsePortmapConf(request.config);
   if (ports.length === 0) return;

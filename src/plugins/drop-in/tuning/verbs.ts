@@ -105,7 +105,9 @@ async function changeLink(request: AttachmentRequest, link: LinkTuning, lines: r
   }
 }
 
-/** What we made ourselves is on record with the MAC that it may send with, and with an MTU that old results cannot tell. */
+/**
+ * What we made ourselves is on record with the MAC that it may send with, and with an MTU that old results cannot tell.
+ */
 async function remember(request: AttachmentRequest, { mac, mtu }: LinkTuning): Promise<void> {
   const record = currentRecord(request);
   if (record === undefined || (mac === undefined && mtu === undefined)) return;
