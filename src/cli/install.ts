@@ -1,6 +1,7 @@
-import { existsSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, isAbsolute } from 'node:path/posix';
+import { existsSync, linkSync, rmSync } from 'node:fs';
+import { isAbsolute } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
+import { replaceFile, replaceLink } from '../host/files.ts';
 import { findProgram } from '../host/run.ts';
 import { isAlive } from '../records/alive.ts';
 import { listRecords } from '../records/store.ts';
@@ -118,13 +119,10 @@ function refuseForeign(steps: readonly Step[], mayReplace: boolean): void {
 function carryOut({ path, beside, content, target, mode, action, wanted }: Step): void {
   try {
     if (action !== 'same') {
-      mkdirSync(dirname(path), { recursive: true });
-      const draft = `${path}.new-${process.pid}`;
-      rmSync(draft, { force: true });
-      if (target === undefined) writeFileSync(draft, content ?? '', { mode });
-      else symlinkSync(target, draft);
-      if (action === 'replace' && wanted.kept !== undefined) keep(path, wanted.kept);
-      renameSync(draft, beside);
+      const beforeRename =
+        action === 'replace' && wanted.kept !== undefined ? keep.bind(undefined, path, wanted.kept) : undefined;
+      if (target === undefined) replaceFile(beside, content ?? '', { mode, folderMode: 0o755, beforeRename });
+      else replaceLink(beside, target, { beforeRename });
     }
   } catch (cause) {
     throw new CniError(

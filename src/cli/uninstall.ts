@@ -1,4 +1,5 @@
-import { existsSync, lstatSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { listReadable } from '../host/files.ts';
+import { existsSync, lstatSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { findLink, listLinks } from '../host/interfaces.ts';
@@ -108,7 +109,7 @@ function refuseLiving(isForced: boolean): void {
 
 /** Bridges that we made have a note. */
 function bridgesOfOurs(): string[] {
-  return list(`${runDir}/bridges`)
+  return listReadable(`${runDir}/bridges`)
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -'.json'.length))
     .filter((bridge) => findLink(bridge)?.kind === 'bridge');
@@ -130,7 +131,7 @@ async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> 
 /** What is left in it when the leases are gone is a lock and what was given last. */
 function removeLeaseFolder(folder: string, { kept }: Report): boolean {
   if (!existsSync(folder)) return false;
-  const files = list(folder);
+  const files = listReadable(folder);
   const leases = files.filter((name) => name !== 'lock' && !name.startsWith('last_reserved_ip.'));
   if (leases.length > 0) {
     kept.push(`${folder}: ${count(leases.length, 'lease')} of containers that are not ours`);
@@ -193,14 +194,6 @@ async function leftovers(manifest: readonly InstalledFile[], { kept }: Report): 
     ...files.map(({ path }) => `file ${path}`),
     ...[runDir, stateDir].filter((folder) => existsSync(folder)).map((folder) => `folder ${folder}`),
   ];
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 function print({ removed, kept, errors }: Report, left: readonly string[], { out, paint, width }: Terminal): void {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { isMissing, listFolder } from '../host/files.ts';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import { NotReadableError, readRegularFile } from './load-file.ts';
@@ -66,16 +66,10 @@ export function parsePolicyText(text: string, what: string): Policy {
 
 /** Names of the policies in the folder, sorted; none when there is no folder. */
 export async function policyNames(folder = policiesFolder): Promise<string[]> {
-  try {
-    const files = readdirSync(folder);
-    return files
-      .filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.json$/.test(file))
-      .map((file) => file.slice(0, -'.json'.length))
-      .toSorted();
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
+  return listFolder(folder)
+    .filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.json$/.test(file))
+    .map((file) => file.slice(0, -'.json'.length))
+    .toSorted();
 }
 
 async function readPolicyFile(name: string, file: string, folder: string): Promise<string> {
@@ -99,8 +93,4 @@ async function readPolicyFile(name: string, file: string, folder: string): Promi
       names.length === 0 ? `There are no policies in ${folder}` : `There are ${names.map(quote).join(', ')}`,
     );
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

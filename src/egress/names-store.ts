@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../digest/sha256.ts';
+import { replaceFile } from '../host/files.ts';
 import { parseAddressValue } from './interval.ts';
 import type { KnownName, SeenAddress } from './names-lifetimes.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
@@ -37,15 +38,7 @@ export async function recallName(
 /** Remembers a name. Throws when the folder cannot be written. */
 export async function rememberName(known: KnownName, servers: readonly string[], folder = namesFolder): Promise<void> {
   const file = join(folder, fileOf(known.name, servers));
-  const beside = `${file}.${crypto.randomUUID().slice(0, 12)}`;
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
-  try {
-    writeFileSync(beside, `${JSON.stringify({ version: 1, ...known })}\n`, { mode: 0o644, flag: 'wx' });
-    renameSync(beside, file);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw error;
-  }
+  replaceFile(file, `${JSON.stringify({ version: 1, ...known })}\n`, { mode: 0o644, folderMode: 0o755 });
 }
 
 function fileOf(name: string, servers: readonly string[]): string {

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { listReadable, replaceFile } from './files.ts';
+import { readFileSync, statSync, utimesSync } from 'node:fs';
 import { sha256 } from '../digest/sha256.ts';
 import { CniError, codes } from '../cni/errors.ts';
 import { stateDir } from './paths.ts';
@@ -47,21 +48,14 @@ export function subjectsOfEarlierBoots(): string[] {
 }
 
 function listStamps(): string[] {
-  try {
-    return readdirSync(`${stateDir}/boot`).filter((name) => /^[0-9a-f]{16}\.json$/.test(name));
-  } catch {
-    return [];
-  }
+  return listReadable(`${stateDir}/boot`).filter((name) => /^[0-9a-f]{16}\.json$/.test(name));
 }
 
 /** Remembers that `subject` is used now, in this boot. Throws {@link CniError} with code 5 when it cannot. */
 export function stampBoot(subject: string): void {
   const file = stampFile(subject);
-  const temporary = `${file}.${process.pid}`;
   try {
-    mkdirSync(`${stateDir}/boot`, { recursive: true, mode: 0o755 });
-    writeFileSync(temporary, JSON.stringify({ subject, bootId: bootId() }));
-    renameSync(temporary, file);
+    replaceFile(file, JSON.stringify({ subject, bootId: bootId() }), { mode: 0o644, folderMode: 0o755 });
   } catch (cause) {
     throw new CniError(
       codes.ioFailure,

@@ -4,13 +4,14 @@
  * milliseconds, never correctness; the folder is gone after a reboot, as the bridges are.
  */
 import { sha256 } from '../digest/sha256.ts';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { indexOfUpInterface, readInterface } from './interfaces.ts';
 import { uplinkMtu } from './uplink.ts';
 import type { InterfaceState } from '../links/state.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import { applyBatch, BatchError } from './ip.ts';
+import { replaceFile } from './files.ts';
 import { ownInode } from './netns.ts';
 import { runDir } from './paths.ts';
 import { enableForwarding, writeSysctls } from './sysctl.ts';
@@ -180,8 +181,6 @@ function readNote(bridge: string, folder: string): Note | undefined {
 function writeNote(note: Note, bridge: string, folder: string): void {
   const file = `${folder}/bridges/${bridge}.json`;
   try {
-    mkdirSync(`${folder}/bridges`, { recursive: true, mode: 0o700 });
-    writeFileSync(`${file}.${process.pid}`, JSON.stringify(note), { mode: 0o600 });
-    renameSync(`${file}.${process.pid}`, file);
+    replaceFile(file, JSON.stringify(note));
   } catch {}
 }

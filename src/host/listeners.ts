@@ -1,4 +1,5 @@
-import { readdirSync, readFile, readFileSync, readlinkSync } from 'node:fs';
+import { listReadable } from './files.ts';
+import { readFile, readFileSync, readlinkSync } from 'node:fs';
 import { protocols } from './netlink/libc.ts';
 import { readWith } from './netlink/read.ts';
 import { readListeners } from './netlink/sockets.ts';
@@ -74,8 +75,8 @@ function readInThread(file: string): Promise<string> {
 
 function nameProcesses(listeners: Listener[]): Listener[] {
   const missing = new Map(listeners.map((listener) => [`socket:[${listener.inode}]`, listener]));
-  for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
-    for (const fd of list(`/proc/${pid}/fd`)) {
+  for (const pid of listReadable('/proc').filter((name) => /^\d+$/.test(name))) {
+    for (const fd of listReadable(`/proc/${pid}/fd`)) {
       const listener = missing.get(target(`/proc/${pid}/fd/${fd}`));
       if (listener !== undefined) listener.process ??= `${commOf(pid)} (pid ${pid})`;
     }
@@ -90,14 +91,6 @@ function commOf(pid: string): string {
     return visible(readFileSync(`/proc/${pid}/comm`, 'utf8').replace(/\n$/, '')) || 'process';
   } catch {
     return 'process';
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }
 

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { listReadable } from './files.ts';
+import { existsSync, mkdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 
 /*
  * /run/drawbridge/locks/<name>.queue/<since>-<pid>   empty: that process waits, since then
@@ -41,12 +42,7 @@ function folderOf(file: string): string {
 
 /** In the order in which they came. Who was killed while waiting is taken out of the line. */
 function living(folder: string): string[] {
-  let names: string[];
-  try {
-    names = readdirSync(folder);
-  } catch {
-    return [];
-  }
+  const names = listReadable(folder);
   const dead = names.filter((name) => !existsSync(`/proc/${name.split('-')[1] ?? ''}`));
   for (const name of dead) remove(folder, name);
   if (dead.length > 0 && dead.length === names.length) removeFolder(folder);

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, rmdirSync, statSync, utimesSync } from 'node:fs';
+import { mkdirSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { CniError, codes } from '../cni/errors.ts';
+import { listFolder } from './files.ts';
 import { getInLine, hasLine } from './lock-queue.ts';
 import { isHeldByDead, readHolder, removeHolder, writeHolder, type Holder } from './lock-holder.ts';
 import { runDir } from './paths.ts';
@@ -62,7 +63,7 @@ export async function withLock<T>(
 /** Takes away the locks whose names begin with `prefix` and whose holders were killed. Locks that are held stay. */
 export function releaseAbandoned(prefix: string): void {
   const folder = `${runDir}/locks`;
-  const names = readdirSync(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.lock'));
+  const names = listFolder(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.lock'));
   for (const name of names) {
     const file = `${folder}/${name.slice(0, -'.lock'.length)}`;
     const release = tryLock(file);

@@ -11,9 +11,10 @@
  * So one that is missing means that nobody claims the thing; one that is there may be stale (a crash, a record taken
  * away by hand), and whoever reads it looks into the record. All are written under the lock of the tables.
  */
-import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { linkLocalOf } from '../egress/elements.ts';
+import { listFolder } from '../host/files.ts';
 import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
@@ -21,7 +22,7 @@ import type { Element } from '../nft/element.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
 import { portsOf } from '../ports/publication.ts';
 import type { AttachmentRecord } from './record.ts';
-import { isBroken, isMissing, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
+import { isBroken, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /**
@@ -90,7 +91,7 @@ export function addressHolders(record: AttachmentRecord, run: string = runDir): 
  * claim it. Stale index entries stay: without the lock they cannot be told from those whose record is being written.
  */
 export function sharedByOthers(name: string, key: string, run: string = runDir): boolean {
-  return users(sharedFolder(name, run)).some((user) => user !== key && isUser(name, user, run));
+  return listFolder(sharedFolder(name, run)).some((user) => user !== key && isUser(name, user, run));
 }
 
 function isUser(name: string, user: string, run: string): boolean {
@@ -103,16 +104,16 @@ function isUser(name: string, user: string, run: string): boolean {
  */
 export function sweepIndex(run: string = runDir): void {
   for (const file of ['ports', 'addresses'].flatMap((kind) =>
-    users(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`),
+    listFolder(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`),
   )) {
     const keys = readKeys(file);
     for (const key of keys)
       if (!isBehind(key, run, (record) => listFiles(record, run).includes(file))) removeKey(file, key);
     if (keys.length === 0) rmSync(file, { force: true });
   }
-  for (const folder of users(`${run}/shared`)) {
+  for (const folder of listFolder(`${run}/shared`)) {
     const name = decodeURIComponent(folder);
-    for (const user of users(`${run}/shared/${folder}`))
+    for (const user of listFolder(`${run}/shared/${folder}`))
       if (!isUser(name, user, run)) removeUser(sharedFolder(name, run), user);
   }
 }
@@ -128,7 +129,7 @@ function isBehind(key: string, run: string, claims: (record: AttachmentRecord) =
  * container reaches nothing rather than everything. Looks at every shared thing.
  */
 export function sharedElementsOf(key: string, run: string = runDir): Element[] {
-  const files = users(`${run}/shared`).map((name) => `${run}/shared/${name}/${key}`);
+  const files = listFolder(`${run}/shared`).map((name) => `${run}/shared/${name}/${key}`);
   return files.flatMap((file) => readList(file).filter(isElement));
 }
 
@@ -202,14 +203,5 @@ function removeUser(folder: string, key: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error;
-  }
-}
-
-function users(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
   }
 }

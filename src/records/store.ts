@@ -3,11 +3,12 @@
  *
  *   /run/drawbridge/                        0700; dies at reboot with the kernel objects that it describes
  *     attachments/<key>.json                0600; one attachment (records/record.ts), written whole and renamed
- *     attachments/.<key>.<pid>.<n>          a record that is being written; left by a crash, nobody reads it
+ *     attachments/.<key>.json.<pid>.<n>       a record that is being written; left by a crash, nobody reads it
  *     ports/ addresses/ shared/             index entries that spare a reader all the records (records/index-files.ts)
  */
-import { mkdirSync, opendirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { opendirSync, readFileSync, rmSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { isMissing, listFolder, replaceFile } from '../host/files.ts';
 import { runDir } from '../host/paths.ts';
 import { attachmentKey } from './key.ts';
 import { NewerRecordError, readAttachment } from './parse.ts';
@@ -123,14 +124,9 @@ export function hasOtherRecord(key: string, run: string = runDir): boolean {
  * Writes a file under another name and renames it; its folder is made when it is missing. Throws code 5 with `failure`.
  */
 export function writeWhole(file: string, text: string, failure: string): void {
-  const slash = file.lastIndexOf('/');
-  const temporary = `${file.slice(0, slash)}/.${file.slice(slash + 1).replace(/\.json$/, '')}.${process.pid}.${++written}`;
   try {
-    mkdirSync(file.slice(0, slash), { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, text, { mode: 0o600 });
-    renameSync(temporary, file);
+    replaceFile(file, text);
   } catch (error) {
-    discard(temporary);
     throw new CniError(
       codes.ioFailure,
       failure,
@@ -150,34 +146,17 @@ export function readText(file: string): string | undefined {
   }
 }
 
-/** Whether an error says that a file or a folder on the way to it is not there. */
-export function isMissing(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';
-}
-
-let written = 0;
-
-function discard(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    // What made the write fail makes this fail; nobody reads the file.
-  }
-}
-
 function recordFile(key: string, run: string): string {
   return `${run}/attachments/${key}.json`;
 }
 
 function listKeys(run: string): string[] {
   try {
-    return readdirSync(`${run}/attachments`)
+    return listFolder(`${run}/attachments`)
       .filter(isRecordName)
       .map((name) => name.slice(0, -'.json'.length))
       .toSorted();
   } catch (error) {
-    if (isMissing(error)) return [];
     throw new CniError(codes.ioFailure, `Cannot list the records in "${run}/attachments"`, systemReason(error), {
       cause: error,
     });

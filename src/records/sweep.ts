@@ -1,9 +1,9 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
+import { listDrafts } from '../host/files.ts';
 import { releaseAbandoned, withLock } from '../host/lock.ts';
 import { runDir, stateDir } from '../host/paths.ts';
 import { attachmentLockPrefix } from './attachment-lock.ts';
 import { sweepIndex } from './index-files.ts';
-import { isMissing } from './store.ts';
 
 /** Milliseconds; no file takes so long to write. */
 const unfinishedAge = 60_000;
@@ -16,27 +16,16 @@ export async function sweep(): Promise<void> {
   await withLock('tables', 'sweep', () => {
     for (const folder of ['attachments', 'ports', 'addresses', 'bridges', 'firewall', 'listings'])
       removeUnfinished(`${runDir}/${folder}`);
-    removeUnfinished(`${stateDir}/boot`);
+    for (const folder of [runDir, stateDir, `${stateDir}/boot`, `${stateDir}/names`]) removeUnfinished(folder);
     sweepIndex();
     releaseAbandoned(attachmentLockPrefix);
   });
 }
 
-/** Files in the making have the number of their process in their names. */
 function removeUnfinished(folder: string): void {
-  for (const name of namesIn(folder)) {
-    if (!/^\.|\.json\.\d+/u.test(name)) continue;
+  for (const { name } of listDrafts(folder)) {
     const file = `${folder}/${name}`;
     const { mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
     if (mtimeMs !== undefined && mtimeMs < Date.now() - unfinishedAge) rmSync(file, { force: true });
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
   }
 }

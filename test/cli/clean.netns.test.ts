@@ -151,8 +151,23 @@ END`,
   },
   {
     what: 'remembered addresses that were being written',
-    make: 'mkdir -p /var/lib/drawbridge/names; touch -d "1 hour ago" /var/lib/drawbridge/names/a.example.org.json.0123456789ab',
+    make: 'mkdir -p /var/lib/drawbridge/names; echo "{" > /var/lib/drawbridge/names/.a.example.org.json.99999.1',
     finds: { kind: 'file' },
+  },
+  {
+    what: 'what the agent had learnt, that was being written',
+    make: 'echo "{" > /var/lib/drawbridge/.learnt.json.99999.3',
+    finds: { kind: 'file', name: '/var/lib/drawbridge/.learnt.json.99999.3' },
+  },
+  {
+    what: 'the same by 0.1.0, which called it otherwise',
+    make: 'echo "{" > /var/lib/drawbridge/.learnt.99999.3',
+    finds: { kind: 'file', name: '/var/lib/drawbridge/.learnt.99999.3' },
+  },
+  {
+    what: 'an executable that was being installed',
+    make: 'mkdir -p /opt/cni/bin; echo half > /opt/cni/bin/.drawbridge.99999.1',
+    finds: { kind: 'file', name: '/opt/cni/bin/.drawbridge.99999.1' },
   },
   {
     what: 'a hint of a port',

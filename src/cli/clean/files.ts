@@ -1,4 +1,8 @@
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path/posix';
+import { listDrafts, listReadable } from '../../host/files.ts';
+import { dropIns } from '../../plugins/drop-in/plugins.ts';
+import { readManifest } from '../install/manifest.ts';
+import { existsSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
 import { oldestLastGood } from '../../egress/names-lifetimes.ts';
 import { isLinkThere } from '../../host/interfaces.ts';
@@ -18,7 +22,7 @@ export function findFiles({ records, broken }: RecordSurvey): Finding[] {
 
 /** What was remembered of names that nobody asked about for days: no orphans, but of no use either. */
 export function findOldNames(): Finding[] {
-  return list(namesFolder).flatMap((name): Finding[] => {
+  return listReadable(namesFolder).flatMap((name): Finding[] => {
     const file = `${namesFolder}/${name}`;
     if (!name.endsWith('.json') || !isOlderThan(file, oldestLastGood)) return [];
     return [
@@ -32,32 +36,28 @@ export function findOldNames(): Finding[] {
   });
 }
 
-/** Milliseconds that a file with a random name may take to get its own. */
-const writing = 60_000;
+/** Folders of the host in which "install" puts our files among others. */
+const foreignFolders = ['/opt/cni/bin', '/etc/cni/net.d', '/etc/systemd/system', '/usr/local/sbin'];
 
 function drafts(): Finding[] {
+  const own = [runDir, stateDir].flatMap((folder) => [
+    folder,
+    ...listReadable(folder).map((name) => `${folder}/${name}`),
+  ]);
+  const installed = readManifest().map(({ path }) => dirname(path));
   const places = [
-    ...['attachments', 'ports', 'addresses'].map((folder) => ({
-      folder: `${runDir}/${folder}`,
-      pattern: /^\..+\.(\d+)\.\d+$/,
-    })),
-    { folder: runDir, pattern: /^\..+\.(\d+)\.\d+$/ },
-    ...[`${runDir}/bridges`, `${runDir}/firewall`, `${stateDir}/boot`].map((folder) => ({
+    ...own.map((folder) => ({ folder, isOurs: () => true })),
+    ...[...new Set([...foreignFolders, ...installed])].map((folder) => ({
       folder,
-      pattern: /\.json\.(\d+)$/,
+      isOurs: (of: string) => of.includes('drawbridge') || of === 'egress-policy' || Object.hasOwn(dropIns, of),
     })),
   ];
-  const byProcess = places.flatMap(({ folder, pattern }) =>
-    list(folder).flatMap((name) => {
-      const pid = pattern.exec(name)?.[1];
-      return pid === undefined || existsSync(`/proc/${pid}`) ? [] : [`${folder}/${name}`];
-    }),
+  const left = places.flatMap(({ folder, isOurs }) =>
+    listDrafts(folder)
+      .filter(({ of, pid }) => isOurs(of) && !existsSync(`/proc/${pid}`))
+      .map(({ name }) => `${folder}/${name}`),
   );
-  const byAge = list(namesFolder)
-    .filter((name) => /\.json\.[0-9a-f]{12}$/.test(name))
-    .map((name) => `${namesFolder}/${name}`)
-    .filter((file) => isOlderThan(file, writing));
-  return [...byProcess, ...byAge].map((file) => ({
+  return left.map((file) => ({
     kind: 'file',
     name: file,
     why: 'whoever wrote it was killed before it was whole',
@@ -67,7 +67,7 @@ function drafts(): Finding[] {
 
 function indexEntries(keys: ReadonlySet<string>): Finding[] {
   const files = ['ports', 'addresses'].flatMap((folder) =>
-    list(`${runDir}/${folder}`)
+    listReadable(`${runDir}/${folder}`)
       .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
       .map((name) => `${runDir}/${folder}/${name}`),
   );
@@ -83,8 +83,8 @@ function indexEntries(keys: ReadonlySet<string>): Finding[] {
       },
     ];
   });
-  const shared = list(`${runDir}/shared`).flatMap((name) =>
-    list(`${runDir}/shared/${name}`)
+  const shared = listReadable(`${runDir}/shared`).flatMap((name) =>
+    listReadable(`${runDir}/shared/${name}`)
       .filter((key) => !keys.has(key))
       .map((key) => ({ folder: `${runDir}/shared/${name}`, key })),
   );
@@ -111,7 +111,7 @@ function dropKeys(file: string): boolean {
 function dropUser(folder: string, key: string): boolean {
   if (currentKeys().has(key)) return false;
   rmSync(`${folder}/${key}`, { force: true });
-  if (list(folder).length === 0 && existsSync(folder)) rmdirSync(folder);
+  if (listReadable(folder).length === 0 && existsSync(folder)) rmdirSync(folder);
   return true;
 }
 
@@ -121,7 +121,7 @@ function currentKeys(): Set<string> {
 }
 
 function bridgeNotes(): Finding[] {
-  return list(`${runDir}/bridges`).flatMap((name): Finding[] => {
+  return listReadable(`${runDir}/bridges`).flatMap((name): Finding[] => {
     const bridge = name.replace(/\.json$/, '');
     if (!name.endsWith('.json') || isLinkThere(bridge)) return [];
     return [
@@ -153,12 +153,4 @@ function readKeys(file: string): string[] | undefined {
 
 function isOlderThan(file: string, age: number): boolean {
   return (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) < Date.now() - age;
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { listReadable } from '../../host/files.ts';
 import { closeForeignFirewalls, openedBridges } from '../../host/firewall/foreign.ts';
 import { parseListing } from '../../host/firewall/listing.ts';
 import { readNote } from '../../host/firewall/note.ts';
@@ -15,7 +15,7 @@ export async function findAccepts({ records, broken }: RecordSurvey): Promise<Fi
   if (await isUnclear({ records, broken })) return [];
   const used = bridgesOf(records);
   const accepted = await acceptedBridges();
-  const zoned = list(`${stateDir}/firewall`);
+  const zoned = listReadable(`${stateDir}/firewall`);
   const bridges = [...new Set([...openedBridges(), ...accepted, ...zoned])].filter((bridge) => !used.has(bridge));
   return bridges.toSorted().map((bridge) => {
     const note = readNote(bridge);
@@ -56,12 +56,4 @@ async function acceptedBridges(): Promise<Set<string>> {
   );
   const comments = listings.flatMap(({ chains }) => [...chains.values()].flat()).map(({ comment }) => comment);
   return new Set(comments.flatMap((comment) => /^drawbridge: (\S+)$/.exec(comment ?? '')?.[1] ?? []));
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

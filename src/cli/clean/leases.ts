@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { listReadable } from '../../host/files.ts';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path/posix';
 import { runIn } from '../../host/ip.ts';
 import { stateDir } from '../../host/paths.ts';
@@ -50,7 +51,7 @@ export function leaseFolders(records: readonly AttachmentRecord[]): string[] {
   const recorded = records.flatMap(({ link, network }) =>
     link?.ipam.dataDir === undefined ? [] : [`${link.ipam.dataDir}/${network}`],
   );
-  const stamped = list(`${stateDir}/boot`).flatMap((name) => {
+  const stamped = listReadable(`${stateDir}/boot`).flatMap((name) => {
     try {
       const { subject } = JSON.parse(readFileSync(`${stateDir}/boot/${name}`, 'utf8')) as { subject?: unknown };
       return typeof subject === 'string' && subject.startsWith('/') ? [subject] : [];
@@ -84,7 +85,7 @@ function isSuspect(
 async function usedAddresses(): Promise<Set<string>> {
   const texts: string[] = [];
   const seen = new Set<string>();
-  for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
+  for (const pid of listReadable('/proc').filter((name) => /^\d+$/.test(name))) {
     const inode = namespaceOf(pid);
     if (inode === undefined || seen.has(inode)) continue;
     seen.add(inode);
@@ -135,14 +136,6 @@ function read(file: string): string {
     return readFileSync(file, 'utf8');
   } catch {
     return '';
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }
 

@@ -11,7 +11,7 @@ import { openWords } from '../survey/open-containers.ts';
 import { count } from '../survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { troublesOf } from './findings.ts';
-import { listFolder } from './read.ts';
+import { listReadable } from '../../host/files.ts';
 import { checkWaiting } from './waiting.ts';
 
 /** Checks of policies and names, and of what is left over. */
@@ -39,7 +39,9 @@ function checkRecords({ broken, attachments }: Survey): Trouble[] {
 }
 
 async function checkFiles({ attachments }: Survey): Promise<Trouble[]> {
-  const files = listFolder(policiesFolder).filter((name) => name.endsWith('.json'));
+  const files = listReadable(policiesFolder)
+    .toSorted()
+    .filter((name) => name.endsWith('.json'));
   const troubles = await Promise.all(files.map(async (name) => checkFile(`${policiesFolder}/${name}`)));
   return [...troubles.flat(), ...troublesOf(attachments, 'policy')];
 }

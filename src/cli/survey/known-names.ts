@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { listReadable } from '../../host/files.ts';
+import { readFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
 import { askAgent } from './agent.ts';
 
@@ -21,7 +22,7 @@ export async function readKnownNames(): Promise<Map<string, string[]>> {
 /** Files that cannot be read are passed over. */
 function remembered(): Map<string, string[]> {
   const names = new Map<string, string[]>();
-  for (const file of list()) {
+  for (const file of listReadable(namesFolder).filter((file) => file.endsWith('.json'))) {
     try {
       const { name, addresses } = JSON.parse(readFileSync(`${namesFolder}/${file}`, 'utf8')) as {
         name?: unknown;
@@ -38,12 +39,4 @@ function remembered(): Map<string, string[]> {
     }
   }
   return names;
-}
-
-function list(): string[] {
-  try {
-    return readdirSync(namesFolder).filter((file) => file.endsWith('.json'));
-  } catch {
-    return [];
-  }
 }

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { listReadable, replaceFile } from '../files.ts';
+import { readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { runDir, stateDir } from '../paths.ts';
 import type { HostPort, Opening } from './accepts.ts';
 
@@ -55,9 +56,7 @@ export function doubtNotes(): void {
 
 export function writeNote(note: Note): void {
   const file = noteFile(note.bridge);
-  mkdirSync(`${runDir}/firewall`, { recursive: true });
-  writeFileSync(`${file}.${process.pid}`, JSON.stringify(note));
-  renameSync(`${file}.${process.pid}`, file);
+  replaceFile(file, JSON.stringify(note));
 }
 
 export function removeNote(bridge: string): void {
@@ -66,13 +65,9 @@ export function removeNote(bridge: string): void {
 
 /** Bridges that something was opened for, or that were looked at: also those whose containers are gone. */
 export function openedBridges(): string[] {
-  try {
-    return readdirSync(`${runDir}/firewall`).flatMap((file) =>
-      file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : [],
-    );
-  } catch {
-    return [];
-  }
+  return listReadable(`${runDir}/firewall`).flatMap((file) =>
+    file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : [],
+  );
 }
 
 /** Whether what a note says was opened is enough for what is asked now. */
@@ -103,8 +98,7 @@ export function isPermanentZoneOurs(bridge: string): boolean {
 
 export function markPermanentZone(bridge: string, ours: boolean): void {
   if (!ours) return rmSync(zoneFile(bridge), { force: true });
-  mkdirSync(`${stateDir}/firewall`, { recursive: true });
-  writeFileSync(zoneFile(bridge), '');
+  replaceFile(zoneFile(bridge), '', { folderMode: 0o755 });
 }
 
 function portKey({ protocol, ports }: HostPort): string {

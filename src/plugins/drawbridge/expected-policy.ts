@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { listReadable } from '../../host/files.ts';
+import { readFileSync, statSync } from 'node:fs';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { foldersIn, listsIn, pluginsOf, typeOf, type Plugin } from './network-lists.ts';
@@ -124,16 +125,12 @@ function fromCache(folder: string, part: OwnPart): boolean | undefined {
 }
 
 function notesOf(folder: string, network: string): string[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => name.startsWith(`${network}-`))
-      .map((name) => ({ file: `${folder}/${name}`, at: modifiedAt(`${folder}/${name}`) }))
-      .toSorted((one, other) => other.at - one.at)
-      .slice(0, mostNotes)
-      .map(({ file }) => file);
-  } catch {
-    return [];
-  }
+  return listReadable(folder)
+    .filter((name) => name.startsWith(`${network}-`))
+    .map((name) => ({ file: `${folder}/${name}`, at: modifiedAt(`${folder}/${name}`) }))
+    .toSorted((one, other) => other.at - one.at)
+    .slice(0, mostNotes)
+    .map(({ file }) => file);
 }
 
 function modifiedAt(file: string): number {

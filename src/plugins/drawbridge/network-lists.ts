@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { listReadable } from '../../host/files.ts';
+import { readFileSync, statSync } from 'node:fs';
 
 /** The configuration of one plugin, decoded. */
 export type Plugin = Readonly<Record<string, unknown>>;
@@ -37,7 +38,8 @@ export function listsIn(folder: string, network: string): NetworkList[] {
 
 /** Folders inside a folder, by their names, links followed: nerdctl has one for each of its namespaces. */
 export function foldersIn(folder: string): string[] {
-  return entriesOf(folder)
+  return listReadable(folder)
+    .toSorted()
     .map((name) => `${folder}/${name}`)
     .filter((path) => isFolder(path));
 }
@@ -72,17 +74,10 @@ function listOf(file: string, network: string, folder: string): NetworkList | un
 }
 
 function filesIn(folder: string): string[] {
-  return entriesOf(folder)
+  return listReadable(folder)
+    .toSorted()
     .map((name) => `${folder}/${name}`)
     .filter((path) => !isFolder(path));
-}
-
-function entriesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder).toSorted();
-  } catch {
-    return [];
-  }
 }
 
 function isFolder(path: string): boolean {

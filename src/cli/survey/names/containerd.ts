@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
 import { readRegularFile } from '../../../egress/load-file.ts';
+import { listReadable } from '../../../host/files.ts';
 import { longestFile, type ContainerName } from './container-name.ts';
 
 /**
@@ -7,8 +7,10 @@ import { longestFile, type ContainerName } from './container-name.ts';
  * (ROOT/NAMESPACE/ID/config.json): its annotations. A pod is known to CNI by the id of its sandbox.
  */
 export function containerdNames(root = '/run/containerd/io.containerd.runtime.v2.task'): ContainerName[] {
-  return list(root).flatMap((namespace) =>
-    list(`${root}/${namespace}`).flatMap((id) => nameOf(namespace, id, annotationsOf(`${root}/${namespace}/${id}`))),
+  return listReadable(root).flatMap((namespace) =>
+    listReadable(`${root}/${namespace}`).flatMap((id) =>
+      nameOf(namespace, id, annotationsOf(`${root}/${namespace}/${id}`)),
+    ),
   );
 }
 
@@ -36,13 +38,5 @@ function annotationsOf(bundle: string): Record<string, unknown> {
     return annotations ?? {};
   } catch {
     return {};
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }

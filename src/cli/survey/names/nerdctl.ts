@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
 import { readRegularFile } from '../../../egress/load-file.ts';
+import { listReadable } from '../../../host/files.ts';
 import { longestFile, type ContainerName } from './container-name.ts';
 
 /**
@@ -7,9 +7,9 @@ import { longestFile, type ContainerName } from './container-name.ts';
  * (nerdctl, pkg/namestore). To CNI it calls the container "NAMESPACE-ID".
  */
 export function nerdctlNames(root = '/var/lib/nerdctl'): ContainerName[] {
-  return list(root).flatMap((address) =>
-    list(`${root}/${address}/names`).flatMap((namespace) =>
-      list(`${root}/${address}/names/${namespace}`).flatMap((name): ContainerName[] => {
+  return listReadable(root).flatMap((address) =>
+    listReadable(`${root}/${address}/names`).flatMap((namespace) =>
+      listReadable(`${root}/${address}/names/${namespace}`).flatMap((name): ContainerName[] => {
         const id = read(`${root}/${address}/names/${namespace}/${name}`);
         return id === '' ? [] : [{ containerId: `${namespace}-${id}`, name }];
       }),
@@ -22,13 +22,5 @@ function read(file: string): string {
     return readRegularFile(file, longestFile).trim();
   } catch {
     return '';
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }
