@@ -1,7 +1,9 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result } from '../../cni/result.ts';
-import { showJson } from '../../host/ip.ts';
+import { listLinks, readInterface } from '../../host/interfaces.ts';
+import { idOfNamespace } from '../../host/namespace-id.ts';
+import type { LinkState } from '../../links/state.ts';
 import type { LinkRecord } from '../../records/record.ts';
 
 /** The plugin that looks for the interface, in the words of its error texts. */
@@ -106,15 +108,17 @@ function containerInterface(
 
 /**
  * Reads which interface of the host is the other end, and whether it is a port of a bridge: results only hint at it.
+ *
+ * Indexes count in each namespace anew, and a container may have namespaces of its own: an interface that no result names
+ * is believed only if the host's side says that its other end is in this very namespace.
  */
 async function findHostEnd(
   { netns, id }: AttachmentRequest,
   { interfaces }: Result,
   { verb }: Seeker,
 ): Promise<Pick<EnforcedInterface, 'ingressInterface' | 'port' | 'mac'>> {
-  const [inside] = (await showJson(['-details', 'link', 'show', 'dev', id.ifname], { netns })) as ShownLink[];
-  const { ifindex, link_index: peer, address: mac } = inside ?? {};
-  if (!isPairEnd(inside) || ifindex === undefined || peer === undefined || mac === undefined) {
+  const inside = await readInterface(id.ifname, { netns });
+  if (inside === undefined || !isPairEnd(inside) || inside.otherEnd === undefined) {
     throw new CniError(
       codes.invalidConfig,
       `Cannot ${verb} "${id.ifname}" in "${netns}": it is not one end of a veth pair`,
@@ -122,43 +126,30 @@ async function findHostEnd(
     );
   }
   const hinted = interfaces.filter(({ sandbox }) => sandbox === undefined || sandbox === '').map(({ name }) => name);
-  const isOtherEnd = (link: ShownLink): boolean =>
-    isPairEnd(link) && link.ifindex === peer && link.link_index === ifindex;
-  const outside = (await showLinks(hinted)).find(isOtherEnd) ?? (await showLinks()).find(isOtherEnd);
+  const candidates = listLinks().filter(
+    (link) => isPairEnd(link) && link.index === inside.otherEnd && link.otherEnd === inside.index,
+  );
+  const outside =
+    candidates.find(({ name }) => hinted.includes(name)) ?? candidates.find(({ netnsId }) => isIdOf(netnsId, netns));
   if (outside === undefined) {
     throw new CniError(
       codes.invalidConfig,
       `Cannot ${verb} "${id.ifname}" in "${netns}": its other end is not on this host`,
-      `No interface has index ${peer} and "${id.ifname}" as its other end`,
+      `No interface has index ${inside.otherEnd} and "${id.ifname}" as its other end`,
     );
   }
   return outside.master === undefined
-    ? { ingressInterface: outside.ifname, mac }
-    : { ingressInterface: outside.master, port: outside.ifname, mac };
+    ? { ingressInterface: outside.name, mac: inside.mac }
+    : { ingressInterface: outside.master, port: outside.name, mac: inside.mac };
 }
 
 /** The kernel calls the lower device of a macvlan or a VLAN "link" too: that may well be the uplink of the host. */
-function isPairEnd(link: ShownLink | undefined): boolean {
-  return link?.linkinfo?.info_kind === 'veth' || link?.linkinfo?.info_kind === 'netkit';
+function isPairEnd({ kind }: LinkState): boolean {
+  return kind === 'veth' || kind === 'netkit';
 }
 
-/** The links of these names that there are; all links of the host without names. */
-async function showLinks(names?: readonly string[]): Promise<ShownLink[]> {
-  if (names === undefined) return (await showJson(['-details', 'link', 'show'])) as ShownLink[];
-  const shown = await Promise.all(
-    names.map(async (name) => ((await showJson(['-details', 'link', 'show', 'dev', name])) ?? []) as ShownLink[]),
-  );
-  return shown.flat();
-}
-
-/** What `ip -json -details link show` prints. */
-interface ShownLink {
-  ifname: string;
-  ifindex?: number;
-  link_index?: number;
-  linkinfo?: { info_kind?: string };
-  address?: string;
-  master?: string;
+function isIdOf(netnsId: number | undefined, netns: string): boolean {
+  return netnsId !== undefined && netnsId === idOfNamespace(netns);
 }
 
 function unique(texts: readonly string[]): string[] {
