@@ -1,0 +1,27 @@
+import type { Host, Place } from '../helpers/host.ts';
+
+/** Sends what an expression of scapy makes, from a namespace. */
+export async function sendPacket(host: Host, from: Place, expression: string): Promise<void> {
+  const script = `from scapy.all import *\nsend(${expression}, verbose=False)`;
+  await host.run(['/usr/bin/python3', '-c', script], { where: from, timeout: 20_000 });
+}
+
+/** Has a namespace count what is let in to it and matches; the function reads how many packets there were so far. */
+export async function countArrivals(
+  host: Host,
+  where: Place,
+  match: string,
+  hook = 'input priority 100',
+): Promise<() => Promise<number>> {
+  await host.run(['nft', '-f', '-'], {
+    where,
+    input: `table inet arrivals {\n chain counted {\n type filter hook ${hook};\n ${match} counter\n }\n}\n`,
+  });
+  return async () =>
+    Number(/packets (\d+)/u.exec(await host.run(['nft', 'list', 'table', 'inet', 'arrivals'], { where }))?.[1] ?? -1);
+}
+
+/** Waits until what was sent would have arrived. */
+export async function settle(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 150));
+}
