@@ -5,6 +5,7 @@ import { readDenials } from './survey/denials.ts';
 import { surveyAttachments, type Attachment } from './survey/attachments.ts';
 import { containerNames, shownName } from './survey/container-names.ts';
 import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf } from './survey/words.ts';
+import { select, selectionOf, totalWords } from './list/select.ts';
 import { openWords } from './survey/open-containers.ts';
 import { readClosedNames } from './survey/open-names.ts';
 import { printTable } from './table.ts';
@@ -12,9 +13,11 @@ import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 
 /** Every attachment of the host: where it is, what it may do, and what is not as it should be. */
-export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
-  const { attachments, broken } = await surveyAttachments();
-  const denials = await readDenials(attachments.map(({ record }) => record));
+export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const { options } = invocation;
+  const { attachments: all, broken } = await surveyAttachments();
+  const denials = await readDenials(all.map(({ record }) => record));
+  const attachments = select(all, selectionOf(invocation), denials);
   const closed = await readClosedNames(attachments.flatMap(({ record }) => record.egress ?? []));
   for (const record of broken)
     terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}; "drawbridge clean" removes it`);
@@ -23,12 +26,19 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
       terminal,
       attachments.map((one) => describe(one, { denials, closed })),
     );
-  else if (attachments.length === 0) terminal.out('No container is attached.');
+  else if (options['names'] === true)
+    for (const name of new Set(attachments.map(({ record }) => shownName(record.containerId)))) terminal.out(name);
+  else if (attachments.length === 0)
+    terminal.out(
+      all.length === 0 ? 'No container is attached.' : `None of ${count(all.length, 'attachment')} is meant.`,
+    );
   else if (options['wide'] === true) printWide(terminal, attachments, denials);
   else printGrouped(terminal, attachments, denials);
-  if (options['json'] !== true) {
+  if (options['json'] !== true && options['names'] !== true && attachments.length > 0) {
     printClosed(terminal, attachments, closed);
     printOpen(terminal, attachments);
+    terminal.out('');
+    terminal.out(wrap(totalWords(attachments, denials), terminal.width));
   }
   return 0;
 }
@@ -163,17 +173,28 @@ function printClosed(
   attachments: readonly Attachment[],
   closed: ListContext['closed'],
 ): void {
-  let isFirst = true;
-  for (const { record } of attachments) {
+  const notes = attachments.flatMap(({ record }) => {
     const names = closed.get(record.egress?.policyId ?? '') ?? [];
-    if (names.length === 0) continue;
-    if (isFirst) out('');
-    isFirst = false;
+    if (names.length === 0) return [];
     const more = names.length - mostNamed;
     const which = `${names.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}; "drawbridge refresh" resolves ${names.length === 1 ? 'it' : 'them'} again`;
-    const what = `${shownName(record.containerId)}: ${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
-    out(`${paint.warn('!')} ${wrap(what, width - 2, '  ')}`);
-  }
+    const words = `${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
+    return [{ who: shownName(record.containerId), words }];
+  });
+  if (notes.length > 0) out('');
+  for (const note of gathered(notes)) out(`${paint.warn('!')} ${wrap(note, width - 2, '  ')}`);
+}
+
+/** So many containers are named before one note. */
+const mostWho = 4;
+
+/** Notes with equal words stand once, behind the names of all that they are about. */
+function gathered(notes: readonly { readonly who: string; readonly words: string }[]): string[] {
+  return [...Map.groupBy(notes, ({ words }) => words)].map(([words, own]) => {
+    const who = [...new Set(own.map((note) => note.who))];
+    const more = who.length - mostWho;
+    return `${who.slice(0, mostWho).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${words}`;
+  });
 }
 
 /** Open is a fact, not a fault; but nobody is to be open without a person who knows it. */
@@ -188,10 +209,10 @@ function printStale({ out, paint, width }: Terminal, attachments: readonly Attac
   const marked = attachments.filter(({ findings }) => findings.length > 0);
   if (marked.length === 0) return;
   out('');
-  for (const { record, findings } of marked) {
-    for (const { what } of findings)
-      out(`${paint.warn('!')} ${wrap(`${shownName(record.containerId)}: ${what}`, width - 2, '  ')}`);
-  }
+  const notes = marked.flatMap(({ record, findings }) =>
+    findings.map(({ what }) => ({ who: shownName(record.containerId), words: what })),
+  );
+  for (const note of gathered(notes)) out(`${paint.warn('!')} ${wrap(note, width - 2, '  ')}`);
   out(
     `  ${paint.faint(marked.some(({ isAlive }) => !isAlive) ? '"drawbridge clean" removes what no living container owns' : '"drawbridge doctor" says what to do')}`,
   );

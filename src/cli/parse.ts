@@ -23,11 +23,15 @@ export function parseWords(command: Command, words: readonly string[]): Pick<Inv
     if (error instanceof CommanderError) throw usage(command, error.message);
     throw error;
   }
-  const given = parser.opts<Record<string, string | true>>();
+  const given = parser.opts<Record<string, string | boolean>>();
   const options = (command.options ?? []).flatMap((option) => {
     const name = optionName(option);
-    const value = given[name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
-    return value === undefined ? [] : [[name, value] as const];
+    // To commander "--no-policy" is "policy" without a value.
+    const isNegated = name.startsWith('no-');
+    const value =
+      given[(isNegated ? name.slice(3) : name).replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
+    if (isNegated) return value === false ? [[name, true] as const] : [];
+    return value === undefined || value === false ? [] : [[name, value] as const];
   });
   return { operands: parser.args, options: Object.fromEntries(options) };
 }

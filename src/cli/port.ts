@@ -10,7 +10,8 @@ import { listRecords } from '../records/store.ts';
 import { UsageError, type Invocation } from './command.ts';
 import { findAttachments } from './survey/find.ts';
 import { shownName } from './survey/container-names.ts';
-import { mappingWords } from './survey/words.ts';
+import { mappingWords, portsOf } from './survey/words.ts';
+import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
@@ -26,6 +27,36 @@ export async function add(invocation: Invocation, terminal: Terminal): Promise<n
 /** `port remove`: takes a published port back, whoever published it. */
 export async function remove(invocation: Invocation, terminal: Terminal): Promise<number> {
   return change(invocation, terminal, 'remove');
+}
+
+/** `port list`: every published port, by port, with the container that it leads to. */
+export async function list({ options }: Invocation, terminal: Terminal): Promise<number> {
+  const all = listRecords()
+    .records.flatMap((record) => portsOf(record).map((mapping) => ({ record, mapping })))
+    .toSorted((one, other) => one.mapping.hostPort - other.mapping.hostPort);
+  if (options['json'] === true)
+    printJson(
+      terminal,
+      all.map(
+        ({ record: { network, containerId, ifname }, mapping: { hostIp, hostPort, containerPort, protocol } }) => ({
+          network,
+          containerId,
+          ifname,
+          hostIp: hostIp ?? null,
+          hostPort,
+          containerPort,
+          protocol,
+        }),
+      ),
+    );
+  else if (all.length === 0) terminal.out('No port is published.');
+  else
+    printTable(
+      terminal,
+      [{ title: 'PORT' }, { title: 'CONTAINER', narrowest: 12 }, { title: 'NETWORK', narrowest: 10 }],
+      all.map(({ record, mapping }) => [mappingWords(mapping), shownName(record.containerId), record.network]),
+    );
+  return 0;
 }
 
 async function change(

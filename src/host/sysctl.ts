@@ -75,6 +75,15 @@ async function writeHere(netns: string, values: readonly SysctlValue[]): Promise
   }
 }
 
+/** Families of these that the host does not forward now. */
+export function unforwarded(families: readonly (4 | 6)[]): (4 | 6)[] {
+  return families.filter((family) => {
+    if (family === 6 && !hasIpv6()) return false;
+    const file = family === 4 ? 'ipv4/ip_forward' : 'ipv6/conf/all/forwarding';
+    return readFileSync(path(file), 'utf8').trim() === '0';
+  });
+}
+
 /**
  * Makes the host forward packets of the given families.
  *

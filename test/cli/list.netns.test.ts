@@ -186,7 +186,7 @@ describe('drawbridge', () => {
     });
     expect(await drawbridge(host, ['list', '--jsn'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('Usage: drawbridge list [--wide] [--json]'),
+      stderr: expect.stringContaining('Usage: drawbridge list [PATTERN]'),
     });
   });
 });

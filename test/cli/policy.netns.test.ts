@@ -221,7 +221,7 @@ describe('drawbridge policy check', () => {
     });
     expect(await drawbridge(host, ['policy'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('"policy check", "policy show", "policy diff"'),
+      stderr: expect.stringContaining('"policy check", "policy list", "policy show", "policy diff"'),
     });
   });
 });

@@ -2,7 +2,7 @@ import { Fields } from '../../cni/fields.ts';
 import { prepareBridge } from '../../host/bridge.ts';
 import { findLink, isLinkThere, readInterface } from '../../host/interfaces.ts';
 import { applyBatch, BatchError } from '../../host/ip.ts';
-import { enableForwarding, hasIpv6, writeSysctls } from '../../host/sysctl.ts';
+import { enableForwarding, hasIpv6, unforwarded, writeSysctls } from '../../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
@@ -87,20 +87,26 @@ function planOf(link: LinkRecord): BridgePlan {
 
 async function repairBridge(plan: BridgePlan): Promise<string[]> {
   writeSysctls(isLinkThere(plan.gatewayInterface) ? plan.sysctls : []);
+  const off = unforwarded(plan.forwarding);
   enableForwarding(plan.forwarding);
+  const forwarding = off.map((family) => `Forwarding of IPv${family} was off`);
   const [bridge, gateway] = await Promise.all([
     readInterface(plan.name),
     plan.gateways.length === 0 ? undefined : readInterface(plan.gatewayInterface),
   ]);
   const present = new Set((gateway?.addresses ?? []).map(({ address }) => address));
   const missing = plan.gateways.filter((address) => !present.has(address));
-  if (bridge?.isUp === true && missing.length === 0) return [];
+  if (bridge?.isUp === true && missing.length === 0) return forwarding;
   await prepareBridge(plan, conflictingAddresses);
   await applyBatch(plan.keep);
   writeSysctls(plan.sysctls);
-  if (bridge === undefined) return [`The bridge "${plan.name}" was gone`];
-  if (missing.length > 0) return [`"${plan.gatewayInterface}" had lost its address ${missing.join(' and ')}`];
-  return [`The bridge "${plan.name}" was down`];
+  if (bridge === undefined) return [...forwarding, `The bridge "${plan.name}" was gone`];
+  return [
+    ...forwarding,
+    // The kernel takes IPv6 addresses off an interface that goes down.
+    ...(bridge.isUp ? [] : [`The bridge "${plan.name}" was down`]),
+    ...(missing.length === 0 ? [] : [`"${plan.gatewayInterface}" had lost its address ${missing.join(' and ')}`]),
+  ];
 }
 
 async function repairPort(record: AttachmentRecord): Promise<string[]> {

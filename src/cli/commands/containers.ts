@@ -10,7 +10,28 @@ export const containersCommands: readonly Command[] = [
       'One line for each interface of a container that drawbridge made or that has a policy. A "!" marks what is not as its record says; the reason stands below the table.',
       'DENIED counts packets that the policy refused since it came into force.',
     ],
-    options: [{ flag: '--wide', about: 'Show everything on one line, however long' }, json],
+    operands: [
+      {
+        name: 'PATTERN',
+        about: 'Only those with it in their name, id, network, bridge or address; "web*" is the whole word',
+        required: false,
+      },
+    ],
+    options: [
+      { flag: '--network NETWORK', about: 'Only of this network' },
+      { flag: '--policy NAME', about: 'Only under this named policy', completes: 'policies' },
+      { flag: '--denied', about: 'Only those that were denied something' },
+      { flag: '--stale', about: 'Only those that are not as their records say' },
+      { flag: '--no-policy', about: 'Only those without a policy' },
+      {
+        flag: '--sort KEY',
+        about: 'By network and age unless given',
+        values: ['name', 'address', 'policy', 'denied', 'age'],
+      },
+      { flag: '--names', about: 'Print names alone, one a line' },
+      { flag: '--wide', about: 'Show everything on one line, however long' },
+      json,
+    ],
     examples: [
       { line: 'drawbridge list', about: 'what is attached, and how it is doing' },
       {
@@ -20,6 +41,18 @@ export const containersCommands: readonly Command[] = [
     ],
     needsRoot: true,
     load: async () => import('../list.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'Say in one line whether all is well, as Nagios asks',
+    about: [
+      'Looks at records, links, rules and the agent. Exit status as monitoring plugins have it: 0 all is well, 1 something may keep a container from working, 2 something does, 3 that cannot be told.',
+    ],
+    options: [json],
+    examples: [{ line: 'drawbridge status', about: 'for a monitoring system, or a prompt' }],
+    needsRoot: true,
+    isQuestion: true,
+    load: async () => import('../status.ts'),
   },
   {
     name: 'explain',
@@ -77,6 +110,14 @@ export const containersCommands: readonly Command[] = [
     ],
     needsRoot: true,
     load: async () => import('../learn.ts'),
+  },
+  {
+    name: 'port list',
+    summary: 'Show every published port and the container that it leads to',
+    options: [json],
+    examples: [{ line: 'drawbridge port list', about: 'who has port 8080?' }],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../port.ts')).list }),
   },
   {
     name: 'port add',

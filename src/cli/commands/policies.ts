@@ -30,6 +30,16 @@ export const policiesCommands: readonly Command[] = [
     load: async () => import('../policy-check.ts'),
   },
   {
+    name: 'policy list',
+    summary: 'Show named policies, who is under them, and what is wrong with them',
+    about: ['Exit status 1 when the file of one is gone or invalid.'],
+    options: [json],
+    examples: [{ line: 'sudo drawbridge policy list', about: 'with the containers, which only root may see' }],
+    needsRoot: false,
+    isQuestion: true,
+    load: async () => import('../policy-list.ts'),
+  },
+  {
     name: 'policy show',
     summary: 'Show a policy with defaults, presets and addresses of names',
     operands: [

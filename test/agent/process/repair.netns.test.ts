@@ -190,11 +190,14 @@ describe('the agent', () => {
   });
 
   test('turns forwarding on again', async ({ host }) => {
-    const { mend } = await makeLab(host);
+    const { agent, mend } = await makeLab(host);
     await mend('sysctl -qw net.ipv4.ip_forward=0');
     await mend('sysctl -qw net.ipv6.conf.all.forwarding=0', async () =>
       (await host.run(['sysctl', '-n', 'net.ipv6.conf.all.forwarding'])).startsWith('1'),
     );
+    const told = (await agent.log()).flatMap(({ repaired = [] }) => repaired);
+    expect(told).toContain('Forwarding of IPv4 was off');
+    expect(told).toContain('Forwarding of IPv6 was off');
   });
 
   test('puts its accepts first again after iptables was flushed, restored from a file, or given a rule before them', async ({
