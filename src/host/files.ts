@@ -12,8 +12,8 @@ export interface WriteOptions {
 }
 
 /**
- * Writes a file under another name and renames it: a reader sees the old one or the new one, whole. Makes its folder when
- * that is missing. Throws what the system says.
+ * Writes a file under another name and renames it: a reader sees the old one or the new one, whole. Makes its folder
+ * when that is missing. Throws what the system says.
  */
 export function replaceFile(
   file: string,
@@ -72,7 +72,10 @@ export interface Draft {
   readonly pid: number;
 }
 
-/** Drafts of {@link replaceFile} in a folder, and those of 0.1.0, which were called NAME.json.PID. None where it cannot be read. */
+/**
+ * Drafts of {@link replaceFile} in a folder, and those of 0.1.0, which were called NAME.json.PID. None where it cannot
+ * be read.
+ */
 export function listDrafts(folder: string): Draft[] {
   return listReadable(folder).flatMap((name): Draft[] => {
     const [, of = '', pid = ''] = /^\.(.+)\.(\d+)\.\d+$/.exec(name) ?? /^([^.].*\.json)\.(\d+)$/.exec(name) ?? [];
@@ -99,7 +102,10 @@ export function listReadable(folder: string): string[] {
   }
 }
 
-/** Whether an error says that a file or a folder on the way to it is not there: what has a name that is too long is not. */
+/**
+ * Whether an error says that a file or a folder on the way to it is not there: what has a name that is too long is
+ * not.
+ */
 export function isMissing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';

@@ -7,8 +7,8 @@ const RTM_GETNSID = 90;
 const netnsa = { id: 1, descriptor: 3 } as const;
 
 /**
- * The number by which this process's namespace knows another one, as links show it of their other ends. Undefined when it
- * has none, or where it cannot be asked for.
+ * The number by which this process's namespace knows another one, as links show it of their other ends. Undefined when
+ * it has none, or where it cannot be asked for.
  */
 export function idOfNamespace(path: string): number | undefined {
   let file: number;

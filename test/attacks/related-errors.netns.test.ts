@@ -13,7 +13,10 @@ interface Lab {
   readonly own: string;
 }
 
-/** An attacker that may send nothing, and a sibling and the host with flows to 8.8.8.8: port 9 from ports 4002 and 4001, and pings with these ids. */
+/**
+ * An attacker that may send nothing, and a sibling and the host with flows to 8.8.8.8: port 9 from ports 4002 and
+ * 4001, and pings with these ids.
+ */
 const test = base.extend<{ lab: Lab }>({
   lab: async ({ host }, use) => {
     const outside = await makeWorld(host);

@@ -4,8 +4,8 @@ import { hostLocal, interfaceConf } from '../plugins/drawbridge/network.ts';
 import { countArrivals, sendPacket, settle } from './packets.ts';
 
 /**
- * A detour in a datagram of a flow that stands, from port 4000 to port 9. A checksum would be that of the last address. Of
- * strict ones the kernel itself forwards only what goes to a neighbour.
+ * A detour in a datagram of a flow that stands, from port 4000 to port 9. A checksum would be that of the last
+ * address. Of strict ones the kernel itself forwards only what goes to a neighbour.
  */
 const detours = {
   'a loose source route': (source: string) =>

@@ -109,8 +109,8 @@ function containerInterface(
 /**
  * Reads which interface of the host is the other end, and whether it is a port of a bridge: results only hint at it.
  *
- * Indexes count in each namespace anew, and a container may have namespaces of its own: an interface that no result names
- * is believed only if the host's side says that its other end is in this very namespace.
+ * Indexes count in each namespace anew, and a container may have namespaces of its own: an interface that no result
+ * names is believed only if the host's side says that its other end is in this very namespace.
  */
 async function findHostEnd(
   { netns, id }: AttachmentRequest,
