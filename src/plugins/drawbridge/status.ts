@@ -1,41 +1,97 @@
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { delegateStatus, delegationOf } from '../../cni/delegate.ts';
 import type { StatusRequest } from '../../cni/request.ts';
-import { parseEgressConf, type EgressConf } from '../../egress/conf.ts';
-import { mostPorts } from '../../host/ip.ts';
-import { countPorts } from '../../host/networks.ts';
+import { parseEgressConf } from '../../egress/conf.ts';
+import { readInterface } from '../../host/interfaces.ts';
 import { runDir } from '../../host/paths.ts';
+import { formatAddress } from '../../ipam/address.ts';
 import { fullSets } from '../../ipam/ledger.ts';
-import { parseLinkConf } from '../../links/conf.ts';
+import { conflictingAddresses } from '../../links/addresses.ts';
 import { requirePolicies } from '../egress-policy/status.ts';
 import { notAvailable, requireFolder, requirePrograms, requireRules } from '../status.ts';
-import { egressOf, parseIpamChoice, type IpamChoice } from './conf.ts';
+import { parseInterfaceConf, type InterfaceConf, type IpamChoice } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
+import { refuseEgressWithoutAddresses } from './policy.ts';
 
-/** Finds out whether an ADD would work. Throws code 50 with the first reason why not; it changes nothing. */
+/**
+ * Finds out whether an ADD would work. Throws what ADD would throw for its configuration, and code 50 with the first
+ * reason on the host why not; it changes nothing.
+ */
 export async function status(request: StatusRequest, defaults: InterfaceDefaults): Promise<void> {
-  const link = parseLinkConf(request.config.fields, defaults);
-  const ipam = parseIpamChoice(request.config);
-  const egress = egressConf(request);
+  const conf = parseInterfaceConf(request, defaults);
+  refuseEgressWithoutAddresses(conf);
+  const egress = conf.egress === undefined ? undefined : parseEgressConf(conf.egress.value, 'egress');
   requirePrograms(['ip', 'nsenter', 'nft']);
   requireFolder(runDir);
   await requireRules();
-  requireAddresses(ipam, request.config.name);
-  await requireRoom(link.bridge);
+  await requireBridge(conf);
+  if (conf.link.isGateway) requireForwarding(conf.ipam);
+  requireAddresses(conf.ipam, request.config.name);
   if (egress !== undefined) await requirePolicies(egress);
-  if (ipam.kind === 'delegated') await delegateStatus(delegationOf(request, ipam.type));
+  if (conf.ipam.kind === 'delegated') await delegateStatus(delegationOf(request, conf.ipam.type));
 }
 
-function egressConf({ config }: StatusRequest): EgressConf | undefined {
-  const egress = egressOf(config.fields);
-  return egress === undefined ? undefined : parseEgressConf(egress.value, 'egress');
+/** Of a bridge that is there: it is one, and what ADD gives it has nothing in its way. */
+async function requireBridge({ link, ipam }: InterfaceConf): Promise<void> {
+  const found = await readInterface(link.bridge);
+  if (found === undefined) return;
+  if (found.kind !== 'bridge')
+    throw notAvailable(
+      `"${link.bridge}" is an interface of kind "${found.kind}" and not a bridge`,
+      'Choose another "bridge", or remove that interface',
+    );
+  if (!link.isGateway || link.forceAddress || link.vlan !== 0) return;
+  const present = found.addresses.filter(({ scope }) => scope !== 'link').map(({ address }) => address);
+  const [conflict] = conflictingAddresses(present, gatewaysOf(ipam));
+  if (conflict !== undefined)
+    throw notAvailable(
+      `"${link.bridge}" has the address ${conflict.present}, which is in the way of ${conflict.wanted}`,
+      'Choose another "bridge", or set "forceAddress" to true',
+    );
 }
 
-async function requireRoom(bridge: string): Promise<void> {
-  if ((await countPorts(bridge)) < mostPorts) return;
-  throw notAvailable(
-    `"${bridge}" has ${mostPorts} ports, and room for no more`,
-    'Give further containers a network with a bridge of its own',
-  );
+/** The addresses that the first container of each range set gives to the bridge. */
+function gatewaysOf(ipam: IpamChoice): string[] {
+  if (ipam.kind !== 'host-local') return [];
+  return ipam.conf.sets.flatMap(({ ranges: [range] }) => {
+    if (range?.gateway === undefined) return [];
+    const { subnet, gateway } = range;
+    return [`${formatAddress({ family: subnet.family, value: gateway })}/${subnet.length}`];
+  });
+}
+
+const forwardingFiles = { 4: '/proc/sys/net/ipv4/ip_forward', 6: '/proc/sys/net/ipv6/conf/all/forwarding' };
+
+/** A gateway forwards: where that is off, ADD has to be able to switch it on. */
+function requireForwarding(ipam: IpamChoice): void {
+  if (ipam.kind !== 'host-local') return;
+  const families = new Set(ipam.conf.sets.flatMap(({ ranges }) => ranges.map(({ subnet }) => subnet.family)));
+  for (const family of families) {
+    const file = forwardingFiles[family];
+    if (isOff(file) && !isWritable(file))
+      throw notAvailable(
+        `"${file}" is 0, and it cannot be written`,
+        `Set it before: sysctl -w ${file.slice('/proc/sys/'.length).replaceAll('/', '.')}=1`,
+      );
+  }
+}
+
+/** A kernel without the family has no such file: ADD leaves the family out. */
+function isOff(file: string): boolean {
+  try {
+    return readFileSync(file, 'utf8').trim() === '0';
+  } catch {
+    return false;
+  }
+}
+
+function isWritable(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function requireAddresses(ipam: IpamChoice, network: string): void {

@@ -1,13 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../../cni/errors.ts';
 import type { StatusRequest } from '../../cni/request.ts';
 import { parsePluginConf, type EgressConf } from '../../egress/conf.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
+import type { Policy } from '../../egress/policy.ts';
+import { runDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
 import { requirePrograms, requireRules } from '../status.ts';
 
 /**
  * Finds out whether an ADD would work. Throws code 50 with the reason why not, and 51 when, besides, running
- * containers are still under what a policy said before its file became invalid.
+ * containers are still under what a policy said before its file became invalid, or names would open nothing.
  */
 export async function status({ config }: StatusRequest): Promise<void> {
   const conf = parsePluginConf(config.raw);
@@ -16,15 +19,31 @@ export async function status({ config }: StatusRequest): Promise<void> {
   await requirePolicies(conf);
 }
 
-/** Throws as {@link status} does for the first named policy of a conf that cannot be used. */
+/**
+ * Throws as {@link status} does for the first named policy of a conf that cannot be used, and code 51 where a policy
+ * has patterns of names and no agent answers the lookups that open them.
+ */
 export async function requirePolicies({ policy, selectable }: EgressConf): Promise<void> {
   const names = [...('named' in policy ? [policy.named] : []), ...selectable];
-  for (const name of names) await requirePolicy(name);
+  const policies = 'named' in policy ? [] : [policy];
+  for (const name of names) policies.push(await requirePolicy(name));
+  const pattern = policies.flatMap((one) => one.names).find(({ name }) => name.startsWith('*.'));
+  if (pattern !== undefined && !isAgentListening())
+    throw new CniError(
+      codes.limitedConnectivity,
+      `${pattern.source} opens nothing: no agent is running`,
+      'Start it: systemctl enable --now drawbridge-agent',
+    );
 }
 
-async function requirePolicy(name: string): Promise<void> {
+/** The kernel's list has the sockets that somebody holds; the file of one that was killed stays. */
+function isAgentListening(): boolean {
+  return readFileSync('/proc/net/unix', 'utf8').includes(` ${runDir}/agent.sock\n`);
+}
+
+async function requirePolicy(name: string): Promise<Policy> {
   try {
-    await loadPolicy(name);
+    return await loadPolicy(name);
   } catch (error) {
     if (!(error instanceof CniError)) throw error;
     const users = listRecords().records.filter(({ egress }) => egress?.policyName === name).length;

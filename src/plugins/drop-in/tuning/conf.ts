@@ -40,7 +40,11 @@ const knownArgs = [
  * Throws code 7 for a value that is not valid, and code 4 for CNI_ARGS.
  */
 export function parseTuningConf(
-  { config: { fields }, args, id }: AttachmentRequest,
+  {
+    config: { fields },
+    args,
+    id,
+  }: Pick<AttachmentRequest, 'config' | 'args'> & { readonly id: { readonly ifname: string } },
   allowlist: string | undefined,
 ): TuningConf {
   checkArgs(args, knownArgs);

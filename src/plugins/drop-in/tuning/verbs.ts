@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { CniError, codes } from '../../../cni/errors.ts';
-import type { AttachmentRequest } from '../../../cni/request.ts';
+import type { AttachmentRequest, StatusRequest } from '../../../cni/request.ts';
 import type { Result } from '../../../cni/result.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
 import { applyBatch, BatchError, runIn, showJson } from '../../../host/ip.ts';
@@ -75,7 +75,9 @@ export async function check(request: AttachmentRequest): Promise<void> {
 /** The backups of interfaces that are gone are small, and go at reboot. */
 export async function gc(): Promise<void> {}
 
-export async function status(): Promise<void> {
+export async function status(request: StatusRequest): Promise<void> {
+  parseTuningConf({ ...request, id: { ifname: 'eth0' } }, readAllowlist());
+  parseDataDir(request.config.fields);
   requirePrograms(['ip', 'nsenter']);
 }
 
