@@ -1,9 +1,9 @@
 /** DEL removes what is ours, and spares an interface that merely has the name it was called with. */
 import { describe, expect, test, type Container, type Host, type Json } from '../../helpers/host.ts';
-import { attachmentsLeft, expectFailure, hostInterfaceIn, interfaceConf, succeeded } from './network.ts';
+import { attachmentsLeft, expectFailure, hostInterfaceIn, hostLocal, interfaceConf, succeeded } from './network.ts';
 
 const conf = interfaceConf();
-const other = interfaceConf({ name: 'other', bridge: 'br1' });
+const other = interfaceConf({ name: 'other', bridge: 'br1', ipam: hostLocal('10.2.0.0/24', 'fd02::/64') });
 
 async function attached(host: Host): Promise<{ container: Container; isWell: () => Promise<boolean> }> {
   const container = await host.container('c1');
