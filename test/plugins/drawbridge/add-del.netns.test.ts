@@ -131,7 +131,7 @@ describe('ADD', () => {
     ['ip', 'type veth', 'the pair cannot be made'],
     ['ip', 'type bridge', 'the bridge cannot be made'],
     ['ip', 'address add 10\\.1\\.0\\.2', 'an address cannot be given'],
-    ['ip', 'route append', 'a route cannot be made'],
+    ['ip', 'route add', 'a route cannot be made'],
   ] as const)('leaves nothing when %s fails at "%s": %s', async ([program, pattern], { host }) => {
     const container = await host.container();
     const conf = interfaceConf({
