@@ -41,7 +41,7 @@ export interface AgentOptions {
 
 /** Milliseconds between looks at what nobody tells of: sysctls, iptables-legacy, records that are dead. */
 const slowly = 30_000;
-/** Of those looks, every so many is at the rules too: they are watched, and comparing all of them costs a full host most. */
+/** One look of so many is at the rules too: they are watched, and comparing all of them costs a full host most. */
 const thorough = 10;
 /** Milliseconds; redirections last three times as long. */
 const tick = 10_000;

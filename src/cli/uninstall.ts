@@ -31,7 +31,10 @@ interface Report {
   readonly errors: string[];
 }
 
-/** Removes every rule, link, lease and file of ours, looks once more, and says what is left. Exit status 1 when something is. */
+/**
+ * Removes every rule, link, lease and file of ours, looks once more, and says what is left. Exit status 1 when
+ * something is.
+ */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
   await refuseRunning(options['force'] === true);
   refuseLiving(options['force'] === true);

@@ -10,7 +10,8 @@ const unfinishedAge = 60_000;
 
 /**
  * Removes what killed processes left that does no harm and that no other verb looks for: files that were never
- * finished, index entries without a record, locks of attachments that nobody will ask for again. Throws code 11 when the lock of the tables is not to be had.
+ * finished, index entries without a record, locks of attachments that nobody will ask for again. Throws code 11 when
+ * the lock of the tables is not to be had.
  */
 export async function sweep(): Promise<void> {
   await withLock('tables', 'sweep', () => {

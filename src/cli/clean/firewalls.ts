@@ -10,7 +10,10 @@ import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
 import { isUnclear } from './strays.ts';
 
-/** Accepts of ours in foreign firewalls, bindings to firewalld's zone, and notes of them, for bridges without containers. A record that cannot be read may be of any bridge. */
+/**
+ * Accepts of ours in foreign firewalls, bindings to firewalld's zone, and notes of them, for bridges without
+ * containers. A record that cannot be read may be of any bridge.
+ */
 export async function findAccepts({ records, broken }: RecordSurvey): Promise<Finding[]> {
   if (await isUnclear({ records, broken })) return [];
   const used = bridgesOf(records);

@@ -39,7 +39,9 @@ export interface FirewallFinding {
   readonly firewall: string;
   /** What would drop, in words: `policy DROP of chain "FORWARD"`. */
   readonly blocker: string;
-  /** "open": our accepts are in force; "closed": they are missing or come too late; "foreign": it is not ours to open. */
+  /**
+   * "open": our accepts are in force; "closed": they are missing or come too late; "foreign": it is not ours to open.
+   */
   readonly state: 'open' | 'closed' | 'foreign';
   readonly remedy: string;
 }
@@ -113,7 +115,10 @@ export async function closeForeignFirewalls(
   });
 }
 
-/** What of the host's other firewalls would drop a bridge's traffic, and whether our accepts are in force. Changes nothing. */
+/**
+ * What of the host's other firewalls would drop a bridge's traffic, and whether our accepts are in force. Changes
+ * nothing.
+ */
 export async function inspectForeignFirewalls(
   bridge: string,
   { hostPorts = dns, ingress = 'published' }: OpenOptions = {},
@@ -222,7 +227,10 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
   return [...failures, ...warnings];
 }
 
-/** Programs of those whose filter table has rules in a chain of this name, whether a packet gets there or not: "iptables-nft". */
+/**
+ * Programs of those whose filter table has rules in a chain of this name, whether a packet gets there or not:
+ * "iptables-nft".
+ */
 export async function programsWithRulesIn(chain: string): Promise<string[]> {
   const { backends } = await findFirewalls();
   const legacy = backends.filter(({ kind }) => kind === 'legacy');

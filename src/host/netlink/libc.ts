@@ -31,8 +31,8 @@ export interface Kernel {
   /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
   receive(socket: number): Uint8Array | undefined;
   /**
-   * Loads a classifier of linux/bpf.h; the descriptor of it, to be closed, or undefined when the kernel does not take it.
-   * `instructions` are struct bpf_insn, eight bytes each.
+   * Loads a classifier of linux/bpf.h; the descriptor of it, to be closed, or undefined when the kernel does not take
+   * it. `instructions` are struct bpf_insn, eight bytes each.
    */
   loadClassifier(name: string, instructions: Uint8Array): number | undefined;
   /** Runs something that waits for nothing in a namespace: files of /proc/sys/net/ are that namespace's there. */
@@ -154,7 +154,8 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
     const number = bpfNumbers[process.arch];
     if (number === undefined) return undefined;
     const license = new TextEncoder().encode('Apache-2.0\0');
-    // union bpf_attr up to prog_name: prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version, prog_flags.
+    // union bpf_attr up to prog_name: prog_type, insn_cnt, insns, license, log_level, log_size, log_buf, kern_version,
+    // prog_flags.
     const request = new Uint8Array(64);
     const words = new Uint32Array(request.buffer);
     const pointers = new BigUint64Array(request.buffer);
