@@ -1,4 +1,5 @@
 import { CniError, codes } from '../cni/errors.ts';
+import { asOurs } from './firewall/ruleset-state.ts';
 import { CommandError, findProgram, run } from './run.ts';
 
 /**
@@ -17,7 +18,7 @@ const deadline = 20_000;
  * Throws {@link CniError} with code 100 when nft is missing, cannot reach nf_tables, or refuses the text.
  */
 export async function applyTransaction(text: string): Promise<Outcome> {
-  return attempt(['-f', '-'], text);
+  return asOurs(async () => attempt(['-f', '-'], text));
 }
 
 /**

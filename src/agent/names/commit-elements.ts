@@ -1,3 +1,4 @@
+import { asOurs } from '../../host/firewall/ruleset-state.ts';
 import { applyTransaction, type Outcome } from '../../host/nft.ts';
 import { commitElements } from '../../host/netlink/nftables/commit.ts';
 import { elementChanges } from '../../nft/element-bytes.ts';
@@ -10,6 +11,6 @@ import { stepsText, type ElementStep } from '../../nft/transaction.ts';
  */
 export async function commitSteps(steps: readonly ElementStep[]): Promise<Outcome> {
   const changes = elementChanges(steps);
-  const outcome = changes === undefined ? undefined : commitElements(changes);
+  const outcome = changes === undefined ? undefined : await asOurs(async () => commitElements(changes));
   return outcome ?? applyTransaction(stepsText(steps));
 }

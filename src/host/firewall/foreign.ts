@@ -6,8 +6,10 @@ import { bindToZone, isOpenZone, unbindFromZone, unbindStopped, zoneOf } from '.
 import { parseListing, type Listing } from './listing.ts';
 import {
   covers,
+  doubtNotes,
   isPermanentZoneOurs,
   markPermanentZone,
+  openedBridges,
   readNote,
   readTrustedNote,
   removeNote,
@@ -15,6 +17,7 @@ import {
   writeNote,
   type FirewallWarning,
 } from './note.ts';
+import { forgetRuleset, isRulesetForeign, noteRuleset, readRulesetState, type RulesetState } from './ruleset-state.ts';
 import { findFirewalls, type Backend, type BaseChain } from './present.ts';
 
 export type { HostPort } from './accepts.ts';
@@ -54,7 +57,8 @@ const dns: readonly HostPort[] = [
 /**
  * Inserts the accepts that other firewalls of the host need to let a bridge's traffic pass.
  *
- * The first container of a bridge pays for it; for the others it is the reading of one file. The attachment's record
+ * The first container of a bridge pays for it, and the first after somebody else changed the ruleset; for the others it
+ * is the reading of two files and a question to the kernel. The attachment's record
  * has to be written before the call: {@link closeForeignFirewalls} relies on it. A firewall that stays closed comes
  * back as a warning, since it stops packets and opens nothing. Throws with code 100 when nft does not answer, and 11
  * when another container's call holds the lock for too long.
@@ -65,6 +69,7 @@ export async function openForeignFirewalls(
 ): Promise<readonly FirewallWarning[]> {
   if (!isPlainName(bridge)) return [unwritable(bridge)];
   const asked: Opening = { bridge, hostPorts, ingress };
+  if (isRulesetForeign()) doubtNotes();
   const enough = () => {
     const note = again ? undefined : readTrustedNote(bridge);
     return note !== undefined && covers(note, asked) ? note.warnings : undefined;
@@ -105,6 +110,7 @@ export async function closeForeignFirewalls(
       if (note !== undefined) writeNote(note);
       return;
     }
+    if (openedBridges().length === 0) forgetRuleset();
     const permanent = isPermanentZoneOurs(bridge);
     if (note?.opened === false && !note.zoned && !permanent) return;
     const { backends, firewalld } = await findFirewalls();
@@ -175,6 +181,8 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
   const before = readNote(asked.bridge);
   const opening = widen(asked, before);
   const { bridge } = opening;
+  const found = readRulesetState();
+  let written = 0;
   const { backends, firewalld, closedChains } = await findFirewalls();
   const failures: FirewallWarning[] = [];
   const attempt = async (remedy: string, step: () => Promise<void>) => {
@@ -211,6 +219,7 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
         const plan = planOpening(await list(backend), backend.family, opening);
         opened ||= plan.blockers.length > 0;
         await apply(backend, plan.text);
+        if (plan.text !== '' && backend.kind === 'nft') written += 1;
       },
     );
   }
@@ -223,42 +232,21 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
     });
   }
   // Without the note the next container of the bridge tries again.
-  if (failures.length === 0) writeNote({ version: 1, ...opening, opened, zoned, warnings });
+  if (failures.length === 0) {
+    writeNote({ version: 1, ...opening, opened, zoned, warnings });
+    noteLookedAt(found, written);
+  }
   return [...failures, ...warnings];
 }
 
-/**
- * Programs of those whose filter table has rules in a chain of this name, whether a packet gets there or not:
- * "iptables-nft".
- */
-export async function programsWithRulesIn(chain: string): Promise<string[]> {
-  const { backends } = await findFirewalls();
-  const legacy = backends.filter(({ kind }) => kind === 'legacy');
-  const [tables, ...listings] = await Promise.all([nftTablesWithRulesIn(chain), ...legacy.map(list)]);
-  return [
-    ...tables,
-    ...listings.flatMap(({ chains }, at) => ((chains.get(chain)?.length ?? 0) > 0 ? [legacy[at]?.program ?? ''] : [])),
-  ];
+/** What somebody else did meanwhile, beside our own transactions, was not looked at. */
+function noteLookedAt(found: RulesetState | undefined, written: number): void {
+  const state = found === undefined ? undefined : readRulesetState();
+  if (found !== undefined && state?.nft === found.nft + written) noteRuleset(state);
 }
 
-async function nftTablesWithRulesIn(chain: string): Promise<string[]> {
-  // What nft would not read as a name, iptables-nft has not put there.
-  if (!/^[a-z][\w./-]*$/iu.test(chain)) return [];
-  const found = await Promise.all(
-    (
-      [
-        ['ip', 'iptables-nft'],
-        ['ip6', 'ip6tables-nft'],
-      ] as const
-    ).map(async ([family, program]) => {
-      const listed = await run('nft', ['-j', 'list', 'chain', family, 'filter', chain]).catch(() => undefined);
-      return listed?.stdout.includes('"rule"') === true ? [program] : [];
-    }),
-  );
-  return found.flat();
-}
-
-async function list({ program }: Backend): Promise<Listing> {
+/** The filter table of a backend. */
+export async function list({ program }: Backend): Promise<Listing> {
   return parseListing((await run(program, ['-w', '5', '-S'])).stdout);
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { findProgram, run } from '../run.ts';
+import { isLegacyTableInUse } from './ruleset-state.ts';
 
 /** A filter table that only iptables may edit. */
 export interface Backend {
@@ -46,7 +46,7 @@ export async function findFirewalls(): Promise<ForeignFirewalls> {
         for (const chain of closed.filter(nftTable)) unhandled.delete(chain);
       }
     }
-    if (legacyTableInUse(family)) {
+    if (isLegacyTableInUse(family)) {
       const backend = await findBackend('legacy', family);
       if (backend !== undefined) backends.push(backend);
     }
@@ -62,17 +62,6 @@ async function baseChains(): Promise<BaseChain[]> {
       ? []
       : [{ family: '', table: '', name: '', hook: chain.hook, policy: 'accept', ...chain }],
   );
-}
-
-/** The kernel lists a table here from the first time that iptables-legacy looks at it in this network namespace. */
-function legacyTableInUse(family: 4 | 6): boolean {
-  try {
-    return readFileSync(`/proc/net/ip${family === 4 ? '' : '6'}_tables_names`, 'utf8')
-      .split('\n')
-      .includes('filter');
-  } catch {
-    return false;
-  }
 }
 
 /** Undefined: there is no program for it, so that nobody can have put rules there with one either. */

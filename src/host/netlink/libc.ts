@@ -7,7 +7,7 @@ import type { dlopen, LibraryCalls, ptr } from 'bun:ffi';
 import { isPluginRun } from '../run.ts';
 
 /** Calls as the C library has them: -1 says that one failed. */
-type Calls = LibraryCalls<'socket' | 'bind' | 'setsockopt' | 'setns' | 'send' | 'recv' | 'syscall'>;
+type Calls = LibraryCalls<'socket' | 'bind' | 'setsockopt' | 'getsockopt' | 'setns' | 'send' | 'recv' | 'syscall'>;
 
 interface Library {
   readonly dlopen: typeof dlopen;
@@ -35,6 +35,14 @@ export interface Kernel {
    * it. `instructions` are struct bpf_insn, eight bytes each.
    */
   loadClassifier(name: string, instructions: Uint8Array): number | undefined;
+  /**
+   * Reads an option of a raw socket of this process' namespace into `value`, which says on the way there what is asked
+   * for, and returns `value`; undefined when the kernel has no such option.
+   */
+  readOption(
+    family: 4 | 6,
+    asked: { readonly level: number; readonly option: number; readonly value: Uint8Array },
+  ): Uint8Array | undefined;
   /** Runs something that waits for nothing in a namespace: files of /proc/sys/net/ are that namespace's there. */
   within<T>(netns: string, work: () => T): T;
 }
@@ -63,6 +71,7 @@ function load(): Kernel | undefined {
       socket: { args: ['i32', 'i32', 'i32'], ...number },
       bind: { args: ['i32', 'ptr', 'u32'], ...number },
       setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], ...number },
+      getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], ...number },
       setns: { args: ['i32', 'i32'], ...number },
       send: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
       recv: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
@@ -78,6 +87,9 @@ function load(): Kernel | undefined {
 /** Of linux/netlink.h: links, addresses, routes; sockets; what netfilter has. */
 export const protocols = { route: 0, sockets: 4, netfilter: 12 } as const;
 
+const AF_INET = 2;
+const AF_INET6 = 10;
+const IPPROTO_RAW = 255;
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0x80003;
 const SOCK_NONBLOCK = 0x800;
@@ -167,9 +179,20 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
     const program = calls.syscall(number, BPF_PROG_LOAD, request, request.length);
     return program < 0 ? undefined : program;
   };
+  const readOption: Kernel['readOption'] = (family, { level, option, value }) => {
+    const socket = calls.socket(family === 4 ? AF_INET : AF_INET6, SOCK_RAW_CLOEXEC, IPPROTO_RAW);
+    if (socket < 0) return undefined;
+    try {
+      const isRead = calls.getsockopt(socket, level, option, value, new Int32Array([value.length])) === 0;
+      return isRead ? value : undefined;
+    } finally {
+      closeSync(socket);
+    }
+  };
   return {
     within,
     loadClassifier,
+    readOption,
     openListener,
     openSocket: (netns, protocol) => {
       try {

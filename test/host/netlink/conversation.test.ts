@@ -24,6 +24,7 @@ function talk(answers: readonly ((sequence: number) => Uint8Array[])[]): {
       return true;
     },
     receive: () => queue.shift(),
+    readOption: () => undefined,
     within: (_, work) => work(),
   };
   return { conversation: Conversation.open(kernel) ?? expect.fail(), asked: () => asked };

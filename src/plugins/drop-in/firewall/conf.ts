@@ -1,6 +1,6 @@
 import { CniError, codes } from '../../../cni/errors.ts';
 import type { NetworkConf } from '../../../cni/request.ts';
-import { programsWithRulesIn } from '../../../host/firewall/foreign.ts';
+import { programsWithRulesIn } from '../../../host/firewall/admin-chain.ts';
 import type { IngressPolicyRecord } from '../../../records/record.ts';
 import { refuseUnsupported } from '../refuse.ts';
 
