@@ -7,16 +7,29 @@ import { expect, makeHost, test as withHost } from '../helpers/host.ts';
 import { describe, test } from 'vitest';
 import { goldens } from './goldens.ts';
 
+/** The goldens of this room leave out what policies declare; two of their sets are asked for by the chain that masquerades. */
+function withSources(text: string): string {
+  const sets = [4, 6].map((n) => `  set sources${n} { type ifname . ipv${n}_addr; }\n`).join('');
+  return text.includes('set sources4 ') ? text : text.replace(/^table inet drawbridge \{\n/m, (head) => head + sets);
+}
+
+/** Without the counts, and the time that is left. */
+const list = ['nft', '--stateless', 'list', 'ruleset'];
+
 describe('the kernel', () => {
-  test('takes every golden transaction', async () => {
+  test('takes every golden transaction, and what it is listed as', async () => {
     await using host = await makeHost();
     for (const [name, { after }] of Object.entries(goldens)) {
       const elements = [...resolve(after.map(desired)).values()];
-      const golden = readFileSync(new URL(`../golden/nft/${name}.nft`, import.meta.url), 'utf8');
+      const golden = withSources(readFileSync(new URL(`../golden/nft/${name}.nft`, import.meta.url), 'utf8'));
       await host.run(['nft', '-f', '-'], {
         input: rebuildText({ groups: [], elements }).replaceAll(layoutMark, 'layout_hash'),
       });
       expect(await host.exec(['nft', '-f', '-'], { input: golden }), name).toMatchObject({ code: 0, stderr: '' });
+      const listed = await host.run(list);
+      // A host that saves its rules loads them at its next start.
+      await host.run(['nft', '-f', '-'], { input: `flush ruleset\n${listed}` });
+      expect(await host.run(list), name).toBe(listed);
     }
   });
 });

@@ -147,8 +147,8 @@ describe('the drop-in for bandwidth', () => {
     ['the interface for what is sent', ({ ifb }) => `ip link del ${ifb}`, /"bwp\w+" has no token bucket/],
     [
       'the rate',
-      ({ veth }) => `tc qdisc replace dev ${veth} root handle 1: tbf rate 5bps burst 100000 limit 100000`,
-      /the rate of "veth\w+" is 5 bytes a second and not 1000000/,
+      ({ veth }) => `tc qdisc replace dev ${veth} root handle 1: tbf rate 5000bps burst 100000 limit 100000`,
+      /the rate of "veth\w+" is 5000 bytes a second and not 1000000/,
     ],
   ])('CHECK finds that %s is not as it was', async ([, spoil, said], { host }) => {
     await prepare(host);
