@@ -35,6 +35,7 @@ export function startMonitor(
   let wellAgain: NodeJS.Timeout | undefined;
   let began = -Infinity;
   let lastEnd = -Infinity;
+  let isOnTrial = false;
   let isStopped = false;
   void start();
   return {
@@ -55,18 +56,24 @@ export function startMonitor(
       timer = setTimeout(() => void start(), trial);
     } else {
       open = opened;
-      if (lastEnd === -Infinity) onProblem(undefined);
+      if (isOnTrial) wellAgain = setTimeout(pass, trial);
+      else onProblem(undefined);
       onGap();
     }
+  }
+
+  function pass(): void {
+    isOnTrial = false;
+    onProblem(undefined);
   }
 
   function again(reason: string): void {
     if (isStopped) return;
     const now = performance.now();
+    clearTimeout(wellAgain);
     if (now - lastEnd < trial) {
+      isOnTrial = true;
       onProblem(`it ended twice within a minute (${reason})`);
-      clearTimeout(wellAgain);
-      wellAgain = setTimeout(() => onProblem(undefined), trial);
     }
     onLoss(reason);
     lastEnd = now;

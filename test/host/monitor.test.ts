@@ -6,7 +6,13 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A watch of a kernel that takes it, or not, and what the watch said, in order. */
-function watch({ isTaken = true } = {}): { said: string[]; end: (reason: string) => void; stop: () => void } {
+function watch({ isTaken = true } = {}): {
+  said: string[];
+  end: (reason: string) => void;
+  refuse: () => void;
+  stop: () => void;
+} {
+  let takes = isTaken;
   const said: string[] = [];
   let subscriber: Subscriber | undefined;
   const monitor = startMonitor(
@@ -19,10 +25,17 @@ function watch({ isTaken = true } = {}): { said: string[]; end: (reason: string)
     },
     async (_, one) => {
       subscriber = one;
-      return isTaken ? { close: () => void said.push('closed') } : undefined;
+      return takes ? { close: () => void said.push('closed') } : undefined;
     },
   );
-  return { said, end: (reason) => subscriber?.onEnd(reason), stop: () => monitor.stop() };
+  return {
+    said,
+    end: (reason) => subscriber?.onEnd(reason),
+    refuse: () => {
+      takes = false;
+    },
+    stop: () => monitor.stop(),
+  };
 }
 
 test('a watch says that what happened before it began was not seen', async () => {
@@ -36,7 +49,7 @@ test('a watch that ends says that changes were missed, and begins again', async 
   await vi.advanceTimersByTimeAsync(5000);
   end('ENOBUFS');
   await vi.advanceTimersByTimeAsync(0);
-  expect(said.slice(2)).toEqual(['lost ENOBUFS', 'gap']);
+  expect(said.slice(2)).toEqual(['lost ENOBUFS', 'well', 'gap']);
 });
 
 test('a watch that ends twice within a minute is a problem, until it has stood for a minute', async () => {
@@ -46,7 +59,7 @@ test('a watch that ends twice within a minute is a problem, until it has stood f
   await vi.advanceTimersByTimeAsync(50_000);
   end('EIO');
   await vi.advanceTimersByTimeAsync(59_000);
-  expect(said.slice(4)).toEqual(['problem: it ended twice within a minute (EIO)', 'lost EIO', 'gap']);
+  expect(said.slice(5)).toEqual(['problem: it ended twice within a minute (EIO)', 'lost EIO', 'gap']);
   await vi.advanceTimersByTimeAsync(1000);
   expect(said.at(-1)).toBe('well');
 });
@@ -75,6 +88,22 @@ test('where the kernel cannot be asked that is a problem, and is tried again eac
   const { said } = watch({ isTaken: false });
   await vi.advanceTimersByTimeAsync(60_000);
   expect(said).toEqual(['problem: this process has no netlink socket', 'problem: this process has no netlink socket']);
+});
+
+test('a watch that ended twice and cannot begin again is not well', async () => {
+  const { said, end, refuse } = watch();
+  await vi.advanceTimersByTimeAsync(5000);
+  end('EIO');
+  await vi.advanceTimersByTimeAsync(5000);
+  refuse();
+  end('EIO');
+  await vi.advanceTimersByTimeAsync(119_000);
+  expect(said.slice(5)).toEqual([
+    'problem: it ended twice within a minute (EIO)',
+    'lost EIO',
+    'problem: this process has no netlink socket',
+    'problem: this process has no netlink socket',
+  ]);
 });
 
 test('a watch that is stopped says nothing any more', async () => {
