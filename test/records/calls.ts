@@ -3,12 +3,15 @@ import type { Host } from '../helpers/host.ts';
 import type { Call, Outcome } from './driver.ts';
 
 const driver = fileURLToPath(new URL('driver.ts', import.meta.url));
-/** The runtime of the executable: what Node gives a child to read is a socket, which nft 1.0.9 refuses. */
+/** The runtime of the executable, with children alone: what Node gives a child to read is a socket, which nft 1.0.9 refuses. */
 const bun = fileURLToPath(new URL('../../node_modules/.bin/bun', import.meta.url));
 
 /** Calls functions of src/ in one process inside the host: see driver.ts. */
 export async function call(host: Host, ...steps: readonly (readonly [Call, ...unknown[]])[]): Promise<Outcome[]> {
-  const text = await host.run([bun, driver], { input: JSON.stringify({ steps }), timeout: 60_000 });
+  const text = await host.run(['env', 'DRAWBRIDGE_CHILDREN=1', bun, driver], {
+    input: JSON.stringify({ steps }),
+    timeout: 60_000,
+  });
   return JSON.parse(text) as Outcome[];
 }
 

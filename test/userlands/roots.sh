@@ -18,32 +18,22 @@ main() {
   make trixie "$packages,ubuntu-keyring"
   make sid "$packages"
   make noble "$packages" --components=main,universe \
-    "--keyring=$PWD/$roots/trixie/usr/share/keyrings/ubuntu-archive-keyring.gpg" -- http://archive.ubuntu.com/ubuntu
+    "--keyring=$PWD/$roots/trixie/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 }
 
-# make SUITE PACKAGES [OPTION…] [-- MIRROR]
+# make SUITE PACKAGES [OPTION…]
 make() {
   suite=$1
   include=$2
   shift 2
-  mirror=
-  options=
-  while [ $# -gt 0 ]; do
-    case "$1" in
-    --) mirror=$2; break ;;
-    *) options="$options $1" ;;
-    esac
-    shift
-  done
   [ ! -e "$roots/$suite/etc/os-release" ] || return 0
   say "Unpacking a root of $suite (a minute or two)"
   rm -rf "$roots/$suite.part"
   # An unstable release's list of packages may have run out a few days ago.
-  # shellcheck disable=SC2086
-  if nice mmdebstrap --variant=minbase "--include=$include" $options --aptopt='Acquire::Languages "none"' \
+  if nice mmdebstrap --variant=minbase "--include=$include" "$@" --aptopt='Acquire::Languages "none"' \
     --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    "$suite" "$roots/$suite.part" $mirror >"$roots/$suite.log" 2>&1; then
+    "$suite" "$roots/$suite.part" >"$roots/$suite.log" 2>&1; then
     mv "$roots/$suite.part" "$roots/$suite"
   else
     say "Cannot make the root of $suite; the end of what mmdebstrap said:"
