@@ -7,7 +7,7 @@ import { expect, makeHost, test as withHost } from '../helpers/host.ts';
 import { describe, test } from 'vitest';
 import { goldens } from './goldens.ts';
 
-/** The goldens of this room leave out what policies declare; two of their sets are asked for by the chain that masquerades. */
+/** The goldens of this room leave out what policies declare. The chain that masquerades asks two of those sets. */
 function withSources(text: string): string {
   const sets = [4, 6].map((n) => `  set sources${n} { type ifname . ipv${n}_addr; }\n`).join('');
   return text.includes('set sources4 ') ? text : text.replace(/^table inet drawbridge \{\n/m, (head) => head + sets);

@@ -3,7 +3,7 @@ import type { Host } from '../helpers/host.ts';
 import type { Call, Outcome } from './driver.ts';
 
 const driver = fileURLToPath(new URL('driver.ts', import.meta.url));
-/** The runtime of the executable, with children alone: what Node gives a child to read is a socket, which nft 1.0.9 refuses. */
+/** The runtime of the executable, with children alone: Node gives a child a socket to read, which nft 1.0.9 refuses. */
 const bun = fileURLToPath(new URL('../../node_modules/.bin/bun', import.meta.url));
 
 /** Calls functions of src/ in one process inside the host: see driver.ts. */

@@ -1,6 +1,7 @@
 /**
- * Runs the tests of what differs between versions in roots of other distributions: `npm run test:userlands [-- SUITE…]`.
- * Writes the table of docs/hosts.md when all of them ran and passed. Exit status 1 when a test failed or a root is missing.
+ * Runs the tests of what differs between versions in roots of other distributions:
+ * `npm run test:userlands [-- SUITE…]`. Writes the table of docs/hosts.md when all of them ran and passed. Exit status 1
+ * when a test failed or a root is missing.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

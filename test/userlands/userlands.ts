@@ -11,7 +11,7 @@ export const suites = ['noble', 'trixie', 'sid'] as const;
 
 export type Suite = (typeof suites)[number];
 
-/** Tests of what differs between versions: everything that reads or writes what a program of the host prints or takes. */
+/** Tests of what differs between versions: all that reads or writes what a program of the host prints or takes. */
 export const wholeForm = [
   'test/nft/goldens.netns',
   'test/egress/kernel/goldens.netns',
