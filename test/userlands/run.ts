@@ -1,7 +1,7 @@
 /**
  * Runs the tests of what differs between versions in roots of other distributions:
- * `npm run test:userlands [-- SUITE…]`. Writes the table of docs/hosts.md when all of them ran and passed. Exit status 1
- * when a test failed or a root is missing.
+ * `npm run test:userlands [-- SUITE…]`. Writes the table of docs/hosts.md when all of them ran and passed. Exit status
+ * 1 when a test failed or a root is missing.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,6 +31,7 @@ function rowOf(suite: Suite): string | undefined {
   const { passed, failed, seconds } = runTests(suite, wholeForm);
   console.log(`${suite}: ${passed} passed, ${failed.length} failed, ${seconds} s`);
   for (const title of failed) console.log(`  failed: ${title}`);
+  if (passed === 0) console.log('  no test ran: is the executable as new as its sources? "npm run build" makes it');
   if (failed.length > 0 || passed === 0) return undefined;
   const versions = [
     '. /etc/os-release; echo "$PRETTY_NAME"',
