@@ -10,20 +10,20 @@ import { metricsSource } from './metrics/source.ts';
 import { serveMetrics } from './metrics/serve-metrics.ts';
 import { NamesService } from './names-service.ts';
 import type { RefreshReport } from './names/refresh.ts';
-import { repairFirewalls } from './repair/firewalls.ts';
-import { repairGates } from './repair/gates.ts';
-import { repairIndex } from './repair/index-files.ts';
-import { repairLinks } from './repair/links.ts';
-import { Repairer } from './repair/repairer.ts';
-import { repairChains } from './repair/chains.ts';
-import { repairTables, type TablesSource } from './repair/tables.ts';
+import { repairFirewalls } from '../repair/firewalls.ts';
+import { repairGates } from '../repair/gates.ts';
+import { repairIndex } from '../repair/index-files.ts';
+import { repairLinks } from '../repair/links.ts';
+import { Repairer } from '../repair/repairer.ts';
+import { repairChains } from '../repair/chains.ts';
+import { repairTables, type TablesSource } from '../repair/tables.ts';
 import { serveProtocol } from './socket/protocol.ts';
 import { namesStatus, RepairHistory, type AgentStatus } from './status.ts';
 import { Sweep } from './sweep.ts';
 import { serviceManager } from './systemd.ts';
 import { watchFolder } from './watch/folder.ts';
 import { Monitors } from './watch/monitors.ts';
-import { everythingOf } from './watch/change-event.ts';
+import { everythingOf } from '../repair/change-event.ts';
 
 export interface AgentOptions {
   readonly version: string;

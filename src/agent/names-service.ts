@@ -13,7 +13,7 @@ import { namesWork } from './names/from-records.ts';
 import { commitSteps } from './names/commit-elements.ts';
 import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
-import { policyOfSet } from './policy-of-set.ts';
+import { policyOfSet } from '../repair/policy-of-set.ts';
 import { NamesRefresh, type RefreshReport } from './names/refresh.ts';
 import { SeenNames, type SeenName } from './names/seen.ts';
 

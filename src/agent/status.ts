@@ -1,6 +1,6 @@
 import type { Element } from '../nft/element.ts';
 import type { RefreshReport } from './names/refresh.ts';
-import type { RepairReport } from './repair/repairer.ts';
+import type { RepairReport } from '../repair/repairer.ts';
 import type { DeadAttachment } from './sweep.ts';
 
 /** What the method "status" of the socket answers. */

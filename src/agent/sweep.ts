@@ -1,5 +1,5 @@
-import { deadOf, findRecords } from '../cli/clean/records.ts';
-import type { Finding } from '../cli/clean/finding.ts';
+import { deadOf, findRecords } from '../repair/orphans/records.ts';
+import type { Finding } from '../repair/orphans/finding.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 
 export interface SweepOptions {

@@ -4,7 +4,7 @@ import { fishScript } from './completion/fish.ts';
 import { zshScript } from './completion/zsh.ts';
 import { policyNames } from '../egress/load-policy.ts';
 import { listRecords } from '../records/store.ts';
-import { shownName } from './survey/container-names.ts';
+import { shownName } from '../repair/survey/container-names.ts';
 import type { Terminal } from './terminal.ts';
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;

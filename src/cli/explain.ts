@@ -14,12 +14,12 @@ import { placeOf, policyFileOf, startOf } from './explain/place.ts';
 import { printExplanation } from './explain/print.ts';
 import { trace } from './explain/trace.ts';
 import { verdictOf, type Ground } from './explain/verdict.ts';
-import { isAgentRunning } from './survey/agent.ts';
-import { findAttachments, UnknownContainer } from './survey/find.ts';
-import { readOpenNames } from './survey/open-names.ts';
-import { surroundingsOf } from './survey/surroundings.ts';
-import { unappliedPolicies } from './survey/unapplied-policies.ts';
-import { addressesOf, portsOf } from './survey/words.ts';
+import { isAgentRunning } from '../repair/survey/agent.ts';
+import { findAttachments, UnknownContainer } from '../repair/survey/find.ts';
+import { readOpenNames } from '../repair/survey/open-names.ts';
+import { surroundingsOf } from '../repair/survey/surroundings.ts';
+import { unappliedPolicies } from '../repair/survey/unapplied-policies.ts';
+import { addressesOf, portsOf } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /**

@@ -5,7 +5,7 @@ import { replaceFile, replaceLink } from '../host/files.ts';
 import { findProgram } from '../host/run.ts';
 import { isAlive } from '../records/alive.ts';
 import { listRecords } from '../records/store.ts';
-import { isUnclear } from './clean/strays.ts';
+import { isUnclear } from '../repair/orphans/strays.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { itemsFor, type Item } from './install/files.ts';
 import {
@@ -16,7 +16,7 @@ import {
   readManifest,
   writeManifest,
   type InstalledFile,
-} from './install/manifest.ts';
+} from '../repair/manifest.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { systemReason } from '../text/system-error.ts';

@@ -4,7 +4,7 @@ import { longestPolicy } from '../egress/load-policy.ts';
 import { readBounded } from '../egress/load-file.ts';
 import type { Invocation } from './command.ts';
 import { findProblems, type Problem } from './policy/problems.ts';
-import { count } from './survey/words.ts';
+import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 import { systemReason } from '../text/system-error.ts';

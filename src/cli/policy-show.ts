@@ -4,7 +4,7 @@ import type { Policy } from '../egress/policy.ts';
 import type { Invocation } from './command.ts';
 import { findPolicy } from './policy/source.ts';
 import { entryText, unfold } from './policy/entries.ts';
-import { count } from './survey/words.ts';
+import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 

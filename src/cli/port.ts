@@ -8,9 +8,9 @@ import { commit } from '../records/commit.ts';
 import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, type Invocation } from './command.ts';
-import { findAttachments } from './survey/find.ts';
-import { shownName } from './survey/container-names.ts';
-import { mappingWords, portsOf } from './survey/words.ts';
+import { findAttachments } from '../repair/survey/find.ts';
+import { shownName } from '../repair/survey/container-names.ts';
+import { mappingWords, portsOf } from '../repair/survey/words.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
 

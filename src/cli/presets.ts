@@ -1,7 +1,7 @@
 import { describePreset, presetNames } from '../egress/presets.ts';
 import { UsageError, type Invocation } from './command.ts';
 import { nearestTo } from '../cni/nearest.ts';
-import { count } from './survey/words.ts';
+import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { hang, wrap } from './wrap.ts';
 

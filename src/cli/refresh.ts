@@ -1,7 +1,7 @@
 import { refresh, type RefreshReport } from '../plugins/egress-policy/refresh.ts';
 import type { Invocation } from './command.ts';
-import { shownName } from './survey/container-names.ts';
-import { count } from './survey/words.ts';
+import { shownName } from '../repair/survey/container-names.ts';
+import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 

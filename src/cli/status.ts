@@ -1,10 +1,10 @@
 import type { Invocation } from './command.ts';
-import { readDenials } from './survey/denials.ts';
-import { isAgentRunning } from './survey/agent.ts';
-import { surveyAttachments, type Survey } from './survey/attachments.ts';
-import { shownName } from './survey/container-names.ts';
-import type { Finding } from './survey/finding.ts';
-import { count } from './survey/words.ts';
+import { readDenials } from '../repair/survey/denials.ts';
+import { isAgentRunning } from '../repair/survey/agent.ts';
+import { surveyAttachments, type Survey } from '../repair/survey/attachments.ts';
+import { shownName } from '../repair/survey/container-names.ts';
+import type { Finding } from '../repair/survey/finding.ts';
+import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /** Words for exit statuses of monitoring plugins (Monitoring Plugins Development Guidelines, "Plugin Return Codes"). */

@@ -3,12 +3,12 @@ import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { verdictOf } from './explain/verdict.ts';
-import { readDenied, type Denial } from './survey/denials.ts';
-import { findAttachments } from './survey/find.ts';
-import { readKnownNames } from './survey/known-names.ts';
-import { surroundingsOf } from './survey/surroundings.ts';
-import { shownName } from './survey/container-names.ts';
-import { addressesOf } from './survey/words.ts';
+import { readDenied, type Denial } from '../repair/survey/denials.ts';
+import { findAttachments } from '../repair/survey/find.ts';
+import { readKnownNames } from '../repair/survey/known-names.ts';
+import { surroundingsOf } from '../repair/survey/surroundings.ts';
+import { shownName } from '../repair/survey/container-names.ts';
+import { addressesOf } from '../repair/survey/words.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Milliseconds between two looks: a person sees it at once, and nft costs little. */

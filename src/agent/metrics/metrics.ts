@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { QueryReport } from '../dns/answer-query.ts';
 import type { RefreshReport } from '../names/refresh.ts';
-import type { RepairReport } from '../repair/repairer.ts';
+import type { RepairReport } from '../../repair/repairer.ts';
 import { visible } from '../../text/visible.ts';
 import type { LeaseUse } from './lease-use.ts';
 

@@ -1,4 +1,4 @@
-import { readDenials } from '../../cli/survey/denials.ts';
+import { readDenials } from '../../repair/survey/denials.ts';
 import type { HostState } from '../host-state.ts';
 import type { LivePolicies } from '../live-policies.ts';
 import type { NamesService } from '../names-service.ts';

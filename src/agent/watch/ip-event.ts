@@ -1,9 +1,6 @@
 import type { LinkEvent } from '../../host/netlink/link-event.ts';
-import type { ChangeEvent } from './change-event.ts';
-
-/** Words for what of the links may be lost, besides the names of interfaces. */
-export const gatesKey = ':gates';
-export const forwardingKey = ':forwarding';
+import type { ChangeEvent } from '../../repair/change-event.ts';
+import { forwardingKey, gatesKey } from '../../repair/resource-key.ts';
 
 /** What a change of links, addresses, routing rules, sysctls or filters gives reason to look at. */
 export function linkChangesOf(event: LinkEvent): readonly ChangeEvent[] {

@@ -6,7 +6,7 @@ import { changes as rulesetChanges } from '../../host/netlink/nftables/numbers.t
 import { linkChangesOf } from './ip-event.ts';
 import { changesOf } from './nft-event.ts';
 import type { Log } from '../log.ts';
-import { everythingOf, type ChangeEvent, type Resource } from './change-event.ts';
+import { everythingOf, type ChangeEvent, type Resource } from '../../repair/change-event.ts';
 
 export interface MonitorsOptions {
   /** Something changed, or may have. */

@@ -1,6 +1,6 @@
 import type { RulesetEvent } from '../../host/netlink/nftables/event.ts';
-import { chainKey, elementKey, groupKey, layoutKey } from './resource-key.ts';
-import { everythingOf, type ChangeEvent } from './change-event.ts';
+import { chainKey, elementKey, groupKey, layoutKey } from '../../repair/resource-key.ts';
+import { everythingOf, type ChangeEvent } from '../../repair/change-event.ts';
 
 /** What a change of rules gives reason to look at; nothing for what plugins and the agent do all day. */
 export function changesOf({ kind, isRemoval, family, table, name, keys }: RulesetEvent): readonly ChangeEvent[] {

@@ -3,7 +3,7 @@ import { intervalOf, overlaps } from '../../egress/interval.ts';
 import { showJson } from '../../host/ip.ts';
 import { list as listLeases } from '../../ipam/ledger.ts';
 import { defaultDataDir, parseIpam } from '../../ipam/ranges.ts';
-import type { Survey } from '../survey/attachments.ts';
+import type { Survey } from '../../repair/survey/attachments.ts';
 import type { Check, Trouble } from './check.ts';
 
 /** Checks of the addresses that containers have. */

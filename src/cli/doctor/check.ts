@@ -1,4 +1,4 @@
-import type { Survey } from '../survey/attachments.ts';
+import type { Survey } from '../../repair/survey/attachments.ts';
 
 export type CheckName =
   | 'programs'

@@ -1,6 +1,6 @@
-import type { Attachment } from '../survey/attachments.ts';
-import type { Finding } from '../survey/finding.ts';
-import { shownName } from '../survey/container-names.ts';
+import type { Attachment } from '../../repair/survey/attachments.ts';
+import type { Finding } from '../../repair/survey/finding.ts';
+import { shownName } from '../../repair/survey/container-names.ts';
 import type { Trouble } from './check.ts';
 
 /**

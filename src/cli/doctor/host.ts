@@ -6,8 +6,8 @@ import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
 import { trialText } from '../../nft/transaction.ts';
-import type { Survey } from '../survey/attachments.ts';
-import { addressesOf, count } from '../survey/words.ts';
+import type { Survey } from '../../repair/survey/attachments.ts';
+import { addressesOf, count } from '../../repair/survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { readTrimmed } from './read.ts';
 

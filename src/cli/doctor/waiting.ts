@@ -2,8 +2,8 @@ import { expectsPolicy } from '../../plugins/drawbridge/expected-policy.ts';
 import { letGo } from '../../plugins/drawbridge/let-go.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { waitsForEver } from '../../records/waiting.ts';
-import type { Survey } from '../survey/attachments.ts';
-import { shownName } from '../survey/container-names.ts';
+import type { Survey } from '../../repair/survey/attachments.ts';
+import { shownName } from '../../repair/survey/container-names.ts';
 import type { Trouble } from './check.ts';
 
 /** Containers that wait for a policy that never came: they reach nothing, and every rule of theirs is in order. */

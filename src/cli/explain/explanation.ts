@@ -1,6 +1,6 @@
 import type { Verdict } from '../../egress/judge.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import type { OpenAddress } from '../survey/open-names.ts';
+import type { OpenAddress } from '../../repair/survey/open-names.ts';
 import type { AskedDestination } from './destination.ts';
 import type { Obstacle } from './obstacle.ts';
 import type { PolicyFile, RulePlace } from './place.ts';

@@ -4,11 +4,11 @@ import { findLink } from '../../host/interfaces.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { isPeerDown } from '../survey/attachments.ts';
+import { isPeerDown } from '../../repair/survey/attachments.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 import { findRoute, manyObstacle, routeInside } from './route.ts';
-import { shownName } from '../survey/container-names.ts';
-import { addressesOf, bridgeOf, portsOf } from '../survey/words.ts';
+import { shownName } from '../../repair/survey/container-names.ts';
+import { addressesOf, bridgeOf, portsOf } from '../../repair/survey/words.ts';
 
 /** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
 export async function findObstacles(way: Way): Promise<Obstacle[]> {

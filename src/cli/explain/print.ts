@@ -1,6 +1,6 @@
 import type { AddressAnswer, Explanation } from './explanation.ts';
-import { shownName } from '../survey/container-names.ts';
-import { count, durationWords, policyWords } from '../survey/words.ts';
+import { shownName } from '../../repair/survey/container-names.ts';
+import { count, durationWords, policyWords } from '../../repair/survey/words.ts';
 import { printRemedy } from '../remedy.ts';
 import type { Terminal } from '../terminal.ts';
 import { hang } from '../wrap.ts';

@@ -3,7 +3,7 @@ import { runIn } from '../../host/ip.ts';
 import { CommandError, run } from '../../host/run.ts';
 import { quotedInterface } from '../../nft/quote.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, bridgeOf } from '../survey/words.ts';
+import { addressesOf, bridgeOf } from '../../repair/survey/words.ts';
 import type { AskedDestination } from './destination.ts';
 
 /** One rule, or the end of one chain, that a packet met. */

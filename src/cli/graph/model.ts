@@ -1,8 +1,8 @@
 import { hostname, networkInterfaces } from 'node:os';
-import { readDenials } from '../survey/denials.ts';
-import { surveyAttachments } from '../survey/attachments.ts';
-import { shownName } from '../survey/container-names.ts';
-import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf } from '../survey/words.ts';
+import { readDenials } from '../../repair/survey/denials.ts';
+import { surveyAttachments } from '../../repair/survey/attachments.ts';
+import { shownName } from '../../repair/survey/container-names.ts';
+import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf } from '../../repair/survey/words.ts';
 import type { Network, Picture } from './picture.ts';
 import { reachOf } from './reach.ts';
 

@@ -1,4 +1,4 @@
-import { count } from '../survey/words.ts';
+import { count } from '../../repair/survey/words.ts';
 import { cardWidth, drawCard, sizeOfCard } from './card.ts';
 import type { Network } from './picture.ts';
 import { rectangle, round, text, widthOf, type Box } from './shapes.ts';

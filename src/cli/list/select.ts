@@ -1,7 +1,7 @@
 import { UsageError, valueOf, type Invocation } from '../command.ts';
-import type { Attachment } from '../survey/attachments.ts';
-import { containerNames, shownName, wordsOf } from '../survey/container-names.ts';
-import { addressesOf, bridgeOf, count } from '../survey/words.ts';
+import type { Attachment } from '../../repair/survey/attachments.ts';
+import { containerNames, shownName, wordsOf } from '../../repair/survey/container-names.ts';
+import { addressesOf, bridgeOf, count } from '../../repair/survey/words.ts';
 
 /** Which attachments are meant, and in which order. */
 export interface Selection {

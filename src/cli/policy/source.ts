@@ -5,8 +5,8 @@ import type { Policy } from '../../egress/policy.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readPolicy } from '../policy-check.ts';
-import { findAttachments, UnknownContainer } from '../survey/find.ts';
-import { shownName } from '../survey/container-names.ts';
+import { findAttachments, UnknownContainer } from '../../repair/survey/find.ts';
+import { shownName } from '../../repair/survey/container-names.ts';
 
 /** A policy, and the words by which it was asked for. */
 export interface NamedPolicy {

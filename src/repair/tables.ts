@@ -1,14 +1,14 @@
-import { withLock } from '../../host/lock.ts';
-import { applyTransaction, tryTransaction } from '../../host/nft.ts';
-import { elementId, type Element } from '../../nft/element.ts';
-import { changeText, comparisonTexts, type Contents } from '../../nft/transaction.ts';
-import { rememberedElements } from '../../plugins/egress-policy/names.ts';
-import { writeTables } from '../../records/in-force.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
-import type { BrokenRecord } from '../../records/store.ts';
-import { policyOfSet } from '../policy-of-set.ts';
-import type { Scope } from '../watch/change-event.ts';
-import { layoutKey } from '../watch/resource-key.ts';
+import { withLock } from '../host/lock.ts';
+import { applyTransaction, tryTransaction } from '../host/nft.ts';
+import { elementId, type Element } from '../nft/element.ts';
+import { changeText, comparisonTexts, type Contents } from '../nft/transaction.ts';
+import { rememberedElements } from '../plugins/egress-policy/names.ts';
+import { writeTables } from '../records/in-force.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import type { BrokenRecord } from '../records/store.ts';
+import { policyOfSet } from './policy-of-set.ts';
+import type { Scope } from './change-event.ts';
+import { layoutKey } from './resource-key.ts';
 import { expectedOf, partOf } from './expected.ts';
 
 export interface TablesSource {

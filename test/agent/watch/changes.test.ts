@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { linkChangesOf } from '../../../src/agent/watch/ip-event.ts';
 import { changesOf } from '../../../src/agent/watch/nft-event.ts';
-import { elementKey } from '../../../src/agent/watch/resource-key.ts';
-import type { ChangeEvent } from '../../../src/agent/watch/change-event.ts';
+import { elementKey } from '../../../src/repair/resource-key.ts';
+import type { ChangeEvent } from '../../../src/repair/change-event.ts';
 import { attribute, concat, decode, text, u32, u8 } from '../../../src/host/netlink/message.ts';
 import { LinkEvents } from '../../../src/host/netlink/link-event.ts';
 import { decodeRulesetEvent } from '../../../src/host/netlink/nftables/event.ts';

@@ -1,4 +1,4 @@
-import type { Resource, Scope, ChangeEvent } from '../watch/change-event.ts';
+import type { Resource, Scope, ChangeEvent } from './change-event.ts';
 
 /** Looks after one thing: compares what is named of it, puts back, and returns what it put back. */
 export type Repair = (scope: Scope) => Promise<readonly string[]>;

@@ -1,11 +1,11 @@
-import { policyChain } from '../../egress/compile.ts';
-import { withLock } from '../../host/lock.ts';
-import { applyTransaction } from '../../host/nft.ts';
-import type { TableName } from '../../nft/element.ts';
-import { restoredChainsText } from '../../nft/transaction.ts';
-import { describeChain, findChangedChainsOf, type ChangedChain } from '../../records/chains.ts';
-import type { Scope } from '../watch/change-event.ts';
-import { chainKey } from '../watch/resource-key.ts';
+import { policyChain } from '../egress/compile.ts';
+import { withLock } from '../host/lock.ts';
+import { applyTransaction } from '../host/nft.ts';
+import type { TableName } from '../nft/element.ts';
+import { restoredChainsText } from '../nft/transaction.ts';
+import { describeChain, findChangedChainsOf, type ChangedChain } from '../records/chains.ts';
+import type { Scope } from './change-event.ts';
+import { chainKey } from './resource-key.ts';
 import { expectedOf } from './expected.ts';
 import { rebuild, repairTables, type TablesSource } from './tables.ts';
 

@@ -1,6 +1,6 @@
-import { withLock } from '../../host/lock.ts';
-import { writeIndex } from '../../records/index-files.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
+import { withLock } from '../host/lock.ts';
+import { writeIndex } from '../records/index-files.ts';
+import type { AttachmentRecord } from '../records/record.ts';
 
 /**
  * Puts back index entries that somebody took away: without them ADD and DEL would not see who else has a port, or a

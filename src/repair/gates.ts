@@ -1,11 +1,11 @@
-import { gateSysctl } from '../../egress/gate.ts';
-import { masterOf } from '../../host/bridge-ports.ts';
-import { writeSysctls } from '../../host/sysctl.ts';
-import { describePart } from '../../records/gate-parts.ts';
-import { gatedInterfaces, restoreGates } from '../../records/gates.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
-import { gatesKey } from '../watch/ip-event.ts';
-import type { Scope } from '../watch/change-event.ts';
+import { gateSysctl } from '../egress/gate.ts';
+import { masterOf } from '../host/bridge-ports.ts';
+import { writeSysctls } from '../host/sysctl.ts';
+import { describePart } from '../records/gate-parts.ts';
+import { gatedInterfaces, restoreGates } from '../records/gates.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import { gatesKey } from './resource-key.ts';
+import type { Scope } from './change-event.ts';
 
 /**
  * Puts back what keeps enforced containers in while our tables are gone: at the interfaces that are named, at bridges

@@ -1,4 +1,6 @@
-/** Words for what of our tables may be lost, the same for a change that the kernel tells of and for what is ours. */
+/**
+ * Words for what of ours may be lost, the same for a change that the kernel tells of and for what a repair looks at.
+ */
 
 /** A chain: "inet egress_out". */
 export function chainKey(family: string, chain: string): string {
@@ -17,3 +19,7 @@ export function groupKey(id: string): string {
 
 /** Ranges that the layout itself lists. */
 export const layoutKey = 'layout';
+
+/** What of the links may be lost, besides the interfaces, whose names are their keys. */
+export const gatesKey = ':gates';
+export const forwardingKey = ':forwarding';

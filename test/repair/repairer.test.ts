@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Repairer, type Repair, type RepairReport } from '../../../src/agent/repair/repairer.ts';
+import { Repairer, type Repair, type RepairReport } from '../../src/repair/repairer.ts';
 
 const nothing: Repair = async () => [];
 

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path/posix';
 import { listDrafts, listReadable } from '../../host/files.ts';
 import { dropIns } from '../../plugins/drop-in/plugins.ts';
-import { readManifest } from '../install/manifest.ts';
+import { readManifest } from '../manifest.ts';
 import { existsSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
 import { oldestLastGood } from '../../egress/names-lifetimes.ts';

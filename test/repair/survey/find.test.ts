@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findAttachments } from '../../src/cli/survey/find.ts';
-import { numbered } from '../records/sample.ts';
+import { findAttachments } from '../../../src/repair/survey/find.ts';
+import { numbered } from '../../records/sample.ts';
 
 const id = 'de71efeb3a2b82ee1dfd78cd341f69cffed5844bc132ca9bef42cb5b50565975';
 const records = [{ ...numbered(1), containerId: `default-${id}` }, numbered(2)];

@@ -1,12 +1,12 @@
-import { distinctGroups, resolve } from '../../nft/change.ts';
-import { desired } from '../../nft/desired.ts';
-import type { Element } from '../../nft/element.ts';
-import type { RuleGroup } from '../../nft/group.ts';
-import { groupMark } from '../../nft/layout.ts';
-import { encodeKey } from '../../nft/element-bytes.ts';
-import type { Contents } from '../../nft/transaction.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
-import { elementKey, groupKey } from '../watch/resource-key.ts';
+import { distinctGroups, resolve } from '../nft/change.ts';
+import { desired } from '../nft/desired.ts';
+import type { Element } from '../nft/element.ts';
+import type { RuleGroup } from '../nft/group.ts';
+import { groupMark } from '../nft/layout.ts';
+import { encodeKey } from '../nft/element-bytes.ts';
+import type { Contents } from '../nft/transaction.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import { elementKey, groupKey } from './resource-key.ts';
 
 /** What our tables are to hold for records. */
 export interface ExpectedTables extends Contents {

@@ -8,8 +8,8 @@
  */
 import { createHash } from 'node:crypto';
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
-import { stateDir } from '../../host/paths.ts';
-import { readText, writeWhole } from '../../records/store.ts';
+import { stateDir } from '../host/paths.ts';
+import { readText, writeWhole } from '../records/store.ts';
 
 export interface InstalledFile {
   readonly path: string;

@@ -1,6 +1,6 @@
-import { inspectForeignFirewalls, openForeignFirewalls, type OpenOptions } from '../../host/firewall/foreign.ts';
-import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
+import { inspectForeignFirewalls, openForeignFirewalls, type OpenOptions } from '../host/firewall/foreign.ts';
+import { firewallOptions } from '../plugins/egress-policy/enforce.ts';
+import type { AttachmentRecord } from '../records/record.ts';
 
 /** What was repaired, and what stands in the way and is not ours to change; one sentence each. */
 export interface FirewallRepair {

@@ -1,16 +1,16 @@
-import { Fields } from '../../cni/fields.ts';
-import { prepareBridge } from '../../host/bridge.ts';
-import { findLink, isLinkThere, readInterface } from '../../host/interfaces.ts';
-import { applyBatch, BatchError } from '../../host/ip.ts';
-import { enableForwarding, hasIpv6, unforwarded, writeSysctls } from '../../host/sysctl.ts';
-import { completeAddresses, conflictingAddresses } from '../../links/addresses.ts';
-import { planBridge, type BridgePlan } from '../../links/bridge.ts';
-import { parseLinkConf, type LinkConf } from '../../links/conf.ts';
-import { planVeth } from '../../links/veth.ts';
-import { isolatesPort } from '../../plugins/egress-policy/enforce.ts';
-import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
-import type { Scope } from '../watch/change-event.ts';
-import { forwardingKey } from '../watch/ip-event.ts';
+import { Fields } from '../cni/fields.ts';
+import { prepareBridge } from '../host/bridge.ts';
+import { findLink, isLinkThere, readInterface } from '../host/interfaces.ts';
+import { applyBatch, BatchError } from '../host/ip.ts';
+import { enableForwarding, hasIpv6, unforwarded, writeSysctls } from '../host/sysctl.ts';
+import { completeAddresses, conflictingAddresses } from '../links/addresses.ts';
+import { planBridge, type BridgePlan } from '../links/bridge.ts';
+import { parseLinkConf, type LinkConf } from '../links/conf.ts';
+import { planVeth } from '../links/veth.ts';
+import { isolatesPort } from '../plugins/egress-policy/enforce.ts';
+import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
+import type { Scope } from './change-event.ts';
+import { forwardingKey } from './resource-key.ts';
 
 type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
 
