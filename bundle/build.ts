@@ -1,5 +1,5 @@
 /**
- * Makes the executable: src/main.ts -> one CommonJS file (esbuild) -> one file that needs glibc alone (Bun).
+ * Makes the executable: src/main.ts -> one CommonJS file (esbuild) -> one file that needs the C library alone (Bun).
  *
  *   bundle/out/main.cjs        the bundle
  *   bundle/out/inputs.json     the files that are in it
@@ -9,15 +9,13 @@
  * Each is made beside its place and renamed into it: a test that runs the old one meanwhile is not disturbed,
  * and a build that fails leaves what was there.
  *
- * DRAWBRIDGE_CPU=baseline makes it for processors without AVX2: then Bun's build for those is fetched once, as the npm
- * package of the same version (52 MB), and kept in bundle/out/baseline-<version>.
+ * `-- --target NAME` makes it for another machine (targets.ts), in bundle/bin/NAME.
  */
 import { build, type Plugin } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -28,32 +26,44 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { layoutMark } from '../src/nft/layout.ts';
+import { makeStrippable } from './strippable.ts';
+import { ownTarget, runtimeOf, targetOf } from './targets.ts';
 
 const root = join(import.meta.dirname, '..');
 const out = join(root, 'bundle/out');
-const bin = join(root, 'bundle/bin');
 
-const begin = performance.now();
-mkdirSync(out, { recursive: true });
-mkdirSync(bin, { recursive: true });
-const draft = mkdtempSync(join(out, 'build-'));
 try {
-  await bundle(join(draft, 'main.cjs'));
-  compile(draft);
-  renameSync(join(draft, 'inputs.json'), join(out, 'inputs.json'));
-  symlinkSync('drawbridge', join(draft, 'egress-policy'));
-  renameSync(join(draft, 'main.cjs'), join(out, 'main.cjs'));
-  renameSync(join(draft, 'drawbridge'), join(bin, 'drawbridge'));
-  renameSync(join(draft, 'egress-policy'), join(bin, 'egress-policy'));
-  const megabytes = (statSync(join(bin, 'drawbridge')).size / 1e6).toFixed(0);
-  console.error(`bundle/bin/drawbridge: ${megabytes} MB, ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+  await make();
 } catch (error) {
   // esbuild and Bun have printed what is wrong, with its line; a stack of this script would only hide it.
-  console.error(`Cannot build bundle/bin/drawbridge: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`Cannot build the executable: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
-} finally {
-  rmSync(draft, { recursive: true, force: true });
+}
+
+async function make(): Promise<void> {
+  const begin = performance.now();
+  const { target } = parseArgs({ options: { target: { type: 'string' } } }).values;
+  if (target !== undefined) targetOf(target);
+  const place = target === undefined ? 'bundle/bin' : `bundle/bin/${target}`;
+  const bin = join(root, place);
+  mkdirSync(out, { recursive: true });
+  mkdirSync(bin, { recursive: true });
+  const draft = mkdtempSync(join(out, 'build-'));
+  try {
+    await bundle(join(draft, 'main.cjs'));
+    compile(draft, target ?? ownTarget());
+    renameSync(join(draft, 'inputs.json'), join(out, 'inputs.json'));
+    symlinkSync('drawbridge', join(draft, 'egress-policy'));
+    renameSync(join(draft, 'main.cjs'), join(out, 'main.cjs'));
+    renameSync(join(draft, 'drawbridge'), join(bin, 'drawbridge'));
+    renameSync(join(draft, 'egress-policy'), join(bin, 'egress-policy'));
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+  const megabytes = (statSync(join(bin, 'drawbridge')).size / 1e6).toFixed(0);
+  console.error(`${place}/drawbridge: ${megabytes} MB, ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }
 
 async function bundle(outfile: string): Promise<void> {
@@ -95,7 +105,7 @@ function withoutSignalExit(): Plugin {
  * The executable holds the path of the folder that it was made in, which a release therefore chooses: the same
  * wherever the repository is (release.ts).
  */
-function compile(draft: string): void {
+function compile(draft: string, target: string): void {
   const folder = process.env['DRAWBRIDGE_COMPILE_IN'] ?? draft;
   if (folder !== draft) copyFileSync(join(draft, 'main.cjs'), join(folder, 'main.cjs'));
   execFileSync(
@@ -113,31 +123,14 @@ function compile(draft: string): void {
       // Without these, the executable reads and obeys files of its working directory.
       '--no-compile-autoload-dotenv',
       '--no-compile-autoload-bunfig',
-      ...runtimeOptions(),
+      // Bun embeds itself otherwise.
+      ...(target === ownTarget() ? [] : [`--compile-executable-path=${runtimeOf(target)}`]),
       `--outfile=${join(folder, 'drawbridge')}`,
     ],
     { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder },
   );
-  const outfile = join(draft, 'drawbridge');
-  if (folder !== draft) copyFileSync(join(folder, 'drawbridge'), outfile);
-  chmodSync(outfile, 0o755);
-}
-
-/** The runtime that is embedded: that of this machine's Bun, unless another one is asked for. */
-function runtimeOptions(): string[] {
-  const asked = process.env['DRAWBRIDGE_CPU'] ?? '';
-  if (asked === '') return [];
-  if (asked !== 'baseline') throw new Error(`DRAWBRIDGE_CPU is "${asked}"; "baseline" is known`);
-  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    devDependencies: { bun: string };
-  };
-  const folder = join(out, `baseline-${devDependencies.bun}`);
-  if (!existsSync(folder)) {
-    const fetched = mkdtempSync(join(out, 'fetch-'));
-    const name = `@oven/bun-linux-x64-baseline@${devDependencies.bun}`;
-    execFileSync('npm', ['pack', '--silent', name], { cwd: fetched, stdio: ['ignore', 'ignore', 'inherit'] });
-    execFileSync('sh', ['-c', 'tar xzf *.tgz && rm *.tgz'], { cwd: fetched });
-    renameSync(fetched, folder);
-  }
-  return [`--compile-executable-path=${join(folder, 'package/bin/bun')}`];
+  const elf = readFileSync(join(folder, 'drawbridge'));
+  makeStrippable(elf);
+  writeFileSync(join(draft, 'drawbridge'), elf);
+  chmodSync(join(draft, 'drawbridge'), 0o755);
 }

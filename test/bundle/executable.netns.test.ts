@@ -1,7 +1,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { executable, pluginFolder } from '../helpers/executable.ts';
 
@@ -67,6 +77,16 @@ describe('the executable', () => {
     expect(names.filter((name) => !ofGlibc.test(name ?? ''))).toEqual([]);
   });
 
+  test('answers VERSION after strip took its symbols', () => {
+    const stripped = join(mkdtempSync(join(tmpdir(), 'stripped-')), 'drawbridge');
+    onTestFinished(() => rmSync(dirname(stripped), { recursive: true, force: true }));
+    copyFileSync(executable, stripped);
+    execFileSync('strip', [stripped]);
+    const { status, stdout } = call(stripped, { cwd: '/', env: { CNI_COMMAND: 'VERSION' } });
+    expect({ status, answers: stdout.includes('supportedVersions') }).toEqual({ status: 0, answers: true });
+    expect(statSync(stripped).size).toBeLessThan(statSync(executable).size);
+  });
+
   test('is linked as egress-policy by a relative path, so that the folder can be copied', () => {
     expect(lstatSync(egressPolicy).isSymbolicLink()).toBe(true);
     expect(readlinkSync(egressPolicy)).toBe('drawbridge');
@@ -87,6 +107,19 @@ test('the hostile files act on an executable that is compiled without our flags'
   rmSync(proof, { force: true });
   const { stdout } = call(victim, { cwd: folder, env: {} });
   expect({ stdout, ran: existsSync(proof) }).toEqual({ stdout: 'VERSION\n', ran: true });
+});
+
+test('npm run build refuses a target that it does not know, and names those that it knows', () => {
+  const { status, stderr } = spawnSync(
+    join(root, 'node_modules/.bin/node'),
+    [join(root, 'bundle/build.ts'), '--target', 'linux-riscv64'],
+    { encoding: 'utf8' },
+  );
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr:
+      'Cannot build the executable: there is no target "linux-riscv64"; the targets are linux-x64, linux-x64-baseline, linux-arm64, linux-x64-musl, linux-arm64-musl\n',
+  });
 });
 
 function put(name: string, text: string): void {

@@ -24,7 +24,12 @@ export default function prepare(): void {
 function isOutOfDate(): boolean {
   const built = statSync(executable, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).map((file) => `src/${file}`);
-  return [...sources, 'bundle/build.ts', 'package.json', 'package-lock.json'].some(
-    (file) => (statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > built,
-  );
+  return [
+    ...sources,
+    'bundle/build.ts',
+    'bundle/strippable.ts',
+    'bundle/targets.ts',
+    'package.json',
+    'package-lock.json',
+  ].some((file) => (statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > built);
 }
