@@ -88,7 +88,7 @@ async function measureOurs(
     const who = { network, containerId: `c${round}`, ifname: 'eth0' };
     if (!keepMarker) rmSync(`${dataDir}/${network}/last_reserved_ip.0`, { force: true });
     let begin = performance.now();
-    const reserved = await reserve(conf, who, []);
+    const reserved = await reserve(conf, who, { requested: [] });
     times.reserve.push(performance.now() - begin);
     begin = performance.now();
     release(

@@ -4,12 +4,13 @@ import type { AttachmentId } from '../cni/request.ts';
 import { firstUseSinceBoot, isFromBeforeBoot, renewStamp, stampBoot, subjectsOfEarlierBoots } from '../host/boot.ts';
 import { withLock } from '../host/lock.ts';
 import type { AddressRecord } from '../records/record.ts';
-import { formatAddress } from './address.ts';
+import { formatAddress, readAddress } from './address.ts';
 import type { Address } from './address.ts';
-import { candidatesAfter, rangeOf } from './pool.ts';
+import { candidatesAfter, isGivable, rangeOf } from './pool.ts';
 import type { RangeSet } from './pool.ts';
 import type { IpamConf } from './ranges.ts';
 import { assignRequested } from './requested.ts';
+import { keepAddresses, recallAddresses, type KeptAddresses } from './sticky.ts';
 import {
   draftLease,
   fileNames,
@@ -29,9 +30,18 @@ import {
 } from './store.ts';
 import type { Draft } from './store.ts';
 
+/** What an attachment would like to have. */
+export interface Wishes {
+  /** Addresses that it must have. */
+  readonly requested: readonly Address[];
+  /** What its container is known by, over all its lives; absent where nothing is kept for it. */
+  readonly keptFor?: string;
+}
+
 /**
- * Reserves one address of each set: the requested one that lies in it, or else the next free one after the
- * last that it gave. On error everything that was taken is given back.
+ * Reserves one address of each set: the requested one that lies in it, or else the one that is kept for the container,
+ * or else the next free one after the last that it gave. Addresses that are kept for others are taken when no other is
+ * left, the longest kept first. On error everything that was taken is given back.
  *
  * It does not look for leases that the attachment has already (that costs a look into every lease): callers
  * know them from the record, or ask {@link leasesOf}.
@@ -42,7 +52,7 @@ import type { Draft } from './store.ts';
 export async function reserve(
   conf: IpamConf,
   who: AttachmentId,
-  requested: readonly Address[],
+  { requested, keptFor }: Wishes,
 ): Promise<AddressRecord[]> {
   const assigned = assignRequested(conf.sets, requested);
   const folder = leaseFolder(conf.dataDir, who.network);
@@ -50,7 +60,7 @@ export async function reserve(
   return withLock(`ipam-${who.network.slice(0, 200)}`, `ADD ${who.containerId} ${who.ifname}`, () => {
     forgetEarlierBoots(folder);
     renewStamp(folder, longestUse);
-    const reserved = reserveAll({ conf, assigned, folder, who });
+    const reserved = reserveAll({ conf, assigned, folder, who, keptFor });
     renewStamp(folder);
     return reserved;
   });
@@ -93,20 +103,37 @@ interface Task {
   readonly assigned: readonly (Address | undefined)[];
   readonly folder: string;
   readonly who: AttachmentId;
+  readonly keptFor: string | undefined;
 }
 
-function reserveAll({ conf, assigned, folder, who }: Task): AddressRecord[] {
+function reserveAll({ conf, assigned, folder, who, keptFor }: Task): AddressRecord[] {
   const draft = draftLease(folder, who);
   const reserved: Address[] = [];
+  const kept = keptFor === undefined ? [] : recallAddresses(folder);
+  const own = kept.find(({ name }) => name === keptFor);
+  const others = kept.filter((one) => one !== own);
+  const keptForOthers = new Set(others.flatMap(({ addresses }) => addresses));
   try {
-    return conf.sets.map((set, index) => {
+    const given = conf.sets.map((set, index) => {
+      const place = { index, folder, draft };
       const wanted = assigned[index];
       const address =
-        wanted === undefined ? takeNext(set, { index, folder, draft }) : takeRequested(wanted, { folder, draft });
+        wanted === undefined
+          ? (takeKept(set, own === undefined ? [] : [own], place) ??
+            takeNext(set, { ...place, avoided: keptForOthers }) ??
+            takeKept(set, others, place) ??
+            refuseFull(set, folder))
+          : takeRequested(wanted, place);
       reserved.push(address);
       writeLastReserved(folder, index, address);
       return describe(set, address);
     });
+    if (keptFor !== undefined) {
+      const addresses = reserved.map(formatAddress);
+      if (own === undefined || !hasTwin(folder, own, who))
+        keepAddresses(folder, kept, { name: keptFor, containerId: who.containerId, addresses });
+    }
+    return given;
   } catch (error) {
     giveBack(conf.dataDir, who, reserved);
     throw error;
@@ -140,17 +167,47 @@ function takeRequested(address: Address, { folder, draft }: { folder: string; dr
 /** So many leases in a row are found by trying to make them; when there are more the folder is read, once. */
 const tries = 32;
 
-function takeNext(set: RangeSet, { index, folder, draft }: { index: number; folder: string; draft: Draft }): Address {
+/** Where leases are made, and for whom. */
+interface Place {
+  /** Number of the range set. */
+  readonly index: number;
+  readonly folder: string;
+  readonly draft: Draft;
+}
+
+/** Undefined when nothing but avoided addresses is left. */
+function takeNext(set: RangeSet, place: Place & { readonly avoided: ReadonlySet<string> }): Address | undefined {
+  const { index, folder, draft, avoided } = place;
   let names: ReadonlySet<string> | undefined;
   let collisions = 0;
   for (const address of candidatesAfter(set, lastReserved(folder, index))) {
-    if (names?.has(formatAddress(address)) === true) continue;
+    const text = formatAddress(address);
+    if (avoided.has(text) || names?.has(text) === true) continue;
     if (claim(address, { folder, draft })) return address;
     collisions++;
     if (collisions === tries) names = new Set(fileNames(folder));
   }
   // Those that the folder's list hid were not looked at, and some may be empty.
-  if (names !== undefined && removeEmpty(folder)) return takeNext(set, { index, folder, draft });
+  return names !== undefined && removeEmpty(folder) ? takeNext(set, place) : undefined;
+}
+
+/** Takes the first kept address of the set that nobody has now. */
+function takeKept(set: RangeSet, kept: readonly KeptAddresses[], { folder, draft }: Place): Address | undefined {
+  return kept
+    .flatMap(({ addresses }) => addresses.flatMap((text) => readAddress(text) ?? []))
+    .find((address) => isGivable(set, address) && claim(address, { folder, draft }));
+}
+
+/**
+ * Whether a container of the same name runs with the addresses that are kept: they stay the first one's, and the second
+ * has others while both run.
+ */
+function hasTwin(folder: string, own: KeptAddresses, { containerId }: AttachmentId): boolean {
+  if (own.containerId === containerId) return false;
+  return own.addresses.some((address) => findLease(folder, address)?.holder?.containerId === own.containerId);
+}
+
+function refuseFull(set: RangeSet, folder: string): never {
   throw new CniError(
     codes.poolExhausted,
     `Cannot reserve an address in ${quote(set.text)}: all ${set.size} are leased`,

@@ -18,6 +18,8 @@ export interface IpamConf {
   /** File that the "dns" of the result is read from. */
   readonly resolvConf?: string;
   readonly dataDir: string;
+  /** Whether a container that comes again gets the addresses that it had. */
+  readonly sticky: boolean;
 }
 
 /** Where the reference keeps leases unless "dataDir" says otherwise. */
@@ -33,8 +35,8 @@ export interface IpamOptions {
 }
 
 /**
- * Reads an "ipam" object of type host-local: the keys of the reference, and "exclude" beside them, for all
- * ranges or inside one of them.
+ * Reads an "ipam" object of type host-local: the keys of the reference, and beside them "exclude",
+ * for all ranges or inside one of them, and "sticky".
  *
  * The ranges are those of the capability "ipRanges", then the single one at the top level (which is older
  * than "ranges"), then "ranges". A subnet of two addresses (/31, /127) gives both; the first is the gateway unless the
@@ -69,6 +71,7 @@ export function parseIpam(
     routes,
     ...(resolvConf === undefined || resolvConf === '' ? {} : { resolvConf }),
     dataDir: parseDataDir(ipam),
+    sticky: ipam.boolean('sticky') ?? false,
   };
 }
 

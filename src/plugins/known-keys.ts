@@ -43,7 +43,7 @@ const range = leaves('subnet rangeStart rangeEnd gateway exclude');
 const routes: KeyTable = { own: leaves('dst gw mtu advmss priority table scope') };
 
 const hostLocal: KeyTable = {
-  own: { ...leaves('type dataDir resolvConf'), ...range, ranges: { own: range }, routes },
+  own: { ...leaves('type dataDir resolvConf sticky'), ...range, ranges: { own: range }, routes },
   elsewhere: (key) =>
     /^(egress|ipMasq|isGateway|isDefaultGateway|bridge)$/iu.test(key) ? 'beside "ipam", not in it' : undefined,
 };

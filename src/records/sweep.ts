@@ -17,7 +17,9 @@ export async function sweep(): Promise<void> {
   await withLock('tables', 'sweep', () => {
     for (const folder of ['attachments', 'ports', 'addresses', 'bridges', 'firewall', 'listings'])
       removeUnfinished(`${runDir}/${folder}`);
-    for (const folder of [runDir, stateDir, `${stateDir}/boot`, `${stateDir}/names`]) removeUnfinished(folder);
+    removeUnfinished(runDir);
+    removeUnfinished(stateDir);
+    for (const folder of ['boot', 'names', 'sticky']) removeUnfinished(`${stateDir}/${folder}`);
     sweepIndex();
     releaseAbandoned(attachmentLockPrefix);
   });

@@ -21,8 +21,11 @@ export interface HammerOptions {
 }
 
 const calls = {
-  reserve: (ipam: Ipam, who: AttachmentId, ips: string[] = []) =>
-    reserve(conf(ipam), who, parseRequested({ runtime: ips })),
+  reserve: (ipam: Ipam, who: AttachmentId, ips: string[] = [], keptFor?: string) =>
+    reserve(conf(ipam), who, {
+      requested: parseRequested({ runtime: ips }),
+      ...(keptFor === undefined ? {} : { keptFor }),
+    }),
   release,
   leasesOf,
   list,
@@ -59,7 +62,9 @@ async function hammer(ipam: Ipam, network: string, { id, rounds, witnesses }: Ha
   const twice: string[] = [];
   for (let round = 0; round < rounds; round++) {
     const who = { network, containerId: `${id}-${round}`, ifname: 'eth0' };
-    const addresses = (await reserve(conf(ipam), who, [])).map(({ address }) => address.split('/')[0] ?? '');
+    const addresses = (await reserve(conf(ipam), who, { requested: [] })).map(
+      ({ address }) => address.split('/')[0] ?? '',
+    );
     twice.push(...addresses.filter((address) => !beginUse(`${witnesses}/${address}`)));
     await sleep(Math.random() * 4);
     for (const address of addresses) unlinkSync(`${witnesses}/${address}`);

@@ -9,6 +9,7 @@ import { defaultDataDir, parseDataDir } from '../../ipam/ranges.ts';
 import { parseResolvConf } from '../../ipam/resolv-conf.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { IpamChoice } from './conf.ts';
+import { lastingName } from './lasting-name.ts';
 import { systemReason } from '../../text/system-error.ts';
 
 /** What address management gives to an attachment. */
@@ -28,7 +29,10 @@ export async function reserveAddresses(request: AttachmentRequest, ipam: IpamCho
     case 'host-local':
       return {
         dns: readResolvConf(ipam.conf.resolvConf),
-        ips: await reserve(ipam.conf, request.id, ipam.requested),
+        ips: await reserve(ipam.conf, request.id, {
+          requested: ipam.requested,
+          ...(ipam.conf.sticky ? { keptFor: lastingName(request) } : {}),
+        }),
         routes: ipam.conf.routes,
       };
   }

@@ -1,8 +1,9 @@
 import { visible } from '../../text/visible.ts';
-import { containerdNames } from './names/containerd.ts';
-import type { ContainerName } from './names/container-name.ts';
-import { nerdctlNames } from './names/nerdctl.ts';
-import { podmanNames } from './names/podman.ts';
+import { containerdNames } from '../../host/container-names/containerd.ts';
+import type { ContainerName } from '../../host/container-names/container-name.ts';
+import { nerdctlId } from '../../host/container-names/find-name.ts';
+import { nerdctlNames } from '../../host/container-names/nerdctl.ts';
+import { podmanNames } from '../../host/container-names/podman.ts';
 import { shortId } from './words.ts';
 
 let known: ReadonlyMap<string, ContainerName> | undefined;
@@ -35,5 +36,5 @@ export function wordsOf({ name, namespace }: ContainerName): string {
 
 /** nerdctl puts its namespace before the id. */
 function idOf(containerId: string): string {
-  return shortId(/-([0-9a-f]{64})$/.exec(containerId)?.[1] ?? containerId);
+  return shortId(nerdctlId.exec(containerId)?.[2] ?? containerId);
 }

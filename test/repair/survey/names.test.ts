@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { containerdNames } from '../../../src/repair/survey/names/containerd.ts';
-import { nerdctlNames } from '../../../src/repair/survey/names/nerdctl.ts';
-import { podmanNames } from '../../../src/repair/survey/names/podman.ts';
+import { containerdNames } from '../../../src/host/container-names/containerd.ts';
+import { nerdctlNames } from '../../../src/host/container-names/nerdctl.ts';
+import { podmanNames } from '../../../src/host/container-names/podman.ts';
 import { shortId } from '../../../src/repair/survey/words.ts';
 
 const [one, two] = ['1'.repeat(64), '2'.repeat(64)];

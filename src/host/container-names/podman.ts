@@ -1,4 +1,4 @@
-import { readRegularFile } from '../../../egress/load-file.ts';
+import { readRegularFile } from '../../egress/load-file.ts';
 import { longestFile, type ContainerName } from './container-name.ts';
 
 /** Where containers/storage keeps its list: on disk, and of containers that live in memory alone. */

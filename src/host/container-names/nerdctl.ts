@@ -1,5 +1,5 @@
-import { readRegularFile } from '../../../egress/load-file.ts';
-import { listReadable } from '../../../host/files.ts';
+import { readRegularFile } from '../../egress/load-file.ts';
+import { listReadable } from '../files.ts';
 import { longestFile, type ContainerName } from './container-name.ts';
 
 /**
