@@ -1,15 +1,16 @@
 import { policiesFolder } from '../egress/load-policy.ts';
 import { runDir } from '../host/paths.ts';
-import { releaseEarlierBoots } from '../ipam/leases.ts';
 import { claimHost } from './claim.ts';
+import { freeLeases } from './free-leases.ts';
 import { HostState } from './host-state.ts';
 import { LivePolicies } from './live-policies.ts';
-import { openLog, type Log, type LogLevel } from './log.ts';
+import { openLog, type LogLevel } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { metricsSource } from './metrics/source.ts';
 import { serveMetrics } from './metrics/serve-metrics.ts';
 import { NamesService } from './names-service.ts';
 import type { RefreshReport } from './names/refresh.ts';
+import { CountMemory } from '../repair/count-memory.ts';
 import { repairFirewalls } from '../repair/firewalls.ts';
 import { repairGates } from '../repair/gates.ts';
 import { repairIndex } from '../repair/index-files.ts';
@@ -69,6 +70,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const lastReports = new Map<string, RefreshReport>();
   let [queries, looks] = [0, 0];
   const state = new HostState();
+  const counted = new CountMemory();
   const tables: TablesSource = {
     records: () => {
       state.load();
@@ -76,6 +78,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     },
     broken: () => state.broken,
     expiring: (records) => names.expiring(records),
+    counted: () => counted.elements,
   };
   const names = new NamesService({
     state,
@@ -186,6 +189,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const lookSlowly = async (): Promise<void> => {
     await state.loadServers(names.addresses);
     if (state.load()) await names.follow();
+    await counted.look(state.records);
     looks += 1;
     const isThorough = looks % thorough === 0;
     repairer.notice(everythingOf('links', 'firewalls', ...(isThorough ? (['tables', 'chains'] as const) : [])));
@@ -250,6 +254,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await names.recall();
   // Containers that an earlier agent redirected are waiting for answers.
   await names.follow();
+  await counted.look(state.records);
   await repairer.lookNow(['tables', 'links', 'firewalls']);
   await names.start();
   await applyPolicies();
@@ -286,15 +291,5 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
   function wantedNames(): Set<string> {
     return new Set(state.work.refreshed.flatMap((policy) => policy.names.map(({ name }) => name)));
-  }
-}
-
-/** Runtimes whose containers did not survive a boot never gave their addresses back. */
-async function freeLeases(log: Log): Promise<void> {
-  try {
-    const folders = await releaseEarlierBoots();
-    if (folders.length > 0) log.info({ folders }, 'leases of earlier boots are free');
-  } catch (error) {
-    log.error({ err: error }, 'cannot free leases of earlier boots');
   }
 }

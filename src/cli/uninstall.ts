@@ -17,7 +17,7 @@ import { isUnclear } from '../repair/orphans/strays.ts';
 import type { Invocation } from './command.ts';
 import { describePath, isSame, readManifest, type InstalledFile } from '../repair/manifest.ts';
 import { isAgentRunning } from '../repair/survey/agent.ts';
-import { readTable } from '../repair/survey/tables.ts';
+import { readTable } from '../host/held-tables.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';

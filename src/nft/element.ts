@@ -11,6 +11,10 @@ export interface Element {
   readonly value?: string;
   /** Seconds until the kernel drops it by itself. */
   readonly timeout?: number;
+  /** Seconds that are left of the time that its set gives each element. */
+  readonly expires?: number;
+  /** What its set has counted of it; without it counting begins at zero. */
+  readonly counted?: { readonly packets: number; readonly bytes: number };
   /** Shown by `nft list`; at most 128 bytes. */
   readonly comment?: string;
   /**

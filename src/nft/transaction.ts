@@ -161,10 +161,12 @@ function bulk(verb: 'add' | 'delete', elements: readonly Element[]): string[] {
   return [...bySet].map(([set, texts]) => `${verb} element ${set} { ${texts.join(', ')} }`);
 }
 
-function addedText({ key, timeout, comment, value }: Element): string {
+function addedText({ key, timeout, expires, counted, comment, value }: Element): string {
   return [
     key,
+    counted === undefined ? '' : ` counter packets ${counted.packets} bytes ${counted.bytes}`,
     timeout === undefined ? '' : ` timeout ${Math.max(1, Math.ceil(timeout))}s`,
+    expires === undefined ? '' : ` expires ${expires}s`,
     comment === undefined ? '' : ` comment ${quotedComment(comment)}`,
     value === undefined ? '' : ` : ${value}`,
   ].join('');

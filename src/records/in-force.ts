@@ -5,8 +5,9 @@ import { distinctGroups, resolve, transition } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
-import { changeText, isEmpty, rebuildText, removalText, type Change } from '../nft/transaction.ts';
+import { changeText, isEmpty, rebuildText, removalText, type Change, type Contents } from '../nft/transaction.ts';
 import { forgetListings } from './chains.ts';
+import { deniedLately, readCounted, withCounts } from './counted.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord, type RecordList } from './store.ts';
@@ -49,11 +50,13 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
     return untouched;
   }
   if (isEmpty(change)) return untouched;
-  if (!(isOnly && previous?.state !== 'ready')) {
+  const isFirst = isOnly && previous?.state !== 'ready';
+  if (!isFirst) {
     if ((await applyTransaction(changeText(change))) === 'committed') return untouched;
     turn.beforeRebuild?.();
   }
-  return rebuildTables({ expiring: turn.expiring, without: next === undefined ? record.key : undefined });
+  const without = next === undefined ? record.key : undefined;
+  return rebuildTables({ expiring: turn.expiring, without, isFirst });
 }
 
 export interface RebuildOptions {
@@ -61,6 +64,8 @@ export interface RebuildOptions {
   /** Key of a record that goes. */
   readonly without?: string | undefined;
   readonly also?: readonly Element[];
+  /** There was no attachment before, so that nothing was counted. */
+  readonly isFirst?: boolean;
   /**
    * All records as they are under the lock, for who has read them and looks after their index entries; else they are
    * read.
@@ -76,6 +81,7 @@ export async function rebuildTables({
   expiring,
   without,
   also = [],
+  isFirst = false,
   from,
 }: RebuildOptions = {}): Promise<CommitReport> {
   const { records, broken } = from ?? listRecords();
@@ -88,6 +94,7 @@ export async function rebuildTables({
     staticElements: resolve(claims),
     broken,
     passing: [...also, ...passing.flat()],
+    counted: isFirst ? [] : await readCounted(),
   });
   return { rebuilt: true, warnings: broken.map(describeBroken) };
 }
@@ -101,10 +108,18 @@ export interface WholeTables {
   readonly broken: readonly BrokenRecord[];
   /** Expiring elements; of several for one thing the last counts. */
   readonly passing: readonly Element[];
+  /** What was counted until now (counted.ts). */
+  readonly counted?: readonly Element[] | undefined;
 }
 
 /** Writes both tables whole, in one transaction. Called under the lock of the tables. Throws code 100. */
-export async function writeTables({ groups, staticElements, broken, passing }: WholeTables): Promise<void> {
+export async function writeTables({
+  groups,
+  staticElements,
+  broken,
+  passing,
+  counted = [],
+}: WholeTables): Promise<void> {
   const others = [...broken.flatMap(({ key }) => sharedElementsOf(key)), ...passing];
   const byId = new Map(others.map((element) => [elementId(element), element]));
   doubtNotes();
@@ -112,13 +127,20 @@ export async function writeTables({ groups, staticElements, broken, passing }: W
     ...staticElements.values(),
     ...[...byId].flatMap(([id, element]) => (staticElements.has(id) ? [] : element)),
   ];
-  if ((await applyTransaction(rebuildText({ groups, elements }))) === 'stale') {
+  const carried = [...withCounts(elements, counted), ...deniedLately(counted)];
+  // Rules are worth more than counts: where these are refused, the tables come without them.
+  const isWritten = counted.length > 0 && (await commits({ groups, elements: carried }).catch(() => false));
+  if (!isWritten && !(await commits({ groups, elements }))) {
     throw new CniError(
       codes.internal,
       'Cannot write the tables of rules: the text that was made of the records contradicts itself',
       'Run "drawbridge doctor"',
     );
   }
+}
+
+async function commits(contents: Contents): Promise<boolean> {
+  return (await applyTransaction(rebuildText(contents))) === 'committed';
 }
 
 /** For messages. */

@@ -3,6 +3,7 @@ import { applyTransaction, tryTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { changeText, comparisonTexts, type Contents } from '../nft/transaction.ts';
 import { rememberedElements } from '../plugins/egress-policy/names.ts';
+import { readCounted, withCounts } from '../records/counted.ts';
 import { writeTables } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { BrokenRecord } from '../records/store.ts';
@@ -18,6 +19,8 @@ export interface TablesSource {
   readonly broken: () => readonly BrokenRecord[];
   /** Expiring elements that the agent has in the kernel, of policies that these records still have. */
   readonly expiring: (records: readonly AttachmentRecord[]) => readonly Element[];
+  /** What was counted when somebody last looked: for where it went with the tables. */
+  readonly counted: () => readonly Element[];
 }
 
 /**
@@ -34,7 +37,7 @@ export async function repairTables(source: TablesSource, scope: Scope = 'all'): 
   return withLock('tables', 'repair', async () => {
     if (await isInForce(source, scope)) return [];
     const part = scope === 'all' ? undefined : partOf(expectedOf(source.records()), scope);
-    if (part !== undefined && (await putBack(part)))
+    if (part !== undefined && (await putBack(part, source.counted())))
       return [`${part.elements.slice(0, 3).map(elementId).join(', ')}${andMore(part.elements)} had been deleted`];
     await rebuild(source);
     return ['Our tables of rules were not as the records say, and were written anew'];
@@ -58,7 +61,18 @@ export async function rebuild(source: TablesSource): Promise<void> {
     }),
   );
   const remembered = await Promise.all([...others.values()].map(async (record) => rememberedElements(record)));
-  await writeTables({ groups, staticElements, broken: source.broken(), passing: [...kept, ...remembered.flat()] });
+  await writeTables({
+    groups,
+    staticElements,
+    broken: source.broken(),
+    passing: [...kept, ...remembered.flat()],
+    counted: newest([...source.counted(), ...((await readCounted()) ?? [])]),
+  });
+}
+
+/** Of several elements with one id the last. */
+function newest(elements: readonly Element[]): Element[] {
+  return [...new Map(elements.map((element) => [elementId(element), element])).values()];
 }
 
 /** The marks alone, and what the layout lists, tell within milliseconds that a table is gone. */
@@ -76,11 +90,11 @@ async function isInForce(source: TablesSource, scope: Scope): Promise<boolean> {
 }
 
 /** Puts elements again; false where more than they is missing, or another element is in the way. */
-async function putBack({ elements, groups }: Contents): Promise<boolean> {
+async function putBack({ elements, groups }: Contents, counted: readonly Element[]): Promise<boolean> {
   if (elements.length === 0 || groups.length > 0) return false;
+  const put = withCounts(elements, counted);
   return (
-    (await applyTransaction(changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements }))) ===
-    'committed'
+    (await applyTransaction(changeText({ drop: [], undeclare: [], declare: [], assert: [], put }))) === 'committed'
   );
 }
 

@@ -81,6 +81,28 @@ describe('commit()', () => {
     expect(await values(host, ['findMissing', one], ['findMissing', other])).toEqual([[], []]);
   });
 
+  test('writes the tables anew with what they had counted of the attachments that are still there', async ({
+    host,
+  }) => {
+    await values(host, ['put', one], ['put', two]);
+    await host.run(['nft', '-f', '-'], { input: counted });
+    expect(await values(host, ['drop', two.key])).toEqual([rebuilt]);
+    expect(await counts(host, 'denials4')).toEqual(['"drawbridge0" . 10.88.0.2 counter packets 12 bytes 720']);
+    expect(await counts(host, 'denied4')).toEqual(['10.88.0.2 . 8.8.8.8 . tcp . 443 counter packets 12 bytes 720']);
+    expect(await counts(host, 'denied6_portless')).toEqual([
+      'fd00:88::2 . 2001:db8::8 . ipv6-icmp counter packets 4 bytes 200',
+    ]);
+    const left = /tcp \. 443 .*expires (?:(\d)m)?/.exec(
+      await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'denied4']),
+    );
+    expect(Number(left?.[1])).toBeLessThan(4);
+    expect(await values(host, ['rebuild'], ['put', other])).toEqual([rebuilt, fast]);
+    expect(await counts(host, 'denials4')).toEqual([
+      '"drawbridge0" . 10.88.0.2 counter packets 12 bytes 720',
+      '"drawbridge0" . 10.88.0.4 counter packets 0 bytes 0',
+    ]);
+  });
+
   test('keeps a bridge enforced until its last enforced container goes', async ({ host }) => {
     await values(host, ['put', one], ['put', two], ['put', numbered(7)]);
     await values(host, ['drop', one.key]);
@@ -126,6 +148,25 @@ describe('commit()', () => {
 });
 
 const renamed = (({ key, containerId }) => ({ key, containerId }))(numbered(9));
+
+/** Counts of two attachments, and tables that are not as their records say. */
+const counted = `
+  delete element inet drawbridge denials4 { "drawbridge0" . 10.88.0.2, "drawbridge0" . 10.88.0.3 }
+  add element inet drawbridge denials4 { "drawbridge0" . 10.88.0.2 counter packets 12 bytes 720 }
+  add element inet drawbridge denials4 { "drawbridge0" . 10.88.0.3 counter packets 7 bytes 420 }
+  add element inet drawbridge denied4 { 10.88.0.2 . 8.8.8.8 . tcp . 443 counter packets 12 bytes 720 expires 200s }
+  add element inet drawbridge denied6_portless { fd00:88::2 . 2001:db8::8 . ipv6-icmp counter packets 4 bytes 200 }
+  delete element inet drawbridge sources4 { "drawbridge0" . 10.88.0.3 }
+`;
+
+/** The elements of a set, without the time that is left of them. */
+async function counts(host: Host, set: string): Promise<string[]> {
+  const text = await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', set]);
+  return (/elements = \{ ([^}]*) \}/.exec(text)?.[1] ?? '')
+    .split(/,\s*/)
+    .map((element) => element.replace(/ expires \w+$/, ''))
+    .toSorted();
+}
 
 function chainsOf({ egress }: AttachmentRecord): string[] {
   return [`policy_${egress?.policyId}`, `policy_${egress?.policyId}_host`];

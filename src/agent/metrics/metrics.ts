@@ -114,7 +114,7 @@ export class Metrics {
     );
     gauge(
       'drawbridge_denied_packets',
-      'Packets of an attachment that its policy denied, since the tables were written',
+      'Packets of an attachment that its policy denied, since it was attached',
       ['network', 'container', 'ifname'],
       async (add) => {
         for (const { labels, packets } of await source.denials()) add(labels, packets);

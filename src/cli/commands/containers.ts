@@ -8,7 +8,7 @@ export const containersCommands: readonly Command[] = [
     summary: 'Show every attachment: addresses, ports, policy, denials',
     about: [
       'One line for each interface of a container that drawbridge made or that has a policy. A "!" marks what is not as its record says; the reason stands below the table.',
-      'DENIED counts packets that the policy refused since it came into force.',
+      'DENIED counts packets that the policy refused since the container was attached.',
     ],
     operands: [
       {

@@ -8,7 +8,7 @@ import { removalText } from '../../nft/transaction.ts';
 import type { TableName } from '../../nft/element.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
-import { readTable, type HeldElement, type HeldTable } from '../survey/tables.ts';
+import { readTable, type HeldElement, type HeldTable } from '../../host/held-tables.ts';
 import { once, type Finding } from './finding.ts';
 import { areRecordsElsewhere, isUnclear } from './strays.ts';
 

@@ -7,7 +7,7 @@ import type { LinkState } from '../../links/state.ts';
 import { mayBeAlive } from '../../records/alive.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
 import { listRecords, type RecordList } from '../../records/store.ts';
-import { readTable } from '../survey/tables.ts';
+import { readTable } from '../../host/held-tables.ts';
 
 /**
  * Host ends of veth pairs that are ours, by name and MAC, and that no record names. A record that cannot be read still

@@ -1,8 +1,8 @@
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf, bridgeOf } from './words.ts';
-import { readSet } from './tables.ts';
+import { readSet } from '../../host/held-tables.ts';
 
-/** How many packets of each attachment were denied since its policy came in force, by the record's key. */
+/** How many packets of each attachment were denied since it was attached, by the record's key. */
 export async function readDenials(records: readonly AttachmentRecord[]): Promise<Map<string, number>> {
   const [four, six] = await Promise.all([readSet('denials4'), readSet('denials6')]);
   const counts = new Map(

@@ -1,7 +1,7 @@
 import { namesSet } from '../../egress/compile.ts';
 import type { NameRule } from '../../egress/policy.ts';
 import type { EgressRecord } from '../../records/record.ts';
-import { readSet } from './tables.ts';
+import { readSet } from '../../host/held-tables.ts';
 
 /** An address that the kernel lets the containers of a policy reach because a name resolved to it. */
 export interface OpenAddress {

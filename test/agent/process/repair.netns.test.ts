@@ -61,6 +61,27 @@ async function repairsOf(agent: Agent): Promise<number> {
   return (await agent.ask<{ repairs: number }>('status')).result.repairs;
 }
 
+/** What our tables have counted of containers, one line for each element. */
+async function countsOf(host: Host): Promise<string[]> {
+  const sets = ['denials4', 'denials6', 'denied4', 'denied6', 'denied4_portless', 'denied6_portless'];
+  const lists = await Promise.all(
+    sets.map(async (set) => JSON.parse(await host.run(['nft', '-j', 'list', 'set', 'inet', 'drawbridge', set]))),
+  );
+  return (lists as { nftables: { set?: { name: string; elem?: ListedElement[] } }[] }[])
+    .flatMap(({ nftables }) => nftables.flatMap(({ set }) => set ?? []))
+    .flatMap(({ name, elem = [] }) =>
+      elem.map((one) => [name, ...one.elem.val.concat, one.elem.counter.packets].join(' ')),
+    )
+    .toSorted();
+}
+
+interface ListedElement {
+  readonly elem: {
+    readonly val: { readonly concat: readonly string[] };
+    readonly counter: { readonly packets: number };
+  };
+}
+
 async function rest(milliseconds: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
@@ -102,6 +123,32 @@ describe('the agent', () => {
     await host.run(['nft', 'insert', 'rule', 'inet', 'drawbridge', 'egress_out', 'accept']);
     await until(isMended, patience);
     expect(await host.fetch(container, '9.9.9.9', 80)).toBe('refused');
+  });
+
+  test('knows after "nft flush ruleset", and after its set was flushed, what had been counted before', async ({
+    host,
+  }) => {
+    const { container } = await attach(host, policy);
+    for (let n = 0; n < 3; n++) expect(await host.fetch(container, '9.9.9.9', 80)).toBe('refused');
+    await host.exec(['ping', '-c', '2', '-W', '1', '9.9.9.9'], { where: container });
+    await startAgent(host);
+    const before = await countsOf(host);
+    expect(before.join(' ')).toMatch(
+      /denials4 drawbridge0 10\.88\.0\.2 [1-9].*denied4 10\.88\.0\.2 9\.9\.9\.9 tcp 80 [1-9]/,
+    );
+    for (const harm of [
+      'nft flush ruleset',
+      'nft delete table bridge drawbridge',
+      'nft flush set inet drawbridge denials4',
+    ]) {
+      await host.sh(harm);
+      await until(async () => (await host.fetch(container, '8.8.8.8', 80, { timeout: 100 })) === 'hello');
+      await until(async () => (await countsOf(host)).join() === before.join(), patience).catch(async () => {
+        expect(await countsOf(host), harm).toEqual(before);
+      });
+    }
+    expect(await host.fetch(container, '9.9.9.9', 80)).toBe('refused');
+    expect(await countsOf(host)).not.toEqual(before);
   });
 
   test('puts back by themselves the elements of whatever set of ours somebody flushed', async ({ host }) => {

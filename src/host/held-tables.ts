@@ -1,5 +1,5 @@
-import { CommandError, findProgram, run } from '../../host/run.ts';
-import type { TableName } from '../../nft/element.ts';
+import { CommandError, findProgram, run } from './run.ts';
+import type { TableName } from '../nft/element.ts';
 
 /** An element of a set or map of ours, as the kernel has it. */
 export interface HeldElement {
@@ -10,7 +10,9 @@ export interface HeldElement {
   readonly comment?: string;
   /** Seconds until the kernel drops it. */
   readonly expires?: number;
+  /** How many packets met it, where its set counts them. */
   readonly packets?: number;
+  readonly bytes?: number;
 }
 
 /** What the kernel holds in one of our tables. */
@@ -90,18 +92,23 @@ function heldElements({ type, elem = [] }: ListedSet): HeldElement[] {
 /** nft prints numbers where a host has no /etc/protocols. */
 const protocols: Readonly<Record<string, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'ipv6-icmp', 132: 'sctp' };
 
+/** The numbers of the protocols that have a name everywhere. */
+export const protocolNumbers: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(protocols).map(([number, name]) => [name, number]),
+);
+
 /** An element of a map is a pair; one with a comment, a timeout or a counter is wrapped once more. */
 function heldElement(raw: unknown): HeldElement {
   const [inner, value] = Array.isArray(raw) ? (raw as [unknown, unknown]) : [raw];
   const { elem } = (inner ?? {}) as {
-    elem?: { val: unknown; comment?: string; expires?: number; counter?: { packets: number } };
+    elem?: { val: unknown; comment?: string; expires?: number; counter?: { packets: number; bytes: number } };
   };
   return {
     parts: partsOf(elem === undefined ? inner : elem.val),
     ...(value === undefined ? {} : { value: textOf(value) }),
     ...(elem?.comment === undefined ? {} : { comment: elem.comment }),
     ...(elem?.expires === undefined ? {} : { expires: elem.expires }),
-    ...(elem?.counter === undefined ? {} : { packets: elem.counter.packets }),
+    ...(elem?.counter === undefined ? {} : { packets: elem.counter.packets, bytes: elem.counter.bytes }),
   };
 }
 
