@@ -6,12 +6,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { policiesFolder } from '../src/egress/load-policy.ts';
 import { parsePolicy } from '../src/egress/parse.ts';
 import { policyId } from '../src/egress/policy-id.ts';
-import { applyBatch } from '../src/host/ip.ts';
+import { applyCommands } from '../src/host/apply.ts';
 import { openNetns } from '../src/host/netns.ts';
+import type { LinkCommand } from '../src/links/command.ts';
 import { hardwareAddressOf } from '../src/links/hardware-address.ts';
 import { rebuild } from '../src/records/commit.ts';
 import { attachmentKey, hostInterfaceOf } from '../src/records/key.ts';
-import type { AttachmentRecord } from '../src/records/record.ts';
+import type { AttachmentRecord, LinkRecord } from '../src/records/record.ts';
 import { writeRecord } from '../src/records/store.ts';
 
 const [containers = 0, policies = 0, names = 0] = process.argv.slice(2).map(Number);
@@ -36,21 +37,25 @@ const compiled = Array.from({ length: policies }, (_, place) => {
   return parsePolicy(raw, 'the policy');
 });
 const records = Array.from({ length: containers }, (_, number) => record(number));
-await applyBatch(
-  records.flatMap(({ link }, number) => [
-    `link add ${link?.hostInterface} up type veth peer name e${number} netns ${netns}`,
-    `link set dev ${link?.hostInterface} master drawbridge0`,
-    `link set dev ${link?.hostInterface} type bridge_slave hairpin on isolated on`,
+await applyCommands(
+  records.flatMap(({ link: { hostInterface: name, mac, mtu } }, number): LinkCommand[] => [
+    {
+      kind: 'addVeth',
+      end: { name, mtu, mac: hardwareAddressOf(name), master: 'drawbridge0' },
+      peer: { name: `e${number}`, netns, mtu, mac },
+    },
+    { kind: 'setPort', name, hairpin: true, isolated: true },
+    { kind: 'setLink', name, state: 'up' },
   ]),
 );
 // The first container speaks; the others are there.
 const [first] = records;
-await applyBatch(
+await applyCommands(
   [
-    `link set dev e0 address ${first?.link?.mac} up`,
-    ...(first?.link?.addresses ?? []).flatMap(({ address, gateway }) => [
-      `addr add ${address} dev e0 ${address.includes(':') ? 'nodad' : ''}`,
-      `route add default via ${gateway}`,
+    { kind: 'setLink', name: 'e0', state: 'up' },
+    ...(first?.link.addresses ?? []).flatMap(({ address, gateway = '' }): LinkCommand[] => [
+      { kind: 'addAddress', address, name: 'e0', nodad: address.includes(':') },
+      { kind: 'addRoute', dst: address.includes(':') ? '::/0' : '0.0.0.0/0', via: gateway, dev: 'e0' },
     ]),
   ],
   { netns },
@@ -58,7 +63,7 @@ await applyBatch(
 records.forEach((one) => writeRecord(one));
 await rebuild();
 
-function record(number: number): AttachmentRecord {
+function record(number: number): AttachmentRecord & { readonly link: LinkRecord } {
   const id = { network: 'bench', containerId: `c${number}`, ifname: 'eth0' };
   const key = attachmentKey(id);
   const hostInterface = hostInterfaceOf(key);

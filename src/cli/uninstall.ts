@@ -3,7 +3,7 @@ import { existsSync, lstatSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { findLink, listLinks } from '../host/interfaces.ts';
-import { applyBatch } from '../host/ip.ts';
+import { applyCommands } from '../host/apply.ts';
 import { applyTransaction } from '../host/nft.ts';
 import { runDir, stateDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
@@ -127,7 +127,7 @@ async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> 
     );
     return false;
   }
-  await applyBatch([`link del dev ${bridge}`]);
+  await applyCommands([{ kind: 'deleteLink', name: bridge }]);
   return true;
 }
 

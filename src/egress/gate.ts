@@ -15,7 +15,8 @@
  * An isolated port stays isolated besides. Behind a lone veth (ptp) there is no bridge table to set a mark: there the
  * repair of the agent is the only second line for what is addressed to the host.
  */
-import { bridgeMark, gateMark, hex, portMark } from './marks.ts';
+import type { FilterPlace, FilterProgram, LinkCommand } from '../links/command.ts';
+import { bridgeMark, gateMark, portMark } from './marks.ts';
 
 /** An interface behind which containers have a policy. */
 export interface GatedInterface {
@@ -28,7 +29,7 @@ export interface GatedInterface {
   readonly foreign?: readonly string[];
 }
 
-/** One part of the gate of an interface: lines for `program -batch`. */
+/** One part of the gate of an interface. */
 export interface GatePart {
   readonly kind: 'IPv4 routing rule' | 'IPv6 routing rule' | 'bridge filter' | 'port filter' | 'foreign filter';
   readonly interface: string;
@@ -36,11 +37,9 @@ export interface GatePart {
   readonly sparesForeign: boolean;
   /** A port filter sets this bit, which no line of `tc` can say on every kernel. */
   readonly mark?: number;
-  readonly program: 'ip' | 'tc';
-  readonly family?: '-4' | '-6';
-  /** A line that says "exists" has been carried out already; the ones after it are still to come. */
-  readonly add: readonly string[];
-  readonly remove: readonly string[];
+  /** One that fails with "exists" has been carried out already; the ones after it are still to come. */
+  readonly add: readonly LinkCommand[];
+  readonly remove: readonly LinkCommand[];
 }
 
 /** What `tc -json filter show` prints of a filter, as far as ours is known by it. */
@@ -87,11 +86,6 @@ export function planGate(
   ];
 }
 
-/** Line for `ip -batch` that keeps a port from the other isolated ports of its bridge, with or without our tables. */
-export function planPortIsolation(port: string, isolated: boolean): string[] {
-  return [`link set dev ${port} type bridge_slave isolated ${isolated ? 'on' : 'off'}`];
-}
-
 /** Words for `ip rule show` that find the routing rule. */
 export function gateSelector(name: string): string[] {
   return ['pref', String(gatePreference), 'iif', name];
@@ -101,8 +95,8 @@ export function gateSelector(name: string): string[] {
 export function isGateFilter({ kind, pref, options }: ShownFilter, part: GatePart): boolean {
   if (kind !== 'bpf' || pref !== gatePreference) return false;
   if (part.kind === 'port filter') return options?.bpf_name === portFilterLabel;
-  const shown = options?.bytecode?.insns?.map(({ code, jt, jf, k }) => [code, jt, jf, k].join(' ')).join(',');
-  return shown === programOf(part);
+  const shown = options?.bytecode?.insns?.map(({ code, jt, jf, k }) => [code, jt, jf, k]);
+  return JSON.stringify(shown) === JSON.stringify(programOf(part));
 }
 
 /** Whether a filter is part of any gate. */
@@ -113,25 +107,24 @@ export function isAnyGateFilter(filter: ShownFilter): boolean {
   );
 }
 
-const bare = { interface: '', program: 'tc', add: [], remove: [] } as const;
+const bare = { interface: '', add: [], remove: [] } as const;
 
 /** IPv4 answers EHOSTUNREACH and IPv6 EACCES when the gate is shut. */
-function ruleOf(name: string, version: 4 | 6, sparesForeign: boolean): GatePart {
-  const rule = `pref ${gatePreference} iif ${name} fwmark ${ruleMark(sparesForeign)} prohibit`;
+function ruleOf(name: string, family: 4 | 6, sparesForeign: boolean): GatePart {
+  const rule = {
+    family,
+    preference: gatePreference,
+    ingressInterface: name,
+    mark: sparesForeign ? portMark : 0,
+    mask: ruleMask(sparesForeign),
+  };
   return {
-    kind: `IPv${version} routing rule`,
+    kind: `IPv${family} routing rule`,
     interface: name,
     sparesForeign,
-    program: 'ip',
-    family: `-${version}`,
-    add: [`rule add ${rule}`],
-    remove: [`rule del ${rule}`],
+    add: [{ kind: 'addRule', ...rule }],
+    remove: [{ kind: 'deleteRule', ...rule }],
   };
-}
-
-/** What a routing rule stops: "mark/mask". */
-function ruleMark(sparesForeign: boolean): string {
-  return sparesForeign ? `${hex(portMark)}/${hex(ruleMask(true))}` : `0x0/${hex(ruleMask(false))}`;
 }
 
 /** The bits that a routing rule looks at, by which it is known for ours. */
@@ -153,16 +146,15 @@ function portFilterOf(name: string): GatePart {
 }
 
 /** The queueing discipline may be there already, with filters of others. */
-function filterOf(part: GatePart, direction: 'ingress' | 'egress'): GatePart {
-  const filter = `dev ${part.interface} ${direction} protocol all pref ${gatePreference} handle 1 bpf`;
-  const program = programOf(part);
+function filterOf(part: GatePart, direction: FilterPlace['direction']): GatePart {
+  const place = { name: part.interface, direction, preference: gatePreference };
   return {
     ...part,
     add: [
-      `qdisc add dev ${part.interface} clsact`,
-      `filter replace ${filter} direct-action bytecode "${program.split(',').length},${program}"`,
+      { kind: 'addFilterQueue', name: part.interface, queue: 'clsact' },
+      { kind: 'replaceFilter', ...place, program: programOf(part) },
     ],
-    remove: [`filter del ${filter}`],
+    remove: [{ kind: 'deleteFilter', ...place }],
   };
 }
 
@@ -175,13 +167,12 @@ const packetMark = 0xfffff000 + 20;
 const [unspecified, shot] = [0xffffffff, 2];
 
 /**
- * Drops what does not carry the mark of the table that comes before, in the classic BPF that `tc` takes as text (code,
- * jump if true, jump if false, operand: linux/filter.h). Every kernel with cls_bpf runs it; filters that know a mark by
- * name are often left out.
+ * Drops what does not carry the mark of the table that comes before, in classic BPF. Every kernel with cls_bpf runs it;
+ * filters that know a mark by name are often left out.
  */
-function programOf({ kind, sparesForeign }: Pick<GatePart, 'kind' | 'sparesForeign'>): string {
+function programOf({ kind, sparesForeign }: Pick<GatePart, 'kind' | 'sparesForeign'>): FilterProgram {
   const judged = kind === 'foreign filter' ? gateMark : bridgeMark;
-  const instructions = sparesForeign
+  return sparesForeign
     ? [
         [0x20, 0, 0, packetMark],
         [0x45, 0, 2, portMark],
@@ -195,5 +186,4 @@ function programOf({ kind, sparesForeign }: Pick<GatePart, 'kind' | 'sparesForei
         [0x06, 0, 0, unspecified],
         [0x06, 0, 0, shot],
       ];
-  return instructions.map((instruction) => instruction.join(' ')).join(',');
 }

@@ -10,7 +10,9 @@ import { indexOfUpInterface, readInterface } from './interfaces.ts';
 import { uplinkMtu } from './uplink.ts';
 import type { InterfaceState } from '../links/state.ts';
 import type { BridgePlan } from '../links/bridge.ts';
-import { applyBatch, BatchError } from './ip.ts';
+import type { LinkCommand } from '../links/command.ts';
+import { applyCommands } from './apply.ts';
+import { LinkError } from './link-error.ts';
 import { replaceFile } from './files.ts';
 import { ownInode } from './netns.ts';
 import { runDir } from './paths.ts';
@@ -72,7 +74,7 @@ export async function prepareBridge(
   }
   // A bridge that someone else made may still take over the lowest MAC of its ports: giving it the one that it has pins
   // it.
-  if (!isNew) await applyBatch([`link set dev ${steps.name} address ${bridge.mac}`]);
+  if (!isNew) await applyCommands([{ kind: 'setLink', name: steps.name, mac: bridge.mac }]);
   if (steps.vlanGateway !== undefined) await makeVlanGateway(steps.vlanGateway);
   await makeRoomForGateways(steps, bridge, findConflicts);
   // Also what a new device forwards follows from it.
@@ -90,12 +92,12 @@ export async function prepareBridge(
 const ethernetMtu = 1500;
 
 /** Returns whether it was made here; false when it was there already. */
-async function makeUnlessThere(lines: readonly string[]): Promise<boolean> {
+async function makeUnlessThere(commands: readonly LinkCommand[]): Promise<boolean> {
   try {
-    await applyBatch(lines);
+    await applyCommands(commands);
     return true;
   } catch (error) {
-    if (error instanceof BatchError && error.reason === 'exists' && error.index === 0) return false;
+    if (error instanceof LinkError && error.reason === 'exists' && error.index === 0) return false;
     throw error;
   }
 }
@@ -104,12 +106,12 @@ async function makeUnlessThere(lines: readonly string[]): Promise<boolean> {
 async function makeVlanGateway({ create, vlans }: NonNullable<BridgePlan['vlanGateway']>): Promise<void> {
   await makeUnlessThere(create);
   try {
-    await applyBatch(vlans, { program: 'bridge' });
+    await applyCommands(vlans);
   } catch (error) {
     const hasLeftAlready =
-      error instanceof BatchError &&
+      error instanceof LinkError &&
       error.index === vlans.length - 1 &&
-      vlans.at(-1)?.startsWith('vlan del ') &&
+      error.command?.kind === 'deletePortVlan' &&
       error.reason !== 'unsupported';
     if (!hasLeftAlready) throw error;
   }
@@ -140,10 +142,9 @@ async function makeRoomForGateways(
 /** Another ADD may have removed it in the meantime. */
 async function removeAddress(address: string, name: string): Promise<void> {
   try {
-    await applyBatch([`address del ${address} dev ${name}`]);
+    await applyCommands([{ kind: 'deleteAddress', address, name }]);
   } catch (error) {
-    if (!(error instanceof BatchError && /Cannot assign requested address|address not found/iu.test(error.message)))
-      throw error;
+    if (!(error instanceof LinkError && error.reason === 'no-such-address')) throw error;
   }
 }
 

@@ -153,10 +153,10 @@ async function tellKernel(
   const kernel = openLibrary();
   const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
   if (conversation === undefined) return false;
-  const end = begin('netlink', {
+  const end = begin('netlink', () => ({
     command: 'conntrack',
     input: `${filters.map((one) => filterArguments(one).join(' ')).join('\n')}\n`,
-  });
+  }));
   try {
     const filteredByKernel = filters.length <= fewFilters && flowCount() > fewFlows;
     work(conversation, readFlows(conversation, filters, { filteredByKernel }));

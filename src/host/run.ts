@@ -49,7 +49,7 @@ export class CommandError extends CniError {
  */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { file, command, spawn } = prepare(program, args, options);
-  const end = begin(program, { command, input: spawn.input });
+  const end = begin(program, () => ({ command, input: spawn.input }));
   const done = await start(file, args, spawn);
   end();
   return outputOf(command, done, spawn.deadline);
@@ -58,7 +58,7 @@ export async function run(program: string, args: readonly string[], options: Run
 /** As {@link run}, while this process stands still: for callers that need an answer at once. */
 export function runNow(program: string, args: readonly string[], options: RunOptions = {}): RunResult {
   const { file, command, spawn } = prepare(program, args, options);
-  const end = begin(program, { command, input: spawn.input });
+  const end = begin(program, () => ({ command, input: spawn.input }));
   const done = spawnProgramNow(file, args, spawn);
   end();
   return outputOf(command, done, spawn.deadline);
@@ -80,7 +80,7 @@ function prepare(program: string, args: readonly string[], { input, deadline, en
     });
   }
   const command = [program, ...args].join(' ');
-  tell(command, input);
+  tell(command, () => input ?? '');
   return {
     file,
     command,
@@ -96,8 +96,8 @@ function outputOf(command: string, done: ProgramExit, deadline: number): RunResu
 }
 
 /** With DRAWBRIDGE_VERBOSE=1, tells on stderr what is about to be done. */
-export function tell(command: string, input = ''): void {
-  if (process.env['DRAWBRIDGE_VERBOSE'] === '1') process.stderr.write(visibleLines(`[#] ${command}\n${input}`));
+export function tell(command: string, input: () => string = () => ''): void {
+  if (process.env['DRAWBRIDGE_VERBOSE'] === '1') process.stderr.write(visibleLines(`[#] ${command}\n${input()}`));
 }
 
 /**

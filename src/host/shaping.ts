@@ -1,52 +1,50 @@
 import { combineErrors } from '../cni/errors.ts';
-import { applyBatch, BatchError } from './ip.ts';
+import type { LinkCommand } from '../links/command.ts';
+import type { ShapingSteps } from '../links/shaping.ts';
+import { applyCommands } from './apply.ts';
+import { LinkError } from './link-error.ts';
 import { removeVeth } from './veth.ts';
 import { run, CommandError } from './run.ts';
-
-/** Lines for `ip` and `tc`: see `planShaping` in links/shaping.ts, which makes them. */
-export interface ShapingSteps {
-  readonly links: readonly string[];
-  readonly queues: readonly string[];
-}
+import { readToolError } from './tool-error.ts';
 
 /**
  * Makes the queues. An interface that a lost DEL left under the same name is replaced. After an error nothing is left;
- * `undo` are the lines that remove the queues.
+ * `undo` removes the queues.
  */
 export async function shape(
   { links, queues }: ShapingSteps,
-  { ifb, undo }: { ifb: string | undefined; undo: readonly string[] },
+  { ifb, undo }: { ifb: string | undefined; undo: readonly LinkCommand[] },
 ): Promise<void> {
   try {
     await addLink(links, ifb);
-    await applyBatch(queues, { program: 'tc' });
+    await applyCommands(queues);
   } catch (error) {
-    // What the first line found in the way is not ours to remove.
-    const isUntouched = error instanceof BatchError && error.index === 0;
+    // What the first command found in the way is not ours to remove.
+    const isUntouched = error instanceof LinkError && error.index === 0;
     await unshape(isUntouched ? [] : undo, ifb).catch(() => undefined);
     throw error;
   }
 }
 
-async function addLink(lines: readonly string[], ifb: string | undefined): Promise<void> {
+async function addLink(commands: readonly LinkCommand[], ifb: string | undefined): Promise<void> {
   try {
-    await applyBatch(lines);
+    await applyCommands(commands);
   } catch (error) {
-    if (ifb === undefined || !(error instanceof BatchError && error.reason === 'exists')) throw error;
+    if (ifb === undefined || !(error instanceof LinkError && error.reason === 'exists')) throw error;
     await removeVeth(ifb);
-    await applyBatch(lines);
+    await applyCommands(commands);
   }
 }
 
 /**
- * Removes queues; what is gone is success. `lines` go first, so that a container which still runs sends past the
+ * Removes queues; what is gone is success. `commands` go first, so that a container which still runs sends past the
  * interface that goes, and not into it. Every step is tried, and all errors are thrown.
  */
-export async function unshape(lines: readonly string[], ifb: string | undefined): Promise<void> {
+export async function unshape(commands: readonly LinkCommand[], ifb: string | undefined): Promise<void> {
   const errors: unknown[] = [];
-  for (const one of lines) {
-    await applyBatch([one], { program: 'tc' }).catch((error: unknown) => {
-      if (!(error instanceof BatchError && error.reason === 'missing')) errors.push(error);
+  for (const command of commands) {
+    await applyCommands([command]).catch((error: unknown) => {
+      if (!(error instanceof LinkError && error.reason === 'missing')) errors.push(error);
     });
   }
   if (ifb !== undefined) await removeVeth(ifb).catch((error: unknown) => errors.push(error));
@@ -68,7 +66,7 @@ async function show(args: readonly string[]): Promise<unknown[]> {
     const { stdout } = await run('tc', ['-json', '-raw', ...args]);
     return stdout.trim() === '' ? [] : (JSON.parse(stdout) as unknown[]);
   } catch (error) {
-    if (error instanceof CommandError && error.stderr.includes('Cannot find device')) return [];
+    if (error instanceof CommandError && readToolError(error).reason === 'missing') return [];
     throw error;
   }
 }

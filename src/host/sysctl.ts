@@ -4,6 +4,7 @@ import type { SysctlValue } from '../links/sysctl-value.ts';
 import { runIn } from './ip.ts';
 import { openKernel } from './netlink/libc.ts';
 import { CommandError, tell } from './run.ts';
+import { saysReadOnly } from './tool-error.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /** Whether the kernel has IPv6 at all: not so with `ipv6.disable=1` or without CONFIG_IPV6. */
@@ -53,7 +54,7 @@ export async function writeSysctlsIn(netns: string, values: readonly SysctlValue
         value,
       );
     } catch (error) {
-      if (!(error instanceof CommandError && /Read-only file system/u.test(error.stderr))) throw error;
+      if (!(error instanceof CommandError && saysReadOnly(error))) throw error;
     }
   }
 }
@@ -66,7 +67,7 @@ async function writeHere(netns: string, values: readonly SysctlValue[]): Promise
   if (values.length === 0) return true;
   const kernel = openKernel();
   if (kernel === undefined) return false;
-  for (const { file, value } of values) tell(`nsenter --net=${netns} -- tee ${path(file)}`, `${value}\n`);
+  for (const { file, value } of values) tell(`nsenter --net=${netns} -- tee ${path(file)}`, () => `${value}\n`);
   try {
     kernel.within(netns, () => values.forEach(({ file, value }) => writeFileSync(path(file), value)));
     return true;

@@ -28,7 +28,7 @@ export async function phase<T>(name: string, work: () => T | Promise<T>): Promis
 }
 
 /** Notes that something begins, a child for instance; what it returns is called at its end. */
-export function begin(name: string, details: Readonly<Record<string, string>> = {}): () => void {
+export function begin(name: string, details: () => Readonly<Record<string, string>> = () => ({})): () => void {
   if (file === '') return nothing;
   if (events.length === 0) start();
   const at = performance.now();
@@ -37,7 +37,7 @@ export function begin(name: string, details: Readonly<Record<string, string>> = 
   rows[row] = true;
   return () => {
     rows[row] = false;
-    note(name, { at, row, details });
+    note(name, { at, row, details: details() });
   };
 }
 

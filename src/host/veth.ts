@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CniError, codes } from '../cni/errors.ts';
 import type { BridgePlan } from '../links/bridge.ts';
+import type { LinkCommand } from '../links/command.ts';
 import type { VethPlan } from '../links/veth.ts';
 import { findLink, readInterface } from './interfaces.ts';
-import { applyBatch, BatchError, mostPorts } from './ip.ts';
+import { applyCommands } from './apply.ts';
+import { LinkError, mostPorts } from './link-error.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
 import { prepareBridge, type FindConflicts } from './bridge.ts';
@@ -49,17 +51,12 @@ export async function updateBridge(
 ): Promise<MadeLinks> {
   const { mac, warnings } = await prepareBridge(bridge, findConflicts, folder);
   enableForwarding(bridge.forwarding);
-  await applyBatch(bridge.keep);
+  await applyCommands(bridge.keep);
   return { bridgeMac: mac, warnings };
 }
 
-/**
- * The line of a default route that goes behind one that is there; undefined for other lines: `besideOther` in
- * links/veth.ts.
- */
-export type BesideOther = (
-  line: string,
-) => { readonly line: string; readonly dst: string; readonly metric: number } | undefined;
+/** A default route behind one that is there; undefined for other commands: `besideOther` in links/veth.ts. */
+export type BesideOther = (command: LinkCommand) => LinkCommand<'addRoute'> | undefined;
 
 /**
  * Gives the container's end its addresses and routes and brings it up. Nothing passes before {@link raiseVeth}.
@@ -72,8 +69,8 @@ export async function configureContainer(
   besideOther?: BesideOther,
 ): Promise<ReadonlyMap<string, number>> {
   try {
-    const lines = applyContainerLines(veth, besideOther);
-    const [, metrics] = await Promise.all([writeSysctlsIn(veth.netns, veth.sysctls), lines]);
+    const configured = applyContainerEnd(veth, besideOther);
+    const [, metrics] = await Promise.all([writeSysctlsIn(veth.netns, veth.sysctls), configured]);
     return metrics;
   } catch (error) {
     await removeVeth(veth.hostInterface);
@@ -87,10 +84,10 @@ export async function configureContainer(
  */
 export async function raiseVeth(veth: VethPlan): Promise<void> {
   try {
-    await applyBatch(veth.raise);
+    await applyCommands(veth.raise);
     if (veth.isUp) await waitForCarrier(veth);
     if (veth.awaitsDad) await waitForDad(veth);
-    await applyBatch(veth.announce, { netns: veth.netns });
+    await applyCommands(veth.announce, { netns: veth.netns });
   } catch (error) {
     await removeVeth(veth.hostInterface);
     throw error;
@@ -115,10 +112,10 @@ export async function connect(
  */
 export async function removeVeth(hostInterface: string): Promise<boolean> {
   try {
-    await applyBatch([`link del dev ${hostInterface}`]);
+    await applyCommands([{ kind: 'deleteLink', name: hostInterface }]);
     return true;
   } catch (error) {
-    if (error instanceof BatchError && error.reason === 'missing') return false;
+    if (error instanceof LinkError && error.reason === 'missing') return false;
     throw error;
   }
 }
@@ -126,9 +123,9 @@ export async function removeVeth(hostInterface: string): Promise<boolean> {
 /** Takes an end of a veth down: nothing passes any more, in either direction. Being gone is as good. */
 export async function takeDown(hostInterface: string): Promise<void> {
   try {
-    await applyBatch([`link set dev ${hostInterface} down`]);
+    await applyCommands([{ kind: 'setLink', name: hostInterface, state: 'down' }]);
   } catch (error) {
-    if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
+    if (!(error instanceof LinkError && error.reason === 'missing')) throw error;
   }
 }
 
@@ -136,11 +133,11 @@ async function makeVeth(bridge: BridgePlan, veth: VethPlan, { mayReplace }: { ma
   const first = bridge.keep.length;
   let isMade = false;
   try {
-    await applyBatch([...bridge.keep, ...veth.host]);
+    await applyCommands([...bridge.keep, ...veth.host]);
     isMade = true;
-    await applyBatch(veth.vlans, { program: 'bridge' });
+    await applyCommands(veth.vlans);
   } catch (error) {
-    if (!(error instanceof BatchError)) throw error;
+    if (!(error instanceof LinkError)) throw error;
     if (isMade || (error.index ?? 0) > first) await removeVeth(veth.hostInterface);
     if (error.reason === 'full') throw isFull(bridge, error);
     if (isMade || error.reason !== 'exists' || error.index !== first) throw error;
@@ -150,7 +147,7 @@ async function makeVeth(bridge: BridgePlan, veth: VethPlan, { mayReplace }: { ma
   }
 }
 
-function isFull({ name }: BridgePlan, { details }: BatchError): CniError {
+function isFull({ name }: BridgePlan, { details }: LinkError): CniError {
   return new CniError(
     codes.commandFailed,
     `Cannot connect the container to "${name}": the bridge has ${mostPorts} ports, and room for no more`,
@@ -182,7 +179,7 @@ const mostSteps = 64;
  * Two failures can be mended: where IPv6 is off for an address it is turned on there, and on loopback; and a default
  * route that is there with the same metric has ours step back behind it.
  */
-async function applyContainerLines(
+async function applyContainerEnd(
   { netns, ifname, container }: VethPlan,
   besideOther: BesideOther = () => undefined,
 ): Promise<Map<string, number>> {
@@ -190,20 +187,21 @@ async function applyContainerLines(
   let left = [...container];
   for (let step = 0; ; step += 1) {
     try {
-      await applyBatch(left, { netns });
+      await applyCommands(left, { netns });
       return metrics;
     } catch (error) {
-      if (!(error instanceof BatchError) || error.index === undefined || step === mostSteps) throw error;
-      const [failed = '', ...rest] = left.slice(error.index);
+      if (!(error instanceof LinkError) || error.index === undefined || step === mostSteps) throw error;
+      const [failed, ...rest] = left.slice(error.index);
+      if (failed === undefined) throw error;
       const next = error.reason === 'exists' ? besideOther(failed) : undefined;
       if (next === undefined && error.reason !== 'ipv6-disabled') throw error;
-      if (next !== undefined) metrics.set(next.dst, next.metric);
+      if (next !== undefined) metrics.set(next.dst, next.metric ?? 0);
       else
         await writeSysctlsIn(
           netns,
           ['lo', ifname].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '0' })),
         );
-      left = [next?.line ?? failed, ...rest];
+      left = [next ?? failed, ...rest];
     }
   }
 }

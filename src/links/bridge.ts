@@ -1,7 +1,7 @@
 import type { SysctlValue } from './sysctl-value.ts';
-import { line } from './batch-line.ts';
+import type { LinkCommand } from './command.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
-import { needsVlanFiltering, portVlanLines, vlanGatewayNames, type PortVlans } from './vlan.ts';
+import { needsVlanFiltering, planPortVlans, vlanGatewayNames, type PortVlans } from './vlan.ts';
 
 /** What a bridge shall be. */
 export interface BridgeSpec extends PortVlans {
@@ -23,21 +23,19 @@ export interface BridgeSpec extends PortVlans {
 export interface BridgePlan {
   readonly name: string;
   readonly mtu: number;
-  /** `ip -batch`: makes it. Stops at the first line, harmlessly, when another ADD was faster. */
-  readonly create: readonly string[];
-  /**
-   * `ip -batch`, fit to be repeated at every ADD: flags, and the gateway addresses, which other tools strip (cni#77).
-   */
-  readonly keep: readonly string[];
+  /** Makes it. Stops at the first command, harmlessly, when another ADD was faster. */
+  readonly create: readonly LinkCommand[];
+  /** Fit to be repeated at every ADD: flags, and the gateway addresses, which other tools strip (cni#77). */
+  readonly keep: readonly LinkCommand[];
   /** The interface that holds the gateway addresses: the bridge, or the veth of its VLAN. */
   readonly gatewayInterface: string;
   readonly gateways: readonly string[];
   readonly forceAddress: boolean;
   /**
-   * Only for a gateway in a VLAN: a veth pair, one end of it a port of the bridge in that VLAN. The lines of
+   * Only for a gateway in a VLAN: a veth pair, one end of it a port of the bridge in that VLAN. Those of
    * `vlans` may be repeated, but for one that takes the port out of VLAN 1, which then comes last.
    */
-  readonly vlanGateway?: { readonly create: readonly string[]; readonly vlans: readonly string[] };
+  readonly vlanGateway?: { readonly create: readonly LinkCommand[]; readonly vlans: readonly LinkCommand[] };
   /**
    * Values of files below /proc/sys/net/ that a bridge needs; what is below ipv6/ is skipped by a host without IPv6.
    */
@@ -46,7 +44,7 @@ export interface BridgePlan {
   readonly forwarding: readonly (4 | 6)[];
 }
 
-/** Plans a bridge. Pure: the same spec gives the same text. */
+/** Plans a bridge. Pure: the same spec gives the same commands. */
 export function planBridge(spec: BridgeSpec): BridgePlan {
   const { bridge: name, mtu, gateways } = spec;
   const isVlanGateway = spec.vlan !== 0 && gateways.length > 0;
@@ -56,12 +54,12 @@ export function planBridge(spec: BridgeSpec): BridgePlan {
     name,
     mtu,
     create: [
-      line`link add name ${name} address ${hardwareAddressOf(name)} type bridge`,
+      { kind: 'addBridge', name, mac: hardwareAddressOf(name) },
       // A bridge made with an MTU still follows its ports, and falls back to 1500 without any; one that is set later
       // does not.
-      line`link set dev ${name} mtu ${mtu}`,
+      { kind: 'setLink', name, mtu },
     ],
-    keep: keepLines(spec, gatewayInterface),
+    keep: keepBridge(spec, gatewayInterface),
     gatewayInterface,
     gateways,
     forceAddress: spec.forceAddress,
@@ -102,34 +100,42 @@ export function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4;
 }
 
-function keepLines(spec: BridgeSpec, gatewayInterface: string): string[] {
-  const lines: string[] = [];
-  if (needsVlanFiltering(spec)) lines.push(line`link set dev ${spec.bridge} type bridge vlan_filtering 1`);
-  if (spec.promiscMode) lines.push(line`link set dev ${spec.bridge} promisc on`);
-  const { groupForwardMask = 0 } = spec;
-  if (groupForwardMask !== 0)
-    lines.push(line`link set dev ${spec.bridge} type bridge group_fwd_mask ${groupForwardMask}`);
-  lines.push(line`link set dev ${spec.bridge} up`);
-  if (gatewayInterface !== spec.bridge) {
-    lines.push(
-      line`link set dev ${vlanGatewayNames(spec.bridge, spec.vlan).port} master ${spec.bridge} up`,
-      line`link set dev ${gatewayInterface} up`,
+function keepBridge(spec: BridgeSpec, gatewayInterface: string): LinkCommand[] {
+  const { bridge: name, groupForwardMask = 0 } = spec;
+  const commands: LinkCommand[] = [];
+  if (needsVlanFiltering(spec)) commands.push({ kind: 'setBridge', name, vlanFiltering: true });
+  if (spec.promiscMode) commands.push({ kind: 'setLink', name, promiscuous: true });
+  if (groupForwardMask !== 0) commands.push({ kind: 'setBridge', name, groupForwardMask });
+  commands.push({ kind: 'setLink', name, state: 'up' });
+  if (gatewayInterface !== name) {
+    commands.push(
+      { kind: 'setLink', name: vlanGatewayNames(name, spec.vlan).port, master: name, state: 'up' },
+      { kind: 'setLink', name: gatewayInterface, state: 'up' },
     );
   }
-  for (const address of spec.gateways) {
-    lines.push(line`address replace ${address} dev ${gatewayInterface} ${familyOf(address) === 6 ? ['nodad'] : []}`);
-  }
-  for (const network of spec.onLink ?? []) lines.push(line`route replace ${network} dev ${gatewayInterface}`);
-  return lines;
+  for (const address of spec.gateways)
+    commands.push({
+      kind: 'replaceAddress',
+      address,
+      name: gatewayInterface,
+      ...(familyOf(address) === 6 ? { nodad: true } : {}),
+    });
+  for (const network of spec.onLink ?? []) commands.push({ kind: 'replaceRoute', dst: network, dev: gatewayInterface });
+  return commands;
 }
 
-function planVlanGateway(spec: BridgeSpec): { create: string[]; vlans: string[] } {
-  const { name, port } = vlanGatewayNames(spec.bridge, spec.vlan);
+function planVlanGateway(spec: BridgeSpec): { create: LinkCommand[]; vlans: LinkCommand[] } {
+  const { bridge, mtu } = spec;
+  const { name, port } = vlanGatewayNames(bridge, spec.vlan);
   return {
     create: [
-      line`link add name ${name} mtu ${spec.mtu} address ${hardwareAddressOf(name)} type veth peer name ${port} mtu ${spec.mtu} address ${hardwareAddressOf(port)}`,
-      line`link set dev ${port} master ${spec.bridge}`,
+      {
+        kind: 'addVeth',
+        end: { name, mtu, mac: hardwareAddressOf(name) },
+        peer: { name: port, mtu, mac: hardwareAddressOf(port) },
+      },
+      { kind: 'setLink', name: port, master: bridge },
     ],
-    vlans: portVlanLines(port, { vlan: spec.vlan, trunk: [], preserveDefaultVlan: spec.preserveDefaultVlan }),
+    vlans: planPortVlans(port, { vlan: spec.vlan, trunk: [], preserveDefaultVlan: spec.preserveDefaultVlan }),
   };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AttachmentId } from '../cni/request.ts';
-import { line } from './batch-line.ts';
+import type { LinkCommand } from './command.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
 
 /** What a record says of the drop-in for bandwidth. */
@@ -26,10 +26,8 @@ export interface Shaping {
 }
 
 export interface ShapingSteps {
-  /** Lines of `ip -batch`. */
-  readonly links: readonly string[];
-  /** Lines of `tc -batch`. */
-  readonly queues: readonly string[];
+  readonly links: readonly LinkCommand[];
+  readonly queues: readonly LinkCommand[];
 }
 
 /** An interface that queues what the container sends. */
@@ -52,22 +50,25 @@ export function planShaping(
     return { links: [], queues: ingress === undefined ? [] : [tokenBucket(hostInterface, ingress)] };
   return {
     links: [
-      line`link add name ${ifb} address ${hardwareAddressOf(ifb)} mtu ${mtu} type ifb`,
-      line`link set dev ${ifb} up`,
+      { kind: 'addIfb', name: ifb, mac: hardwareAddressOf(ifb), mtu },
+      { kind: 'setLink', name: ifb, state: 'up' },
     ],
     queues: [
       // First, because it is the one that somebody else may have: then there is nothing of it to take back.
-      line`qdisc add dev ${hostInterface} handle ffff: ingress`,
+      { kind: 'addFilterQueue', name: hostInterface, queue: 'ingress' },
       tokenBucket(ifb, egress),
       ...(ingress === undefined ? [] : [tokenBucket(hostInterface, ingress)]),
-      line`filter add dev ${hostInterface} parent ffff: protocol all prio 1 u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev ${ifb}`,
+      { kind: 'redirectIncoming', name: hostInterface, to: ifb },
     ],
   };
 }
 
-/** Lines of `tc -batch` that remove what `planShaping` makes; each may fail because its queue is gone. */
-export function planUnshaping(hostInterface: string): string[] {
-  return [line`qdisc del dev ${hostInterface} ingress`, line`qdisc del dev ${hostInterface} root`];
+/** Removes what `planShaping` makes; each command may fail because its queue is gone. */
+export function planUnshaping(name: string): LinkCommand[] {
+  return [
+    { kind: 'deleteQueue', name, queue: 'ingress' },
+    { kind: 'deleteQueue', name, queue: 'root' },
+  ];
 }
 
 /**
@@ -112,10 +113,15 @@ export function redirectsTo(ifb: string, filters: readonly ShownFilter[]): boole
   );
 }
 
-function tokenBucket(name: string, limit: Limit): string {
+function tokenBucket(name: string, limit: Limit): LinkCommand {
   const { rate, burst } = limit;
-  const held = Math.min(burst, longestBurst(rate));
-  return line`qdisc replace dev ${name} root handle 1: tbf rate ${rate}bps burst ${held} limit ${queueLimit(limit)}`;
+  return {
+    kind: 'replaceTokenBucket',
+    name,
+    rate,
+    burst: Math.min(burst, longestBurst(rate)),
+    limit: queueLimit(limit),
+  };
 }
 
 /** Longest time in seconds that a packet waits in the queue, as in the reference. */

@@ -1,9 +1,10 @@
 import type { ResultRoute } from '../cni/result.ts';
 import type { SysctlValue } from './sysctl-value.ts';
-import { line } from './batch-line.ts';
+import { requirePlainWord } from './plain-word.ts';
 import { familyOf } from './bridge.ts';
 import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
-import { portVlanLines, type PortVlans } from './vlan.ts';
+import type { LinkCommand, Route } from './command.ts';
+import { planPortVlans, type PortVlans } from './vlan.ts';
 
 /** What the two ends of one attachment shall be. */
 export interface VethSpec extends PortVlans {
@@ -38,21 +39,21 @@ export interface VethPlan {
   readonly hostInterface: string;
   readonly netns: string;
   readonly ifname: string;
-  /** `ip -batch` on the host. The first line makes both ends; an "exists" can only come from there. */
-  readonly host: readonly string[];
-  /** `ip -batch` on the host, last of all: until then nothing passes between the container and the host. */
-  readonly raise: readonly string[];
-  /** `bridge -batch` on the host. */
-  readonly vlans: readonly string[];
+  /** On the host. The first command makes both ends; an "exists" can only come from there. */
+  readonly host: readonly LinkCommand[];
+  /** On the host, last of all: until then nothing passes between the container and the host. */
+  readonly raise: readonly LinkCommand[];
+  /** On the host. */
+  readonly vlans: readonly LinkCommand[];
   /** Written in the container's namespace before `announce`. */
   readonly sysctls: readonly SysctlValue[];
-  /** `ip -batch` in the container's namespace. */
-  readonly container: readonly string[];
+  /** In the container's namespace. */
+  readonly container: readonly LinkCommand[];
   /**
-   * `ip -batch` in the container's namespace when the bridge forwards: a MAC that is set anew makes the kernel announce
+   * In the container's namespace when the bridge forwards: a MAC that is set anew makes the kernel announce
    * the addresses. What it announces when the link comes up is lost, since the port does not forward yet.
    */
-  readonly announce: readonly string[];
+  readonly announce: readonly LinkCommand[];
   /** Whether a carrier, and so a forwarding bridge port, is to be expected. */
   readonly isUp: boolean;
   /** Whether duplicate address detection has to end before the addresses are usable. */
@@ -60,53 +61,69 @@ export interface VethPlan {
   readonly usesIpv6: boolean;
 }
 
-/** Plans a veth pair between a bridge and a container. Pure: the same spec gives the same text. */
+/**
+ * Plans a veth pair between a bridge and a container. Pure: the same spec gives the same commands.
+ *
+ * Throws code 4 for a name, path or address that a command could not be written with.
+ */
 export function planVeth(spec: VethSpec): VethPlan {
+  const { hostInterface, bridge, ifname, mac, netns, netnsInBatch = netns, addresses } = spec;
+  [hostInterface, bridge, ifname, mac, netnsInBatch, ...addresses].forEach(requirePlainWord);
   const usesIpv6 = spec.addresses.some((address) => familyOf(address) === 6);
   return {
     hostInterface: spec.hostInterface,
     netns: spec.netns,
     ifname: spec.ifname,
-    host: hostLines(spec),
-    raise: [line`link set dev ${spec.hostInterface} up`],
-    vlans: portVlanLines(spec.hostInterface, spec),
+    host: planHostEnd(spec),
+    raise: [{ kind: 'setLink', name: spec.hostInterface, state: 'up' }],
+    vlans: planPortVlans(spec.hostInterface, spec),
     sysctls: containerSysctls(spec),
-    container: containerLines(spec, usesIpv6),
+    container: planContainerEnd(spec, usesIpv6),
     announce:
       spec.addresses.length === 0 || spec.announces === false
         ? []
-        : [line`link set dev ${spec.ifname} address ${spec.mac}`],
+        : [{ kind: 'setLink', name: spec.ifname, mac: spec.mac }],
     isUp: !spec.disableContainerInterface,
     awaitsDad: usesIpv6 && spec.enabledad,
     usesIpv6,
   };
 }
 
-function hostLines(spec: VethSpec): string[] {
-  const { hostInterface, mtu } = spec;
-  const port = [...(spec.hairpinMode ? ['hairpin', 'on'] : []), ...(spec.portIsolation ? ['isolated', 'on'] : [])];
-  const lines = [
+function planHostEnd(spec: VethSpec): LinkCommand[] {
+  const { hostInterface: name, mtu, netns, netnsInBatch = netns } = spec;
+  const port = {
+    ...(spec.hairpinMode ? { hairpin: true } : {}),
+    ...(spec.portIsolation ? { isolated: true } : {}),
+  };
+  const commands: LinkCommand[] = [
     // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet
     // there.
-    line`link add name ${hostInterface} mtu ${mtu} address ${hardwareAddressOf(hostInterface)} master ${spec.bridge} type veth peer name ${spec.ifname} netns ${spec.netnsInBatch ?? spec.netns} mtu ${mtu} address ${spec.mac}`,
+    {
+      kind: 'addVeth',
+      end: { name, mtu, mac: hardwareAddressOf(name), master: spec.bridge },
+      peer: { name: spec.ifname, netns: netnsInBatch, mtu, mac: spec.mac },
+    },
   ];
-  if (port.length > 0) lines.push(line`link set dev ${hostInterface} type bridge_slave ${port}`);
+  if (Object.keys(port).length > 0) commands.push({ kind: 'setPort', name, ...port });
   // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the
   // container. Said while it is down: the kernel brings it up first where one message asks for both.
-  if (spec.ipv6) lines.push(line`link set dev ${hostInterface} addrgenmode none`);
-  return [...lines, ...neighbourLines(spec)];
+  if (spec.ipv6) commands.push({ kind: 'setLink', name, addressGeneration: 'none' });
+  return [...commands, ...planNeighbours(spec)];
 }
 
 /**
  * The host, whom all talk through, is told the MAC, so that nothing has to be announced. What waited for an answer from
  * an address that nobody had is sent now, to a port that is down: it was judged before there was anything to judge by.
  */
-function neighbourLines({ addresses, bridge, mac, enabledad }: VethSpec): string[] {
+function planNeighbours({ addresses, bridge, mac, enabledad }: VethSpec): LinkCommand[] {
   // One that detection may find with somebody else is not ours yet.
   const own = addresses.filter((address) => !enabledad || familyOf(address) === 4);
-  return own.map(
-    (address) => line`neighbour replace ${address.split('/', 1)[0] ?? ''} lladdr ${mac} dev ${bridge} nud reachable`,
-  );
+  return own.map((address) => ({
+    kind: 'replaceNeighbour',
+    address: address.split('/', 1)[0] ?? '',
+    mac,
+    name: bridge,
+  }));
 }
 
 /**
@@ -123,26 +140,37 @@ function containerSysctls({ addresses, ifname, announces = true }: VethSpec): Sy
   return files.map((file) => ({ file, value: '1' }));
 }
 
-function containerLines(spec: VethSpec, usesIpv6: boolean): string[] {
+function planContainerEnd(spec: VethSpec, usesIpv6: boolean): LinkCommand[] {
   if (spec.disableContainerInterface) return [];
-  const { ifname, addresses, enabledad } = spec;
-  const lines: string[] = [];
+  const { ifname: name, addresses, enabledad } = spec;
+  const commands: LinkCommand[] = [];
   if (usesIpv6 && !enabledad) {
     // The kernel's own link-local address would go through DAD, which takes one to two seconds (plugins#680).
-    lines.push(
-      line`link set dev ${ifname} addrgenmode none`,
-      line`address add ${linkLocalAddressOf(spec.mac)} dev ${ifname} nodad`,
+    commands.push(
+      { kind: 'setLink', name, addressGeneration: 'none' },
+      { kind: 'addAddress', address: linkLocalAddressOf(spec.mac), name, nodad: true },
     );
   }
-  for (const address of addresses) {
-    lines.push(line`address add ${address} dev ${ifname} ${familyOf(address) === 6 && !enabledad ? ['nodad'] : []}`);
-  }
-  lines.push(line`link set dev ${ifname} up`);
-  // A gateway is found by an on-link route that is there before it is named.
-  const routes = spec.routes
+  for (const address of addresses)
+    commands.push({
+      kind: 'addAddress',
+      address,
+      name,
+      ...(familyOf(address) === 6 && !enabledad ? { nodad: true } : {}),
+    });
+  commands.push({ kind: 'setLink', name, state: 'up' });
+  return [...commands, ...planRoutes(spec)];
+}
+
+/**
+ * A gateway is found by an on-link route that is there before it is named. A route that is asked for twice is made
+ * once.
+ */
+function planRoutes({ routes, ifname }: VethSpec): LinkCommand[] {
+  const commands = routes
     .toSorted((one, other) => Number(one.gw !== undefined) - Number(other.gw !== undefined))
-    .map((route) => routeLine(route, ifname));
-  return [...lines, ...new Set(routes)];
+    .map((route) => planRoute(route, ifname));
+  return [...new Map(commands.map((command) => [JSON.stringify(command), command])).values()];
 }
 
 /** Number of the table that routes are in when none is named (rtnetlink(7)). */
@@ -156,32 +184,35 @@ function isMainDefaultRoute(dst: string, table = 0): boolean {
 export const defaultIpv6Metric = 1024;
 
 /**
- * The line of a default route that has the metric of another interface's, with the next metric; undefined for any other
- * line. With one metric the kernel sends answers by either interface, and a host with rp_filter takes them by the one
- * that their source belongs to alone (podman#26044).
+ * A default route that has the metric of another interface's, with the next metric; undefined for any other command.
+ * With one metric the kernel sends answers by either interface, and a host with rp_filter takes them by the one that
+ * their source belongs to alone (podman#26044).
  */
-export function besideOther(
-  text: string,
-): { readonly line: string; readonly dst: string; readonly metric: number } | undefined {
-  const words = text.split(' ');
-  const [object, verb, dst = ''] = words;
-  if (object !== 'route' || verb !== 'add') return undefined;
-  const place = words.indexOf('metric');
-  const given = place === -1 ? (dst === '::/0' ? defaultIpv6Metric : 0) : Number(words[place + 1]);
-  const metric = given + 1;
-  const rest = place === -1 ? words : words.toSpliced(place, 2);
-  return { line: [...rest, 'metric', String(metric)].join(' '), dst, metric };
+export function besideOther(command: LinkCommand): LinkCommand<'addRoute'> | undefined {
+  if (command.kind !== 'addRoute') return undefined;
+  const { metric = familyOf(command.dst) === 6 ? defaultIpv6Metric : 0 } = command;
+  return { ...command, metric: metric + 1 };
 }
 
-function routeLine({ dst, gw, mtu, advmss, priority, table, scope }: ResultRoute, ifname: string): string {
-  const words: (string | number)[] = [];
-  if (gw !== undefined) words.push('via', gw);
-  words.push('dev', ifname);
-  if (mtu !== undefined && mtu > 0) words.push('mtu', mtu);
-  if (advmss !== undefined && advmss > 0) words.push('advmss', advmss);
-  if (priority !== undefined && priority > 0) words.push('metric', priority);
-  if (table !== undefined && table > 0) words.push('table', table);
-  if (scope !== undefined) words.push('scope', scope);
+function planRoute(
+  { dst, gw, mtu, advmss, priority, table, scope }: ResultRoute,
+  dev: string,
+): LinkCommand<'addRoute' | 'appendRoute'> {
+  const route: Route = {
+    dst,
+    ...(gw === undefined ? {} : { via: gw }),
+    dev,
+    ...given('mtu', mtu),
+    ...given('advmss', advmss),
+    ...given('metric', priority),
+    ...given('table', table),
+    ...(scope === undefined ? {} : { scope }),
+  };
   // One that is there already with this metric is found out: see `besideOther`.
-  return isMainDefaultRoute(dst, table) ? line`route add ${dst} ${words}` : line`route append ${dst} ${words}`;
+  return { kind: isMainDefaultRoute(dst, table) ? 'addRoute' : 'appendRoute', ...route };
+}
+
+/** 0 is as good as nothing. */
+function given<Key extends string>(key: Key, value = 0): { readonly [Each in Key]?: number } {
+  return value > 0 ? ({ [key]: value } as { readonly [Each in Key]?: number }) : {};
 }

@@ -1,5 +1,5 @@
 import { sha256 } from '../digest/sha256.ts';
-import { line } from './batch-line.ts';
+import type { LinkCommand } from './command.ts';
 
 /** VLANs of a bridge port. */
 export interface PortVlans {
@@ -17,20 +17,19 @@ export function needsVlanFiltering({ vlan, trunk }: PortVlans): boolean {
 }
 
 /**
- * Lines of `bridge -batch` that put a port in its VLANs; none when it is in none.
+ * Puts a port in its VLANs; nothing when it is in none.
  *
  * A trunk without a VLAN of its own has VLAN 1 as its untagged one, as in the reference bridge plugin.
  */
-export function portVlanLines(port: string, vlans: PortVlans): string[] {
+export function planPortVlans(port: string, vlans: PortVlans): LinkCommand[] {
   if (!needsVlanFiltering(vlans)) return [];
   const native = vlans.vlan === 0 ? defaultVlan : vlans.vlan;
-  const lines: string[] = [];
-  const dropsDefault = !vlans.preserveDefaultVlan && native !== defaultVlan;
-  lines.push(line`vlan add dev ${port} vid ${native} pvid untagged`);
-  if (dropsDefault) lines.push(line`vlan del dev ${port} vid ${defaultVlan}`);
+  const commands: LinkCommand[] = [{ kind: 'addPortVlans', name: port, first: native, last: native, isNative: true }];
+  if (!vlans.preserveDefaultVlan && native !== defaultVlan)
+    commands.push({ kind: 'deletePortVlan', name: port, vlan: defaultVlan });
   for (const range of rangesOf(vlans.trunk.filter((id) => id !== native)))
-    lines.push(line`vlan add dev ${port} vid ${range}`);
-  return lines;
+    commands.push({ kind: 'addPortVlans', name: port, ...range });
+  return commands;
 }
 
 /** Names of the veth pair that carries the gateway addresses of a VLAN: the end with the addresses, and the port. */
@@ -42,12 +41,12 @@ export function vlanGatewayNames(bridge: string, vlan: number): { name: string; 
 /** VLAN that a Linux bridge puts every new port in (default_pvid). */
 const defaultVlan = 1;
 
-function rangesOf(ids: readonly number[]): string[] {
-  const ranges: { from: number; to: number }[] = [];
+function rangesOf(ids: readonly number[]): { first: number; last: number }[] {
+  const ranges: { first: number; last: number }[] = [];
   for (const id of ids) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last.to + 1 === id) last.to = id;
-    else ranges.push({ from: id, to: id });
+    const range = ranges.at(-1);
+    if (range !== undefined && range.last + 1 === id) range.last = id;
+    else ranges.push({ first: id, last: id });
   }
-  return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`));
+  return ranges;
 }

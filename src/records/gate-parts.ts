@@ -10,25 +10,29 @@ import {
   type GatePart,
   type ShownFilter,
 } from '../egress/gate.ts';
-import { applyBatch, BatchError, showJson } from '../host/ip.ts';
+import { applyCommands } from '../host/apply.ts';
+import { showJson } from '../host/ip.ts';
+import { LinkError } from '../host/link-error.ts';
 import { markIncoming } from '../host/netlink/classifier.ts';
 import { findProgram } from '../host/run.ts';
 import { hasIpv6 } from '../host/sysctl.ts';
+import type { LinkCommand } from '../links/command.ts';
 
 /** Makes one part. Returns why the host cannot have it; throws code 100 when it should and does not. */
 export async function makePart(part: GatePart): Promise<string | undefined> {
   if (part.mark !== undefined)
     return markIncoming(part.interface, { bits: part.mark, preference: gatePreference, label: portFilterLabel });
-  if (findProgram(part.program) === undefined) return `"${part.program}" is not installed`;
-  for (let lines = part.add; lines.length > 0;) {
+  const program = isFilter(part) ? 'tc' : 'ip';
+  if (findProgram(program) === undefined) return `"${program}" is not installed`;
+  for (let commands = part.add; commands.length > 0;) {
     try {
-      await applyBatch(lines, part);
+      await applyCommands(commands);
       return undefined;
     } catch (error) {
-      if (!(error instanceof BatchError)) throw error;
+      if (!(error instanceof LinkError)) throw error;
       if (error.reason === 'unsupported' && isFilter(part)) return error.message;
       if (error.reason !== 'exists' || error.index === undefined) throw error;
-      lines = lines.slice(error.index + 1);
+      commands = commands.slice(error.index + 1);
     }
   }
   return undefined;
@@ -37,7 +41,7 @@ export async function makePart(part: GatePart): Promise<string | undefined> {
 /** Takes out one part, if it is there. */
 export async function removePart(part: GatePart): Promise<void> {
   if (isFilter(part)) return removeFilter(part);
-  await applyBatch(part.remove, part).catch(unlessMissing);
+  await applyCommands(part.remove).catch(unlessMissing);
 }
 
 /** The gates that the host has, whoever needs them: all routing rules that are ours, and the filters of all bridges. */
@@ -89,16 +93,16 @@ export async function standingParts(parts: readonly GatePart[]): Promise<GatePar
 }
 
 async function standingRules(): Promise<GatePart[]> {
-  const families = hasIpv6() ? (['-4', '-6'] as const) : (['-4'] as const);
+  const families = hasIpv6() ? ([4, 6] as const) : ([4] as const);
   const rules = await Promise.all(
     families.map(async (family) => {
-      const shown = ((await showJson([family, 'rule', 'show'])) ?? []) as ShownRule[];
+      const shown = ((await showJson([`-${family}`, 'rule', 'show'])) ?? []) as ShownRule[];
       return shown.flatMap(({ priority, iif, fwmask, action }) => {
         const isOurs = (sparesForeign: boolean): boolean => Number(fwmask) === ruleMask(sparesForeign);
         if (priority !== gatePreference || action !== 'prohibit' || iif === undefined) return [];
         if (!isOurs(true) && !isOurs(false)) return [];
         return partsOf({ name: iif, isBridge: false, foreign: isOurs(true) ? ['-'] : [] }).filter(
-          (part) => part.family === family,
+          ({ kind }) => kind === `IPv${family} routing rule`,
         );
       });
     }),
@@ -138,8 +142,9 @@ async function removeFilter(part: GatePart): Promise<void> {
   const isAlone = [...ingress, ...egress].every((filter) => isAnyGateFilter(filter) || isHeading(filter));
   // On somebody else's interface an empty one may be somebody else's too.
   if (findProgram('tc') === undefined || !(isThere || (isAlone && part.kind !== 'foreign filter'))) return;
-  const lines = [...(isThere ? part.remove : []), ...(isAlone ? [`qdisc del dev ${name} clsact`] : [])];
-  await applyBatch(lines, part).catch(unlessMissing);
+  const queue = { kind: 'deleteQueue', name, queue: 'clsact' } as const;
+  const commands: LinkCommand[] = [...(isThere ? part.remove : []), ...(isAlone ? [queue] : [])];
+  await applyCommands(commands).catch(unlessMissing);
 }
 
 /** `tc` shows a line for each kind of filter at a preference, before the filters. */
@@ -148,5 +153,5 @@ function isHeading({ options }: ShownFilter): boolean {
 }
 
 function unlessMissing(error: unknown): void {
-  if (!(error instanceof BatchError && error.reason === 'missing')) throw error;
+  if (!(error instanceof LinkError && error.reason === 'missing')) throw error;
 }

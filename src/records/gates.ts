@@ -112,7 +112,7 @@ function withForeignPorts(gated: GatedInterface): GatedInterface {
 /** The rules of the other kind: the first foreign port came, or the last one went. */
 async function removeOtherRules(gated: GatedInterface): Promise<void> {
   const isSparing = (gated.foreign ?? []).length > 0;
-  const others = partsOf({ ...gated, foreign: isSparing ? [] : ['-'] }).filter(({ program }) => program === 'ip');
+  const others = partsOf({ ...gated, foreign: isSparing ? [] : ['-'] }).filter((part) => !isFilter(part));
   const standing = await standingParts(others);
   await Promise.all(standing.map(removePart));
 }

@@ -1,11 +1,13 @@
 import { Fields } from '../cni/fields.ts';
+import { applyCommands } from '../host/apply.ts';
 import { prepareBridge } from '../host/bridge.ts';
 import { findLink, isLinkThere, readInterface } from '../host/interfaces.ts';
-import { applyBatch, BatchError } from '../host/ip.ts';
+import { LinkError } from '../host/link-error.ts';
 import { enableForwarding, hasIpv6, unforwarded, writeSysctls } from '../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../links/bridge.ts';
 import { parseLinkConf, type LinkConf } from '../links/conf.ts';
+import type { LinkCommand } from '../links/command.ts';
 import { planVeth } from '../links/veth.ts';
 import { isolatesPort } from '../plugins/egress-policy/enforce.ts';
 import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
@@ -54,7 +56,7 @@ async function unlessGone(repair: Promise<string[]>): Promise<string[]> {
   try {
     return await repair;
   } catch (error) {
-    if (error instanceof BatchError && error.reason === 'missing') return [];
+    if (error instanceof LinkError && error.reason === 'missing') return [];
     throw error;
   }
 }
@@ -98,7 +100,7 @@ async function repairBridge(plan: BridgePlan): Promise<string[]> {
   const missing = plan.gateways.filter((address) => !present.has(address));
   if (bridge?.isUp === true && missing.length === 0) return forwarding;
   await prepareBridge(plan, conflictingAddresses);
-  await applyBatch(plan.keep);
+  await applyCommands(plan.keep);
   writeSysctls(plan.sysctls);
   if (bridge === undefined) return [...forwarding, `The bridge "${plan.name}" was gone`];
   return [
@@ -112,17 +114,15 @@ async function repairBridge(plan: BridgePlan): Promise<string[]> {
 async function repairPort(record: AttachmentRecord): Promise<string[]> {
   const trouble = portTrouble(record);
   if (trouble === undefined) return [];
-  await applyBatch(trouble.lines);
-  if (trouble.vlans.length > 0) await applyBatch(trouble.vlans, { program: 'bridge' });
+  await applyCommands(trouble.commands);
   return [trouble.what];
 }
 
-/** What is not as it should be with a port of a bridge, and the lines of `ip` and of `bridge` that mend it. */
+/** What is not as it should be with a port of a bridge, and what mends it. */
 export interface PortTrouble {
   /** One sentence without a period. */
   readonly what: string;
-  readonly lines: readonly string[];
-  readonly vlans: readonly string[];
+  readonly commands: readonly LinkCommand[];
 }
 
 /**
@@ -144,22 +144,25 @@ export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const open = isIsolated && isPort && !found.isolated;
   const unturned = conf?.hairpinMode === true && isPort && !found.hairpin;
   if (!lost && !open && !unturned) return undefined;
-  const flags = [...(conf?.hairpinMode === true ? ['hairpin on'] : []), ...(isIsolated ? ['isolated on'] : [])];
+  const flags = {
+    ...(conf?.hairpinMode === true ? { hairpin: true } : {}),
+    ...(isIsolated ? { isolated: true } : {}),
+  };
   return {
     what: lost
       ? `"${port}" was no port of "${bridge}" any more`
       : open
         ? `"${port}" was no longer isolated from its siblings`
         : `Hairpin mode of "${port}" was off`,
-    lines: [
-      ...(lost ? [`link set dev ${port} master ${bridge}`] : []),
-      ...(flags.length > 0 ? [`link set dev ${port} type bridge_slave ${flags.join(' ')}`] : []),
+    commands: [
+      ...(lost ? [{ kind: 'setLink', name: port, master: bridge } as const] : []),
+      ...(Object.keys(flags).length > 0 ? [{ kind: 'setPort', name: port, ...flags } as const] : []),
+      ...(lost && record.link !== undefined && conf !== undefined ? planVlans(record.link, conf) : []),
     ],
-    vlans: lost && record.link !== undefined && conf !== undefined ? vlanLines(record.link, conf) : [],
   };
 }
 
-function vlanLines(link: LinkRecord, conf: LinkConf): readonly string[] {
+function planVlans(link: LinkRecord, conf: LinkConf): readonly LinkCommand[] {
   return planVeth({ ...conf, ...link, netns: '/', ifname: 'eth0', addresses: [], routes: [], ipv6: hasIpv6() }).vlans;
 }
 

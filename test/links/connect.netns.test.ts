@@ -78,7 +78,7 @@ describe('connect()', () => {
       ['removeVeth', pair.hostInterface],
       ['readInterface', bridge.name],
     );
-    const mac = bridge.create[0]?.split(' ')[5];
+    const [{ mac } = expect.fail()] = bridge.create.filter((command) => command.kind === 'addBridge');
     expect([macs[1], macs[3]]).toMatchObject([{ mac }, { mac }]);
   });
 

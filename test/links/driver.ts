@@ -8,7 +8,8 @@ import { chooseMtu, prepareBridge } from '../../src/host/bridge.ts';
 import { readAttachment, readInterface } from '../../src/host/interfaces.ts';
 import { uplinkMtu } from '../../src/host/uplink.ts';
 import { readRoutes } from '../../src/host/routes.ts';
-import { applyBatch, runIn } from '../../src/host/ip.ts';
+import { applyCommands } from '../../src/host/apply.ts';
+import { runIn } from '../../src/host/ip.ts';
 import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
 import { configureContainer, connect, createVeth, raiseVeth, removeVeth } from '../../src/host/veth.ts';
 import { enableForwarding, writeSysctlsIn } from '../../src/host/sysctl.ts';
@@ -18,7 +19,7 @@ import type { BridgePlan } from '../../src/links/bridge.ts';
 import type { VethPlan } from '../../src/links/veth.ts';
 
 const calls = {
-  applyBatch,
+  applyCommands,
   chooseMtu,
   configureContainer,
   enableForwarding,

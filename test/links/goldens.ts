@@ -1,5 +1,7 @@
 /** The plans whose text is kept in test/golden/links/. */
 import type { BridgePlan } from '../../src/links/bridge.ts';
+import type { LinkCommand } from '../../src/links/command.ts';
+import { textOf } from '../../src/links/text.ts';
 import type { VethPlan } from '../../src/links/veth.ts';
 import { attach, dual, ipv4, ipv6 } from './attachment.ts';
 
@@ -35,18 +37,19 @@ export const goldens: Record<string, Plans> = {
 /**
  * A plan as it is kept: each part under a comment that says where it is applied; "#" is a comment for ip -batch too.
  */
-export function textOf({ bridge, pair }: Plans): string {
+export function textOfPlans({ bridge, pair }: Plans): string {
+  const linesOf = (commands: readonly LinkCommand[] = []): string[] => commands.map(textOf);
   const parts: [string, readonly string[]][] = [
-    ['ip -batch: make the bridge', bridge.create],
+    ['ip -batch: make the bridge', linesOf(bridge.create)],
     ['sysctl of the bridge', bridge.sysctls.map(({ file, value }) => `${file} = ${value}`)],
-    ['ip -batch: make the gateway of the VLAN', bridge.vlanGateway?.create ?? []],
-    ['bridge -batch: VLANs of the gateway', bridge.vlanGateway?.vlans ?? []],
-    ['ip -batch: keep the bridge, make the pair', [...bridge.keep, ...pair.host]],
-    ['bridge -batch: VLANs of the port', pair.vlans],
+    ['ip -batch: make the gateway of the VLAN', linesOf(bridge.vlanGateway?.create)],
+    ['bridge -batch: VLANs of the gateway', linesOf(bridge.vlanGateway?.vlans)],
+    ['ip -batch: keep the bridge, make the pair', linesOf([...bridge.keep, ...pair.host])],
+    ['bridge -batch: VLANs of the port', linesOf(pair.vlans)],
     ['sysctl in the container', pair.sysctls.map(({ file, value }) => `${file} = ${value}`)],
-    ['ip -batch in the container', pair.container],
-    ['ip -batch on the host, last', pair.raise],
-    ['ip -batch in the container, when the bridge forwards', pair.announce],
+    ['ip -batch in the container', linesOf(pair.container)],
+    ['ip -batch on the host, last', linesOf(pair.raise)],
+    ['ip -batch in the container, when the bridge forwards', linesOf(pair.announce)],
   ];
   return parts
     .filter(([, lines]) => lines.length > 0)

@@ -1,19 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { ifbOf, planShaping, planUnshaping, queueDifference, redirectsTo } from '../../src/links/shaping.ts';
+import { batchOf, textOf } from '../../src/links/text.ts';
 
 const limit = { rate: 125_000, burst: 50_000 };
+const textsOf = ({ links, queues }: ReturnType<typeof planShaping>) => ({
+  links: links.map(textOf),
+  queues: queues.map(textOf),
+});
 const shaped = { hostInterface: 'veth1', ifb: 'bwp0123456789ab' };
 
 describe('planShaping()', () => {
   test('queues what a container receives on the host end of its pair', () => {
-    expect(planShaping({ hostInterface: 'veth1' }, { ingress: limit }, 1500)).toEqual({
+    expect(textsOf(planShaping({ hostInterface: 'veth1' }, { ingress: limit }, 1500))).toEqual({
       links: [],
       queues: ['qdisc replace dev veth1 root handle 1: tbf rate 125000bps burst 50000 limit 53125'],
     });
   });
 
   test('queues what a container sends on an interface of its own', () => {
-    expect(planShaping(shaped, { egress: limit }, 1400)).toEqual({
+    expect(textsOf(planShaping(shaped, { egress: limit }, 1400))).toEqual({
       links: [
         'link add name bwp0123456789ab address 02:b5:89:48:46:dc mtu 1400 type ifb',
         'link set dev bwp0123456789ab up',
@@ -28,7 +33,9 @@ describe('planShaping()', () => {
 
   test('keeps the limit of the queue to what the kernel can count', () => {
     const most = { rate: 12_500_000_000, burst: 2 ** 32 - 1 };
-    expect(planShaping({ hostInterface: 'v' }, { ingress: most }, 1500).queues[0]).toMatch(/ limit 4294967295$/);
+    expect(textsOf(planShaping({ hostInterface: 'v' }, { ingress: most }, 1500)).queues[0]).toMatch(
+      / limit 4294967295$/,
+    );
   });
 
   // What Kubernetes sends for every pod with a rate: iproute2 7.3 refuses it with slow ones.
@@ -38,13 +45,14 @@ describe('planShaping()', () => {
     [1, 4_294_967_295, 274],
   ])('keeps a burst at %i bytes a second, %i bytes, to what the kernel can count', (rate, burst, held) => {
     const [queue] = planShaping({ hostInterface: 'v' }, { ingress: { rate, burst } }, 1500).queues;
-    expect(queue).toMatch(new RegExp(` burst ${held} limit`));
+    expect(queue).toMatchObject({ burst: held });
     expect(held / rate / 64e-9).toBeLessThanOrEqual(2 ** 32);
   });
 
   test('refuses a name that would be more than one word', () => {
-    expect(() => planShaping({ hostInterface: 'a b' }, { ingress: limit }, 1500)).toThrow(/Cannot write "a b"/);
-    expect(() => planUnshaping('a\nb')).toThrow(/Cannot write/);
+    const { queues } = planShaping({ hostInterface: 'a b' }, { ingress: limit }, 1500);
+    expect(() => batchOf(queues)).toThrow(/Cannot write "a b"/);
+    expect(() => batchOf(planUnshaping('a\nb'))).toThrow(/Cannot write/);
   });
 });
 

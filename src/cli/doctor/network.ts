@@ -6,7 +6,8 @@ import {
   type OpenOptions,
 } from '../../host/firewall/foreign.ts';
 import { findLink } from '../../host/interfaces.ts';
-import { applyBatch, showJson } from '../../host/ip.ts';
+import { applyCommands } from '../../host/apply.ts';
+import { showJson } from '../../host/ip.ts';
 import { findProgram } from '../../host/run.ts';
 import { writeSysctls } from '../../host/sysctl.ts';
 import { openingsOf } from '../../repair/firewalls.ts';
@@ -16,6 +17,7 @@ import { rememberedElements } from '../../plugins/egress-policy/names.ts';
 import { rebuild } from '../../records/commit.ts';
 import { describePart, makePart, whatFor } from '../../records/gate-parts.ts';
 import { gatedInterfaces, missingParts } from '../../records/gates.ts';
+import { shellTextOf } from '../../links/text.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
 import { count } from '../../repair/survey/words.ts';
@@ -119,7 +121,7 @@ function portTroubles(attachments: Survey['attachments']): Trouble[] {
       const found = port === undefined ? undefined : findLink(port);
       if (found === undefined) return [];
       const isDown = !found.isUp;
-      const up = isDown ? [`link set dev ${port} up`] : [];
+      const up = isDown ? [{ kind: 'setLink', name: found.name, state: 'up' } as const] : [];
       const wrong = portTrouble(record);
       if (!isDown && wrong === undefined) return [];
       const isCutOff = isDown || found.master === undefined;
@@ -130,12 +132,9 @@ function portTroubles(attachments: Survey['attachments']): Trouble[] {
           why: isCutOff
             ? `container ${shownName(record.containerId)} is cut off`
             : `${shownName(record.containerId)} has other settings at its bridge than its configuration says`,
-          remedy: [
-            ...[...up, ...(wrong?.lines ?? [])].map((line) => `ip ${line}`),
-            ...(wrong?.vlans ?? []).map((line) => `bridge ${line}`),
-          ].join('\n'),
+          remedy: [...up, ...(wrong?.commands ?? [])].map(shellTextOf).join('\n'),
           fix: async () => {
-            await applyBatch(up);
+            await applyCommands(up);
             await repairLinks([record]);
           },
         },
@@ -168,12 +167,7 @@ async function checkGates({ attachments }: Survey): Promise<Trouble[]> {
     severity: 'warning',
     found: `${describePart(part)} is missing`,
     why: whatFor[part.kind],
-    remedy:
-      part.add.length === 0
-        ? 'drawbridge doctor --fix'
-        : part.add
-            .map((line) => [part.program, part.family, line].filter((word) => word !== undefined).join(' '))
-            .join('\n'),
+    remedy: part.add.length === 0 ? 'drawbridge doctor --fix' : part.add.map(shellTextOf).join('\n'),
     fix: async () => {
       writeSysctls([gateSysctl]);
       await makePart(part);

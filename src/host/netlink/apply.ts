@@ -1,34 +1,41 @@
 import { closeSync, openSync } from 'node:fs';
-import { NotFoundError, planLine, type Lookup } from './batch.ts';
+import type { LinkCommand } from '../../links/command.ts';
 import { Conversation, RefusedError } from './conversation.ts';
+import { errnos } from './errno.ts';
 import { openKernel } from './libc.ts';
+import { requestOf, type Lookup } from './link-request.ts';
 import { attribute, readNumber, text, type } from './message.ts';
 
-/**
- * What became of lines: all carried out, or none of them understood, or what `ip -batch` would have printed when it
- * stopped.
- */
-export type ApplyOutcome = 'done' | 'not understood' | { readonly stderr: string };
+/** What became of commands: all carried out, or left to programs before anything was done, or stopped at one. */
+export type ApplyOutcome = 'done' | 'left' | Refusal;
 
-/**
- * Carries out lines of `ip -batch` without `ip`: the same requests to the kernel, from this process. Stops at the first
- * line that the kernel refuses. "not understood" comes before anything was done.
- */
-export async function applyLines(lines: readonly string[], netns?: string): Promise<ApplyOutcome> {
-  const planned = lines.map(planLine);
+/** Why the kernel did not carry out a command; the ones before it are done. */
+export interface Refusal {
+  /** Place of the command, from 0. */
+  readonly index: number;
+  /** As in errno(3). */
+  readonly errno: number;
+  /** The kernel's own sentence, where it has one. */
+  readonly sentence?: string;
+  /** What the command names and is not there. */
+  readonly missing?: { readonly kind: 'interface' | 'namespace'; readonly name: string };
+}
+
+/** Carries out commands in this process, and stops at the first one that the kernel refuses. */
+export async function applyHere(commands: readonly LinkCommand[], netns?: string): Promise<ApplyOutcome> {
+  const planned = commands.map((command) => requestOf(command));
   const kernel = planned.includes(undefined) ? undefined : openKernel();
-  if (kernel === undefined) return 'not understood';
+  if (kernel === undefined) return 'left';
   const conversation = Conversation.open(kernel, netns);
-  if (conversation === undefined) return 'not understood';
+  if (conversation === undefined) return 'left';
   const files: number[] = [];
-  const found = lookupIn(conversation, files);
+  const lookup = lookupIn(conversation, files);
   try {
-    for (const [place, plan] of planned.entries()) {
+    for (const [index, plan] of planned.entries()) {
       try {
-        if (plan !== undefined) conversation.change(plan(found));
+        if (plan !== undefined) conversation.change(plan(lookup));
       } catch (error) {
-        if (!(error instanceof RefusedError || error instanceof NotFoundError)) throw error;
-        return { stderr: `${error.message}\nCommand failed -:${place + 1}\n` };
+        return { index, ...reasonOf(error) };
       }
     }
     return 'done';
@@ -36,6 +43,26 @@ export async function applyLines(lines: readonly string[], netns?: string): Prom
     files.forEach((file) => closeSync(file));
     conversation.close();
   }
+}
+
+/** Something that a command names is not there. */
+class NotFoundError extends Error {
+  readonly missing: NonNullable<Refusal['missing']>;
+
+  constructor(missing: NonNullable<Refusal['missing']>) {
+    super(missing.name);
+    this.missing = missing;
+  }
+}
+
+function reasonOf(error: unknown): Omit<Refusal, 'index'> {
+  if (error instanceof RefusedError) {
+    const { errno, sentence } = error;
+    return { errno, ...(sentence === undefined ? {} : { sentence }) };
+  }
+  if (!(error instanceof NotFoundError)) throw error;
+  const { missing } = error;
+  return { errno: missing.kind === 'interface' ? errnos.ENODEV : errnos.ENOENT, missing };
 }
 
 function lookupIn(conversation: Conversation, files: number[]): Lookup {
@@ -52,14 +79,13 @@ function lookupIn(conversation: Conversation, files: number[]): Lookup {
         files.push(file);
         return file;
       } catch {
-        throw new NotFoundError('Error: argument "' + path + '" is wrong: Invalid "netns" value');
+        throw new NotFoundError({ kind: 'namespace', name: path });
       }
     },
   };
 }
 
 const IFLA_IFNAME = 3;
-const ENODEV = 19;
 
 function findIndex(conversation: Conversation, name: string): number {
   try {
@@ -71,7 +97,7 @@ function findIndex(conversation: Conversation, name: string): number {
     });
     if (link !== undefined) return readNumber(link.payload, 4, 4);
   } catch (error) {
-    if (!(error instanceof RefusedError && error.errno === ENODEV)) throw error;
+    if (!(error instanceof RefusedError && error.errno === errnos.ENODEV)) throw error;
   }
-  throw new NotFoundError(`Cannot find device "${name}"`);
+  throw new NotFoundError({ kind: 'interface', name });
 }

@@ -25,7 +25,7 @@ export async function markIncoming(
     }
     return undefined;
   } catch (error) {
-    if (error instanceof RefusedError) return error.message.replace(/^(?:RTNETLINK answers|Error): /u, '');
+    if (error instanceof RefusedError) return error.message;
     throw error;
   } finally {
     conversation.close();

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { strerror } from './errno.ts';
 import { protocols, type Kernel } from './libc.ts';
 import {
   decode,
@@ -12,14 +13,17 @@ import {
   type Request,
 } from './message.ts';
 
-/** What the kernel refused. The message is what `ip` prints then. */
+/** What the kernel refused. The message is its sentence, or what stands for the number. */
 export class RefusedError extends Error {
   /** As in errno(3). */
   readonly errno: number;
+  /** The kernel's own sentence, without a period; most refusals have none. */
+  readonly sentence: string | undefined;
 
   constructor(errno: number, sentence: string | undefined) {
-    super(sentence === undefined ? `RTNETLINK answers: ${strerror(errno)}` : `Error: ${sentence}.`);
+    super(sentence ?? strerror(errno));
     this.errno = errno;
+    this.sentence = sentence;
   }
 }
 
@@ -105,34 +109,4 @@ function throwIfRefused({ payload, flags }: Answer): void {
       ? undefined
       : decodeAttributes(payload.subarray(4 + ((requestLength + 3) & ~3))).get(NLMSGERR_ATTR_MSG);
   throw new RefusedError(errno, sentence === undefined ? undefined : readText(sentence).replace(/\.$/u, ''));
-}
-
-/** What the C library says of the numbers that route netlink answers with, on all processors alike. */
-const sentences: Readonly<Record<number, string>> = {
-  1: 'Operation not permitted',
-  2: 'No such file or directory',
-  3: 'No such process',
-  5: 'Input/output error',
-  12: 'Cannot allocate memory',
-  13: 'Permission denied',
-  16: 'Device or resource busy',
-  17: 'File exists',
-  19: 'No such device',
-  22: 'Invalid argument',
-  23: 'Too many open files in system',
-  34: 'Numerical result out of range',
-  54: 'Exchange full',
-  90: 'Message too long',
-  95: 'Operation not supported',
-  97: 'Address family not supported by protocol',
-  99: 'Cannot assign requested address',
-  100: 'Network is down',
-  101: 'Network is unreachable',
-  105: 'No buffer space available',
-  113: 'No route to host',
-};
-
-/** Its sentence for a number of errno(3). */
-export function strerror(errno: number): string {
-  return sentences[errno] ?? `Unknown error ${errno}`;
 }

@@ -34,8 +34,10 @@ export const type = {
   delLink: 17,
   getLink: 18,
   newAddress: 20,
+  delAddress: 21,
   getAddress: 22,
   newRoute: 24,
+  delRoute: 25,
   getRoute: 26,
   newNeighbour: 28,
 } as const;

@@ -14,7 +14,7 @@ import {
   defaultRoutesAmong,
   type CompleteAddresses,
 } from '../../links/addresses.ts';
-import { isPlainWord } from '../../links/batch-line.ts';
+import { isPlainWord } from '../../links/plain-word.ts';
 import { gatewayInterfaceOf, planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';

@@ -1,8 +1,9 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import { quote } from '../../cni/fields.ts';
-import { applyBatch } from '../../host/ip.ts';
+import { applyCommands } from '../../host/apply.ts';
 import { readInterface } from '../../host/interfaces.ts';
 import { countPorts, interfaceTowards, readHostAddresses } from '../../host/networks.ts';
+import type { LinkCommand } from '../../links/command.ts';
 import { findOverlaps, ownAddressAmong, type Overlap } from '../../links/overlaps.ts';
 import { bridgeUse } from '../../ports/masquerade.ts';
 import { sharedByOthers } from '../../records/index-files.ts';
@@ -69,18 +70,24 @@ export async function leadToBridge(
     const [first = ''] = addresses.filter((address) => address.includes(':') === (family === 6));
     if ((await interfaceTowards(first.split('/', 1)[0] ?? '')) === gatewayInterface) continue;
     const [source = ''] = gateways.filter((gateway) => gateway.includes(':') === (family === 6));
-    await applyBatch(linesFor(network, { name: gatewayInterface, source: source.split('/', 1)[0] ?? '' }));
+    await applyCommands(planLead(network, { dev: gatewayInterface, source: source.split('/', 1)[0] ?? '' }));
   }
 }
 
 /**
  * Of routes of IPv4 with one metric the first counts; of IPv6 that with the lower metric, and the kernel's own is 256.
  */
-function linesFor(network: string, { name, source }: { name: string; source: string }): string[] {
-  if (network.includes(':')) return [`route replace ${network} dev ${name} proto kernel metric 255`];
-  const route = `${network} dev ${name} proto kernel scope link src ${source}`;
-  return [`route del ${route}`, `route prepend ${route}`];
+function planLead(dst: string, { dev, source }: { dev: string; source: string }): LinkCommand[] {
+  if (dst.includes(':')) return [{ kind: 'replaceRoute', dst, dev, protocol: 'kernel', metric: 255 }];
+  const route = { dst, dev, protocol: 'kernel', scope: scopeLink, source } as const;
+  return [
+    { kind: 'deleteRoute', ...route },
+    { kind: 'prependRoute', ...route },
+  ];
 }
+
+/** Scope "link" of a route (rtnetlink(7)). */
+const scopeLink = 253;
 
 /** A bridge is in use when it has ports, another interface when it is up. */
 async function isInUse(name: string): Promise<boolean> {

@@ -1,9 +1,10 @@
 import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { findLink } from '../../host/interfaces.ts';
-import { applyBatch, showJson } from '../../host/ip.ts';
+import { applyCommands } from '../../host/apply.ts';
+import { showJson } from '../../host/ip.ts';
 import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
 import { enforcedUse, sourcesOf } from '../../egress/elements.ts';
-import { gateSelector, planPortIsolation } from '../../egress/gate.ts';
+import { gateSelector } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { requalifyElements } from '../../egress/requalify.ts';
 import type { Element } from '../../nft/element.ts';
@@ -105,12 +106,12 @@ async function alignPorts(records: readonly EnforcedRecord[]): Promise<void> {
     const found = port === undefined ? undefined : findLink(port);
     return port === undefined || found?.portState === undefined || found.isolated === isIsolated
       ? []
-      : [{ record, lines: planPortIsolation(port, isIsolated) }];
+      : [{ record, command: { kind: 'setPort', name: port, isolated: isIsolated } as const }];
   });
   try {
-    await applyBatch(steps.flatMap(({ lines }) => lines));
+    await applyCommands(steps.map(({ command }) => command));
   } catch {
-    await inTurn(steps, ({ record, lines }) => unlessGone(record, applyBatch(lines)));
+    await inTurn(steps, ({ record, command }) => unlessGone(record, applyCommands([command])));
   }
 }
 
@@ -193,5 +194,6 @@ async function keepGated(
 }
 
 async function isolatePort({ port, policy }: EgressRecord): Promise<void> {
-  if (port !== undefined && isolatesPort(policy)) await applyBatch(planPortIsolation(port, true));
+  if (port !== undefined && isolatesPort(policy))
+    await applyCommands([{ kind: 'setPort', name: port, isolated: true }]);
 }

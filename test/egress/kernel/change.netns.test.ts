@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { egressElements, guardElements } from '../../../src/egress/elements.ts';
-import { planGate, planPortIsolation } from '../../../src/egress/gate.ts';
+import type { LinkCommand } from '../../../src/links/command.ts';
+import { shellTextOf } from '../../../src/links/text.ts';
+import { planGate } from '../../../src/egress/gate.ts';
 import { requalifyElements } from '../../../src/egress/requalify.ts';
 import { deleteArguments, filterArguments, parseFlows } from '../../../src/host/conntrack-program.ts';
 import type { Element } from '../../../src/nft/element.ts';
@@ -60,15 +62,13 @@ function withoutPolicy({ egress, ...record }: AttachmentRecord): AttachmentRecor
 }
 
 const gate = (verb: 'add' | 'remove'): string[][] =>
-  planGate({ name: 'db0', isBridge: true }, { ipv6: true }).flatMap(({ program, family, ...lines }) =>
-    lines[verb].map((line) => [program, ...(family === undefined ? [] : [family]), ...wordsOf(line)]),
-  );
-const wordsOf = (line: string): string[] => (line.match(/"[^"]*"|\S+/gu) ?? []).map((word) => word.replaceAll('"', ''));
+  planGate({ name: 'db0', isBridge: true }, { ipv6: true }).flatMap((part) => part[verb].map(wordsOf));
+const wordsOf = (command: LinkCommand): string[] =>
+  (shellTextOf(command).match(/"[^"]*"|\S+/gu) ?? []).map((word) => word.replaceAll('"', ''));
 const changing = before[0];
 const isolation = before
   .filter(({ bridge }) => bridge === 'db0')
-  .flatMap(({ port }) => planPortIsolation(port, true))
-  .map((line) => ['ip', ...line.split(' ')]);
+  .map(({ port }) => wordsOf({ kind: 'setPort', name: port, isolated: true }));
 
 const stages: readonly Stage[] = [
   { nft: ruleset(before) },

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { compilePolicy } from '../../../src/egress/compile.ts';
 import { egressElements, guardElements, linkLocalOf, namesElement } from '../../../src/egress/elements.ts';
 import { isGateFilter, planGate } from '../../../src/egress/gate.ts';
+import { shellTextOf, textOf } from '../../../src/links/text.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { deleteArguments, parseFlows } from '../../../src/host/conntrack-program.ts';
 import { elementId } from '../../../src/nft/element.ts';
@@ -103,24 +104,24 @@ test('namesElement() names a set that the policy declares', () => {
 test('the gate is taken out by what put it in', () => {
   const parts = planGate({ name: 'db0', isBridge: true }, { ipv6: true });
   const program = '4,32 0 0 4294963220,69 0 1 262144,6 0 0 4294967295,6 0 0 2';
-  expect(parts.map(({ kind, add, remove }) => [kind, add, remove])).toEqual([
+  expect(parts.map(({ kind, add, remove }) => [kind, add.map(shellTextOf), remove.map(shellTextOf)])).toEqual([
     [
       'IPv4 routing rule',
-      ['rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
-      ['rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+      ['ip -4 rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+      ['ip -4 rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
     ],
     [
       'IPv6 routing rule',
-      ['rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
-      ['rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+      ['ip -6 rule add pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
+      ['ip -6 rule del pref 90 iif db0 fwmark 0x0/0x10000 prohibit'],
     ],
     [
       'bridge filter',
       [
-        'qdisc add dev db0 clsact',
-        `filter replace dev db0 ingress protocol all pref 90 handle 1 bpf direct-action bytecode "${program}"`,
+        'tc qdisc add dev db0 clsact',
+        `tc filter replace dev db0 ingress protocol all pref 90 handle 1 bpf direct-action bytecode "${program}"`,
       ],
-      ['filter del dev db0 ingress protocol all pref 90 handle 1 bpf'],
+      ['tc filter del dev db0 ingress protocol all pref 90 handle 1 bpf'],
     ],
   ]);
 });
@@ -140,12 +141,13 @@ test('the gate of a bridge with a foreign port asks only what bears the mark of 
     'IPv6 routing rule br0',
     'bridge filter br0',
   ]);
-  expect(parts[2]?.add).toEqual(['rule add pref 90 iif br0 fwmark 0x100000/0x110000 prohibit']);
+  const [, foreign, rule, , bridge] = parts.map(({ add }) => add.map(textOf));
+  expect(rule).toEqual(['rule add pref 90 iif br0 fwmark 0x100000/0x110000 prohibit']);
   const byPort = '5,32 0 0 4294963220,69 0 2 1048576';
-  expect(parts[1]?.add[1]).toBe(
+  expect(foreign?.[1]).toBe(
     `filter replace dev up0 egress protocol all pref 90 handle 1 bpf direct-action bytecode "${byPort},69 1 0 65536,6 0 0 2,6 0 0 4294967295"`,
   );
-  expect(parts[4]?.add[1]).toBe(
+  expect(bridge?.[1]).toBe(
     `filter replace dev br0 ingress protocol all pref 90 handle 1 bpf direct-action bytecode "${byPort},69 1 0 262144,6 0 0 2,6 0 0 4294967295"`,
   );
 });

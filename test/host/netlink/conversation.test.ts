@@ -68,7 +68,7 @@ test('a refusal has its number, and the sentence of the kernel', () => {
     message(error, 0, sequence, concat([u32(-19 >>> 0), u32(16), new Uint8Array(12)])),
   ];
   const { conversation } = talk([refusal, plain]);
-  expect(() => conversation.change(question)).toThrow(/^Error: In use\.$/u);
+  expect(() => conversation.change(question)).toThrow(/^In use$/u);
   expect(() => conversation.change(question)).toThrow(new RefusedError(19, undefined));
 });
 

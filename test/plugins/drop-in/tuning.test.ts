@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Fields } from '../../../src/cni/fields.ts';
 import { parseRequest, type AttachmentRequest } from '../../../src/cni/request.ts';
+import { textOf } from '../../../src/links/text.ts';
 import { parseTuningConf, planTuning } from '../../../src/plugins/drop-in/tuning/conf.ts';
 import { parseAllowlist, parseSysctls } from '../../../src/plugins/drop-in/tuning/sysctl.ts';
 
@@ -86,7 +87,7 @@ describe('parseTuningConf()', () => {
       allmulti: false,
       args: { cni: { mtu: 1300, txQLen: 6, allmulti: true, promisc: true } },
     };
-    expect(planTuning('eth0', parseTuningConf(request(conf), undefined).link)).toEqual([
+    expect(planTuning('eth0', parseTuningConf(request(conf), undefined).link).map(textOf)).toEqual([
       'link set dev eth0 mtu 1300',
       'link set dev eth0 promisc on',
       'link set dev eth0 allmulticast on',

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { CniError, codes } from '../../../cni/errors.ts';
 import type { Outcome } from '../../nft.ts';
-import { strerror } from '../conversation.ts';
+import { strerror } from '../errno.ts';
 import { openLibrary, protocols, type Kernel } from '../libc.ts';
 import { decode, readNumber, type } from '../message.ts';
 import { encodeBatch, type ElementChange } from './elements.ts';

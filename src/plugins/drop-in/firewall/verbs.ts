@@ -1,8 +1,7 @@
 import { CniError, codes } from '../../../cni/errors.ts';
 import type { AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/request.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
-import { planPortIsolation } from '../../../egress/gate.ts';
-import { applyBatch } from '../../../host/ip.ts';
+import { applyCommands } from '../../../host/apply.ts';
 import { findMissing } from '../../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import { readOwnRecord } from '../../../records/store.ts';
@@ -28,7 +27,8 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const found = await findFiltered(request, policy === 'open');
   if (found === undefined) return passThrough(request);
   await putSection(request, 'ingressPolicy', { ingressInterface: found.ingressInterface, policy });
-  if (policy === 'isolated' && found.port !== undefined) await applyBatch(planPortIsolation(found.port, true));
+  if (policy === 'isolated' && found.port !== undefined)
+    await applyCommands([{ kind: 'setPort', name: found.port, isolated: true }]);
   return passThrough(request);
 }
 

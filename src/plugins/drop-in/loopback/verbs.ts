@@ -3,7 +3,8 @@ import type { AttachmentRequest } from '../../../cni/request.ts';
 import type { Result } from '../../../cni/result.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
 import { readInterface } from '../../../host/interfaces.ts';
-import { applyBatch, BatchError } from '../../../host/ip.ts';
+import { applyCommands } from '../../../host/apply.ts';
+import { LinkError } from '../../../host/link-error.ts';
 import { openNetns } from '../../../host/netns.ts';
 import { hasIpv6 } from '../../../host/sysctl.ts';
 import { requirePrograms } from '../../status.ts';
@@ -16,7 +17,7 @@ const name = 'lo';
 export async function add(request: AttachmentRequest): Promise<Result | PassThrough> {
   const { netns, prevResult } = request;
   openNetns(netns);
-  await applyBatch([`link set dev ${name} up`], { netns });
+  await applyCommands([{ kind: 'setLink', name, state: 'up' }], { netns });
   if (prevResult !== undefined) return passThrough(request);
   const ips = ['127.0.0.1/8', ...(hasIpv6() ? ['::1/128'] : [])];
   return {
@@ -31,9 +32,9 @@ export async function add(request: AttachmentRequest): Promise<Result | PassThro
 export async function del({ netns }: AttachmentRequest): Promise<void> {
   if (netns === '') return;
   try {
-    await applyBatch([`link set dev ${name} down`], { netns });
+    await applyCommands([{ kind: 'setLink', name, state: 'down' }], { netns });
   } catch (error) {
-    if (!(error instanceof BatchError && error.reason === 'netns')) throw error;
+    if (!(error instanceof LinkError && error.reason === 'netns')) throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import type { Fields } from '../../../cni/fields.ts';
 import type { AttachmentRequest } from '../../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig } from '../../../cni/runtime-config.ts';
+import type { LinkCommand, LinkSettings } from '../../../links/command.ts';
 import type { SysctlValue } from '../../../links/sysctl-value.ts';
 import { parseMac } from '../../../links/requested-mac.ts';
 import { parseAllowlist, parseSysctls } from './sysctl.ts';
@@ -71,15 +72,16 @@ export function parseTuningConf(
   };
 }
 
-/** Lines of `ip -batch` for what is changed. */
-export function planTuning(ifname: string, { mac, mtu, promisc, allmulti, txQLen }: LinkTuning): string[] {
-  return [
-    ...(mac === undefined ? [] : [`address ${mac}`]),
-    ...(mtu === undefined ? [] : [`mtu ${mtu}`]),
-    ...(promisc === undefined ? [] : [`promisc ${promisc ? 'on' : 'off'}`]),
-    ...(allmulti === undefined ? [] : [`allmulticast ${allmulti ? 'on' : 'off'}`]),
-    ...(txQLen === undefined ? [] : [`txqueuelen ${txQLen}`]),
-  ].map((change) => `link set dev ${ifname} ${change}`);
+/** What changes it, one command for each setting. */
+export function planTuning(name: string, { mac, mtu, promisc, allmulti, txQLen }: LinkTuning): LinkCommand[] {
+  const settings: LinkSettings[] = [
+    ...(mac === undefined ? [] : [{ mac }]),
+    ...(mtu === undefined ? [] : [{ mtu }]),
+    ...(promisc === undefined ? [] : [{ promiscuous: promisc }]),
+    ...(allmulti === undefined ? [] : [{ allMulticast: allmulti }]),
+    ...(txQLen === undefined ? [] : [{ queueLength: txQLen }]),
+  ];
+  return settings.map((setting) => ({ kind: 'setLink', name, ...setting }));
 }
 
 /** Folder of the backups; "" counts as absent. Throws code 7 for a path that is not absolute. */

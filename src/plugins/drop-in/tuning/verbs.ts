@@ -3,8 +3,11 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import type { AttachmentRequest, StatusRequest } from '../../../cni/request.ts';
 import type { Result } from '../../../cni/result.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
-import { applyBatch, BatchError, runIn, showJson } from '../../../host/ip.ts';
+import { applyCommands } from '../../../host/apply.ts';
+import { runIn, showJson } from '../../../host/ip.ts';
+import { LinkError } from '../../../host/link-error.ts';
 import { netnsExists } from '../../../host/netns.ts';
+import type { LinkCommand } from '../../../links/command.ts';
 import { writeSysctlsIn } from '../../../host/sysctl.ts';
 import { commit } from '../../../records/commit.ts';
 import { rememberedElements } from '../../egress-policy/names.ts';
@@ -24,10 +27,10 @@ export async function add(request: AttachmentRequest): Promise<Result | PassThro
   const { link, sysctls } = parseTuningConf(request, readAllowlist());
   requirePrevResult('tuning', request);
   const { netns, id } = request;
-  const lines = planTuning(id.ifname, link);
-  if (lines.length > 0) await changeLink(request, link, lines);
+  const commands = planTuning(id.ifname, link);
+  if (commands.length > 0) await changeLink(request, link, commands);
   await writeSysctlsIn(netns, sysctls);
-  return lines.length === 0 ? passThrough(request) : tuned(request, link);
+  return commands.length === 0 ? passThrough(request) : tuned(request, link);
 }
 
 /** Restores what ADD changed of the interface. An interface or a namespace that is gone needs nothing. */
@@ -36,9 +39,9 @@ export async function del({ config, netns, id }: AttachmentRequest): Promise<voi
   const before = readBackup(dataDir, id);
   if (before !== undefined && netnsExists(netns)) {
     try {
-      await applyBatch(planTuning(id.ifname, before), { netns });
+      await applyCommands(planTuning(id.ifname, before), { netns });
     } catch (error) {
-      if (!(error instanceof BatchError && (error.reason === 'missing' || error.reason === 'netns')))
+      if (!(error instanceof LinkError && (error.reason === 'missing' || error.reason === 'netns')))
         warn(`Cannot restore "${id.ifname}": ${String(error)}`);
     }
   }
@@ -92,14 +95,18 @@ function readAllowlist(): string | undefined {
   }
 }
 
-async function changeLink(request: AttachmentRequest, link: LinkTuning, lines: readonly string[]): Promise<void> {
+async function changeLink(
+  request: AttachmentRequest,
+  link: LinkTuning,
+  commands: readonly LinkCommand[],
+): Promise<void> {
   const { config, netns, id } = request;
   const dataDir = parseDataDir(config.fields);
   const found = await readLink(request);
   const before = Object.fromEntries(Object.entries(found).filter(([key]) => key in link)) as LinkTuning;
   writeBackup(dataDir, id, before);
   try {
-    await applyBatch(lines, { netns });
+    await applyCommands(commands, { netns });
     await remember(request, link);
   } catch (error) {
     await del(request);

@@ -1,0 +1,42 @@
+import type { LinkCommand } from '../links/command.ts';
+import { errnos } from './netlink/errno.ts';
+
+/** Why a command failed, as far as a caller can do something about it. */
+export type LinkFailure =
+  | 'exists'
+  | 'missing'
+  | 'no-such-address'
+  | 'ipv6-disabled'
+  | 'netns'
+  | 'unreachable'
+  | 'unsupported'
+  | 'not-permitted'
+  | 'full'
+  | 'other';
+
+/** What the kernel means by a number of errno(3) that it answers a command with. */
+export function failureOf(errno: number, command: LinkCommand | undefined): LinkFailure {
+  // The one rule of IPv6 that is no matter of rights.
+  if (errno === errnos.EACCES && isOfIpv6(command)) return 'ipv6-disabled';
+  if (errno === errnos.EINVAL && command !== undefined && 'via' in command) return 'unreachable';
+  return reasons[errno] ?? 'other';
+}
+
+const reasons: Readonly<Record<number, LinkFailure>> = {
+  [errnos.EEXIST]: 'exists',
+  [errnos.ENODEV]: 'missing',
+  [errnos.ENOENT]: 'missing',
+  [errnos.EADDRNOTAVAIL]: 'no-such-address',
+  [errnos.ENETUNREACH]: 'unreachable',
+  [errnos.EHOSTUNREACH]: 'unreachable',
+  [errnos.EOPNOTSUPP]: 'unsupported',
+  [errnos.EXFULL]: 'full',
+  [errnos.EPERM]: 'not-permitted',
+};
+
+/** The kernel refuses addresses and routes of an interface whose "disable_ipv6" is 1 with EACCES. */
+function isOfIpv6(command: LinkCommand | undefined): boolean {
+  if (command === undefined) return false;
+  const destination = 'address' in command ? command.address : 'dst' in command ? command.dst : '';
+  return destination.includes(':');
+}
