@@ -235,10 +235,16 @@ describe('a configuration', () => {
 });
 
 describe('the executable', () => {
-  test('tells what it is on stderr, and nothing on stdout, when CNI_COMMAND is not set', async ({ host }) => {
-    for (const type of ['drawbridge', 'egress-policy']) {
+  test('tells what it is on stderr when CNI_COMMAND is not set, and people on stdout how "drawbridge" is used', async ({
+    host,
+  }) => {
+    for (const [type, page] of [
+      ['drawbridge', /^drawbridge lets containers out .*\n\nUsage\n/],
+      ['egress-policy', /^$/],
+    ] as const) {
       const { code, stdout, stderr } = await host.cni('', { type }, { env: { CNI_COMMAND: undefined } });
-      expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+      expect(code).toBe(0);
+      expect(stdout).toMatch(page);
       expect(stderr).toMatch(
         new RegExp(
           `^CNI ${type} plugin v\\d+\\.\\d+\\.\\d+\nCNI protocol versions supported: 0\\.1\\.0, .*1\\.1\\.0\n$`,

@@ -147,7 +147,7 @@ describe.for(Object.entries(ways))('in %s', ([, conflist]) => {
 
 describe('a file that is not valid', () => {
   test.for([
-    ['a comma too many', '{\n  "mode": "open",\n}', /line 3, column 1: /],
+    ['a comma too many', '{\n  "mode": "open",\n}', /line 2, column 17: the comma before "\}" is one too many/],
     ['a key twice', '{ "deny": ["8.8.8.8"],\n  "deny": [] }', /line 2, column 3: /],
     ['nothing', '', /line 1, column 1: /],
     ['a list', '[]', /Cannot use policy "web"/],
