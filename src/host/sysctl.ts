@@ -86,6 +86,36 @@ export function unforwarded(families: readonly (4 | 6)[]): (4 | 6)[] {
 }
 
 /**
+ * Those of the interfaces by which packets of IPv4 come in and are not forwarded, on a host that forwards. The kernel
+ * asks the interface that a packet came in by, so the answers of the world are lost at an uplink. IPv6 it forwards for
+ * the whole host or not at all (kernel documentation, ip-sysctl).
+ */
+export function interfacesWithoutForwarding(names: readonly string[]): string[] {
+  if (unforwarded([4]).length > 0) return [];
+  return [...new Set(names)].filter((name) => {
+    try {
+      return readFileSync(path(forwardingOf(name)), 'utf8').trim() === '0';
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Has packets of IPv4 forwarded that come in by an interface. Throws code 100 when it cannot be set. */
+export function enableForwardingAt(name: string): void {
+  writeSysctls([{ file: forwardingOf(name), value: '1' }]);
+}
+
+/** The command that does the same. A name may hold a dot, so what separates is a slash. */
+export function forwardingCommand(name: string): string {
+  return `sysctl -w net/${forwardingOf(name)}=1`;
+}
+
+function forwardingOf(name: string): string {
+  return `ipv4/conf/${name}/forwarding`;
+}
+
+/**
  * Makes the host forward packets of the given families.
  *
  * A kernel that forwards IPv6 stops listening to router advertisements, and loses the default route that it

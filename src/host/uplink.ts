@@ -14,6 +14,11 @@ export async function uplinkMtu(): Promise<number | undefined> {
   return mtus.length === 0 ? undefined : Math.min(...mtus);
 }
 
+/** Names of all interfaces that a default route of IPv4 leads through, whatever its metric. */
+export async function uplinks(): Promise<string[]> {
+  return (await defaultRoutes(4)).flatMap(({ name }) => (name === 'lo' || name === '' ? [] : [name]));
+}
+
 interface DefaultRoute {
   readonly name: string;
   readonly metric: number;

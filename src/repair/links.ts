@@ -3,7 +3,7 @@ import { applyCommands } from '../host/apply.ts';
 import { prepareBridge } from '../host/bridge.ts';
 import { findLink, isLinkThere, readInterface } from '../host/interfaces.ts';
 import { LinkError } from '../host/link-error.ts';
-import { enableForwarding, hasIpv6, unforwarded, writeSysctls } from '../host/sysctl.ts';
+import { enableForwarding, hasIpv6, interfacesWithoutForwarding, unforwarded, writeSysctls } from '../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../links/bridge.ts';
 import { parseLinkConf, type LinkConf } from '../links/conf.ts';
@@ -88,10 +88,14 @@ function planOf(link: LinkRecord): BridgePlan {
 }
 
 async function repairBridge(plan: BridgePlan): Promise<string[]> {
+  const deaf = plan.forwarding.includes(4) ? interfacesWithoutForwarding([plan.gatewayInterface]) : [];
   writeSysctls(isLinkThere(plan.gatewayInterface) ? plan.sysctls : []);
   const off = unforwarded(plan.forwarding);
   enableForwarding(plan.forwarding);
-  const forwarding = off.map((family) => `Forwarding of IPv${family} was off`);
+  const forwarding = [
+    ...off.map((family) => `Forwarding of IPv${family} was off`),
+    ...deaf.map((name) => `Forwarding of IPv4 was off at "${name}"`),
+  ];
   const [bridge, gateway] = await Promise.all([
     readInterface(plan.name),
     plan.gateways.length === 0 ? undefined : readInterface(plan.gatewayInterface),

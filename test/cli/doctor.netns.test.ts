@@ -56,6 +56,30 @@ const ailments: readonly {
     mends: 'fix',
   },
   {
+    what: 'forwarding that is off at the uplink alone',
+    make: 'sysctl -qw net.ipv4.conf.eth0.forwarding=0',
+    check: 'forwarding',
+    severity: 'problem',
+    mends: 'fix',
+  },
+  {
+    what: 'forwarding that is off at an uplink that came when the default for new devices was off',
+    make: `
+      sysctl -qw net.ipv4.conf.default.forwarding=0; ip link del up.100 2>/dev/null || true
+      ip link add up.100 type veth peer name far; ip link set far up; ip address add 198.51.100.2/24 dev up.100; ip link set up.100 up
+      ip route add default via 198.51.100.1 metric 500`,
+    check: 'forwarding',
+    severity: 'problem',
+    mends: 'fix',
+  },
+  {
+    what: 'forwarding that is off at a bridge alone',
+    make: 'sysctl -qw net.ipv4.conf.drawbridge0.forwarding=0',
+    check: 'forwarding',
+    severity: 'problem',
+    mends: 'fix',
+  },
+  {
     what: 'a bridge that is down',
     make: 'ip link set drawbridge0 down',
     check: 'bridges',

@@ -140,6 +140,35 @@ describe('drawbridge explain', () => {
     expect(await rule()).toBe('rules');
   });
 
+  test.for(['eth0', 'drawbridge0'])('tells that %s alone does not forward, and how it does', async (name, { host }) => {
+    const outside = await host.outside();
+    await outside.address('8.8.8.8');
+    await host.serve(outside, { port: 80 });
+    const web = await attach(host, shipped('10-drawbridge'), 'web0');
+    await host.sh(`sysctl -qw net.ipv4.conf.${name}.forwarding=0`);
+    expect(await host.fetch(web, '8.8.8.8', 80)).not.toBe('192.0.2.1');
+    const { json } = await drawbridge(host, ['explain', 'web0', '8.8.8.8:80', '--json']);
+    expect(json).toMatchObject({ verdict: 'deny', rule: 'forwarding' });
+    const [obstacle] = json.addresses[0].obstacles;
+    expect(obstacle.what).toContain(`"${name}"`);
+    await host.sh(obstacle.remedy);
+    expect(await host.fetch(web, '8.8.8.8', 80)).toBe('192.0.2.1');
+    expect((await drawbridge(host, ['explain', 'web0', '8.8.8.8:80'])).code).toBe(0);
+  });
+
+  test.for(['eth0', 'drawbridge0'])(
+    'says "reaches" over IPv6 where %s alone does not forward it',
+    async (name, { host }) => {
+      const outside = await host.outside();
+      await outside.address('2606:4700::1111');
+      await host.serve(outside, { port: 80 });
+      const web = await attach(host, shipped('10-drawbridge'), 'web0');
+      await host.sh(`sysctl -qw net.ipv6.conf.${name}.forwarding=0`);
+      expect(await host.fetch(web, '2606:4700::1111', 80)).toBe('2001:db8:ffff::1');
+      expect((await drawbridge(host, ['explain', 'web0', '[2606:4700::1111]:80'])).code).toBe(0);
+    },
+  );
+
   test('follows a real packet and leaves no trace of doing so', async ({ host }) => {
     await host.outside();
     await attach(host, shipped('10-drawbridge'), 'web0');

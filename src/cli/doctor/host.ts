@@ -1,13 +1,20 @@
 import { statfsSync, statSync } from 'node:fs';
 import { CniError } from '../../cni/errors.ts';
-import { enableForwarding, hasIpv6 } from '../../host/sysctl.ts';
+import {
+  enableForwarding,
+  enableForwardingAt,
+  forwardingCommand,
+  hasIpv6,
+  interfacesWithoutForwarding,
+} from '../../host/sysctl.ts';
+import { uplinks } from '../../host/uplink.ts';
 import { nftVersion, oldestNft, tryTransaction } from '../../host/nft.ts';
 import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
 import { trialText } from '../../nft/transaction.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
-import { addressesOf, count } from '../../repair/survey/words.ts';
+import { addressesOf, bridgeOf, count } from '../../repair/survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { readTrimmed } from './read.ts';
 
@@ -112,9 +119,9 @@ async function checkKernel(): Promise<Trouble[]> {
   }
 }
 
-function checkForwarding({ attachments }: Survey): Trouble[] {
+async function checkForwarding({ attachments }: Survey): Promise<Trouble[]> {
   const addresses = attachments.flatMap(({ record }) => addressesOf(record));
-  return ([4, 6] as const).flatMap((family): Trouble[] => {
+  const whole = ([4, 6] as const).flatMap((family): Trouble[] => {
     const name = family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding';
     const isNeeded = addresses.some((address) => address.includes(':') === (family === 6));
     if (!isNeeded || readTrimmed(`/proc/sys/${name.replaceAll('.', '/')}`) !== '0') return [];
@@ -128,6 +135,23 @@ function checkForwarding({ attachments }: Survey): Trouble[] {
       },
     ];
   });
+  return [...whole, ...(await checkForwardingAtInterfaces(attachments))];
+}
+
+/** Of the two sides of a way out, those that are off while the host forwards. */
+async function checkForwardingAtInterfaces(attachments: Survey['attachments']): Promise<Trouble[]> {
+  const using = attachments.filter(({ record }) => addressesOf(record).some((address) => !address.includes(':')));
+  if (using.length === 0) return [];
+  const bridges = using.flatMap(({ record }) => bridgeOf(record) ?? []);
+  return interfacesWithoutForwarding([...bridges, ...(await uplinks())]).map((name): Trouble => ({
+    severity: 'problem',
+    found: `the host forwards IPv4, but not what comes in by "${name}": net/ipv4/conf/${name}/forwarding is 0`,
+    why: bridges.includes(name)
+      ? 'what its containers send beyond the host is dropped without a word'
+      : 'what containers send goes out, and the answers that come in there are dropped without a word',
+    remedy: forwardingCommand(name),
+    fix: async () => enableForwardingAt(name),
+  }));
 }
 
 async function checkRoutes({ attachments }: Survey): Promise<Trouble[]> {

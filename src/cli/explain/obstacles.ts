@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { forwardingCommand, interfacesWithoutForwarding } from '../../host/sysctl.ts';
 import { inspectForeignFirewalls } from '../../host/firewall/foreign.ts';
 import { findLink } from '../../host/interfaces.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
@@ -30,7 +31,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
   if (links.length > 0) return links;
   const inside = await routeInside(way);
   if (inside.length > 0) return inside;
-  const { isLocal, obstacle, type } = await findRoute({ address, source, bridge });
+  const { isLocal, obstacle, type, dev } = await findRoute({ address, source, bridge });
   const many = manyObstacle(address, type);
   if (many.length > 0) return many;
   const silent = way.records.find(
@@ -40,7 +41,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
     findMissing(record),
     foreignObstacles(record, bridge, { isLocal, family }),
   ]);
-  const forwarding = isLocal ? [] : forwardingObstacle(family);
+  const forwarding = isLocal ? [] : forwardingObstacle(family, [bridge, ...(dev === undefined ? [] : [dev])]);
   return [
     ...(silent === undefined
       ? []
@@ -126,9 +127,16 @@ function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string
   return [];
 }
 
-function forwardingObstacle(family: 4 | 6): Obstacle[] {
+/** Of the whole host, and of the interfaces by which a packet and its answer come in. */
+function forwardingObstacle(family: 4 | 6, ways: readonly string[]): Obstacle[] {
   const name = family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding';
-  if (read(`/proc/sys/${name.replaceAll('.', '/')}`) !== '0') return [];
+  if (read(`/proc/sys/${name.replaceAll('.', '/')}`) !== '0') {
+    return (family === 4 ? interfacesWithoutForwarding(ways) : []).map((way) => ({
+      kind: 'forwarding',
+      what: `the host forwards no IPv4 that comes in by "${way}": net/ipv4/conf/${way}/forwarding is 0`,
+      remedy: forwardingCommand(way),
+    }));
+  }
   return [
     { kind: 'forwarding', what: `the host forwards no IPv${family}: ${name} is 0`, remedy: `sysctl -w ${name}=1` },
   ];

@@ -28,6 +28,15 @@ export async function routeInside({ record, address }: Pick<Way, 'record' | 'add
   }
 }
 
+/** How the host sends a packet on. */
+export interface HostRoute {
+  readonly isLocal: boolean;
+  readonly type?: string;
+  /** By which interface it leaves, and its answer comes in. */
+  readonly dev?: string;
+  readonly obstacle?: Obstacle;
+}
+
 /** Asks the kernel as for a packet that our rules have marked; whether the destination is the host itself. */
 export async function findRoute({
   address,
@@ -37,7 +46,7 @@ export async function findRoute({
   address: string;
   source: string;
   bridge: string;
-}): Promise<{ isLocal: boolean; type?: string; obstacle?: Obstacle }> {
+}): Promise<HostRoute> {
   try {
     const { stdout } = await run('ip', [
       '-json',
@@ -53,7 +62,8 @@ export async function findRoute({
     ]);
     const [route] = JSON.parse(stdout) as { type?: string; dev?: string }[];
     if (route?.type === 'local' || route?.type === 'broadcast') return { isLocal: true, type: route.type };
-    if (route?.type === undefined || route.type === 'unicast') return { isLocal: false };
+    if (route?.type === undefined || route.type === 'unicast')
+      return { isLocal: false, ...(route?.dev === undefined ? {} : { dev: route.dev }) };
     return { isLocal: false, obstacle: noRoute(address, `the host's route to it is "${route.type}"`) };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;

@@ -249,7 +249,9 @@ describe('the agent', () => {
     await mend('sysctl -qw net.ipv6.conf.all.forwarding=0', async () =>
       (await host.run(['sysctl', '-n', 'net.ipv6.conf.all.forwarding'])).startsWith('1'),
     );
+    await mend('sysctl -qw net.ipv4.conf.drawbridge0.forwarding=0');
     const told = (await agent.log()).flatMap(({ repaired = [] }) => repaired);
+    expect(told).toContain('Forwarding of IPv4 was off at "drawbridge0"');
     expect(told).toContain('Forwarding of IPv4 was off');
     expect(told).toContain('Forwarding of IPv6 was off');
   });
