@@ -19,7 +19,7 @@ import { findAttachments, UnknownContainer } from '../repair/survey/find.ts';
 import { readOpenNames } from '../repair/survey/open-names.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
 import { unappliedPolicies } from '../repair/survey/unapplied-policies.ts';
-import { addressesOf, portsOf } from '../repair/survey/words.ts';
+import { addressesOf, portsOf } from '../records/sections.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /**

@@ -4,7 +4,9 @@ import type { Invocation } from './command.ts';
 import { readDenials } from '../repair/survey/denials.ts';
 import { surveyAttachments, type Attachment } from '../repair/survey/attachments.ts';
 import { containerNames, shownName } from '../repair/survey/container-names.ts';
-import { addressesOf, bridgeOf, count, mappingWords, policyWords, portsOf } from '../repair/survey/words.ts';
+import { addressesOf, hostInterfacesOf, ingressInterfaceOf, macOf, portsOf, prefixesOf } from '../records/sections.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import { count, mappingWords, policyWords } from '../repair/survey/words.ts';
 import { select, selectionOf, totalWords } from './list/select.ts';
 import { openWords } from '../repair/survey/open-containers.ts';
 import { readClosedNames } from '../repair/survey/open-names.ts';
@@ -52,7 +54,7 @@ interface ListContext {
 
 /** As conf/schema/list.json has it. */
 function describe({ record, isAlive, findings }: Attachment, { denials, closed }: ListContext): object {
-  const { network, containerId, ifname, netns, link, egress, state, createdAt } = record;
+  const { network, containerId, ifname, netns, egress, state, createdAt } = record;
   const name = containerNames().get(containerId);
   return {
     network,
@@ -61,10 +63,10 @@ function describe({ record, isAlive, findings }: Attachment, { denials, closed }
     namespace: name?.namespace ?? null,
     ifname,
     netns,
-    hostInterface: link?.hostInterface ?? egress?.port ?? null,
-    bridge: bridgeOf(record) ?? null,
-    mac: link?.mac ?? egress?.mac ?? null,
-    ips: link === undefined ? (egress?.addresses ?? []) : link.addresses.map(({ address }) => address),
+    hostInterface: hostInterfacesOf(record)[0] ?? null,
+    bridge: ingressInterfaceOf(record) ?? null,
+    mac: macOf(record) ?? null,
+    ips: prefixesOf(record),
     ports: portsOf(record).map(({ hostIp, hostPort, containerPort, protocol }) => ({
       ...(hostIp === undefined ? {} : { hostIp }),
       hostPort,
@@ -93,8 +95,9 @@ function printGrouped(
   const networks = Map.groupBy(attachments, ({ record }) => record.network);
   for (const [network, own] of networks) {
     if (network !== [...networks.keys()][0]) out('');
-    const bridges = [...new Set(own.map(({ record }) => bridgeOf(record)))].filter((bridge) => bridge !== undefined);
-    out(`${paint.strong(network)} ${paint.faint(`on ${bridges.join(', ')}, ${count(own.length, 'attachment')}`)}`);
+    const places = [...new Set(own.flatMap(({ record }) => placesOf(record)))];
+    const where = places.length === 0 ? '' : `on ${places.join(', ')}, `;
+    out(`${paint.strong(network)} ${paint.faint(`${where}${count(own.length, 'attachment')}`)}`);
     const severalInterfaces = own.some(({ record }) => record.ifname !== 'eth0');
     const columns = [
       { title: 'CONTAINER', narrowest: 12 },
@@ -121,6 +124,12 @@ function printGrouped(
   printStale(terminal, attachments);
 }
 
+/** The bridge; for a limit of before 0.2.0 the interface that has it is all that is known. */
+function placesOf(record: AttachmentRecord): string[] {
+  const bridge = ingressInterfaceOf(record);
+  return bridge === undefined ? hostInterfacesOf(record) : [bridge];
+}
+
 function printWide(terminal: Terminal, attachments: readonly Attachment[], denials: ReadonlyMap<string, number>): void {
   const titles = [
     'NETWORK',
@@ -137,15 +146,15 @@ function printWide(terminal: Terminal, attachments: readonly Attachment[], denia
     'NAMESPACE',
   ];
   const rows = attachments.map(({ record, findings }) => {
-    const { network, containerId, ifname, link, egress, createdAt, netns } = record;
+    const { network, containerId, ifname, egress, createdAt, netns } = record;
     return [
       network,
       `${containerId}${findings.length === 0 ? '' : ` ${terminal.paint.warn('!')}`}`,
       ifname,
       addressesOf(record).join(' '),
-      link?.mac ?? egress?.mac ?? '-',
-      bridgeOf(record) ?? '-',
-      link?.hostInterface ?? egress?.port ?? '-',
+      macOf(record) ?? '-',
+      ingressInterfaceOf(record) ?? '-',
+      hostInterfacesOf(record)[0] ?? '-',
       portsOf(record).map(mappingWords).join(' ') || '-',
       waitsForPolicy(record) ? 'awaited' : policyWords(egress),
       egress === undefined ? '-' : String(denials.get(record.key) ?? 0),

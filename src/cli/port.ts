@@ -10,7 +10,8 @@ import { listRecords } from '../records/store.ts';
 import { UsageError, type Invocation } from './command.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { shownName } from '../repair/survey/container-names.ts';
-import { mappingWords, portsOf } from '../repair/survey/words.ts';
+import { portsOf } from '../records/sections.ts';
+import { mappingWords } from '../repair/survey/words.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
 

@@ -8,7 +8,7 @@ import { findAttachments } from '../repair/survey/find.ts';
 import { readKnownNames } from '../repair/survey/known-names.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
 import { shownName } from '../repair/survey/container-names.ts';
-import { addressesOf } from '../repair/survey/words.ts';
+import { addressesOf } from '../records/sections.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Milliseconds between two looks: a person sees it at once, and nft costs little. */

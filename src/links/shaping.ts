@@ -7,8 +7,12 @@ import { hardwareAddressOf } from './hardware-address.ts';
 export interface ShapedRecord {
   /** The host's end of the veth, which has the queues. */
   readonly hostInterface: string;
+  /** Through which the container's packets enter the host; absent in records of before 0.2.0. */
+  readonly ingressInterface?: string;
   /** The interface that queues what the container sends; absent when that is not limited. */
   readonly ifb?: string;
+  /** What was asked for; absent in records of before 0.2.0. */
+  readonly limits?: Shaping;
 }
 
 /** What may pass in one direction. */

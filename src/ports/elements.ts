@@ -1,21 +1,17 @@
 import type { Element } from '../nft/element.ts';
 import { quotedInterface } from '../nft/quote.ts';
-import type { AttachmentRecord } from '../records/record.ts';
+import type { AttachmentId } from '../cni/request.ts';
+import type { PublishedRecord as Publication } from '../records/record.ts';
 import type { PortMapping } from './mapping.ts';
-import { publicationsOf, type Publication } from './publication.ts';
 
 /**
- * The map elements of an attachment's published ports. Of a container's networks that publish the same port, the one
+ * The map elements of ports that an attachment publishes. Of a container's networks that publish the same port, the one
  * that its default route leads through has it: its answers leave that way, with that source, and a host with rp_filter
  * takes them by no other (podman#26044). The target is the first address of each family; a
  * mapping for a family in which the container has no address is left out, as in the reference portmap.
  */
-export function portElements(record: AttachmentRecord): Element[] {
+export function publicationElements(publication: Publication, record: AttachmentId): Element[] {
   const comment = owner(record);
-  return publicationsOf(record).flatMap((publication) => elementsOf(publication, comment));
-}
-
-function elementsOf(publication: Publication, comment: string): Element[] {
   return ([4, 6] as const).flatMap((family) => {
     const target = firstAddress(publication.addresses, family);
     const mappings = publication.ports.filter(({ families }) => families.includes(family));
@@ -39,7 +35,7 @@ function firstAddress(addresses: readonly string[], family: 4 | 6): string | und
 }
 
 /** Comment that tells a reader of `nft list` whose element it is. */
-function owner({ network, containerId, ifname }: AttachmentRecord): string {
+function owner({ network, containerId, ifname }: AttachmentId): string {
   return `${network} ${ifname} ${containerId}`;
 }
 

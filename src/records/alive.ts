@@ -3,6 +3,7 @@ import { openNetns } from '../host/netns.ts';
 import { isRunning } from '../host/process.ts';
 import { hostInterfaceOf } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
+import { hostInterfacesOf, sectionNames } from './sections.ts';
 import type { BrokenRecord } from './store.ts';
 
 /**
@@ -31,9 +32,9 @@ export function mayBeAlive({ key, isNewer, json }: BrokenRecord): boolean {
   const netns = { netns: String(record.netns), netnsInode: String(record.netnsInode) };
   const ports = [
     hostInterfaceOf(key),
-    ...[record.link, record.egress, record.shaped].flatMap((section) => {
-      const { hostInterface, port } = (section ?? {}) as { hostInterface?: unknown; port?: unknown };
-      return [hostInterface, port].filter((name) => typeof name === 'string');
+    ...sectionNames.flatMap((name) => {
+      const { hostInterface, port } = (record[name] ?? {}) as { hostInterface?: unknown; port?: unknown };
+      return [hostInterface, port].filter((end) => typeof end === 'string');
     }),
   ];
   return isNewer || areThere(ports) || hasNetns(netns);
@@ -44,8 +45,8 @@ function isAdded({ adder }: AttachmentRecord): boolean {
 }
 
 /** The interface that goes with the container: a port of a bridge, or the host's end of a veth without one. */
-function hasLink({ link, egress, shaped }: AttachmentRecord): boolean {
-  return areThere([link?.hostInterface, egress?.port, shaped?.hostInterface].filter((name) => name !== undefined));
+function hasLink(record: AttachmentRecord): boolean {
+  return areThere(hostInterfacesOf(record));
 }
 
 function areThere(names: readonly string[]): boolean {

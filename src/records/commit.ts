@@ -2,13 +2,13 @@ import { CniError, codes } from '../cni/errors.ts';
 import { withLock } from '../host/lock.ts';
 import { desired } from '../nft/desired.ts';
 import { describeMapping } from '../ports/mapping.ts';
-import { portsOf, withoutPort } from '../ports/publication.ts';
 import { isAlive } from './alive.ts';
 import { requireSameAdd } from './attachment-lock.ts';
 import { portHolders, removeIndex, writeIndex } from './index-files.ts';
 import { bringInForce, describeBroken, rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
+import { portsOf, withoutPort } from './sections.ts';
 import {
   isBroken,
   readRecord,

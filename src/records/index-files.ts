@@ -13,15 +13,14 @@
  */
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { linkLocalOf } from '../egress/elements.ts';
 import { listFolder } from '../host/files.ts';
 import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../nft/change.ts';
 import { desired } from '../nft/desired.ts';
 import type { Element } from '../nft/element.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
-import { portsOf } from '../ports/publication.ts';
 import type { AttachmentRecord } from './record.ts';
+import { claimsOf, portsOf } from './sections.ts';
 import { isBroken, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
 import { systemReason } from '../text/system-error.ts';
 
@@ -144,10 +143,8 @@ function listFiles(record: AttachmentRecord, run: string): string[] {
 }
 
 /** The link-local one is among them: two attachments with a MAC that was chosen for both have elements in common. */
-function addressesOf({ link, egress, published }: AttachmentRecord): string[] {
-  const own = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? [];
-  const linkLocal = egress?.mac === undefined ? [] : [linkLocalOf(egress.mac)];
-  return [...new Set([...own, ...(egress?.addresses ?? []), ...(published?.addresses ?? []), ...linkLocal])];
+function addressesOf(record: AttachmentRecord): string[] {
+  return [...new Set(claimsOf(record).flatMap(({ addresses = [], linkLocal = [] }) => [...addresses, ...linkLocal]))];
 }
 
 function portFile({ protocol, hostPort }: PortMapping, run: string): string {

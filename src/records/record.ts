@@ -1,6 +1,7 @@
 import type { AttachmentId } from '../cni/request.ts';
 import type { ResultRoute } from '../cni/result.ts';
 import type { Policy } from '../egress/policy.ts';
+import type { LinkConf } from '../links/conf.ts';
 import type { ShapedRecord } from '../links/shaping.ts';
 import type { PortMapping } from '../ports/mapping.ts';
 
@@ -60,9 +61,13 @@ export interface LinkRecord {
    */
   readonly enforced?: boolean;
   readonly ipam: { readonly type: string; readonly dataDir?: string };
-  /** The conf that ADD was given, without prevResult: delegated IPAM is undone with it. */
+  /** The conf that ADD was given, as it was parsed; absent in records of before 0.2.0 (sections/link.ts). */
+  readonly settings?: LinkSettings;
+  /** That conf as it came, without prevResult: what another IPAM plugin is told on stdin when it is to give back. */
   readonly conf: Readonly<Record<string, unknown>>;
 }
+
+export type LinkSettings = Omit<LinkConf, 'dns'>;
 
 export interface DefaultRouteRecord {
   readonly family: 4 | 6;

@@ -21,6 +21,7 @@ const pureRooms = [
   'src/ports/x.ts',
   'src/egress/x.ts',
   'src/nft/x.ts',
+  'src/records/sections/x.ts',
   'src/digest/x.ts',
   'src/text/x.ts',
 ];

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { elementId, type Element } from '../../src/nft/element.ts';
-import { portElements } from '../../src/ports/elements.ts';
 import { overlaps } from '../../src/ports/mapping.ts';
 import { masqueradeElements } from '../../src/ports/masquerade.ts';
+import type { AttachmentRecord } from '../../src/records/record.ts';
+import { elementsOf } from '../../src/records/sections.ts';
 import { mapping, sample } from '../records/sample.ts';
 
 function texts(elements: readonly Element[]): string[] {
@@ -11,7 +12,11 @@ function texts(elements: readonly Element[]): string[] {
     .map((text) => text.replace('inet drawbridge ', ''));
 }
 
-describe('portElements()', () => {
+function portElements(record: AttachmentRecord): Element[] {
+  return elementsOf(record).filter(({ set }) => /^(?:published|hairpin)/.test(set));
+}
+
+describe('the elements of published ports', () => {
   test('leads to the first address of each family', () => {
     const addresses = ['10.88.0.9/16', '10.89.0.9/16', 'fd00:88::9/64'].map((address) => ({ address }));
     expect(texts(portElements(sample({ link: { addresses, ports: [mapping(8080, 80)] } })))).toEqual([

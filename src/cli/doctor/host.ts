@@ -14,7 +14,8 @@ import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
 import { trialText } from '../../nft/transaction.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
-import { addressesOf, bridgeOf, count } from '../../repair/survey/words.ts';
+import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
+import { count } from '../../repair/survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { readTrimmed } from './read.ts';
 
@@ -142,7 +143,7 @@ async function checkForwarding({ attachments }: Survey): Promise<Trouble[]> {
 async function checkForwardingAtInterfaces(attachments: Survey['attachments']): Promise<Trouble[]> {
   const using = attachments.filter(({ record }) => addressesOf(record).some((address) => !address.includes(':')));
   if (using.length === 0) return [];
-  const bridges = using.flatMap(({ record }) => bridgeOf(record) ?? []);
+  const bridges = using.flatMap(({ record }) => ingressInterfaceOf(record) ?? []);
   return interfacesWithoutForwarding([...bridges, ...(await uplinks())]).map((name): Trouble => ({
     severity: 'problem',
     found: `the host forwards IPv4, but not what comes in by "${name}": net/ipv4/conf/${name}/forwarding is 0`,

@@ -9,7 +9,7 @@ import { isPeerDown } from '../../repair/survey/attachments.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 import { findRoute, manyObstacle, routeInside } from './route.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
-import { addressesOf, bridgeOf, portsOf } from '../../repair/survey/words.ts';
+import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
 
 /** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
 export async function findObstacles(way: Way): Promise<Obstacle[]> {
@@ -26,7 +26,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
       },
     ];
   }
-  const bridge = bridgeOf(record) ?? '';
+  const bridge = ingressInterfaceOf(record) ?? '';
   const links = linkObstacles(record, bridge);
   if (links.length > 0) return links;
   const inside = await routeInside(way);
@@ -75,7 +75,7 @@ function bridgedObstacle({ record, records, protocol, port }: Way, family: 4 | 6
   if (read(`/proc/sys/net/bridge/${name}`) !== '1' || !isIsolated(record)) return [];
   const publisher = records.find(
     (other) =>
-      bridgeOf(other) === bridgeOf(record) &&
+      ingressInterfaceOf(other) === ingressInterfaceOf(record) &&
       isIsolated(other) &&
       portsOf(other).some(({ hostPort, protocol: own }) => hostPort === port && own === protocol),
   );

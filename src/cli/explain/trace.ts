@@ -3,7 +3,7 @@ import { runIn } from '../../host/ip.ts';
 import { CommandError, run } from '../../host/run.ts';
 import { quotedInterface } from '../../nft/quote.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, bridgeOf } from '../../repair/survey/words.ts';
+import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import type { AskedDestination } from './destination.ts';
 
 /** One rule, or the end of one chain, that a packet met. */
@@ -51,7 +51,7 @@ function tableText(record: AttachmentRecord, address: string, { protocol, port }
   const service = protocol === 'icmp' ? `meta l4proto ${ip === 'ip' ? 'icmp' : 'icmpv6'}` : `${protocol} dport ${port}`;
   const port0 = record.link?.hostInterface ?? record.egress?.port;
   const entry = (family: string): string[] => {
-    const from = family === 'inet' ? bridgeOf(record) : port0;
+    const from = family === 'inet' ? ingressInterfaceOf(record) : port0;
     if (from === undefined) return [];
     return [
       `table ${family} ${table} {`,

@@ -5,7 +5,7 @@ import type { Policy } from '../../egress/policy.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { waitsForPolicy } from '../../records/waiting.ts';
 import type { OpenAddress } from '../../repair/survey/open-names.ts';
-import { addressesOf } from '../../repair/survey/words.ts';
+import { addressesOf } from '../../records/sections.ts';
 import type { AskedDestination } from './destination.ts';
 
 /** What an attachment's verdicts rest on. */

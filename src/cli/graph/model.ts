@@ -2,7 +2,8 @@ import { hostname, networkInterfaces } from 'node:os';
 import { readDenials } from '../../repair/survey/denials.ts';
 import { surveyAttachments } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
-import { addressesOf, bridgeOf, mappingWords, policyWords, portsOf } from '../../repair/survey/words.ts';
+import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
+import { mappingWords, policyWords } from '../../repair/survey/words.ts';
 import type { Network, Picture } from './picture.ts';
 import { reachOf } from './reach.ts';
 
@@ -10,12 +11,12 @@ import { reachOf } from './reach.ts';
 export async function readPicture(): Promise<Picture> {
   const { attachments } = await surveyAttachments();
   const denials = await readDenials(attachments.map(({ record }) => record));
-  const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${bridgeOf(record) ?? ''}`);
+  const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${ingressInterfaceOf(record) ?? ''}`);
   const networks = [...groups.values()].map((own): Network => {
     const records = own.map(({ record }) => record);
     return {
       name: records[0]?.network ?? '',
-      bridge: (records[0] && bridgeOf(records[0])) ?? '',
+      bridge: (records[0] && ingressInterfaceOf(records[0])) ?? '',
       gateways: [
         ...new Set(
           records.flatMap(

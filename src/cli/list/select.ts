@@ -1,7 +1,8 @@
 import { UsageError, valueOf, type Invocation } from '../command.ts';
 import type { Attachment } from '../../repair/survey/attachments.ts';
 import { containerNames, shownName, wordsOf } from '../../repair/survey/container-names.ts';
-import { addressesOf, bridgeOf, count } from '../../repair/survey/words.ts';
+import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
+import { count } from '../../repair/survey/words.ts';
 
 /** Which attachments are meant, and in which order. */
 export interface Selection {
@@ -77,7 +78,7 @@ function wordsAbout(record: Attachment['record']): string[] {
   return [
     record.containerId,
     record.network,
-    bridgeOf(record) ?? '',
+    ingressInterfaceOf(record) ?? '',
     ...addressesOf(record),
     ...(name === undefined ? [] : [name.name, wordsOf(name)]),
   ];

@@ -4,6 +4,7 @@ import { openAddresses } from '../../egress/names-lifetimes.ts';
 import { recallName } from '../../egress/names-store.ts';
 import { canEndFlows, endFlows, listFlowsOf, type Flow } from '../../host/conntrack.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import type { EnforcedRecord } from './enforce.ts';
 import { readHostAddresses, surroundingsOf } from './surroundings.ts';
 
@@ -50,11 +51,7 @@ function isUnasked({ egress: { policy } }: EnforcedRecord, flow: Flow, known: Re
 }
 
 function addressesBehind(ingressInterface: string, records: readonly AttachmentRecord[]): string[] {
-  return records.flatMap(({ egress, link }) =>
-    (egress?.ingressInterface ?? link?.bridge) === ingressInterface
-      ? (egress?.addresses ?? (link?.addresses ?? []).map(({ address }) => address.split('/', 1)[0] ?? ''))
-      : [],
-  );
+  return records.filter((record) => ingressInterfaceOf(record) === ingressInterface).flatMap(addressesOf);
 }
 
 function destinationOf(

@@ -1,6 +1,7 @@
 import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts';
 import { showJson } from '../../host/ip.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
 
 /** Every address that the host has now, without prefix length. */
 export async function readHostAddresses(): Promise<string[]> {
@@ -20,7 +21,7 @@ export function surroundingsOf(
     siblings: records
       .filter((other) => other.key !== key && other.state === 'ready')
       .flatMap((other) => siblings(other, egress.ingressInterface)),
-    published: records.flatMap(({ link }) => link?.ports ?? []).map(published),
+    published: records.flatMap(portsOf).map(published),
   };
 }
 
@@ -28,11 +29,10 @@ export function surroundingsOf(
  * A container without a policy keeps nobody out of its own accord; on a bridge of ours it is reached as one with an
  * open policy.
  */
-function siblings({ link, egress }: AttachmentRecord, bridge: string): Sibling[] {
-  const sameBridge = (egress?.ingressInterface ?? link?.bridge) === bridge;
-  const policy = egress?.policy ?? { isolation: 'none' as const, ingress: 'published' as const, audit: false };
-  const addresses = egress?.addresses ?? (link?.addresses ?? []).map(({ address }) => address.split('/', 1)[0] ?? '');
-  return addresses.map((address) => ({ address, sameBridge, policy }));
+function siblings(other: AttachmentRecord, bridge: string): Sibling[] {
+  const sameBridge = ingressInterfaceOf(other) === bridge;
+  const { policy } = other.egress ?? { policy: { isolation: 'none', ingress: 'published', audit: false } as const };
+  return addressesOf(other).map((address) => ({ address, sameBridge, policy }));
 }
 
 function published({

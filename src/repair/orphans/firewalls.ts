@@ -6,6 +6,7 @@ import { findFirewalls } from '../../host/firewall/present.ts';
 import { stateDir } from '../../host/paths.ts';
 import { findProgram, run } from '../../host/run.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { ingressInterfacesOf } from '../../records/sections.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
 import { isUnclear } from './strays.ts';
@@ -41,13 +42,7 @@ export async function findAccepts({ records, broken }: RecordSurvey): Promise<Fi
 
 /** Every interface that some attachment may have opened a firewall for. */
 function bridgesOf(records: readonly AttachmentRecord[]): Set<string> {
-  const names = records.flatMap(({ link, egress, published, ingressPolicy }) => [
-    link?.bridge,
-    egress?.ingressInterface,
-    published?.ingressInterface,
-    ingressPolicy?.ingressInterface,
-  ]);
-  return new Set(names.filter((name) => name !== undefined));
+  return new Set(records.flatMap(ingressInterfacesOf));
 }
 
 /** Bridges that rules of ours in iptables name, by the comments of those rules. */

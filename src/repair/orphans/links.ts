@@ -2,6 +2,7 @@ import { removeVeth } from '../../host/veth.ts';
 import { allStandingParts, removePart } from '../../records/gate-parts.ts';
 import { forgetGate } from '../../records/gates.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { enforcedInterfacesOf } from '../../records/sections.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
 import { findStrays, isUnclear } from './strays.ts';
@@ -49,10 +50,5 @@ export async function findGates({ records, broken }: RecordSurvey): Promise<Find
 }
 
 function enforcedInterfaces(records: readonly AttachmentRecord[]): Set<string> {
-  return new Set(
-    records.flatMap(({ egress, link }) => [
-      ...(egress === undefined ? [] : [egress.ingressInterface]),
-      ...(link?.enforced === true ? [link.bridge] : []),
-    ]),
-  );
+  return new Set(records.flatMap(enforcedInterfacesOf));
 }

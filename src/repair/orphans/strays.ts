@@ -6,6 +6,7 @@ import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import type { LinkState } from '../../links/state.ts';
 import { mayBeAlive } from '../../records/alive.ts';
 import { hostInterfaceOf } from '../../records/key.ts';
+import { hostInterfacesOf } from '../../records/sections.ts';
 import { listRecords, type RecordList } from '../../records/store.ts';
 import { readTable } from '../../host/held-tables.ts';
 
@@ -14,10 +15,7 @@ import { readTable } from '../../host/held-tables.ts';
  * tells by its name which interface is its own.
  */
 export function findStrays({ records, broken }: RecordList): LinkState[] {
-  const named = new Set([
-    ...records.flatMap(({ link, egress }) => [link?.hostInterface, egress?.port]),
-    ...broken.map(({ key }) => hostInterfaceOf(key)),
-  ]);
+  const named = new Set([...records.flatMap(hostInterfacesOf), ...broken.map(({ key }) => hostInterfaceOf(key))]);
   return listLinks().filter(
     ({ name, kind, mac }) =>
       kind === 'veth' && /^veth[0-9a-f]{11}$/.test(name) && mac === hardwareAddressOf(name) && !named.has(name),

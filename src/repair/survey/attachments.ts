@@ -4,6 +4,7 @@ import { openNetns } from '../../host/netns.ts';
 import { isRunning } from '../../host/process.ts';
 import { isAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { hostInterfacesOf } from '../../records/sections.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
 import { waitsForEver } from '../../records/waiting.ts';
 import type { Finding } from './finding.ts';
@@ -40,9 +41,10 @@ export async function surveyAttachments(): Promise<Survey> {
 }
 
 /** Why an attachment is dead, in words. */
-export function endedWords({ link, egress, netns, state }: AttachmentRecord): string {
+export function endedWords(record: AttachmentRecord): string {
+  const { netns, state } = record;
   if (state === 'adding') return 'its ADD was cut short, and the process that did it is gone';
-  const port = link?.hostInterface ?? egress?.port;
+  const [port] = hostInterfacesOf(record);
   return port === undefined
     ? `its namespace "${netns}" is gone`
     : `its interface "${port}" and its namespace "${netns}" are gone`;

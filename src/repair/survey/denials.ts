@@ -1,5 +1,5 @@
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, bridgeOf } from './words.ts';
+import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import { readSet } from '../../host/held-tables.ts';
 
 /** How many packets of each attachment were denied since it was attached, by the record's key. */
@@ -10,7 +10,7 @@ export async function readDenials(records: readonly AttachmentRecord[]): Promise
   );
   return new Map(
     records.map((record) => {
-      const own = addressesOf(record).map((address) => counts.get(`${bridgeOf(record)} ${address}`) ?? 0);
+      const own = addressesOf(record).map((address) => counts.get(`${ingressInterfaceOf(record)} ${address}`) ?? 0);
       return [record.key, own.reduce((sum, packets) => sum + packets, 0)];
     }),
   );

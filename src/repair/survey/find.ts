@@ -2,7 +2,7 @@ import { CniError, codes } from '../../cni/errors.ts';
 import { nearestTo } from '../../cni/nearest.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { containerNames, shownName, wordsOf } from './container-names.ts';
-import { addressesOf } from './words.ts';
+import { addressesOf, hostInterfacesOf } from '../../records/sections.ts';
 
 /**
  * The attachments that a person means: by the container's id or an unambiguous beginning of it, the name of its
@@ -31,7 +31,7 @@ function matching(asked: string, records: readonly AttachmentRecord[]): Attachme
   const tests: ((record: AttachmentRecord) => boolean)[] = [
     ({ containerId }) => containerId === asked,
     (record) => addressesOf(record).includes(asked),
-    ({ link, egress }) => link?.hostInterface === asked || egress?.port === asked,
+    (record) => hostInterfacesOf(record).includes(asked),
     ({ containerId }) => isCalled(asked, containerId),
     ({ netns }) => netns === asked || netns.split('/').at(-1) === asked,
     ({ containerId }) => asked.length >= 2 && containerId.startsWith(asked),

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, bridgeOf, portsOf } from './words.ts';
+import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
 
 /** What a verdict about an attachment depends on beside its policy, as records and host have it now. */
 export function surroundingsOf(record: AttachmentRecord, records: readonly AttachmentRecord[]): Surroundings {
@@ -30,7 +30,7 @@ function gatewaysOf({ link }: AttachmentRecord): string[] {
  * and from another bridge it is a destination like any other.
  */
 function siblingAt(address: string, other: AttachmentRecord, own: AttachmentRecord): Sibling {
-  const sameBridge = bridgeOf(other) === bridgeOf(own);
+  const sameBridge = ingressInterfaceOf(other) === ingressInterfaceOf(own);
   if (other.egress !== undefined) return { address, sameBridge, policy: other.egress.policy };
   return {
     address,

@@ -1,22 +1,6 @@
 import type { Policy } from '../../egress/policy.ts';
 import type { PortMapping } from '../../ports/mapping.ts';
-import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
-
-/** Addresses of an attachment without prefix length, each once. */
-export function addressesOf({ link, egress, published }: AttachmentRecord): string[] {
-  const own = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? [];
-  return [...new Set([...own, ...(egress?.addresses ?? []), ...(published?.addresses ?? [])])];
-}
-
-/** The interface through which an attachment's packets enter the host. */
-export function bridgeOf({ link, egress, published, ingressPolicy }: AttachmentRecord): string | undefined {
-  return link?.bridge ?? egress?.ingressInterface ?? published?.ingressInterface ?? ingressPolicy?.ingressInterface;
-}
-
-/** Ports of the host that lead to an attachment, whoever published them. */
-export function portsOf({ link, published }: AttachmentRecord): readonly PortMapping[] {
-  return [...(link?.ports ?? []), ...(published?.ports ?? [])];
-}
+import type { EgressRecord } from '../../records/record.ts';
 
 /** "8080->80/tcp", "127.0.0.1:53->53/udp". */
 export function mappingWords({ hostIp, hostPort, containerPort, protocol }: PortMapping): string {

@@ -1,0 +1,115 @@
+/**
+ * The one list of the parts that a record has. Whoever asks something of a record that any part may answer asks here;
+ * a new part is a file in sections/, an entry here, and its upkeep in upkeep.ts.
+ */
+import type { Element } from '../nft/element.ts';
+import type { RuleGroup } from '../nft/group.ts';
+import type { PortMapping } from '../ports/mapping.ts';
+import type { AttachmentRecord } from './record.ts';
+import { egress } from './sections/egress.ts';
+import { ingressPolicy } from './sections/ingress-policy.ts';
+import { link } from './sections/link.ts';
+import { published } from './sections/published.ts';
+import type { Claims, Section, SectionName, SectionValue } from './sections/section.ts';
+import { shaped } from './sections/shaped.ts';
+
+const sections: { readonly [Name in SectionName]: Section<SectionValue<Name>> } = {
+  link,
+  egress,
+  published,
+  ingressPolicy,
+  shaped,
+};
+
+export const sectionNames = Object.keys(sections) as SectionName[];
+
+/** Calls `visit` for each section that a record has, in the order of the list. */
+export function mapSections<T>(
+  record: AttachmentRecord,
+  visit: <Name extends SectionName>(name: Name, value: SectionValue<Name>) => T,
+): T[] {
+  const one = <Name extends SectionName>(name: Name): T[] => {
+    const value: AttachmentRecord[Name] = record[name];
+    return value === undefined ? [] : [visit(name, value)];
+  };
+  return sectionNames.flatMap((name) => one(name));
+}
+
+/** The sections of a record, of its decoded JSON. Throws a TypeError that names the first key that is wrong. */
+export function readSections(json: Readonly<Record<string, unknown>>): Partial<Record<SectionName, unknown>> {
+  const present = sectionNames.filter((name) => json[name] !== undefined);
+  return Object.fromEntries(present.map((name) => [name, sections[name].read(json[name])]));
+}
+
+/** What all sections want in our tables; an element may be there twice. */
+export function elementsOf(record: AttachmentRecord): Element[] {
+  return mapSections(record, (name, value) => sections[name].elements(value, record)).flat();
+}
+
+export function groupsOf(record: AttachmentRecord): RuleGroup[] {
+  return mapSections(record, (name, value) => sections[name].groups?.(value) ?? []).flat();
+}
+
+/** What each section claims. */
+export function claimsOf(record: AttachmentRecord): Claims[] {
+  return mapSections(record, (name, value) => sections[name].claims(value));
+}
+
+/** A record without one of its sections; undefined when it has no other. */
+export function withoutSection(record: AttachmentRecord, name: SectionName): AttachmentRecord | undefined {
+  const rest: AttachmentRecord = { ...record };
+  delete (rest as { -readonly [Key in SectionName]?: AttachmentRecord[Key] })[name];
+  if (sectionNames.every((other) => rest[other] === undefined)) return undefined;
+  return sections[name].leave?.(rest) ?? rest;
+}
+
+/** The record of an attachment that no longer publishes what stands in the way of `mapping`. */
+export function withoutPort(record: AttachmentRecord, mapping: PortMapping): AttachmentRecord {
+  const left = mapSections(record, (name, value) => [name, sections[name].withoutPort?.(value, mapping) ?? value]);
+  return { ...record, ...(Object.fromEntries(left) as Partial<AttachmentRecord>) };
+}
+
+/** Addresses of the container without prefix length, each once. */
+export function addressesOf(record: AttachmentRecord): string[] {
+  return unique(claimsOf(record).flatMap(({ addresses = [] }) => addresses));
+}
+
+/** The same with prefix length, as far as that is known. */
+export function prefixesOf(record: AttachmentRecord): string[] {
+  const known = unique(claimsOf(record).flatMap(({ prefixes = [] }) => prefixes));
+  return known.length === 0 ? addressesOf(record) : known;
+}
+
+/** Every port of the host that leads to it, whoever published them. */
+export function portsOf(record: AttachmentRecord): PortMapping[] {
+  return claimsOf(record).flatMap(({ ports = [] }) => ports);
+}
+
+/** The interface through which its packets enter the host: a bridge, or a lone veth. */
+export function ingressInterfaceOf(record: AttachmentRecord): string | undefined {
+  return ingressInterfacesOf(record)[0];
+}
+
+/** Every interface that its sections name so; more than one where it was added anew while an old section stayed. */
+export function ingressInterfacesOf(record: AttachmentRecord): string[] {
+  return unique(claimsOf(record).flatMap(({ ingressInterface }) => ingressInterface ?? []));
+}
+
+/** Those of them that nothing may leave without a policy. */
+export function enforcedInterfacesOf(record: AttachmentRecord): string[] {
+  const enforced = claimsOf(record).filter(({ isEnforced }) => isEnforced === true);
+  return unique(enforced.flatMap(({ ingressInterface }) => ingressInterface ?? []));
+}
+
+/** The host's ends of its veth, each once; none where nobody of us knows one. */
+export function hostInterfacesOf(record: AttachmentRecord): string[] {
+  return unique(claimsOf(record).flatMap(({ hostInterface }) => hostInterface ?? []));
+}
+
+export function macOf(record: AttachmentRecord): string | undefined {
+  return claimsOf(record).find(({ mac }) => mac !== undefined)?.mac;
+}
+
+function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}

@@ -1,0 +1,22 @@
+import { ingressPolicyElements } from '../../egress/ingress-policy.ts';
+import { masqueradeElements } from '../../ports/masquerade.ts';
+import type { IngressPolicyRecord } from '../record.ts';
+import { interfaceName, matching, object } from './read-value.ts';
+import type { Section } from './section.ts';
+
+/** What the drop-in for firewall put around the container's bridge. */
+export const ingressPolicy: Section<IngressPolicyRecord> = {
+  read,
+  elements: (_, record) => [
+    ...ingressPolicyElements(record),
+    ...(record.link === undefined ? masqueradeElements(record) : []),
+  ],
+  claims: ({ ingressInterface }) => ({ ingressInterface }),
+};
+
+function read(value: unknown): IngressPolicyRecord {
+  const from = object(value, '"ingressPolicy"');
+  matching(from, 'ingressInterface', interfaceName);
+  matching(from, 'policy', /^(?:open|same-bridge|isolated)$/);
+  return from as unknown as IngressPolicyRecord;
+}

@@ -1,0 +1,148 @@
+import { Fields } from '../../cni/fields.ts';
+import { egressElements, guardElements } from '../../egress/elements.ts';
+import type { RangeSet } from '../../ipam/pool.ts';
+import { parseIpam } from '../../ipam/ranges.ts';
+import { parseLinkConf } from '../../links/conf.ts';
+import type { Element } from '../../nft/element.ts';
+import { publicationElements } from '../../ports/elements.ts';
+import { overlaps } from '../../ports/mapping.ts';
+import { masqueradeElements } from '../../ports/masquerade.ts';
+import type { AddressRecord, AttachmentRecord, LinkRecord, LinkSettings } from '../record.ts';
+import {
+  flag,
+  hardwareAddress,
+  interfaceName,
+  ipText,
+  list,
+  matching,
+  object,
+  prefixText,
+  readDefaultRoutes,
+  readPorts,
+  text,
+  whole,
+} from './read-value.ts';
+import type { Section } from './section.ts';
+
+/** What the interface plugin made: the veth and its port, addresses, masquerading, ports, and the way to its IPAM. */
+export const link: Section<LinkRecord> = {
+  read,
+  elements,
+  claims: (value) => ({
+    addresses: hostsOf(value),
+    prefixes: value.addresses.map(({ address }) => address),
+    ports: value.ports,
+    mac: value.mac,
+    ingressInterface: value.bridge,
+    hostInterface: value.hostInterface,
+    isEnforced: value.enforced === true,
+  }),
+  withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),
+};
+
+/** The container's addresses without prefix length. */
+export function hostsOf({ addresses }: Pick<LinkRecord, 'addresses'>): string[] {
+  return addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
+}
+
+const parsed = new WeakMap<LinkRecord, LinkSettings>();
+
+/**
+ * What the conf of ADD says of links. Records of before 0.2.0 have its text alone, in which keys are spelled in any
+ * letter case; one that is not valid by the rules of today has the defaults.
+ */
+export function settingsOf(value: LinkRecord): LinkSettings {
+  const settings = value.settings ?? parsed.get(value) ?? parseSettings(value);
+  if (value.settings === undefined) parsed.set(value, settings);
+  return settings;
+}
+
+function parseSettings({ conf, bridge }: LinkRecord): LinkSettings {
+  const parse = (value: unknown): LinkSettings => parseLinkConf(new Fields(value), { defaultBridge: bridge });
+  try {
+    return parse(conf);
+  } catch {
+    return parse({});
+  }
+}
+
+/** The range sets of our own address management, as the conf of ADD lists them; none when there are no such ones. */
+export function rangeSetsOf({ conf, ipam }: LinkRecord): readonly RangeSet[] {
+  try {
+    const fields = ipam.type === 'host-local' ? new Fields(conf).object('ipam') : undefined;
+    return fields === undefined ? [] : parseIpam(fields, { isGateway: false }).sets;
+  } catch {
+    return [];
+  }
+}
+
+function read(value: unknown): LinkRecord {
+  const from = object(value, '"link"');
+  matching(from, 'bridge', interfaceName);
+  matching(from, 'hostInterface', interfaceName);
+  matching(from, 'mac', hardwareAddress);
+  for (const key of ['masquerade', 'macspoofchk']) flag(from, key);
+  for (const key of ['snat', 'enforced']) flag(from, key, { mayMiss: true });
+  readDefaultRoutes(from);
+  if (from['noMasquerade'] !== undefined)
+    list(from, 'noMasquerade').forEach((prefix) => prefixText(prefix, 'noMasquerade'));
+  whole(from, 'mtu', 0, 2 ** 31);
+  if (from['containerMtu'] !== undefined) whole(from, 'containerMtu', 0, 2 ** 31);
+  list(from, 'addresses').forEach(readAddressRecord);
+  if (from['routes'] !== undefined) list(from, 'routes').forEach(readRoute);
+  readPorts(from);
+  object(from['ipam'], '"ipam"');
+  object(from['conf'], '"conf"');
+  if (from['settings'] !== undefined) readSettings(object(from['settings'], '"settings"'));
+  return from as unknown as LinkRecord;
+}
+
+function readAddressRecord(value: unknown): void {
+  const { address, gateway } = object(value, 'an address') as Partial<Record<keyof AddressRecord, unknown>>;
+  prefixText(address, 'address');
+  if (gateway !== undefined) ipText(gateway, 'gateway');
+}
+
+function readRoute(value: unknown): void {
+  text(object(value, 'a route'), 'dst');
+}
+
+const switches = [
+  'isGateway',
+  'isDefaultGateway',
+  'forceAddress',
+  'hairpinMode',
+  'promiscMode',
+  'preserveDefaultVlan',
+  'macspoofchk',
+  'disableContainerInterface',
+  'portIsolation',
+  'enabledad',
+] as const satisfies readonly (keyof LinkSettings)[];
+
+function readSettings(from: Record<string, unknown>): void {
+  matching(from, 'bridge', interfaceName);
+  for (const key of switches) flag(from, key);
+  whole(from, 'mtu', 0, 2 ** 31);
+  whole(from, 'metric', 0, 2 ** 32);
+  whole(from, 'groupForwardMask', 0, 0xffff);
+  whole(from, 'vlan', 0, 4094);
+  list(from, 'trunk').forEach((vlan) => whole({ trunk: vlan }, 'trunk', 1, 4094));
+}
+
+function elements(value: LinkRecord, record: AttachmentRecord): Element[] {
+  const { bridge, ports, snat = true, defaultRoutes } = value;
+  const publication = {
+    ingressInterface: bridge,
+    addresses: hostsOf(value),
+    ports,
+    snat,
+    ...(defaultRoutes === undefined ? {} : { defaultRoutes }),
+  };
+  return [
+    ...publicationElements(publication, record),
+    ...masqueradeElements(record),
+    // With a policy these are the policy's own to say.
+    ...(record.egress === undefined ? [...egressElements(record), ...guardElements(record)] : []),
+  ];
+}

@@ -1,0 +1,44 @@
+import type { Element } from '../../nft/element.ts';
+import type { RuleGroup } from '../../nft/group.ts';
+import type { PortMapping } from '../../ports/mapping.ts';
+import type { AttachmentRecord } from '../record.ts';
+
+/** Keys of a record that are parts of an attachment, each of a plugin or of a drop-in. */
+export type SectionName = 'link' | 'egress' | 'published' | 'ingressPolicy' | 'shaped';
+
+/** What a record holds under that key. */
+export type SectionValue<Name extends SectionName> = NonNullable<AttachmentRecord[Name]>;
+
+/** What a section means, without a look at the machine; what is done to the machine is its upkeep (upkeep.ts). */
+export interface Section<Value> {
+  /** Decoded JSON becomes the value. Throws a TypeError that names the first key that is wrong. */
+  readonly read: (value: unknown) => Value;
+  /** What it wants in our tables. */
+  readonly elements: (value: Value, record: AttachmentRecord) => readonly Element[];
+  /** The chains and sets that those elements lead to. */
+  readonly groups?: (value: Value) => readonly RuleGroup[];
+  readonly claims: (value: Value) => Claims;
+  /** The value without the ports of the host that overlap one that a living container publishes now. */
+  readonly withoutPort?: (value: Value, mapping: PortMapping) => Value;
+  /** What the rest of the record becomes when this section alone is taken out. */
+  readonly leave?: (rest: AttachmentRecord) => AttachmentRecord;
+}
+
+/** What nobody else is to have, and by what a person and an index entry find the attachment. All may be absent. */
+export interface Claims {
+  /** The container's own, without prefix length. */
+  readonly addresses?: readonly string[];
+  /** The same with prefix length, where it is known. */
+  readonly prefixes?: readonly string[];
+  /** Addresses that follow from its MAC. */
+  readonly linkLocal?: readonly string[];
+  /** Ports of the host that lead to it. */
+  readonly ports?: readonly PortMapping[];
+  readonly mac?: string;
+  /** Through which its packets enter the host: a bridge, or a lone veth (ptp). */
+  readonly ingressInterface?: string;
+  /** The host's end of its veth, which goes with the container. */
+  readonly hostInterface?: string;
+  /** Whether nothing may leave that interface without a policy, so that a gate stands there. */
+  readonly isEnforced?: boolean;
+}
