@@ -2,7 +2,7 @@ import { tryTransaction } from '../host/nft.ts';
 import { recallName } from '../egress/names-store.ts';
 import type { Element } from '../nft/element.ts';
 import { comparisonTexts, putSteps } from '../nft/transaction.ts';
-import { rememberedElements } from '../plugins/egress-policy/names.ts';
+import { rememberedElements } from '../records/remembered-elements.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { QueryReport } from './dns/answer-query.ts';
 import { DnsProxy } from './dns/proxy.ts';

@@ -2,7 +2,7 @@ import { CniError, codes } from '../cni/errors.ts';
 import { formatAddressValue, parseAddressValue } from '../egress/interval.ts';
 import { endFlowsToPort, forgetUdpFlows } from '../host/conntrack.ts';
 import { findListeners } from '../host/listeners.ts';
-import { rememberedElements } from '../plugins/egress-policy/names.ts';
+import { rememberedElements } from '../records/remembered-elements.ts';
 import { describeMapping, overlaps, type PortMapping } from '../ports/mapping.ts';
 import { commit } from '../records/commit.ts';
 import type { AttachmentRecord, LinkRecord } from '../records/record.ts';

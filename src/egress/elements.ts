@@ -21,7 +21,7 @@ export function egressElements({ egress, link }: AttachmentRecord): Element[] {
         inet(`parties${n}`, `${address} . ${address}`),
         { ...inet(`egress${n}`, key), value: `goto ${chain}` },
         { ...inet(`ingress${n}`, key), value: `goto ${ingressChain(policy)}` },
-        ...(isolates(policy) ? [] : [inet(`siblings${n}`, key)]),
+        ...(isolatesPort(policy) ? [] : [inet(`siblings${n}`, key)]),
       ];
     }),
     ...sourcesOf(egress).flatMap((address) => {
@@ -126,11 +126,12 @@ function portElements(egress: EgressRecord, portName: string, mac: string): Elem
       bridge('guard6', `${port} . ${mac} . ${address}`),
       bridge('guard_nd', `${port} . ${mac} . ${halvesOf(address)}`),
     ]),
-    ...(isolates(egress.policy) ? [bridge('guard_isolated', port)] : []),
+    ...(isolatesPort(egress.policy) ? [bridge('guard_isolated', port)] : []),
   ];
 }
 
-function isolates({ isolation, audit }: Policy): boolean {
+/** Whether the port of a container is kept from the other isolated ports by the bridge itself, rules or no rules. */
+export function isolatesPort({ isolation, audit }: Policy): boolean {
   return isolation === 'container' && !audit;
 }
 

@@ -1,11 +1,6 @@
+import { warn } from '../cni/warn.ts';
 import { findListeners } from '../host/listeners.ts';
 import { describeMapping, type PortMapping } from '../ports/mapping.ts';
-import { visibleLines } from '../text/visible.ts';
-
-/** Tells a person, on stderr: runtimes log it, or show it with the error when the verb fails. */
-export function warn(text: string): void {
-  process.stderr.write(visibleLines(`drawbridge: ${text}\n`));
-}
 
 /** Names the ports that are not published, because the container has no address of their family. */
 export function warnOfUnserved(unserved: readonly PortMapping[]): void {

@@ -3,7 +3,7 @@ import type { AttachmentRequest } from '../cni/request.ts';
 import { isLinkThere, readInterface } from '../host/interfaces.ts';
 import { leasesOf } from '../ipam/ledger.ts';
 import { attachmentKey, describeAttachment, hostInterfaceOf } from '../records/key.ts';
-import { ipamOf } from './drawbridge/addresses.ts';
+import { ipamOf } from '../ipam/conf-of-request.ts';
 import { defaultDataDir } from '../ipam/ranges.ts';
 
 /**

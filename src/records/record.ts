@@ -60,14 +60,24 @@ export interface LinkRecord {
    * A policy belongs to this attachment: while none is in force, between the plugins of a chain, it reaches nothing.
    */
   readonly enforced?: boolean;
-  readonly ipam: { readonly type: string; readonly dataDir?: string };
+  readonly ipam: IpamRecord;
   /** The conf that ADD was given, as it was parsed; absent in records of before 0.2.0 (sections/link.ts). */
   readonly settings?: LinkSettings;
   /** That conf as it came, without prevResult: what another IPAM plugin is told on stdin when it is to give back. */
   readonly conf: Readonly<Record<string, unknown>>;
 }
 
+/** What is mended is made of these; DNS is in the result alone. */
 export type LinkSettings = Omit<LinkConf, 'dns'>;
+
+/** Who gave the addresses. */
+export interface IpamRecord {
+  /** "host-local" is our own; another one is the plugin that was executed; "" is nobody. */
+  readonly type: string;
+  readonly dataDir?: string;
+  /** Folders of plugins in which ADD looked for another one; absent in records of before 0.2.0. */
+  readonly path?: readonly string[];
+}
 
 export interface DefaultRouteRecord {
   readonly family: 4 | 6;

@@ -50,9 +50,13 @@ export function groupsOf(record: AttachmentRecord): RuleGroup[] {
   return mapSections(record, (name, value) => sections[name].groups?.(value) ?? []).flat();
 }
 
+const known = new WeakMap<AttachmentRecord, readonly Claims[]>();
+
 /** What each section claims. */
-export function claimsOf(record: AttachmentRecord): Claims[] {
-  return mapSections(record, (name, value) => sections[name].claims(value));
+export function claimsOf(record: AttachmentRecord): readonly Claims[] {
+  const claims = known.get(record) ?? mapSections(record, (name, value) => sections[name].claims(value));
+  known.set(record, claims);
+  return claims;
 }
 
 /** A record without one of its sections; undefined when it has no other. */
@@ -92,18 +96,35 @@ export function ingressInterfaceOf(record: AttachmentRecord): string | undefined
 
 /** Every interface that its sections name so; more than one where it was added anew while an old section stayed. */
 export function ingressInterfacesOf(record: AttachmentRecord): string[] {
-  return unique(claimsOf(record).flatMap(({ ingressInterface }) => ingressInterface ?? []));
+  return interfacesWhere(record, () => true);
 }
 
 /** Those of them that nothing may leave without a policy. */
 export function enforcedInterfacesOf(record: AttachmentRecord): string[] {
-  const enforced = claimsOf(record).filter(({ isEnforced }) => isEnforced === true);
-  return unique(enforced.flatMap(({ ingressInterface }) => ingressInterface ?? []));
+  return interfacesWhere(record, ({ isEnforced }) => isEnforced === true);
+}
+
+/** Those of them that other firewalls of the host were opened for. */
+export function openedInterfacesOf(record: AttachmentRecord): string[] {
+  return interfacesWhere(record, ({ isOpened }) => isOpened === true);
+}
+
+function interfacesWhere(record: AttachmentRecord, holds: (claims: Claims) => boolean): string[] {
+  return unique(
+    claimsOf(record)
+      .filter(holds)
+      .flatMap(({ ingressInterface }) => ingressInterface ?? []),
+  );
 }
 
 /** The host's ends of its veth, each once; none where nobody of us knows one. */
 export function hostInterfacesOf(record: AttachmentRecord): string[] {
   return unique(claimsOf(record).flatMap(({ hostInterface }) => hostInterface ?? []));
+}
+
+/** Whether any section asks the bridge to keep its port from the other isolated ones. */
+export function isPortIsolated(record: AttachmentRecord): boolean {
+  return claimsOf(record).some((claims) => claims.isPortIsolated === true);
 }
 
 export function macOf(record: AttachmentRecord): string | undefined {

@@ -1,7 +1,7 @@
 import { inspectForeignFirewalls, openForeignFirewalls, type OpenOptions } from '../host/firewall/foreign.ts';
 import { firewallOptions } from '../plugins/egress-policy/enforce.ts';
 import type { AttachmentRecord } from '../records/record.ts';
-import { ingressInterfaceOf } from '../records/sections.ts';
+import { ingressInterfaceOf, openedInterfacesOf } from '../records/sections.ts';
 
 /** What was repaired, and what stands in the way and is not ours to change; one sentence each. */
 export interface FirewallRepair {
@@ -33,14 +33,12 @@ export async function repairFirewalls(records: readonly AttachmentRecord[]): Pro
   return { repaired, problems };
 }
 
-/** A limit opens nothing. */
-function needsOpening({ link, egress, published, ingressPolicy }: AttachmentRecord): boolean {
-  return [link, egress, published, ingressPolicy].some((section) => section !== undefined);
-}
-
 /** What the containers of each bridge need together; one without a policy needs what the default is. */
 export function openingsOf(records: readonly AttachmentRecord[]): Map<string, OpenOptions> {
-  const byBridge = Map.groupBy(records.filter(needsOpening), ingressInterfaceOf);
+  const byBridge = Map.groupBy(
+    records.filter((record) => openedInterfacesOf(record).length > 0),
+    ingressInterfaceOf,
+  );
   const openings = new Map<string, OpenOptions>();
   for (const [bridge, users] of byBridge) {
     if (bridge === undefined) continue;

@@ -1,4 +1,3 @@
-import { Fields } from '../cni/fields.ts';
 import { applyCommands } from '../host/apply.ts';
 import { prepareBridge } from '../host/bridge.ts';
 import { findLink, isLinkThere, readInterface } from '../host/interfaces.ts';
@@ -6,11 +5,11 @@ import { LinkError } from '../host/link-error.ts';
 import { enableForwarding, hasIpv6, interfacesWithoutForwarding, unforwarded, writeSysctls } from '../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../links/bridge.ts';
-import { parseLinkConf, type LinkConf } from '../links/conf.ts';
 import type { LinkCommand } from '../links/command.ts';
 import { planVeth } from '../links/veth.ts';
-import { isolatesPort } from '../plugins/egress-policy/enforce.ts';
-import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
+import type { AttachmentRecord, LinkRecord, LinkSettings } from '../records/record.ts';
+import { isPortIsolated } from '../records/sections.ts';
+import { settingsOf } from '../records/sections/link.ts';
 import type { Scope } from './change-event.ts';
 import { forwardingKey } from './resource-key.ts';
 
@@ -82,7 +81,7 @@ function bridgePlans(records: readonly AttachmentRecord[]): readonly UsedBridge[
 }
 
 function planOf(link: LinkRecord): BridgePlan {
-  const conf = confOf(link);
+  const conf = settingsOf(link);
   const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
   return planBridge({ ...conf, bridge: link.bridge, mtu: link.mtu, gateways, routeLocalnet: true });
 }
@@ -138,11 +137,8 @@ export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const bridge = bridgeOf(record);
   if (bridge === undefined || port === bridge || !isLinkThere(bridge)) return undefined;
   const found = findLink(port);
-  const conf = record.link === undefined ? undefined : confOf(record.link);
-  const isIsolated =
-    conf?.portIsolation === true ||
-    record.ingressPolicy?.policy === 'isolated' ||
-    (record.egress !== undefined && isolatesPort(record.egress.policy));
+  const conf = record.link === undefined ? undefined : settingsOf(record.link);
+  const isIsolated = isPortIsolated(record);
   const isPort = found?.portState !== undefined;
   const lost = found?.master !== bridge;
   const open = isIsolated && isPort && !found.isolated;
@@ -166,16 +162,8 @@ export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   };
 }
 
-function planVlans(link: LinkRecord, conf: LinkConf): readonly LinkCommand[] {
+function planVlans(link: LinkRecord, conf: LinkSettings): readonly LinkCommand[] {
   return planVeth({ ...conf, ...link, netns: '/', ifname: 'eth0', addresses: [], routes: [], ipv6: hasIpv6() }).vlans;
-}
-
-const confs = new WeakMap<LinkRecord, LinkConf>();
-
-function confOf(link: LinkRecord): LinkConf {
-  const conf = confs.get(link) ?? parseLinkConf(new Fields(link.conf), { defaultBridge: link.bridge });
-  confs.set(link, conf);
-  return conf;
 }
 
 function portOf({ link, egress }: AttachmentRecord): string {

@@ -1,8 +1,8 @@
-import { Fields } from '../../cni/fields.ts';
 import { intervalOf, overlaps } from '../../egress/interval.ts';
 import { showJson } from '../../host/ip.ts';
 import { list as listLeases } from '../../ipam/ledger.ts';
-import { defaultDataDir, parseIpam } from '../../ipam/ranges.ts';
+import { defaultDataDir } from '../../ipam/ranges.ts';
+import { rangeSetsOf } from '../../records/sections/link.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import type { Check, Trouble } from './check.ts';
 
@@ -63,11 +63,10 @@ function checkPools({ attachments }: Survey): Trouble[] {
       link?.ipam.type === 'host-local' ? [[network, link] as const] : [],
     ),
   );
-  return [...networks].flatMap(([network, { conf, ipam }]): Trouble[] => {
+  return [...networks].flatMap(([network, link]): Trouble[] => {
     try {
-      const dataDir = ipam.dataDir ?? defaultDataDir;
-      const leases = listLeases(dataDir, network);
-      return parseIpam(new Fields(conf['ipam'], 'ipam')).sets.flatMap((set): Trouble[] => {
+      const leases = listLeases(link.ipam.dataDir ?? defaultDataDir, network);
+      return rangeSetsOf(link).flatMap((set): Trouble[] => {
         const used = leases.filter(({ address }) => address.includes(':') === (set.family === 6)).length;
         if (Number(set.size) * nearlyFull > used) return [];
         const isFull = BigInt(used) >= set.size;

@@ -15,6 +15,7 @@ import { findProgram, findPrograms } from '../../host/run.ts';
 import { trialText } from '../../nft/transaction.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
+import { rangeSetsOf } from '../../records/sections/link.ts';
 import { count } from '../../repair/survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { readTrimmed } from './read.ts';
@@ -187,7 +188,9 @@ function checkBridgeNetfilter(): Trouble[] {
 
 function checkIpv6({ attachments }: Survey): Trouble[] {
   if (!hasIpv6()) {
-    const wanting = attachments.filter(({ record }) => JSON.stringify(record.link?.conf['ipam'] ?? '').includes('::'));
+    const wanting = attachments.filter(
+      ({ record: { link } }) => link !== undefined && rangeSetsOf(link).some(({ family }) => family === 6),
+    );
     return wanting.length === 0
       ? []
       : [

@@ -13,10 +13,13 @@ import { writeSysctls } from '../../host/sysctl.ts';
 import { openingsOf } from '../../repair/firewalls.ts';
 import { repairGates } from '../../repair/gates.ts';
 import { portTrouble, repairLinks } from '../../repair/links.ts';
-import { rememberedElements } from '../../plugins/egress-policy/names.ts';
+import { rememberedElements } from '../../records/remembered-elements.ts';
 import { rebuild } from '../../records/commit.ts';
 import { describePart, makePart, whatFor } from '../../records/gate-parts.ts';
 import { gatedInterfaces, missingParts } from '../../records/gates.ts';
+import type { LinkRecord } from '../../records/record.ts';
+import { hostInterfacesOf } from '../../records/sections.ts';
+import { settingsOf } from '../../records/sections/link.ts';
 import { shellTextOf } from '../../links/text.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
@@ -84,24 +87,15 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
   return troubles.flat();
 }
 
-/** Addresses that the host has to have on a bridge. */
-function gatewaysOf(
-  links: readonly {
-    readonly conf: Readonly<Record<string, unknown>>;
-    readonly addresses: readonly { address: string; gateway?: string }[];
-  }[],
-): string[] {
-  if (!hasGateway(links)) return [];
+/** Addresses that the host has to have on a bridge: those of one attachment that asks for a gateway are all's. */
+function gatewaysOf(links: readonly LinkRecord[]): string[] {
+  if (!links.some((link) => settingsOf(link).isGateway)) return [];
   const all = links.flatMap(({ addresses }) =>
     addresses.flatMap(({ address, gateway }) =>
       gateway === undefined ? [] : [`${gateway}/${address.split('/')[1] ?? ''}`],
     ),
   );
   return [...new Set(all)];
-}
-
-function hasGateway(links: readonly { readonly conf: Readonly<Record<string, unknown>> }[]): boolean {
-  return links.some(({ conf }) => conf['isGateway'] === true || conf['isDefaultGateway'] === true);
 }
 
 async function addressesOn(): Promise<Set<string>> {
@@ -117,7 +111,7 @@ function portTroubles(attachments: Survey['attachments']): Trouble[] {
   return attachments
     .filter(({ isAlive, record }) => isAlive && record.state === 'ready')
     .flatMap(({ record }): Trouble[] => {
-      const port = record.link?.hostInterface ?? record.egress?.port;
+      const [port] = hostInterfacesOf(record);
       const found = port === undefined ? undefined : findLink(port);
       if (found === undefined) return [];
       const isDown = !found.isUp;

@@ -22,24 +22,24 @@ import { besideOther, planVeth, type VethPlan } from '../../links/veth.ts';
 import { familiesOf, servedBy } from '../../ports/mapping.ts';
 import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
 import { commit, finish } from '../../records/commit.ts';
-import { hostInterfaceOf } from '../../records/key.ts';
-import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
+import type { LinkRecord } from '../../records/record.ts';
 import { readOwnRecord, readSoundRecord } from '../../records/store.ts';
-import { familiesIn } from '../../ipam/ranges.ts';
 import { reserveAddresses, type GivenAddresses } from './addresses.ts';
-import { beginRecord, refuseStanding } from '../attachment.ts';
+import { refuseStanding } from '../attachment.ts';
+import { begunRecord, type LinkedRecord } from './begun-record.ts';
 import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
-import { disableIpv6, enforce, isolatesPort } from '../egress-policy/enforce.ts';
-import { namesElements, rememberedElements } from '../egress-policy/names.ts';
+import { isolatesPort } from '../../egress/elements.ts';
+import { disableIpv6, enforce } from '../egress-policy/enforce.ts';
+import { namesElements, rememberedElements } from '../../records/remembered-elements.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
-import { openFirewalls } from '../firewalls.ts';
-import { expectsPolicy } from './expected-policy.ts';
+import { openFirewalls } from '../../records/firewalls.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
-import { removeAttachment } from './remove.ts';
+import { removeAttachment } from '../../records/remove.ts';
 import { toResult } from './result.ts';
 import { leadToBridge, lookAround, type Newcomer } from './surroundings.ts';
-import { warn, warnOfListeners, warnOfUnserved } from '../warnings.ts';
+import { warn } from '../../cni/warn.ts';
+import { warnOfListeners, warnOfUnserved } from '../warnings.ts';
 
 /**
  * Connects a container: a veth veth between its namespace and the bridge, addresses, routes, masquerading,
@@ -139,9 +139,6 @@ async function makeEarly(
   return { mac };
 }
 
-/** A record that has its link. */
-type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
-
 interface LinkPlans {
   readonly bridge: BridgePlan;
   readonly veth: VethPlan;
@@ -149,39 +146,14 @@ interface LinkPlans {
 
 /** Claims the attachment and its ports. What a killed ADD or a lost DEL left of it goes first. */
 async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<LinkedRecord> {
-  const base = beginRecord(request);
-  const record: LinkedRecord = {
-    ...base,
-    link: {
-      bridge: conf.link.bridge,
-      hostInterface: hostInterfaceOf(base.key),
-      mac: conf.mac ?? hardwareAddressOf(base.key),
-      mtu: 0,
-      addresses: [],
-      enforced: conf.egress !== undefined || expectsPolicy({ network: base.network, conf: request.config.raw }),
-      masquerade: conf.ipMasq,
-      macspoofchk: conf.link.macspoofchk,
-      ports: conf.ipam.kind === 'host-local' ? servedBy(conf.ports, familiesIn(conf.ipam.conf)).served : conf.ports,
-      snat: conf.snat,
-      ...(conf.noMasquerade.length === 0 ? {} : { noMasquerade: conf.noMasquerade }),
-      ipam:
-        conf.ipam.kind === 'host-local'
-          ? { type: 'host-local', dataDir: conf.ipam.conf.dataDir }
-          : { type: conf.ipam.kind === 'delegated' ? conf.ipam.type : '' },
-      conf: withoutPrevResult(request.config.raw),
-    },
-  };
+  const record = begunRecord(request, conf);
   const previous = readOwnRecord(record.key);
   if (previous !== undefined) {
     refuseStanding(previous, record);
-    await removeAttachment(request, previous);
+    await removeAttachment(previous, request);
   }
   await commit({ put: record }, { refuse: (found) => refuseStanding(found, record) });
   return record;
-}
-
-function withoutPrevResult(raw: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(raw).filter(([key]) => key.toLowerCase() !== 'prevresult'));
 }
 
 /**
@@ -288,6 +260,6 @@ async function undo(request: AttachmentRequest, begun: LinkedRecord, cause: unkn
   const found = readSoundRecord(begun.key);
   // What has these names now is of the ADD that came after us: it fails where what we made is in its way.
   const isOurs = found === undefined || isSameAdd(found, begun);
-  const errors = isOurs ? await removeAttachment(request, found ?? begun) : [];
+  const errors = isOurs ? await removeAttachment(found ?? begun, request) : [];
   for (const error of errors) warn(`Cannot undo the ADD that failed with "${String(cause)}": ${String(error)}`);
 }

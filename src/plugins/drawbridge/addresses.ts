@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { delegateAdd, delegateDel, delegationOf, type Delegation } from '../../cni/delegate.ts';
+import { delegateAdd, delegateDel, delegationOf } from '../../cni/delegate.ts';
 import { CniError, codes } from '../../cni/errors.ts';
 import { quote } from '../../cni/fields.ts';
-import type { AttachmentRequest, Request } from '../../cni/request.ts';
+import type { AttachmentRequest } from '../../cni/request.ts';
 import type { ResultDns, ResultIp, ResultRoute } from '../../cni/result.ts';
-import { release, reserve } from '../../ipam/leases.ts';
-import { defaultDataDir, parseDataDir } from '../../ipam/ranges.ts';
+import { reserve } from '../../ipam/leases.ts';
 import { parseResolvConf } from '../../ipam/resolv-conf.ts';
-import type { AttachmentRecord } from '../../records/record.ts';
 import type { IpamChoice } from './conf.ts';
 import { lastingName } from './lasting-name.ts';
 import { systemReason } from '../../text/system-error.ts';
@@ -36,64 +34,6 @@ export async function reserveAddresses(request: AttachmentRequest, ipam: IpamCho
         routes: ipam.conf.routes,
       };
   }
-}
-
-/**
- * Gives back what an attachment holds. By its record the cost is that of its own leases; without a record every
- * lease of the network is looked at, and `ipam` of the request says where they are.
- */
-export async function releaseAddresses(
-  request: Request,
-  record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>,
-): Promise<void> {
-  const link = 'link' in record ? record.link : undefined;
-  const ipam = link?.ipam ?? ipamOf(request);
-  if (ipam.type === '') return;
-  if (ipam.type !== 'host-local') return delegateDel(delegationFor(request, record, ipam.type));
-  const known =
-    link === undefined || link.addresses.length === 0
-      ? undefined
-      : link.addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
-  release(ipam.dataDir ?? defaultDataDir, record, known);
-}
-
-/** Whether another program gave the addresses of an attachment. */
-export function isDelegated(
-  request: Request,
-  record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>,
-): boolean {
-  const { type } = ('link' in record ? record.link?.ipam : undefined) ?? ipamOf(request);
-  return type !== '' && type !== 'host-local';
-}
-
-/** What the conf of a request says, as far as a DEL has to know it: whatever else is wrong with it does not matter. */
-export function ipamOf({ config }: Request): { type: string; dataDir?: string } {
-  const ipam = config.fields.object('ipam');
-  const type = ipam?.string('type') ?? '';
-  return ipam !== undefined && type === 'host-local' ? { type, dataDir: parseDataDir(ipam) } : { type };
-}
-
-/**
- * The plugin of a DEL is told what we are told, prevResult and runtimeConfig included (SPEC.md, "Plugin Delegation").
- * Of an attachment that a GC or the next ADD removes there is the configuration of its ADD alone; and a DEL whose
- * network has moved to another plugin since says nothing to the one that gave the address.
- */
-function delegationFor(
-  request: Request,
-  record: AttachmentRecord | Pick<AttachmentRecord, 'network' | 'containerId' | 'ifname'>,
-  type: string,
-): Delegation {
-  const { network, containerId, ifname } = record;
-  const link = 'link' in record ? record.link : undefined;
-  const netns = 'netns' in request ? request.netns : '';
-  return {
-    ...delegationOf(request, type),
-    id: { network, containerId, ifname },
-    netns,
-    ...(link === undefined || (request.verb === 'DEL' && ipamOf(request).type === type)
-      ? {}
-      : { conf: JSON.stringify(link.conf) }),
-  };
 }
 
 async function fromPlugin(request: AttachmentRequest, type: string): Promise<GivenAddresses> {

@@ -13,8 +13,8 @@ import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, LinkRecord } from '../../records/record.ts';
 import { readOwnRecord } from '../../records/store.ts';
 import { waitsForPolicy } from '../../records/waiting.ts';
-import { isolatesPort } from '../egress-policy/enforce.ts';
-import { checkFirewalls } from '../firewalls.ts';
+import { isPortIsolated } from '../../records/sections.ts';
+import { checkFirewalls } from '../../records/firewalls.ts';
 import type { InterfaceDefaults } from './defaults.ts';
 import { errorWithoutRecord } from '../without-record.ts';
 
@@ -62,8 +62,9 @@ export async function check(request: AttachmentRequest, defaults: InterfaceDefau
 async function linkDifferences(
   { netns, id, prevResult }: AttachmentRequest,
   conf: LinkConf,
-  { link, egress }: AttachmentRecord & { readonly link: LinkRecord },
+  record: AttachmentRecord & { readonly link: LinkRecord },
 ): Promise<string[]> {
+  const { link, egress } = record;
   const { bridge, hostInterface } = link;
   const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
   const gatewayInterface = gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
@@ -96,7 +97,7 @@ async function linkDifferences(
       routes: (prevResult?.routes ?? []).filter((route) => isOn(route.dst) && isOurs(route, link)),
       gateways,
       hairpinMode: conf.hairpinMode,
-      portIsolation: conf.portIsolation || (egress !== undefined && isolatesPort(egress.policy)),
+      portIsolation: isPortIsolated(record),
       promiscMode: conf.promiscMode,
       disableContainerInterface: conf.disableContainerInterface,
     },

@@ -1,13 +1,17 @@
+import { delegateDel, delegationOf } from '../../cni/delegate.ts';
 import { combineErrors } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { listLinks, readInterface } from '../../host/interfaces.ts';
 import { isOwnNetns, netnsExists } from '../../host/netns.ts';
 import { removeVeth } from '../../host/veth.ts';
+import { ipamOf } from '../../ipam/conf-of-request.ts';
+import { release } from '../../ipam/leases.ts';
+import { defaultDataDir } from '../../ipam/ranges.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { holdAttachment } from '../../records/attachment-lock.ts';
 import { attachmentKey, describeAttachment, hostInterfaceOf } from '../../records/key.ts';
+import { carryOut, removeAttachment } from '../../records/remove.ts';
 import { readOwnRecord } from '../../records/store.ts';
-import { removeAttachment } from './remove.ts';
 
 /**
  * Disconnects a container. Works without namespace, prevResult and runtimeConfig, any number of times, and
@@ -20,10 +24,26 @@ export async function del(request: AttachmentRequest): Promise<void> {
 async function disconnect(request: AttachmentRequest): Promise<void> {
   const { id } = request;
   const record = readOwnRecord(attachmentKey(id));
-  const errors = await removeAttachment(request, record ?? id);
+  const errors = record === undefined ? await removeUnrecorded(request) : await removeAttachment(record, request);
   await removeUnnamed(request);
   const error = combineErrors(`remove ${describeAttachment(id)}`, errors);
   if (error !== undefined) throw error;
+}
+
+/** Without a record, what follows from the attachment's name and from what we are told is removed. */
+async function removeUnrecorded(request: AttachmentRequest): Promise<unknown[]> {
+  const { id } = request;
+  const { type, dataDir = defaultDataDir } = ipamOf(request);
+  const isDelegated = type !== '' && type !== 'host-local';
+  const key = attachmentKey(id);
+  return carryOut(key, {
+    close: [],
+    delegate: isDelegated ? [async () => delegateDel(delegationOf(request, type))] : [],
+    unlink: [async () => removeVeth(hostInterfaceOf(key))],
+    // Every lease of the network is looked at.
+    release: type === 'host-local' ? [() => release(dataDir, id)] : [],
+    forget: [],
+  });
 }
 
 /**

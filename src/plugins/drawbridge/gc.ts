@@ -7,9 +7,9 @@ import { defaultDataDir } from '../../ipam/ranges.ts';
 import { attachmentKey } from '../../records/key.ts';
 import { readSoundRecord } from '../../records/store.ts';
 import { collectAttachments, isListed } from '../collect.ts';
-import { ipamOf } from './addresses.ts';
+import { ipamOf } from '../../ipam/conf-of-request.ts';
 import { sweep } from '../../records/sweep.ts';
-import { removeAttachment } from './remove.ts';
+import { removeAttachment } from '../../records/remove.ts';
 
 /**
  * Removes what attachments of this network left that are not in the runtime's list. An empty list means that
@@ -22,7 +22,7 @@ export async function gc(request: GcRequest): Promise<void> {
   const { validAttachments: valid, config } = request;
   const errors: unknown[] = [];
   const failed = await collectAttachments(request, async (record) => {
-    errors.push(...(await removeAttachment(request, record)));
+    errors.push(...(await removeAttachment(record, request)));
   });
   errors.push(...failed);
   await sweep().catch((error: unknown) => errors.push(error));

@@ -1,9 +1,9 @@
 import { commit } from '../../records/commit.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { closeGate } from '../egress-policy/enforce.ts';
-import { rememberedElements } from '../egress-policy/names.ts';
-import { openFirewalls } from '../firewalls.ts';
-import { warn } from '../warnings.ts';
+import { closeGate } from '../../records/close-gate.ts';
+import { rememberedElements } from '../../records/remembered-elements.ts';
+import { openFirewalls } from '../../records/firewalls.ts';
+import { warn } from '../../cni/warn.ts';
 
 /** Makes an attachment that waits for a policy one that has none: what its network asks for, when no policy follows. */
 export async function letGo({ link, ...record }: AttachmentRecord): Promise<void> {

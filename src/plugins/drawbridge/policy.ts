@@ -4,7 +4,7 @@ import { parseEgressConf } from '../../egress/conf.ts';
 import type { ChosenPolicy } from '../../egress/load-policy.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { choosePolicy } from '../egress-policy/policy.ts';
-import { warn } from '../warnings.ts';
+import { warn } from '../../cni/warn.ts';
 import type { InterfaceConf } from './conf.ts';
 
 /** A policy that is checked, and its names, which are being resolved while links are made. */

@@ -7,7 +7,7 @@ import type { LinkCommand } from '../../links/command.ts';
 import { findOverlaps, ownAddressAmong, type Overlap } from '../../links/overlaps.ts';
 import { bridgeUse } from '../../ports/masquerade.ts';
 import { sharedByOthers } from '../../records/index-files.ts';
-import { warn } from '../warnings.ts';
+import { warn } from '../../cni/warn.ts';
 
 /** An attachment that is about to be made, as far as the host's other networks matter to it. */
 export interface Newcomer {

@@ -4,18 +4,17 @@ import type { PassThrough } from '../../cni/serve.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { removeSection } from '../../records/remove.ts';
+import type { SectionName } from '../../records/sections/section.ts';
 import { readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { collectAttachments } from '../collect.ts';
-import { rememberedElements } from '../egress-policy/names.ts';
-import { closeFirewalls, openFirewalls } from '../firewalls.ts';
-import { warn } from '../warnings.ts';
+import { rememberedElements } from '../../records/remembered-elements.ts';
+import { openFirewalls } from '../../records/firewalls.ts';
+import { warn } from '../../cni/warn.ts';
 
-/** The part of an attachment's record that is a chained drop-in's own. */
-export type Section = 'published' | 'ingressPolicy' | 'shaped';
-
-/** Those that have rules, and so need a way through foreign firewalls. */
-type RuledSection = Exclude<Section, 'shaped'>;
+/** Parts of a record that have rules, and so need a way through foreign firewalls. */
+type RuledSection = 'published' | 'ingressPolicy';
 
 /** The record of this very attachment; one of an earlier namespace is a leftover, and not looked at. */
 export function currentRecord(request: AttachmentRequest): AttachmentRecord | undefined {
@@ -40,17 +39,8 @@ export async function putSection<S extends RuledSection>(
   }
 }
 
-/** Takes a section out of a record and of force; the record itself when nothing else is left in it. */
-export async function removeSection(record: AttachmentRecord, section: RuledSection): Promise<void> {
-  const value = record[section];
-  if (value === undefined) return;
-  await takeOut(record, section);
-  // The plugin that made the bridge closes for its own.
-  if (record.link === undefined) await closeFirewalls(value.ingressInterface, record.key);
-}
-
 /** Puts a section into the attachment's record and in force; the record as it then is. */
-export async function writeSection<S extends Section>(
+export async function writeSection<S extends SectionName>(
   request: AttachmentRequest,
   section: S,
   value: NonNullable<AttachmentRecord[S]>,
@@ -62,26 +52,9 @@ export async function writeSection<S extends Section>(
   return next;
 }
 
-/** Takes a section out of a record and of force; the record itself when it has no other part. */
-export async function takeOut(record: AttachmentRecord, section: Section): Promise<void> {
-  const rest: AttachmentRecord = { ...record };
-  delete (rest as { -readonly [Key in Section]?: AttachmentRecord[Key] })[section];
-  const isEmpty = [rest.link, rest.egress, rest.published, rest.ingressPolicy, rest.shaped].every(
-    (part) => part === undefined,
-  );
-  const { warnings } = await commit(isEmpty ? { drop: record.key } : { put: rest }, {
-    expiring: rememberedElements,
-    replaces: record,
-  });
-  warnings.forEach(warn);
-}
-
 /** Removes the sections of attachments of the network that are not in use: see the GC of the interface plugin. */
-export async function collectSections(
-  request: GcRequest,
-  remove: (record: AttachmentRecord) => Promise<void>,
-): Promise<void> {
-  const errors = await collectAttachments(request, remove);
+export async function collectSections(request: GcRequest, name: SectionName): Promise<void> {
+  const errors = await collectAttachments(request, async (record) => removeSection(record, name));
   const error = combineErrors(`collect garbage of network "${request.config.name}"`, errors);
   if (error !== undefined) throw error;
 }

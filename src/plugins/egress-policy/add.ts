@@ -10,10 +10,11 @@ import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
-import { warn } from '../warnings.ts';
-import { closeGate, enforce, type EnforcedRecord } from './enforce.ts';
+import { warn } from '../../cni/warn.ts';
+import { closeGate } from '../../records/close-gate.ts';
+import { enforce, type EnforcedRecord } from './enforce.ts';
 import { findInterface } from './interface.ts';
-import { namesElements, rememberedElements } from './names.ts';
+import { namesElements, rememberedElements } from '../../records/remembered-elements.ts';
 import { choosePolicy, egressRecord } from './policy.ts';
 
 /**

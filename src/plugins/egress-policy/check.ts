@@ -4,7 +4,7 @@ import { parsePluginConf } from '../../egress/conf.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import { readOwnRecord } from '../../records/store.ts';
-import { checkFirewalls } from '../firewalls.ts';
+import { checkFirewalls } from '../../records/firewalls.ts';
 import { findUnguarded } from './enforce.ts';
 import { findInterface } from './interface.ts';
 import { errorWithoutRecord } from '../without-record.ts';

@@ -3,19 +3,19 @@ import { findLink } from '../../host/interfaces.ts';
 import { applyCommands } from '../../host/apply.ts';
 import { showJson } from '../../host/ip.ts';
 import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
-import { enforcedUse, sourcesOf } from '../../egress/elements.ts';
+import { isolatesPort, sourcesOf } from '../../egress/elements.ts';
 import { gateSelector } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { requalifyElements } from '../../egress/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
-import { gatedInterface, isGateNoted, keepGate, removeGate } from '../../records/gates.ts';
-import { sharedByOthers } from '../../records/index-files.ts';
+import { gatedInterface, keepGate } from '../../records/gates.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
-import { openFirewalls } from '../firewalls.ts';
-import { warn } from '../warnings.ts';
-import { rememberedElements } from './names.ts';
+import { isPortIsolated } from '../../records/sections.ts';
+import { openFirewalls } from '../../records/firewalls.ts';
+import { warn } from '../../cni/warn.ts';
+import { rememberedElements } from '../../records/remembered-elements.ts';
 
 /** A record that has a policy. */
 export type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
@@ -100,9 +100,8 @@ export async function alignWithPolicies(records: readonly EnforcedRecord[]): Pro
 /** All at once; one by one where a port that left stopped the others. */
 async function alignPorts(records: readonly EnforcedRecord[]): Promise<void> {
   const steps = records.flatMap((record) => {
-    const { port, policy } = record.egress;
-    // The interface plugin has a key of its own for it, which no policy takes back.
-    const isIsolated = isolatesPort(policy) || record.link?.conf['portIsolation'] === true;
+    const { port } = record.egress;
+    const isIsolated = isPortIsolated(record);
     const found = port === undefined ? undefined : findLink(port);
     return port === undefined || found?.portState === undefined || found.isolated === isIsolated
       ? []
@@ -126,11 +125,6 @@ async function inTurn<T>(items: readonly T[], step: (item: T) => Promise<void>):
   for (let at = 0; at < items.length; at += together) await Promise.all(items.slice(at, at + together).map(step));
 }
 
-/** Whether the port of a container is kept from the other isolated ports by the bridge itself, rules or no rules. */
-export function isolatesPort({ isolation, audit }: Policy): boolean {
-  return isolation === 'container' && !audit;
-}
-
 export function isEnforced(record: AttachmentRecord | undefined): record is EnforcedRecord {
   return record?.egress !== undefined;
 }
@@ -139,19 +133,6 @@ export function isEnforced(record: AttachmentRecord | undefined): record is Enfo
 export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Parameters<typeof openFirewalls>[1] {
   if (hostAccess === 'none') return { hostPorts: [], ingress };
   return { hostPorts: hostAccess === 'all' ? [{ protocol: 'any' }] : hostPorts, ingress };
-}
-
-/**
- * Takes the gate out with the last enforced container behind an interface. To be called under the lock of the tables.
- */
-export async function closeGate(ingressInterface: string, key: string): Promise<void> {
-  if (isNeeded(ingressInterface, key)) return;
-  const isNoted = isGateNoted(ingressInterface);
-  await removeGate(ingressInterface).catch((error: unknown) => {
-    // Without a note there is one at most if somebody was killed who made it: nothing that an ADD without rights has to
-    // undo.
-    if (isNoted) throw error;
-  });
 }
 
 /** Sentences about what of {@link enforce} beside the rules is not there; empty when all is. */
@@ -168,11 +149,6 @@ export async function findUnguarded({ egress: { ingressInterface, port, policy }
   const found = port !== undefined && isolatesPort(policy) ? findLink(port) : undefined;
   const isOpen = found?.portState !== undefined && !found.isolated;
   return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
-}
-
-/** Whether another container is enforced behind the interface. */
-function isNeeded(ingressInterface: string, key: string): boolean {
-  return sharedByOthers(enforcedUse(ingressInterface), key);
 }
 
 /**

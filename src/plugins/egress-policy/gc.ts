@@ -1,8 +1,7 @@
 import { combineErrors } from '../../cni/errors.ts';
 import type { GcRequest } from '../../cni/request.ts';
+import { removeSection } from '../../records/remove.ts';
 import { collectAttachments } from '../collect.ts';
-import { isEnforced } from './enforce.ts';
-import { removePolicy } from './remove.ts';
 
 /**
  * Removes the policies of attachments of this network that are not in the runtime's list; without a list those of
@@ -10,7 +9,7 @@ import { removePolicy } from './remove.ts';
  */
 export async function gc(request: GcRequest): Promise<void> {
   const errors = await collectAttachments(request, async (record) => {
-    if (isEnforced(record)) await removePolicy(record);
+    await removeSection(record, 'egress');
   });
   const error = combineErrors(`collect garbage of network "${request.config.name}"`, errors);
   if (error !== undefined) throw error;

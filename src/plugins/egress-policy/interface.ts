@@ -70,12 +70,12 @@ export async function findHostInterface(
   request: AttachmentRequest,
   link: LinkRecord | undefined,
   seeker: Seeker,
-): Promise<string> {
+): Promise<{ readonly hostInterface: string; readonly ingressInterface: string }> {
   const prevResult = requireResult(request, seeker);
   containerInterface(prevResult, request.netns, request.id.ifname, seeker);
-  if (link !== undefined) return link.hostInterface;
+  if (link !== undefined) return { hostInterface: link.hostInterface, ingressInterface: link.bridge };
   const { port, ingressInterface } = await findHostEnd(request, prevResult, seeker);
-  return port ?? ingressInterface;
+  return { hostInterface: port ?? ingressInterface, ingressInterface };
 }
 
 function requireResult({ prevResult }: AttachmentRequest, { name: plugin, verb }: Seeker): Result {

@@ -5,7 +5,7 @@ import { policyNotices } from '../../egress/describe.ts';
 import { policyFor, type ChosenPolicy } from '../../egress/load-policy.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { EgressRecord } from '../../records/record.ts';
-import { warn } from '../warnings.ts';
+import { warn } from '../../cni/warn.ts';
 import type { EnforcedInterface } from './interface.ts';
 
 /** The policy that holds for a container: the network's, or the one that the container chose among the selectable. */

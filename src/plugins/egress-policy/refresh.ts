@@ -9,7 +9,7 @@ import { commitAll, putExpiring } from '../../records/commit-all.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type RecordList } from '../../records/store.ts';
 import { alignWithPolicies, isEnforced, type EnforcedRecord } from './enforce.ts';
-import { namesElements, rememberedElements } from './names.ts';
+import { namesElements, rememberedElements } from '../../records/remembered-elements.ts';
 import { canEndFlows } from '../../host/conntrack.ts';
 import { forgetDeniedFlows } from './revoke.ts';
 

@@ -1,5 +1,5 @@
 import { compilePolicy } from '../../egress/compile.ts';
-import { egressElements, guardElements, linkLocalOf } from '../../egress/elements.ts';
+import { egressElements, guardElements, isolatesPort, linkLocalOf } from '../../egress/elements.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { RuleGroup } from '../../nft/group.ts';
@@ -12,9 +12,11 @@ export const egress: Section<EgressRecord> = {
   read,
   elements: (_, record) => [...egressElements(record), ...guardElements(record)],
   groups: (value) => [compiled(value)],
-  claims: ({ addresses, mac, ingressInterface, port }) => ({
+  claims: ({ addresses, mac, ingressInterface, port, policy }) => ({
     addresses,
     ingressInterface,
+    isOpened: true,
+    isPortIsolated: isolatesPort(policy),
     isEnforced: true,
     ...(mac === undefined ? {} : { mac, linkLocal: [linkLocalOf(mac)] }),
     ...(port === undefined ? {} : { hostInterface: port }),

@@ -11,7 +11,11 @@ export const ingressPolicy: Section<IngressPolicyRecord> = {
     ...ingressPolicyElements(record),
     ...(record.link === undefined ? masqueradeElements(record) : []),
   ],
-  claims: ({ ingressInterface }) => ({ ingressInterface }),
+  claims: ({ ingressInterface, policy }) => ({
+    ingressInterface,
+    isOpened: true,
+    isPortIsolated: policy === 'isolated',
+  }),
 };
 
 function read(value: unknown): IngressPolicyRecord {

@@ -35,6 +35,8 @@ export const link: Section<LinkRecord> = {
     mac: value.mac,
     ingressInterface: value.bridge,
     hostInterface: value.hostInterface,
+    isOpened: true,
+    isPortIsolated: settingsOf(value).portIsolation,
     isEnforced: value.enforced === true,
   }),
   withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),
@@ -91,7 +93,7 @@ function read(value: unknown): LinkRecord {
   list(from, 'addresses').forEach(readAddressRecord);
   if (from['routes'] !== undefined) list(from, 'routes').forEach(readRoute);
   readPorts(from);
-  object(from['ipam'], '"ipam"');
+  readIpam(object(from['ipam'], '"ipam"'));
   object(from['conf'], '"conf"');
   if (from['settings'] !== undefined) readSettings(object(from['settings'], '"settings"'));
   return from as unknown as LinkRecord;
@@ -101,6 +103,11 @@ function readAddressRecord(value: unknown): void {
   const { address, gateway } = object(value, 'an address') as Partial<Record<keyof AddressRecord, unknown>>;
   prefixText(address, 'address');
   if (gateway !== undefined) ipText(gateway, 'gateway');
+}
+
+function readIpam(from: Record<string, unknown>): void {
+  if (from['path'] === undefined) return;
+  for (const folder of list(from, 'path')) text({ path: folder }, 'path');
 }
 
 function readRoute(value: unknown): void {

@@ -12,7 +12,7 @@ export const published: Section<PublishedRecord> = {
     ...publicationElements(value, record),
     ...(record.link === undefined ? masqueradeElements(record) : []),
   ],
-  claims: ({ addresses, ports, ingressInterface }) => ({ addresses, ports, ingressInterface }),
+  claims: ({ addresses, ports, ingressInterface }) => ({ addresses, ports, ingressInterface, isOpened: true }),
   withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),
 };
 

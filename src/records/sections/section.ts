@@ -39,6 +39,10 @@ export interface Claims {
   readonly ingressInterface?: string;
   /** The host's end of its veth, which goes with the container. */
   readonly hostInterface?: string;
+  /** Whether the bridge keeps its port from the other isolated ones. */
+  readonly isPortIsolated?: boolean;
+  /** Whether other firewalls of the host were opened for that interface. */
+  readonly isOpened?: boolean;
   /** Whether nothing may leave that interface without a policy, so that a gate stands there. */
   readonly isEnforced?: boolean;
 }

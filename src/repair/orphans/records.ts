@@ -1,13 +1,11 @@
 import { combineErrors } from '../../cni/errors.ts';
-import { parseRequest } from '../../cni/request.ts';
 import { isRunning } from '../../host/process.ts';
-import { removeAttachment } from '../../plugins/drawbridge/remove.ts';
-import { closeGate } from '../../plugins/egress-policy/enforce.ts';
-import { rememberedElements } from '../../plugins/egress-policy/names.ts';
+import { rememberedElements } from '../../records/remembered-elements.ts';
 import { isAlive, mayBeAlive } from '../../records/alive.ts';
 import { holdAttachment } from '../../records/attachment-lock.ts';
 import { commit } from '../../records/commit.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { removeAttachment } from '../../records/remove.ts';
 import { isBroken, listRecords, readRecord, type BrokenRecord } from '../../records/store.ts';
 import { endedWords } from '../survey/attachments.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
@@ -52,28 +50,9 @@ function attachmentFinding(record: AttachmentRecord): Finding {
   };
 }
 
-/** What the DEL that never came would have done: by the record alone. */
+/** What the DEL that never came would have done. Throws all that failed. */
 export async function removeRecorded(record: AttachmentRecord): Promise<void> {
-  const { network, containerId, ifname, link, egress, key } = record;
-  if (link === undefined) {
-    await commit({ drop: key }, { expiring: rememberedElements });
-    if (egress !== undefined) await closeGate(egress.ingressInterface, key);
-    return;
-  }
-  const conf = {
-    ...link.conf,
-    name: network,
-    cniVersion: link.conf['cniVersion'] ?? '1.0.0',
-    type: link.conf['type'] ?? 'drawbridge',
-  };
-  const env = {
-    CNI_COMMAND: 'DEL',
-    CNI_CONTAINERID: containerId,
-    CNI_IFNAME: ifname,
-    CNI_PATH: process.env['CNI_PATH'] ?? '/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni',
-  };
-  const errors = await removeAttachment(parseRequest(env, JSON.stringify(conf)), record);
-  const error = combineErrors(`remove ${containerId}`, errors);
+  const error = combineErrors(`remove ${record.containerId}`, await removeAttachment(record));
   if (error !== undefined) throw error;
 }
 

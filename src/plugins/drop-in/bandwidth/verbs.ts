@@ -1,5 +1,5 @@
 import { CniError, codes } from '../../../cni/errors.ts';
-import type { AttachmentId, AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/request.ts';
+import type { AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/request.ts';
 import type { Result } from '../../../cni/result.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
 import { readInterface } from '../../../host/interfaces.ts';
@@ -16,13 +16,13 @@ import {
   type ShownQueue,
 } from '../../../links/shaping.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
-import type { AttachmentRecord } from '../../../records/record.ts';
+import { removeSection } from '../../../records/remove.ts';
 import { readOwnRecord } from '../../../records/store.ts';
 import { findHostInterface } from '../../egress-policy/interface.ts';
 import { requirePrograms } from '../../status.ts';
-import { warn } from '../../warnings.ts';
+import { warn } from '../../../cni/warn.ts';
 import { requirePrevResult } from '../portmap/conf.ts';
-import { collectSections, currentRecord, passThrough, takeOut, writeSection } from '../section.ts';
+import { collectSections, currentRecord, passThrough, writeSection } from '../section.ts';
 import { parseBandwidthConf } from './conf.ts';
 
 const seeker = { name: 'bandwidth', verb: 'limit', subject: 'A limit' };
@@ -36,15 +36,20 @@ export async function add(request: AttachmentRequest): Promise<Result | PassThro
   if (shaping.ingress === undefined && shaping.egress === undefined) return passThrough(request);
   requirePrevResult('bandwidth', request);
   const { id, prevResult } = request;
-  const hostInterface = await findHostInterface(request, currentRecord(request)?.link, seeker);
+  const { hostInterface, ingressInterface } = await findHostInterface(request, currentRecord(request)?.link, seeker);
   const ifb = shaping.egress === undefined ? undefined : ifbOf(id);
-  const shaped: ShapedRecord = { hostInterface, ...(ifb === undefined ? {} : { ifb: ifb.name }) };
+  const shaped: ShapedRecord = {
+    hostInterface,
+    ingressInterface,
+    ...(ifb === undefined ? {} : { ifb: ifb.name }),
+    limits: shaping,
+  };
   const record = await writeSection(request, 'shaped', shaped);
   try {
     const mtu = (await readInterface(hostInterface))?.mtu ?? 1500;
     await shape(planShaping(shaped, shaping, mtu), { ifb: ifb?.name, undo: planUnshaping(hostInterface) });
   } catch (error) {
-    await takeOut(record, 'shaped').catch((undoing: unknown) =>
+    await removeSection(record, 'shaped').catch((undoing: unknown) =>
       warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
     );
     throw error;
@@ -57,7 +62,7 @@ export async function add(request: AttachmentRequest): Promise<Result | PassThro
 export async function del({ id }: AttachmentRequest): Promise<void> {
   const record = readOwnRecord(attachmentKey(id));
   if (record?.shaped === undefined) await unshape([], ifbOf(id).name);
-  else await remove(record);
+  else await removeSection(record, 'shaped');
 }
 
 /** Throws code 103 naming every limit that is not in force. */
@@ -66,7 +71,7 @@ export async function check(request: AttachmentRequest): Promise<void> {
   if (ingress === undefined && egress === undefined) return;
   requirePrevResult('bandwidth', request);
   const { id } = request;
-  const hostInterface = await findHostInterface(request, currentRecord(request)?.link, seeker);
+  const { hostInterface } = await findHostInterface(request, currentRecord(request)?.link, seeker);
   const { queues, filters } = await showQueues(hostInterface);
   const ifb = ifbOf(id).name;
   const differences = [
@@ -82,7 +87,7 @@ export async function check(request: AttachmentRequest): Promise<void> {
 }
 
 export async function gc(request: GcRequest): Promise<void> {
-  await collectSections(request, remove);
+  await collectSections(request, 'shaped');
 }
 
 export async function status({ config }: StatusRequest): Promise<void> {
@@ -104,11 +109,4 @@ async function egressDifferences(at: {
       ? undefined
       : `what comes in by "${hostInterface}" is not sent to "${ifb}"`,
   ];
-}
-
-async function remove(record: AttachmentRecord & AttachmentId): Promise<void> {
-  const { shaped } = record;
-  if (shaped === undefined) return;
-  await unshape(planUnshaping(shaped.hostInterface), shaped.ifb);
-  await takeOut(record, 'shaped');
 }

@@ -4,13 +4,14 @@ import type { PassThrough } from '../../../cni/serve.ts';
 import { applyCommands } from '../../../host/apply.ts';
 import { findMissing } from '../../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
+import { removeSection } from '../../../records/remove.ts';
 import { readOwnRecord } from '../../../records/store.ts';
 import { findInterface, type EnforcedInterface } from '../../egress-policy/interface.ts';
-import { checkFirewalls } from '../../firewalls.ts';
+import { checkFirewalls } from '../../../records/firewalls.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
 import { requirePrevResult } from '../portmap/conf.ts';
-import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
-import { warn } from '../../warnings.ts';
+import { collectSections, currentRecord, passThrough, putSection } from '../section.ts';
+import { warn } from '../../../cni/warn.ts';
 import { checkAdminChain, parseIngressPolicy } from './conf.ts';
 import { errorWithoutRecord } from '../../without-record.ts';
 
@@ -60,7 +61,7 @@ export async function check(request: AttachmentRequest): Promise<void> {
 }
 
 export async function gc(request: GcRequest): Promise<void> {
-  await collectSections(request, async (record) => removeSection(record, 'ingressPolicy'));
+  await collectSections(request, 'ingressPolicy');
 }
 
 export async function status({ config }: StatusRequest): Promise<void> {

@@ -7,12 +7,13 @@ import { defaultRoutesAmong } from '../../../links/addresses.ts';
 import { familiesOf, servedBy, type PortMapping } from '../../../ports/mapping.ts';
 import { findMissing } from '../../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
-import type { AttachmentRecord } from '../../../records/record.ts';
+import { removeSection } from '../../../records/remove.ts';
 import { readOwnRecord } from '../../../records/store.ts';
 import { findInterface } from '../../egress-policy/interface.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
-import { warn, warnOfListeners, warnOfUnserved } from '../../warnings.ts';
-import { collectSections, currentRecord, passThrough, putSection, removeSection } from '../section.ts';
+import { warn } from '../../../cni/warn.ts';
+import { warnOfListeners, warnOfUnserved } from '../../warnings.ts';
+import { collectSections, currentRecord, passThrough, putSection } from '../section.ts';
 import { parsePortmapConf, requirePrevResult, unneededKeys } from './conf.ts';
 import { errorWithoutRecord } from '../../without-record.ts';
 
@@ -45,7 +46,7 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
 /** Takes back what ADD published, by the record alone. */
 export async function del({ id }: AttachmentRequest): Promise<void> {
   const record = readOwnRecord(attachmentKey(id));
-  if (record !== undefined) await unpublish(record);
+  if (record !== undefined) await removeSection(record, 'published');
 }
 
 /**
@@ -69,19 +70,13 @@ export async function check(request: AttachmentRequest): Promise<void> {
 }
 
 export async function gc(request: GcRequest): Promise<void> {
-  await collectSections(request, unpublish);
+  await collectSections(request, 'published');
 }
 
 export async function status({ config }: StatusRequest): Promise<void> {
   parsePortmapConf(config);
   requirePrograms(['ip', 'nft']);
   await requireRules();
-}
-
-async function unpublish(record: AttachmentRecord): Promise<void> {
-  if (record.published === undefined) return;
-  await removeSection(record, 'published');
-  await forgetFlows(record.published.ports);
 }
 
 async function forgetFlows(ports: readonly PortMapping[]): Promise<void> {

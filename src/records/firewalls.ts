@@ -7,8 +7,8 @@ import {
 import { readNote } from '../host/firewall/note.ts';
 import { enforcedUse } from '../egress/elements.ts';
 import { bridgeUse } from '../ports/masquerade.ts';
-import { sharedByOthers } from '../records/index-files.ts';
-import { warn } from './warnings.ts';
+import { sharedByOthers } from './index-files.ts';
+import { warn } from '../cni/warn.ts';
 
 /** Opens what foreign firewalls would close to a bridge, and tells of what stays closed. */
 export async function openFirewalls(bridge: string, options?: OpenOptions): Promise<void> {

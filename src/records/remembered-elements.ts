@@ -1,9 +1,9 @@
-import { namesElement } from '../../egress/elements.ts';
-import { openAddresses, type KnownName } from '../../egress/names-lifetimes.ts';
-import type { OpenName } from '../../egress/names-open.ts';
-import { recallName } from '../../egress/names-store.ts';
-import type { Element } from '../../nft/element.ts';
-import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+import { namesElement } from '../egress/elements.ts';
+import { openAddresses, type KnownName } from '../egress/names-lifetimes.ts';
+import type { OpenName } from '../egress/names-open.ts';
+import { recallName } from '../egress/names-store.ts';
+import type { Element } from '../nft/element.ts';
+import type { AttachmentRecord, EgressRecord } from './record.ts';
 
 /** What the names of a policy open, as expiring elements that all containers under the policy share. */
 export function namesElements(

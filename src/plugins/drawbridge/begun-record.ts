@@ -1,0 +1,54 @@
+import type { AttachmentRequest } from '../../cni/request.ts';
+import { familiesIn } from '../../ipam/ranges.ts';
+import { hardwareAddressOf } from '../../links/hardware-address.ts';
+import { servedBy } from '../../ports/mapping.ts';
+import { hostInterfaceOf } from '../../records/key.ts';
+import type { AttachmentRecord, IpamRecord, LinkRecord } from '../../records/record.ts';
+import { beginRecord } from '../attachment.ts';
+import type { InterfaceConf } from './conf.ts';
+import { expectsPolicy } from './expected-policy.ts';
+
+/** A record that has its link. */
+export type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
+
+/**
+ * The record with which an ADD of the interface plugin claims the attachment and its ports: what is known before there
+ * are addresses. Throws code 8 when the namespace is not there.
+ */
+export function begunRecord(request: AttachmentRequest, conf: InterfaceConf): LinkedRecord {
+  const base = beginRecord(request);
+  return {
+    ...base,
+    link: {
+      bridge: conf.link.bridge,
+      hostInterface: hostInterfaceOf(base.key),
+      mac: conf.mac ?? hardwareAddressOf(base.key),
+      mtu: 0,
+      addresses: [],
+      enforced: conf.egress !== undefined || expectsPolicy({ network: base.network, conf: request.config.raw }),
+      masquerade: conf.ipMasq,
+      macspoofchk: conf.link.macspoofchk,
+      ports: conf.ipam.kind === 'host-local' ? servedBy(conf.ports, familiesIn(conf.ipam.conf)).served : conf.ports,
+      snat: conf.snat,
+      ...(conf.noMasquerade.length === 0 ? {} : { noMasquerade: conf.noMasquerade }),
+      ipam: ipamRecord(request, conf.ipam),
+      settings: conf.link,
+      conf: withoutPrevResult(request.config.raw),
+    },
+  };
+}
+
+function ipamRecord({ path }: AttachmentRequest, ipam: InterfaceConf['ipam']): IpamRecord {
+  switch (ipam.kind) {
+    case 'none':
+      return { type: '' };
+    case 'host-local':
+      return { type: 'host-local', dataDir: ipam.conf.dataDir };
+    case 'delegated':
+      return { type: ipam.type, path };
+  }
+}
+
+function withoutPrevResult(raw: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(raw).filter(([key]) => key.toLowerCase() !== 'prevresult'));
+}

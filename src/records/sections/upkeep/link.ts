@@ -1,0 +1,64 @@
+import { delegateDel, delegationOf, type Delegation } from '../../../cni/delegate.ts';
+import { Fields } from '../../../cni/fields.ts';
+import type { Request } from '../../../cni/request.ts';
+import { isSupported, type SpecVersion } from '../../../cni/versions.ts';
+import { warn } from '../../../cni/warn.ts';
+import { forgetUdpFlows } from '../../../host/conntrack.ts';
+import { netnsExists } from '../../../host/netns.ts';
+import { removeVeth, takeDown } from '../../../host/veth.ts';
+import { ipamOf } from '../../../ipam/conf-of-request.ts';
+import { release } from '../../../ipam/leases.ts';
+import { defaultDataDir } from '../../../ipam/ranges.ts';
+import type { AttachmentRecord, LinkRecord } from '../../record.ts';
+import { hostsOf } from '../link.ts';
+import type { Upkeep } from './upkeep.ts';
+
+export const link: Upkeep<LinkRecord> = {
+  close: async ({ enforced, hostInterface }, { netns }) => {
+    if (enforced === true && netnsExists(netns)) await takeDown(hostInterface);
+  },
+  delegate: async (value, record, told) => {
+    if (isDelegated(value)) await delegateDel(delegationFor(value, record, told));
+  },
+  unlink: async ({ hostInterface }) => void (await removeVeth(hostInterface)),
+  // Its own leases alone are looked at, where it is known which they are.
+  release: async (value, record) => {
+    const { ipam } = value;
+    const known = hostsOf(value);
+    if (ipam.type === 'host-local')
+      release(ipam.dataDir ?? defaultDataDir, record, known.length === 0 ? undefined : known);
+  },
+  forget: async ({ ports }) => (await forgetUdpFlows(ports.filter(({ protocol }) => protocol === 'udp'))).forEach(warn),
+};
+
+function isDelegated({ ipam: { type } }: LinkRecord): boolean {
+  return type !== '' && type !== 'host-local';
+}
+
+/**
+ * The plugin of a DEL is told what we are told, prevResult and runtimeConfig included (SPEC.md, "Plugin Delegation").
+ * Of an attachment that nobody sends a DEL for there is the configuration of its ADD alone; and a DEL whose network has
+ * moved to another plugin since says nothing to the one that gave the address.
+ */
+function delegationFor(
+  { ipam, conf }: LinkRecord,
+  { network, containerId, ifname }: AttachmentRecord,
+  told: Request | undefined,
+): Delegation {
+  const { type } = ipam;
+  const id = { network, containerId, ifname };
+  const own = { type, path: ipam.path ?? foldersOfPlugins(), conf: JSON.stringify(conf), cniVersion: versionOf(conf) };
+  if (told === undefined) return { ...own, id, netns: '' };
+  const base = { ...delegationOf(told, type), id, netns: 'netns' in told ? told.netns : '' };
+  return told.verb === 'DEL' && ipamOf(told).type === type ? base : { ...base, conf: own.conf };
+}
+
+/** Where to look for the plugin of a record of before 0.2.0, which does not say it. */
+function foldersOfPlugins(): string[] {
+  return (process.env['CNI_PATH'] ?? '/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni').split(':');
+}
+
+function versionOf(conf: LinkRecord['conf']): SpecVersion {
+  const version = new Fields(conf).raw('cniVersion');
+  return typeof version === 'string' && isSupported(version) ? version : '1.0.0';
+}

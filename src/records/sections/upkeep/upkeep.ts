@@ -1,0 +1,19 @@
+import type { Request } from '../../../cni/request.ts';
+import type { AttachmentRecord } from '../../record.ts';
+
+/**
+ * What is done to the machine for a section; all that follows from claims (accepts in foreign firewalls, gates, index
+ * entries) and elements is done for all sections alike. Every step is right when it was done before.
+ */
+export interface Upkeep<Value> {
+  /** Before rules go: a container that still runs never runs without them. */
+  readonly close?: (value: Value, record: AttachmentRecord) => Promise<void>;
+  /** Runs programs of others, which may take their time: no lock is held. `told` is the request that has us remove. */
+  readonly delegate?: (value: Value, record: AttachmentRecord, told: Request | undefined) => Promise<void>;
+  /** Removes links and queues, side by side with the rules. */
+  readonly unlink?: (value: Value, record: AttachmentRecord) => Promise<void>;
+  /** When the rules are gone, and before the record goes: nobody else has it while anything here says whose it is. */
+  readonly release?: (value: Value, record: AttachmentRecord) => Promise<void>;
+  /** Last of all: what the kernel remembers and what did no harm until now. */
+  readonly forget?: (value: Value) => Promise<void>;
+}
