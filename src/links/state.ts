@@ -59,3 +59,8 @@ export interface AttachmentState {
   /** Same as `bridge`, unless the gateway addresses are in a VLAN. */
   readonly gateway: InterfaceState | undefined;
 }
+
+/** An end of a veth that is up has no carrier while its other end is down (operstate of RFC 2863). */
+export function isPeerDown({ isUp, operState }: { readonly isUp: boolean; readonly operState: string }): boolean {
+  return isUp && (operState === 'down' || operState === 'lowerlayerdown');
+}

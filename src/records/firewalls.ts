@@ -7,6 +7,8 @@ import {
 import { readNote } from '../host/firewall/note.ts';
 import { enforcedUse } from '../egress/elements.ts';
 import { bridgeUse } from '../ports/masquerade.ts';
+import type { AttachmentRecord } from './record.ts';
+import { openedInterfacesOf } from './sections.ts';
 import { sharedByOthers } from './index-files.ts';
 import { warn } from '../cni/warn.ts';
 
@@ -24,10 +26,14 @@ export async function closeFirewalls(bridge: string, key: string): Promise<void>
 }
 
 /**
- * Names what foreign firewalls drop although we opened them. A host where there was nothing to open costs one look into
- * a file.
+ * Names what foreign firewalls drop of an attachment although we opened them. A host where there was nothing to open
+ * costs one look into a file.
  */
-export async function checkFirewalls(bridge: string): Promise<string[]> {
+export async function differencesOfFirewalls(record: AttachmentRecord): Promise<string[]> {
+  return (await Promise.all(openedInterfacesOf(record).map(checkFirewalls))).flat();
+}
+
+async function checkFirewalls(bridge: string): Promise<string[]> {
   if (readNote(bridge)?.opened !== true) return [];
   const findings = await inspectForeignFirewalls(bridge);
   return findings

@@ -127,6 +127,11 @@ export function isPortIsolated(record: AttachmentRecord): boolean {
   return claimsOf(record).some((claims) => claims.isPortIsolated === true);
 }
 
+/** Folder in which our address management keeps the leases of its network; undefined when it gave no address. */
+export function leaseFolderOf(record: AttachmentRecord): string | undefined {
+  return claimsOf(record).find(({ leaseFolder }) => leaseFolder !== undefined)?.leaseFolder;
+}
+
 export function macOf(record: AttachmentRecord): string | undefined {
   return claimsOf(record).find(({ mac }) => mac !== undefined)?.mac;
 }

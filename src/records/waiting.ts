@@ -1,11 +1,14 @@
 import type { AttachmentRecord } from './record.ts';
+import { enforcedInterfacesOf } from './sections.ts';
 
 /**
  * Whether an attachment waits for the policy of a plugin that follows in its list. Until that comes, between two ADDs
  * or for ever, its container reaches nothing.
  */
-export function waitsForPolicy({ state, unfinished, link, egress }: AttachmentRecord): boolean {
-  return state === 'ready' && unfinished !== true && link?.enforced === true && egress === undefined;
+export function waitsForPolicy(record: AttachmentRecord): boolean {
+  const { state, unfinished, egress } = record;
+  const isMade = state === 'ready' && unfinished !== true;
+  return isMade && egress === undefined && enforcedInterfacesOf(record).length > 0;
 }
 
 /** Milliseconds after its ADD in which the policy of a container comes, be the host as slow as it may. */

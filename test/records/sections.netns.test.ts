@@ -115,7 +115,11 @@ describe('a gateway address that was lost', () => {
     async (key, { host }) => {
       await host.outside();
       const { plugins, ...list } = shipped('20-interface-only');
-      const asked = plugins.map(({ isGateway: _, isDefaultGateway: __, ...plugin }) => ({ ...plugin, [key]: true }));
+      const asked = plugins.map((plugin) => ({
+        ...Object.fromEntries(Object.entries(plugin).filter(([name]) => name !== 'isDefaultGateway')),
+        type: 'drawbridge',
+        [key]: true,
+      }));
       await addContainer(host, { ...list, plugins: asked });
       await host.sh('ip address del 10.89.0.1/16 dev drawbridge1');
       const { json } = await drawbridge(host, ['doctor', '--json']);

@@ -1,6 +1,7 @@
 import { expectsPolicy } from '../../plugins/drawbridge/expected-policy.ts';
 import { letGo } from '../../plugins/drawbridge/let-go.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { entryOf } from '../../records/sections/link.ts';
 import { waitsForEver } from '../../records/waiting.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
@@ -16,7 +17,7 @@ export function checkWaiting({ attachments }: Survey): Trouble[] {
 function waitingTrouble(record: AttachmentRecord): Trouble {
   const { containerId, network, link } = record;
   const found = `${shownName(containerId)} waits for a policy that never came, and reaches nothing`;
-  if (link !== undefined && !expectsPolicy({ network, conf: link.conf }))
+  if (link !== undefined && !expectsPolicy({ network, conf: entryOf(link) }))
     return {
       severity: 'problem',
       found,

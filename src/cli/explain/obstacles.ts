@@ -5,11 +5,11 @@ import { findLink } from '../../host/interfaces.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { isPeerDown } from '../../repair/survey/attachments.ts';
+import { isPeerDown } from '../../links/state.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 import { findRoute, manyObstacle, routeInside } from './route.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
-import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
+import { addressesOf, hostInterfacesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
 
 /** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
 export async function findObstacles(way: Way): Promise<Obstacle[]> {
@@ -89,9 +89,8 @@ function bridgedObstacle({ record, records, protocol, port }: Way, family: 4 | 6
   ];
 }
 
-function isIsolated({ link, egress }: AttachmentRecord): boolean {
-  const name = link?.hostInterface ?? egress?.port;
-  return name !== undefined && findLink(name)?.isolated === true;
+function isIsolated(record: AttachmentRecord): boolean {
+  return hostInterfacesOf(record).some((name) => findLink(name)?.isolated === true);
 }
 
 function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string): Obstacle[] {

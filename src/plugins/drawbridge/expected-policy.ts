@@ -1,6 +1,7 @@
 import { listReadable } from '../../host/files.ts';
 import { readFileSync, statSync } from 'node:fs';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { entryOf } from '../../records/sections/link.ts';
 import { listRecords } from '../../records/store.ts';
 import { foldersIn, listsIn, pluginsOf, typeOf, type Plugin } from './network-lists.ts';
 
@@ -155,7 +156,7 @@ function fromRecords(records: readonly AttachmentRecord[], { network, conf }: Ow
   const wanted = entryText(conf);
   const finished = records
     .filter((record) => record.network === network && record.state === 'ready' && record.unfinished !== true)
-    .filter(({ link }) => link !== undefined && entryText(link.conf) === wanted)
+    .filter(({ link }) => link !== undefined && entryText(entryOf(link)) === wanted)
     .toSorted((one, other) => other.createdAt.localeCompare(one.createdAt));
   for (const { egress, link, createdAt } of finished) {
     if (egress !== undefined) return true;

@@ -4,8 +4,9 @@ import { parsePluginConf } from '../../egress/conf.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import { readOwnRecord } from '../../records/store.ts';
-import { checkFirewalls } from '../../records/firewalls.ts';
-import { findUnguarded } from './enforce.ts';
+import { differencesOfFirewalls } from '../../records/firewalls.ts';
+import { withoutPolicy } from '../../records/sections/egress.ts';
+import { upkeep } from '../../records/upkeep.ts';
 import { findInterface } from './interface.ts';
 import { errorWithoutRecord } from '../without-record.ts';
 
@@ -23,10 +24,10 @@ export async function check(request: AttachmentRequest): Promise<void> {
   const [found, missing, unguarded, firewalls] = await Promise.all([
     findInterface(request, record.link),
     findMissing(record),
-    findUnguarded({ ...record, egress }),
-    checkFirewalls(egress.ingressInterface),
+    upkeep.egress.differences?.(egress, record, request) ?? [],
+    differencesOfFirewalls(record),
   ]);
-  const unenforced = found.addresses.filter((address) => !egress.addresses.includes(address));
+  const unenforced = withoutPolicy(egress, found.addresses);
   const differences = [
     ...unenforced.map((address) => `the address ${address} of the container has no policy`),
     ...missing.map((what) => `missing in nftables: ${what}`),

@@ -1,10 +1,8 @@
 import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { findLink } from '../../host/interfaces.ts';
 import { applyCommands } from '../../host/apply.ts';
-import { showJson } from '../../host/ip.ts';
-import { hasIpv6, writeSysctlsIn } from '../../host/sysctl.ts';
+import { writeSysctlsIn } from '../../host/sysctl.ts';
 import { isolatesPort, sourcesOf } from '../../egress/elements.ts';
-import { gateSelector } from '../../egress/gate.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { requalifyElements } from '../../egress/requalify.ts';
 import type { Element } from '../../nft/element.ts';
@@ -133,22 +131,6 @@ export function isEnforced(record: AttachmentRecord | undefined): record is Enfo
 export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Parameters<typeof openFirewalls>[1] {
   if (hostAccess === 'none') return { hostPorts: [], ingress };
   return { hostPorts: hostAccess === 'all' ? [{ protocol: 'any' }] : hostPorts, ingress };
-}
-
-/** Sentences about what of {@link enforce} beside the rules is not there; empty when all is. */
-export async function findUnguarded({ egress: { ingressInterface, port, policy } }: EnforcedRecord): Promise<string[]> {
-  const families = hasIpv6() ? ([4, 6] as const) : ([4] as const);
-  const gates = await Promise.all(
-    families.map(async (family) => {
-      const rules = (await showJson([`-${family}`, 'rule', 'show', ...gateSelector(ingressInterface)])) as unknown[];
-      return rules.length > 0
-        ? []
-        : [`there is no IPv${family} routing rule that stops "${ingressInterface}" without our tables`];
-    }),
-  );
-  const found = port !== undefined && isolatesPort(policy) ? findLink(port) : undefined;
-  const isOpen = found?.portState !== undefined && !found.isolated;
-  return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
 }
 
 /**

@@ -25,6 +25,11 @@ export const egress: Section<EgressRecord> = {
   leave: (rest) => (rest.link === undefined ? rest : { ...rest, link: { ...rest.link, enforced: true } }),
 };
 
+/** Addresses of the container that the policy is not tied to. */
+export function withoutPolicy({ addresses }: EgressRecord, found: readonly string[]): string[] {
+  return found.filter((address) => !addresses.includes(address));
+}
+
 /**
  * The policy's id is made anew: that of another version of this program may be another, and names chains of its own.
  */

@@ -35,6 +35,7 @@ export const link: Section<LinkRecord> = {
     mac: value.mac,
     ingressInterface: value.bridge,
     hostInterface: value.hostInterface,
+    ...(value.ipam.dataDir === undefined ? {} : { leaseFolder: value.ipam.dataDir }),
     isOpened: true,
     isPortIsolated: settingsOf(value).portIsolation,
     isEnforced: value.enforced === true,
@@ -66,6 +67,11 @@ function parseSettings({ conf, bridge }: LinkRecord): LinkSettings {
   } catch {
     return parse({});
   }
+}
+
+/** The entry of the network's list that ADD was called for, as it was written: entries tell one list from another. */
+export function entryOf({ conf }: LinkRecord): Readonly<Record<string, unknown>> {
+  return conf;
 }
 
 /** The range sets of our own address management, as the conf of ADD lists them; none when there are no such ones. */

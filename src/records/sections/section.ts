@@ -39,6 +39,8 @@ export interface Claims {
   readonly ingressInterface?: string;
   /** The host's end of its veth, which goes with the container. */
   readonly hostInterface?: string;
+  /** Folder in which its leases are, one of each network below it. */
+  readonly leaseFolder?: string;
   /** Whether the bridge keeps its port from the other isolated ones. */
   readonly isPortIsolated?: boolean;
   /** Whether other firewalls of the host were opened for that interface. */

@@ -8,6 +8,7 @@ import { findLease, findLeases, isAbandoned, isHeldBy, removeLease, type FoundLe
 import { mayBeAlive } from '../../records/alive.ts';
 import { attachmentKey } from '../../records/key.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
+import { leaseFolderOf } from '../../records/sections.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
 
@@ -48,9 +49,10 @@ export async function findLeftLeases({ records, unclear, dead }: RecordSurvey): 
 
 /** Folders that our address management has used: the stamps that tell a reboot name them. */
 export function leaseFolders(records: readonly AttachmentRecord[]): string[] {
-  const recorded = records.flatMap(({ link, network }) =>
-    link?.ipam.dataDir === undefined ? [] : [`${link.ipam.dataDir}/${network}`],
-  );
+  const recorded = records.flatMap((record) => {
+    const folder = leaseFolderOf(record);
+    return folder === undefined ? [] : [`${folder}/${record.network}`];
+  });
   const stamped = listReadable(`${stateDir}/boot`).flatMap((name) => {
     try {
       const { subject } = JSON.parse(readFileSync(`${stateDir}/boot/${name}`, 'utf8')) as { subject?: unknown };
@@ -76,7 +78,7 @@ function isSuspect(
     (record) =>
       record.network === basename(folder) &&
       isHeldBy(lease.holder, record) &&
-      (record.link?.ipam.dataDir ?? dirname(folder)) === dirname(folder),
+      (leaseFolderOf(record) ?? dirname(folder)) === dirname(folder),
   );
   return owner === undefined || dead.has(owner.key);
 }

@@ -1,11 +1,12 @@
 import { CniError } from '../../cni/errors.ts';
-import { findLink, isLinkThere } from '../../host/interfaces.ts';
+import { isLinkThere } from '../../host/interfaces.ts';
 import { openNetns } from '../../host/netns.ts';
 import { isRunning } from '../../host/process.ts';
 import { isAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { hostInterfacesOf } from '../../records/sections.ts';
+import { hostInterfacesOf, mapSections } from '../../records/sections.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
+import { upkeep } from '../../records/upkeep.ts';
 import { waitsForEver } from '../../records/waiting.ts';
 import type { Finding } from './finding.ts';
 import { findMissingRules } from './missing-rules.ts';
@@ -51,7 +52,8 @@ export function endedWords(record: AttachmentRecord): string {
 }
 
 function troubles(record: AttachmentRecord): Finding[] {
-  return [...waitingTroubles(record), ...addTroubles(record), ...linkTroubles(record), ...netnsTroubles(record)];
+  const glances = mapSections(record, (name, value) => upkeep[name].glance?.(value, record) ?? []).flat();
+  return [...waitingTroubles(record), ...addTroubles(record), ...glances, ...netnsTroubles(record)];
 }
 
 function waitingTroubles(record: AttachmentRecord): Finding[] {
@@ -65,36 +67,14 @@ function addTroubles({ state, adder = '' }: AttachmentRecord): Finding[] {
   return [{ kind: 'adding', what }];
 }
 
-function linkTroubles({ link, state, ifname }: AttachmentRecord): Finding[] {
-  if (link === undefined) return [];
-  const [found, bridge] = [findLink(link.hostInterface), findLink(link.bridge)];
-  const own = `its interface "${link.hostInterface}"`;
-  const troubles: (Finding | false)[] = [
-    state === 'ready' && found === undefined && { kind: 'link', what: `${own} is gone` },
-    state === 'ready' &&
-      found !== undefined &&
-      found.master === undefined && { kind: 'link', what: `${own} is on no bridge` },
-    found?.isUp === false && { kind: 'link', what: `${own} is down` },
-    found !== undefined &&
-      isPeerDown(found) && { kind: 'inside', what: `its interface "${ifname}" is down inside the container` },
-    bridge === undefined && { kind: 'link', what: `its bridge "${link.bridge}" is gone` },
-    bridge?.isUp === false && { kind: 'link', what: `its bridge "${link.bridge}" is down` },
-  ];
-  return troubles.filter((one) => one !== false);
-}
-
-/** An end of a veth that is up has no carrier while its other end is down (operstate of RFC 2863). */
-export function isPeerDown({ isUp, operState }: { readonly isUp: boolean; readonly operState: string }): boolean {
-  return isUp && (operState === 'down' || operState === 'lowerlayerdown');
-}
-
-function netnsTroubles({ link, netns, netnsInode }: AttachmentRecord): Finding[] {
+function netnsTroubles(record: AttachmentRecord): Finding[] {
+  const { netns, netnsInode } = record;
   try {
     if (openNetns(netns).inode === netnsInode) return [];
     return [{ kind: 'namespace', what: `"${netns}" is another namespace now` }];
   } catch {
     // Runtimes that pin no namespace give a path of a process that may have ended before the container.
-    if (link !== undefined && isLinkThere(link.hostInterface)) return [];
+    if (hostInterfacesOf(record).some(isLinkThere)) return [];
     return [{ kind: 'namespace', what: `its namespace "${netns}" is gone` }];
   }
 }

@@ -3,18 +3,9 @@ import type { AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/r
 import type { Result } from '../../../cni/result.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
 import { readInterface } from '../../../host/interfaces.ts';
-import { shape, showQueues, unshape } from '../../../host/shaping.ts';
-import {
-  ifbOf,
-  planShaping,
-  planUnshaping,
-  queueDifference,
-  redirectsTo,
-  type Limit,
-  type ShapedRecord,
-  type ShownFilter,
-  type ShownQueue,
-} from '../../../links/shaping.ts';
+import { shape, unshape } from '../../../host/shaping.ts';
+import { ifbOf, planShaping, planUnshaping, type ShapedRecord } from '../../../links/shaping.ts';
+import { limitDifferences } from '../../../records/sections/upkeep/shaped.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import { removeSection } from '../../../records/remove.ts';
 import { readOwnRecord } from '../../../records/store.ts';
@@ -72,12 +63,8 @@ export async function check(request: AttachmentRequest): Promise<void> {
   requirePrevResult('bandwidth', request);
   const { id } = request;
   const { hostInterface } = await findHostInterface(request, currentRecord(request)?.link, seeker);
-  const { queues, filters } = await showQueues(hostInterface);
-  const ifb = ifbOf(id).name;
-  const differences = [
-    ...(ingress === undefined ? [] : [queueDifference(hostInterface, ingress, queues as ShownQueue[])]),
-    ...(egress === undefined ? [] : await egressDifferences({ hostInterface, ifb, egress, filters })),
-  ].filter((difference) => difference !== undefined);
+  const limits = { ...(ingress === undefined ? {} : { ingress }), ...(egress === undefined ? {} : { egress }) };
+  const differences = await limitDifferences({ hostInterface, ifb: ifbOf(id).name, limits });
   if (differences.length === 0) return;
   throw new CniError(
     codes.checkFailed,
@@ -93,20 +80,4 @@ export async function gc(request: GcRequest): Promise<void> {
 export async function status({ config }: StatusRequest): Promise<void> {
   parseBandwidthConf(config);
   requirePrograms(['ip', 'nsenter', 'tc']);
-}
-
-async function egressDifferences(at: {
-  readonly hostInterface: string;
-  readonly ifb: string;
-  readonly egress: Limit;
-  readonly filters: unknown[];
-}): Promise<(string | undefined)[]> {
-  const { hostInterface, ifb, egress, filters } = at;
-  const { queues } = await showQueues(ifb);
-  return [
-    queueDifference(ifb, egress, queues as ShownQueue[]),
-    redirectsTo(ifb, filters as ShownFilter[])
-      ? undefined
-      : `what comes in by "${hostInterface}" is not sent to "${ifb}"`,
-  ];
 }

@@ -7,7 +7,8 @@ import { attachmentKey, describeAttachment } from '../../../records/key.ts';
 import { removeSection } from '../../../records/remove.ts';
 import { readOwnRecord } from '../../../records/store.ts';
 import { findInterface, type EnforcedInterface } from '../../egress-policy/interface.ts';
-import { checkFirewalls } from '../../../records/firewalls.ts';
+import { differencesOfFirewalls } from '../../../records/firewalls.ts';
+import { upkeep } from '../../../records/upkeep.ts';
 import { requirePrograms, requireRules } from '../../status.ts';
 import { requirePrevResult } from '../portmap/conf.ts';
 import { collectSections, currentRecord, passThrough, putSection } from '../section.ts';
@@ -47,11 +48,12 @@ export async function check(request: AttachmentRequest): Promise<void> {
     if ((await findFiltered(request, true)) === undefined) return;
     throw await errorWithoutRecord(request, { part: 'the ingress policy around', code: codes.checkFailed });
   }
-  const [missing, closed] = await Promise.all([
+  const [missing, open, closed] = await Promise.all([
     findMissing(record),
-    checkFirewalls(record.ingressPolicy.ingressInterface),
+    upkeep.ingressPolicy.differences?.(record.ingressPolicy, record, request) ?? [],
+    differencesOfFirewalls(record),
   ]);
-  const differences = [...missing.map((what) => `missing in nftables: ${what}`), ...closed];
+  const differences = [...missing.map((what) => `missing in nftables: ${what}`), ...open, ...closed];
   if (differences.length === 0) return;
   throw new CniError(
     codes.checkFailed,

@@ -1,11 +1,34 @@
+import { isolatesPort } from '../../../egress/elements.ts';
+import { gateSelector } from '../../../egress/gate.ts';
+import { findLink } from '../../../host/interfaces.ts';
+import { showJson } from '../../../host/ip.ts';
 import { netnsExists } from '../../../host/netns.ts';
+import { hasIpv6 } from '../../../host/sysctl.ts';
 import { takeDown } from '../../../host/veth.ts';
 import type { EgressRecord } from '../../record.ts';
 import type { Upkeep } from './upkeep.ts';
 
 export const egress: Upkeep<EgressRecord> = {
-  // The interface of ours stays enforced without a policy; that of another plugin goes with the one before in the chain.
+  // The interface of ours stays enforced without a policy; that of another plugin goes with the one before in the
+  // chain.
   close: async ({ port, ingressInterface }, { link, netns }) => {
     if (link === undefined && netnsExists(netns)) await takeDown(port ?? ingressInterface);
   },
+  differences: findUnguarded,
 };
+
+/** Sentences about what keeps the container in beside the rules and is not there; empty when all is. */
+async function findUnguarded({ ingressInterface, port, policy }: EgressRecord): Promise<string[]> {
+  const families = hasIpv6() ? ([4, 6] as const) : ([4] as const);
+  const gates = await Promise.all(
+    families.map(async (family) => {
+      const rules = (await showJson([`-${family}`, 'rule', 'show', ...gateSelector(ingressInterface)])) as unknown[];
+      return rules.length > 0
+        ? []
+        : [`there is no IPv${family} routing rule that stops "${ingressInterface}" without our tables`];
+    }),
+  );
+  const found = port !== undefined && isolatesPort(policy) ? findLink(port) : undefined;
+  const isOpen = found?.portState !== undefined && !found.isolated;
+  return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
+}

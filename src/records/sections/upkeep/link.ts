@@ -4,16 +4,21 @@ import type { Request } from '../../../cni/request.ts';
 import { isSupported, type SpecVersion } from '../../../cni/versions.ts';
 import { warn } from '../../../cni/warn.ts';
 import { forgetUdpFlows } from '../../../host/conntrack.ts';
+import { findLink } from '../../../host/interfaces.ts';
 import { netnsExists } from '../../../host/netns.ts';
 import { removeVeth, takeDown } from '../../../host/veth.ts';
 import { ipamOf } from '../../../ipam/conf-of-request.ts';
 import { release } from '../../../ipam/leases.ts';
 import { defaultDataDir } from '../../../ipam/ranges.ts';
+import { isPeerDown } from '../../../links/state.ts';
 import type { AttachmentRecord, LinkRecord } from '../../record.ts';
 import { hostsOf } from '../link.ts';
-import type { Upkeep } from './upkeep.ts';
+import { linkDifferences } from './link-differences.ts';
+import type { Glance, Upkeep } from './upkeep.ts';
 
 export const link: Upkeep<LinkRecord> = {
+  differences: linkDifferences,
+  glance,
   close: async ({ enforced, hostInterface }, { netns }) => {
     if (enforced === true && netnsExists(netns)) await takeDown(hostInterface);
   },
@@ -30,6 +35,23 @@ export const link: Upkeep<LinkRecord> = {
   },
   forget: async ({ ports }) => (await forgetUdpFlows(ports.filter(({ protocol }) => protocol === 'udp'))).forEach(warn),
 };
+
+function glance({ hostInterface, bridge }: LinkRecord, { state, ifname }: AttachmentRecord): Glance[] {
+  const [found, master] = [findLink(hostInterface), findLink(bridge)];
+  const own = `its interface "${hostInterface}"`;
+  const troubles: (Glance | false)[] = [
+    state === 'ready' && found === undefined && { kind: 'link', what: `${own} is gone` },
+    state === 'ready' &&
+      found !== undefined &&
+      found.master === undefined && { kind: 'link', what: `${own} is on no bridge` },
+    found?.isUp === false && { kind: 'link', what: `${own} is down` },
+    found !== undefined &&
+      isPeerDown(found) && { kind: 'inside', what: `its interface "${ifname}" is down inside the container` },
+    master === undefined && { kind: 'link', what: `its bridge "${bridge}" is gone` },
+    master?.isUp === false && { kind: 'link', what: `its bridge "${bridge}" is down` },
+  ];
+  return troubles.filter((one) => one !== false);
+}
 
 function isDelegated({ ipam: { type } }: LinkRecord): boolean {
   return type !== '' && type !== 'host-local';

@@ -1,11 +1,25 @@
-import type { Request } from '../../../cni/request.ts';
+import type { AttachmentRequest, Request } from '../../../cni/request.ts';
 import type { AttachmentRecord } from '../../record.ts';
+
+/** Something that is not as the record says; one sentence without a period. */
+export interface Glance {
+  /** "inside" is in the container's namespace. */
+  readonly kind: 'link' | 'inside';
+  readonly what: string;
+}
 
 /**
  * What is done to the machine for a section; all that follows from claims (accepts in foreign firewalls, gates, index
  * entries) and elements is done for all sections alike. Every step is right when it was done before.
  */
 export interface Upkeep<Value> {
+  /**
+   * What besides elements is not as it was made, a sentence each, for CHECK. `told` is its request: what plugins after
+   * us changed, and wrote into the result, is as it should be.
+   */
+  readonly differences?: (value: Value, record: AttachmentRecord, told: AttachmentRequest) => Promise<string[]>;
+  /** So much of it as can be told of every container at once, from one list of the host's links. */
+  readonly glance?: (value: Value, record: AttachmentRecord) => readonly Glance[];
   /** Before rules go: a container that still runs never runs without them. */
   readonly close?: (value: Value, record: AttachmentRecord) => Promise<void>;
   /** Runs programs of others, which may take their time: no lock is held. `told` is the request that has us remove. */

@@ -1,0 +1,109 @@
+import { delegateCheck, delegationOf } from '../../../cni/delegate.ts';
+import { CniError, codes } from '../../../cni/errors.ts';
+import type { AttachmentRequest } from '../../../cni/request.ts';
+import type { Result, ResultRoute } from '../../../cni/result.ts';
+import { readAttachment } from '../../../host/interfaces.ts';
+import { checkLeases } from '../../../ipam/ledger.ts';
+import { completeAddresses } from '../../../links/addresses.ts';
+import { gatewayInterfaceOf } from '../../../links/bridge.ts';
+import { findDifferences } from '../../../links/differences.ts';
+import type { AttachmentRecord, LinkRecord } from '../../record.ts';
+import { isPortIsolated } from '../../sections.ts';
+import { hostsOf, settingsOf } from '../link.ts';
+
+/**
+ * Compares links, addresses, routes and leases with the record, and asks the plugin that gave the addresses. What
+ * plugins after us changed and wrote into the result, a MAC for instance, counts as expected.
+ *
+ * Throws code 7 when prevResult does not have the interface, and what that plugin says.
+ */
+export async function linkDifferences(
+  link: LinkRecord,
+  record: AttachmentRecord,
+  told: AttachmentRequest,
+): Promise<string[]> {
+  const { type } = link.ipam;
+  const [links] = await Promise.all([
+    differencesOfLinks(link, record, told),
+    type === 'host-local' || type === '' ? undefined : delegateCheck(delegationOf(told, type)),
+  ]);
+  return [...links, ...leaseDifferences(record, link)];
+}
+
+async function differencesOfLinks(
+  link: LinkRecord,
+  record: AttachmentRecord,
+  { netns, id, prevResult }: AttachmentRequest,
+): Promise<string[]> {
+  const { bridge, hostInterface } = link;
+  const { egress } = record;
+  const conf = settingsOf(link);
+  const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
+  const gatewayInterface = gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
+  const found = await readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface });
+  const place = placeOf(prevResult, id.ifname);
+  const told = prevResult?.interfaces[place];
+  const mac = told?.mac ?? link.mac;
+  const isOn = (address: string): boolean => egress?.policy.ipv6 !== 'disable' || !address.includes(':');
+  const toldHost = findInterface(prevResult, ({ name }) => name === hostInterface);
+  const bridgeMac = findInterface(prevResult, ({ name }) => name === bridge)?.mac;
+  return findDifferences(
+    {
+      netns,
+      ifname: id.ifname,
+      hostInterface,
+      bridge,
+      gatewayInterface,
+      mac,
+      // A result of an older version has no place for an MTU: a later plugin (tuning) may have lowered it without a
+      // word.
+      mtu: told?.mtu ?? Math.min(link.containerMtu ?? link.mtu, found.container?.mtu ?? link.mtu),
+      ...(toldHost?.mac === undefined ? {} : { hostMac: toldHost.mac }),
+      hostMtu: toldHost?.mtu ?? link.mtu,
+      ...(bridgeMac === undefined ? {} : { bridgeMac }),
+      // The result is what the last plugin of the list left of ours: it may have taken addresses and routes away.
+      addresses: (prevResult?.ips ?? [])
+        .filter((ip) => ip.interface === place)
+        .map(({ address }) => address)
+        .filter(isOn),
+      routes: (prevResult?.routes ?? []).filter((route) => isOn(route.dst) && isOurs(route, link)),
+      gateways,
+      hairpinMode: conf.hairpinMode,
+      portIsolation: isPortIsolated(record),
+      promiscMode: conf.promiscMode,
+      disableContainerInterface: conf.disableContainerInterface,
+    },
+    found,
+  );
+}
+
+/** Where the result has the container's interface. Throws code 7 when it does not have it. */
+function placeOf(result: Result | undefined, ifname: string): number {
+  const place = (result?.interfaces ?? []).findIndex(
+    ({ name, sandbox }) => name === ifname && sandbox !== undefined && sandbox !== '',
+  );
+  if (place !== -1) return place;
+  throw new CniError(
+    codes.invalidConfig,
+    `Invalid "prevResult": it does not have the container's interface "${ifname}"`,
+    'Pass the result of ADD as "prevResult"',
+  );
+}
+
+/** Other plugins of the list have routes there too, at other interfaces and of other kinds: theirs to check. */
+function isOurs({ dst, gw, table }: ResultRoute, { routes }: LinkRecord): boolean {
+  return routes === undefined || routes.some((own) => own.dst === dst && own.gw === gw && own.table === table);
+}
+
+function findInterface(
+  result: Result | undefined,
+  matches: (candidate: Result['interfaces'][number]) => boolean,
+): Result['interfaces'][number] | undefined {
+  return result?.interfaces.find(matches);
+}
+
+function leaseDifferences(record: AttachmentRecord, link: LinkRecord): string[] {
+  const { ipam } = link;
+  if (ipam.type !== 'host-local' || ipam.dataDir === undefined) return [];
+  return checkLeases(ipam.dataDir, record, hostsOf(link));
+}
