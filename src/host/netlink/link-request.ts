@@ -30,7 +30,7 @@ export function requestOf<Kind extends LinkCommandKind>(command: LinkCommand<Kin
   return requests[command.kind]?.(command);
 }
 
-/** Kinds that are not here are left to a program: VLANs of ports, routing rules, queues and filters. */
+/** What is not here is left to a program: VLANs, routing rules, queues and filters. */
 const requests: {
   readonly [Kind in LinkCommandKind]?: (command: LinkCommand<Kind>) => PlannedRequest | undefined;
 } = {
@@ -39,13 +39,15 @@ const requests: {
   addIfb: (command) => planNewLink('ifb', command),
   setLink: planLinkChange,
   setBridge: ({ name, vlanFiltering, groupForwardMask }) =>
-    planLinkInfo(name, [
-      attribute(info.kind, text('bridge')),
-      attribute(info.data, [
-        ...optional(vlanFiltering, (value) => attribute(bridge.vlanFiltering, u8(Number(value)))),
-        ...optional(groupForwardMask, (value) => attribute(bridge.groupForwardMask, u16(value))),
-      ]),
-    ]),
+    vlanFiltering !== undefined
+      ? undefined
+      : planLinkInfo(name, [
+          attribute(info.kind, text('bridge')),
+          attribute(
+            info.data,
+            optional(groupForwardMask, (value) => attribute(bridgeGroupForwardMask, u16(value))),
+          ),
+        ]),
   setPort: ({ name, hairpin, isolated }) =>
     planLinkInfo(name, [
       attribute(info.slaveKind, text('bridge')),
@@ -82,7 +84,7 @@ const ifla = {
 } as const;
 const info = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const vethPeer = 1;
-const bridge = { vlanFiltering: 7, groupForwardMask: 9 } as const;
+const bridgeGroupForwardMask = 9;
 const bridgePort = { hairpin: 4, isolated: 33 } as const;
 const AF_INET = 2;
 const AF_INET6 = 10;

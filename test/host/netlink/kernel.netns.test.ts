@@ -22,6 +22,19 @@ const confs: [string, Json][] = [
   ],
   ['a policy', interfaceConf({ egress: { mode: 'restricted' } })],
   ['promiscuous mode', interfaceConf({ hairpinMode: false, promiscMode: true })],
+  ['groups that are forwarded', interfaceConf({ group_fwd_mask: 8 })],
+  ['another address of the bridge', interfaceConf({ forceAddress: true })],
+  ['a stale bridge in the network', interfaceConf()],
+  [
+    'a gateway elsewhere',
+    interfaceConf({
+      ipam: {
+        type: 'host-local',
+        ranges: [[{ subnet: '10.1.0.0/24', gateway: '10.9.0.1' }]],
+        routes: [{ dst: '10.9.0.1/32', scope: 253 }],
+      },
+    }),
+  ],
   ['no addresses', interfaceConf({ ipam: {}, isDefaultGateway: false })],
   [
     'routes',
@@ -38,7 +51,15 @@ const confs: [string, Json][] = [
   ],
 ];
 
-describe.each(confs)('with %s', (_name, conf) => {
+/** What was on the host before. */
+const surroundings: Readonly<Record<string, string>> = {
+  'another address of the bridge':
+    'ip link add br0 address 02:00:00:00:00:41 type bridge; ip address add 10.9.0.1/24 dev br0',
+  'a stale bridge in the network':
+    'ip link add old address 02:00:00:00:00:42 type bridge; ip address add 10.1.0.9/24 dev old; ip link set old up; ip address add fd01::9/64 dev old nodad',
+};
+
+describe.each(confs)('with %s', (name, conf) => {
   test('links, addresses, routes and neighbours are the same either way', async ({ host }) => {
     await using other = await makeHost();
     const states = [];
@@ -46,6 +67,7 @@ describe.each(confs)('with %s', (_name, conf) => {
       [host, path],
       [other, { ...path, ...byChildren }],
     ] as const) {
+      await where.sh(surroundings[name] ?? ':');
       const container = await where.container('same');
       const result = succeeded(await where.cni('ADD', conf, { container, env }));
       succeeded(await where.cni('CHECK', { ...conf, prevResult: result }, { container, env }));
@@ -59,6 +81,7 @@ describe.each(confs)('with %s', (_name, conf) => {
       );
       states.push(await stateOf(where));
       succeeded(await where.cni('DEL', conf, { container, env }));
+      await where.sh('ip link del old 2>/dev/null || :');
       expect(await attachmentsLeft(where)).toEqual([]);
     }
     expect(states[0]).toEqual(states[1]);
