@@ -1,4 +1,5 @@
 import { CommandError, findProgram, run } from './run.ts';
+import { readNftError } from './tool-error.ts';
 import type { TableName } from '../nft/element.ts';
 
 /** An element of a set or map of ours, as the kernel has it. */
@@ -65,7 +66,7 @@ async function listJson(what: readonly string[]): Promise<ListedObject[] | undef
     const { stdout } = await run('nft', ['-j', 'list', ...what]);
     return (JSON.parse(stdout, exactly) as { nftables: ListedObject[] }).nftables;
   } catch (error) {
-    if (error instanceof CommandError && error.stderr.includes('No such file or directory')) return undefined;
+    if (error instanceof CommandError && readNftError(error) === 'stale') return undefined;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { asOurs } from './firewall/ruleset-state.ts';
 import { CommandError, findProgram, run } from './run.ts';
+import { readNftError } from './tool-error.ts';
 
 /**
  * What became of a transaction: "committed", or "stale" when the kernel does not hold what the transaction
@@ -53,34 +54,15 @@ async function attempt(args: readonly string[], input: string): Promise<Outcome>
     await run('nft', args, { input, deadline });
     return 'committed';
   } catch (error) {
-    if (error instanceof CommandError && isStale(error)) return 'stale';
+    if (error instanceof CommandError && readNftError(error) === 'stale') return 'stale';
     throw await explain(error);
   }
 }
 
-/**
- * nft never calls setlocale, so its texts are English everywhere; of intervals it looks for the elements itself. One
- * word of another kind (a syntax error) among them and the transaction would fail again after a rebuild.
- */
-function isStale({ exitCode, stderr }: CommandError): boolean {
-  const errors = [...stderr.matchAll(/Error: (.*)/g)].map(([, text]) => text ?? '');
-  return (
-    exitCode !== undefined &&
-    errors.length > 0 &&
-    errors.every((text) =>
-      /No such file or directory|element does not exist|File exists|Device or resource busy/.test(text),
-    )
-  );
-}
-
-/** Errors of its reader, and of the types of what it read; whatever else is wrong then follows from those. */
-function isNotUnderstood({ stderr }: CommandError): boolean {
-  return /Error: (?:syntax error|datatype mismatch|Could not resolve protocol name)/.test(stderr);
-}
-
 async function explain(error: unknown): Promise<unknown> {
   if (!(error instanceof CommandError)) return error;
-  if (isNotUnderstood(error)) {
+  const failure = readNftError(error);
+  if (failure === 'not-understood') {
     const version = await nftVersion().catch(() => undefined);
     return new CniError(
       codes.commandFailed,
@@ -88,14 +70,14 @@ async function explain(error: unknown): Promise<unknown> {
       error.stderr.trim().split('\n', 1)[0],
     );
   }
-  if (/Operation not permitted/.test(error.stderr)) {
+  if (failure === 'not-permitted') {
     return new CniError(
       codes.commandFailed,
       'Cannot write rules: nft is not permitted to',
       'Run the plugin as root with the capability CAP_NET_ADMIN in the network namespace of the host',
     );
   }
-  if (/(?:Operation|Protocol) not supported|Unable to initialize Netlink/.test(error.stderr)) {
+  if (failure === 'unsupported') {
     const details = `Load the modules nf_tables, nft_chain_nat, nft_fib_inet and nft_masq, or start a kernel with them (5.4 or later): ${error.stderr.trim().slice(0, 500)}`;
     return new CniError(codes.commandFailed, 'Cannot write rules: the kernel lacks a part of nf_tables', details);
   }

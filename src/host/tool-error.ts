@@ -1,4 +1,6 @@
-/** The one reader of what ip, bridge, tc, nsenter and tee print when they fail: iproute2 5.10 to 7.3. */
+/**
+ * The one reader of what programs print when they fail: ip, bridge and tc (iproute2 5.10 to 7.3), nsenter, tee, nft.
+ */
 import type { LinkFailure } from './link-failure.ts';
 import type { CommandError } from './run.ts';
 
@@ -30,6 +32,40 @@ export function readToolError({ stderr, exitCode }: ToolOutput, batch = ''): Too
     printed: stderr.trim().slice(0, 2000),
   };
 }
+
+/** Its own words for a program that failed, or why it did not run. */
+export function saidBy(error: CommandError): string {
+  return error.exitCode === undefined ? error.message : readToolError(error).said;
+}
+
+/** Why nft did not take a transaction; "stale" when the kernel does not hold what the transaction rests on. */
+export type NftFailure = 'stale' | 'not-understood' | 'not-permitted' | 'unsupported' | 'other';
+
+/** Reads what nft printed. It never calls setlocale, so its texts are English everywhere. */
+export function readNftError({ stderr, exitCode }: ToolOutput): NftFailure {
+  if (exitCode !== undefined && saysStale(stderr)) return 'stale';
+  return nftPatterns.find(({ pattern }) => pattern.test(stderr))?.failure ?? 'other';
+}
+
+/**
+ * Of intervals nft looks for the elements itself. One word of another kind (a syntax error) among them and the
+ * transaction would fail again after a rebuild.
+ */
+function saysStale(stderr: string): boolean {
+  const errors = [...stderr.matchAll(/Error: (.*)/g)].map(([, text]) => text ?? '');
+  const stale = /No such file or directory|element does not exist|File exists|Device or resource busy/;
+  return errors.length > 0 && errors.every((text) => stale.test(text));
+}
+
+/** The first that matches counts: what its reader does not understand, the rest follows from. */
+const nftPatterns: readonly { readonly pattern: RegExp; readonly failure: NftFailure }[] = [
+  {
+    pattern: /Error: (?:syntax error|datatype mismatch|Could not resolve protocol name)/,
+    failure: 'not-understood',
+  },
+  { pattern: /Operation not permitted/, failure: 'not-permitted' },
+  { pattern: /(?:Operation|Protocol) not supported|Unable to initialize Netlink/, failure: 'unsupported' },
+];
 
 /** Whether a file could not be written because /proc/sys is read-only. */
 export function saysReadOnly({ stderr }: ToolOutput): boolean {

@@ -113,15 +113,14 @@ function keepBridge(spec: BridgeSpec, gatewayInterface: string): LinkCommand[] {
       { kind: 'setLink', name: gatewayInterface, state: 'up' },
     );
   }
-  for (const address of spec.gateways)
-    commands.push({
-      kind: 'replaceAddress',
-      address,
-      name: gatewayInterface,
-      ...(familyOf(address) === 6 ? { nodad: true } : {}),
-    });
+  commands.push(...spec.gateways.map((address) => keepGateway(address, gatewayInterface)));
   for (const network of spec.onLink ?? []) commands.push({ kind: 'replaceRoute', dst: network, dev: gatewayInterface });
   return commands;
+}
+
+/** Gives an interface of the host the address of a gateway, with prefix length, unless it has it. */
+export function keepGateway(address: string, name: string): LinkCommand<'replaceAddress'> {
+  return { kind: 'replaceAddress', address, name, ...(familyOf(address) === 6 ? { nodad: true } : {}) };
 }
 
 function planVlanGateway(spec: BridgeSpec): { create: LinkCommand[]; vlans: LinkCommand[] } {

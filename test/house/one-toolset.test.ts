@@ -29,9 +29,10 @@ const ones: readonly { readonly what: string; readonly pattern: RegExp; readonly
     allowed: ['src/agent/host-state.ts', 'src/cli/explain/place.ts', 'src/host/files.ts', 'src/ipam/store.ts'],
   },
   {
-    what: 'what nft says when a transaction does not fit: host/nft.ts',
-    pattern: /element does not exist/,
-    allowed: ['src/host/nft.ts'],
+    what: 'what a program prints when it fails: host/tool-error.ts',
+    pattern:
+      /element does not exist|RTNETLINK answers|Exclusivity flag|Read-only file system|Cannot find (?:bridge )?device\b(?! ")/,
+    allowed: ['src/host/tool-error.ts'],
   },
 ];
 

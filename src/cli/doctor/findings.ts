@@ -1,3 +1,4 @@
+import { shellTextOf } from '../../links/text.ts';
 import type { Attachment } from '../../repair/survey/attachments.ts';
 import type { Finding } from '../../repair/survey/finding.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
@@ -34,7 +35,7 @@ function aboutKind(kind: Finding['kind'], { record: { netns, ifname } }: Attachm
       return {
         severity: 'problem',
         why: 'the container reaches nothing by it, and nobody reaches the container',
-        remedy: `nsenter --net=${netns} ip link set dev ${ifname} up`,
+        remedy: `nsenter --net=${netns} ${shellTextOf({ kind: 'setLink', name: ifname, state: 'up' })}`,
       };
     case 'policy':
       return {

@@ -20,6 +20,7 @@ import { gatedInterfaces, missingParts } from '../../records/gates.ts';
 import type { LinkRecord } from '../../records/record.ts';
 import { hostInterfacesOf } from '../../records/sections.ts';
 import { settingsOf } from '../../records/sections/link.ts';
+import { keepGateway } from '../../links/bridge.ts';
 import { shellTextOf } from '../../links/text.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
@@ -61,9 +62,7 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
       const isDown = !found.isUp;
       const present = await addressesOn();
       const missing = gatewaysOf(own).filter((gateway) => !present.has(gateway.split('/', 1)[0] ?? ''));
-      const commands = missing.map(
-        (gateway) => `ip address replace ${gateway} dev ${bridge}${gateway.includes(':') ? ' nodad' : ''}`,
-      );
+      const commands = missing.map((gateway) => shellTextOf(keepGateway(gateway, bridge)));
       if (isDown)
         return [
           {
@@ -71,7 +70,7 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
             found: `the bridge "${bridge}" is down`,
             why: 'nothing passes it',
             // The kernel takes IPv6 addresses off an interface that goes down.
-            remedy: [`ip link set ${bridge} up`, ...commands].join('\n'),
+            remedy: [shellTextOf({ kind: 'setLink', name: bridge, state: 'up' }), ...commands].join('\n'),
             fix,
           },
         ];

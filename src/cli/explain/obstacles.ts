@@ -6,6 +6,7 @@ import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { isPeerDown } from '../../links/state.ts';
+import { shellTextOf } from '../../links/text.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 import { findRoute, manyObstacle, routeInside } from './route.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
@@ -105,14 +106,20 @@ function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string
       },
     ];
   if (!found.isUp)
-    return [{ kind: 'link', what: `its bridge "${bridge}" is down`, remedy: `ip link set ${bridge} up` }];
+    return [
+      {
+        kind: 'link',
+        what: `its bridge "${bridge}" is down`,
+        remedy: shellTextOf({ kind: 'setLink', name: bridge, state: 'up' }),
+      },
+    ];
   const port = link === undefined ? undefined : findLink(link.hostInterface);
   if (link !== undefined && port?.isUp === false)
     return [
       {
         kind: 'link',
         what: `its interface "${link.hostInterface}" is down`,
-        remedy: `ip link set ${link.hostInterface} up`,
+        remedy: shellTextOf({ kind: 'setLink', name: link.hostInterface, state: 'up' }),
       },
     ];
   if (port !== undefined && isPeerDown(port))
@@ -120,7 +127,7 @@ function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string
       {
         kind: 'link',
         what: `its interface "${ifname}" is down inside the container`,
-        remedy: `nsenter --net=${netns} ip link set dev ${ifname} up`,
+        remedy: `nsenter --net=${netns} ${shellTextOf({ kind: 'setLink', name: ifname, state: 'up' })}`,
       },
     ];
   return [];

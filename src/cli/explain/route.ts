@@ -3,6 +3,7 @@ import { gateMark } from '../../egress/marks.ts';
 import { runIn } from '../../host/ip.ts';
 import { netnsExists } from '../../host/netns.ts';
 import { CommandError, run } from '../../host/run.ts';
+import { saidBy } from '../../host/tool-error.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 
 /** What the container's own routes say: a packet without one never leaves it. Nothing where its namespace is gone. */
@@ -14,14 +15,13 @@ export async function routeInside({ record, address }: Pick<Way, 'record' | 'add
     return [];
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
-    const said = /RTNETLINK answers: (.*)/.exec(error.stderr)?.[1] ?? error.message;
     const isSix = address.includes(':');
     const gateway = link?.addresses.find((one) => one.gateway?.includes(':') === isSix)?.gateway;
     const enter = `nsenter --net=${netns} ip ${isSix ? '-6 ' : ''}route`;
     return [
       {
         kind: 'route',
-        what: `the container has no route to it: ${said}`,
+        what: `the container has no route to it: ${saidBy(error)}`,
         remedy: gateway === undefined ? `${enter} show` : `${enter} replace default via ${gateway} dev ${ifname}`,
       },
     ];
@@ -67,8 +67,7 @@ export async function findRoute({
     return { isLocal: false, obstacle: noRoute(address, `the host's route to it is "${route.type}"`) };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const said = /RTNETLINK answers: (.*)/.exec(error.stderr)?.[1] ?? error.message;
-    return { isLocal: false, obstacle: noRoute(address, `the host has no route to it: ${said}`) };
+    return { isLocal: false, obstacle: noRoute(address, `the host has no route to it: ${saidBy(error)}`) };
   }
 }
 
