@@ -27,7 +27,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { layoutMark } from '../src/nft/layout.ts';
+import { layoutMark } from '../src/dataplane/layout.ts';
 import { makeStrippable } from './strippable.ts';
 import { ownTarget, runtimeOf, targetOf } from './targets.ts';
 

@@ -1,7 +1,8 @@
 import { tryTransaction } from '../host/nft.ts';
+import { readPolicyName } from '../egress/compile.ts';
 import { recallName } from '../egress/names-store.ts';
 import type { Element } from '../nft/element.ts';
-import { comparisonTexts, putSteps } from '../nft/transaction.ts';
+import { comparisonTexts, putSteps } from '../dataplane/transaction.ts';
 import { rememberedElements } from '../records/remembered-elements.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { QueryReport } from './dns/answer-query.ts';
@@ -13,7 +14,6 @@ import { namesWork } from './names/from-records.ts';
 import { commitSteps } from './names/commit-elements.ts';
 import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
-import { policyOfSet } from '../repair/policy-of-set.ts';
 import { NamesRefresh, type RefreshReport } from './names/refresh.ts';
 import { SeenNames, type SeenName } from './names/seen.ts';
 
@@ -75,7 +75,7 @@ export class NamesService {
   /** Takes in a change of what is attached. */
   async follow(): Promise<void> {
     const policies = new Set(this.#state.work.refreshed.map(({ policyId }) => policyId));
-    this.#opener.forget(({ set }) => !policies.has(policyOfSet(set)));
+    this.#opener.forget(({ set }) => !policies.has(readPolicyName(set)?.id ?? ''));
     this.#refresh.wake();
     await this.#forced.follow(this.#state.records);
   }
@@ -84,7 +84,7 @@ export class NamesService {
   expiring(records: readonly AttachmentRecord[]): Element[] {
     const { refreshed } = namesWork(records, []);
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
-    const open = this.#opener.elements().filter(({ set }) => policies.has(policyOfSet(set)));
+    const open = this.#opener.elements().filter(({ set }) => policies.has(readPolicyName(set)?.id ?? ''));
     const interfaces = new Set(records.flatMap(({ egress }) => egress?.addresses ?? []));
     const forced = this.#forced.elements().filter(({ key }) => interfaces.has(key.split(' . ')[1] ?? ''));
     return [...elementsOfLearnt(this.#recalled, refreshed, Date.now()), ...open, ...forced];
@@ -121,7 +121,7 @@ export class NamesService {
     const { refreshed } = this.#state.work;
     const recalled = this.#recalled;
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
-    const open = this.#opener.elements().filter(({ set }) => policies.has(policyOfSet(set)));
+    const open = this.#opener.elements().filter(({ set }) => policies.has(readPolicyName(set)?.id ?? ''));
     const all = [...open, ...elementsOfLearnt(recalled, refreshed, Date.now())];
     // Nothing to do after a repair of our own, which put them too.
     const isThere = recalled.length === 0 && (await tryTransaction(comparisonTexts(open, []).keys)) === 'committed';
@@ -175,7 +175,7 @@ export class NamesService {
     } catch (error) {
       this.#state.load();
       const policies = new Set(this.#state.work.refreshed.map(({ policyId }) => policyId));
-      const wanted = elements.filter(({ set }) => policies.has(policyOfSet(set)));
+      const wanted = elements.filter(({ set }) => policies.has(readPolicyName(set)?.id ?? ''));
       if (wanted.length === elements.length) throw error;
       if (wanted.length > 0) await this.#opener.open(wanted);
     }

@@ -7,7 +7,7 @@ import { applyCommands } from '../host/apply.ts';
 import { applyTransaction } from '../host/nft.ts';
 import { runDir, stateDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
-import { removalText } from '../nft/transaction.ts';
+import { removalText } from '../dataplane/transaction.ts';
 import { isAlive, mayBeAlive } from '../records/alive.ts';
 import { listRecords } from '../records/store.ts';
 import { findAll } from './clean.ts';

@@ -1,3 +1,5 @@
+import type { DataType } from '../nft/data.ts';
+import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { nftInterval } from './interval.ts';
 import { foldAddressRules, foldPorts } from './normalise.ts';
@@ -15,9 +17,6 @@ import { policyId } from './policy-id.ts';
  *   set P_host_ports                      (protocol, port) on the gateway addresses
  *   set P_names4_tcp_443                  addresses of names, one set per protocol and ports; expiring, filled
  *                                         from elsewhere (elements.ts), kept when the group is added again
- *
- * Lines may be run again, also in one transaction, with what they made before. Sets are not flushed for it:
- * the id stands for their contents, and flushing a large concatenated set takes seconds.
  */
 export function compilePolicy(policy: Policy): RuleGroup {
   const id = policyId(policy);
@@ -31,7 +30,7 @@ export function compilePolicy(policy: Policy): RuleGroup {
   ];
   draft.chain(name, [...denied, ...(policy.mode === 'open' ? ['return'] : judgement(draft, id, policy, deny))]);
   draft.chain(`${name}_host`, [...denied, ...hostRules(draft, name, policy, deny)]);
-  return { id, add: draft.add(), remove: draft.remove() };
+  return { id, sets: draft.sets, chains: draft.chains };
 }
 
 /** The chain of a policy. */
@@ -45,10 +44,18 @@ export function namesSet(id: string, family: 4 | 6, { protocol, ports }: PortRul
   return `${policyChain(id)}_names${family}_${protocol}${range}`;
 }
 
-/** The type of the addresses in a set of {@link namesSet}; undefined for any other set. */
-export function addressTypeOfNames(set: string): string | undefined {
-  const family = /^policy_[0-9a-z]+_names([46])_/.exec(set)?.[1];
-  return family === undefined ? undefined : addressType(family === '4' ? 4 : 6);
+/** What the name of a chain or a set of a policy says of it. */
+export interface PolicyName {
+  readonly id: string;
+  /** Of a set of {@link namesSet}: the family of its addresses. */
+  readonly names?: 4 | 6;
+}
+
+/** Reads a name that {@link policyChain} begins; undefined for any other. */
+export function readPolicyName(name: string): PolicyName | undefined {
+  const [, id, names] = /^policy_([0-9a-z]+)(?:_names([46])_|_|$)/.exec(name) ?? [];
+  if (id === undefined) return undefined;
+  return names === undefined ? { id } : { id, names: names === '4' ? 4 : 6 };
 }
 
 const hasPort = 'meta l4proto { tcp, udp, sctp }';
@@ -77,7 +84,7 @@ function hostRules(draft: Draft, name: string, { hostAccess, hostPorts }: Policy
   const any = hostPorts.some(({ protocol, ports }) => protocol === 'any' && ports === undefined);
   const icmp = hostPorts.some(({ protocol }) => protocol === 'icmp');
   const services = foldPorts(hostPorts).map((range) => `${range.protocol} . ${rangeText(range)}`);
-  if (services.length > 0) draft.set(`${name}_host_ports`, 'inet_proto . inet_service', services);
+  if (services.length > 0) draft.set(`${name}_host_ports`, ['inet_proto', 'inet_service'], services);
   return families
     .flatMap((family) => {
       const ip = family === 4 ? 'ip' : 'ip6';
@@ -94,10 +101,12 @@ function hostRules(draft: Draft, name: string, { hostAccess, hostPorts }: Policy
     .concat(deny);
 }
 
-/** Collects what is declared, so that adding and removing name the same things. */
+const table = 'inet drawbridge';
+
+/** Collects what is declared. */
 class Draft {
-  readonly #sets: { name: string; type: string; flags: string; elements: readonly string[] }[] = [];
-  readonly #chains: { name: string; rules: readonly string[] }[] = [];
+  readonly sets: SetDeclaration[] = [];
+  readonly chains: ChainDeclaration[] = [];
 
   /** Declares the sets of a list and returns the rules that give `verdict` to what is in them. */
   lists(name: string, rules: readonly AddressRule[], verdict: string): string[] {
@@ -111,16 +120,16 @@ class Draft {
         .filter(isOurs)
         .map((box) => `${nftInterval(box)} . ${box.protocol} . ${rangeText(box.ports)}`);
       return [
-        ...this.#listed(base, address, ranges.filter(isOurs).map(nftInterval), `${destination} @${base} ${verdict}`),
+        ...this.#listed(base, [address], ranges.filter(isOurs).map(nftInterval), `${destination} @${base} ${verdict}`),
         ...this.#listed(
           `${base}_icmp`,
-          address,
+          [address],
           icmp.filter(isOurs).map(nftInterval),
           `meta l4proto ${icmpOf(family)} ${destination} @${base}_icmp ${verdict}`,
         ),
         ...this.#listed(
           `${base}_ports`,
-          `${address} . inet_proto . inet_service`,
+          [address, 'inet_proto', 'inet_service'],
           boxTexts,
           `${hasPort} ${destination} . meta l4proto . ct original proto-dst @${base}_ports ${verdict}`,
         ),
@@ -136,7 +145,15 @@ class Draft {
       .flatMap(([, rule]) =>
         families.flatMap((family) => {
           const name = namesSet(id, family, rule);
-          this.#sets.push({ name, type: addressType(family), flags: 'timeout; size 65536', elements: [] });
+          this.sets.push({
+            table,
+            name,
+            key: [addressType(family)],
+            flags: ['timeout'],
+            size: 65_536,
+            filledBy: 'expiring',
+            about: `addresses of names: ${rule.protocol}${portText(rule)}`,
+          });
           return protocolTexts(rule, family).map(
             (protocol) => `${protocol}${asked(family)} @${name}${portText(rule)} return`,
           );
@@ -144,41 +161,17 @@ class Draft {
       );
   }
 
-  set(name: string, type: string, elements: readonly string[]): void {
-    this.#sets.push({ name, type, flags: 'interval', elements });
+  set(name: string, key: readonly DataType[], elements: readonly string[]): void {
+    this.sets.push({ table, name, key, flags: ['interval'], elements, filledBy: 'constant', about: 'a list' });
   }
 
   chain(name: string, rules: readonly string[]): void {
-    this.#chains.push({ name, rules });
+    this.chains.push({ table, name, rules });
   }
 
-  add(): string[] {
-    return [
-      ...this.#sets.map(({ name, type, flags }) => `add set inet drawbridge ${name} { type ${type}; flags ${flags}; }`),
-      ...this.#sets
-        .filter(({ elements }) => elements.length > 0)
-        .map(({ name, elements }) => `add element inet drawbridge ${name} { ${elements.join(', ')} }`),
-      ...this.#chains.flatMap(({ name, rules }) => [
-        `add chain inet drawbridge ${name}`,
-        `flush chain inet drawbridge ${name}`,
-        ...rules.map((rule) => `add rule inet drawbridge ${name} ${rule}`),
-      ]),
-    ];
-  }
-
-  remove(): string[] {
-    return [
-      ...this.#chains.flatMap(({ name }) => [
-        `flush chain inet drawbridge ${name}`,
-        `delete chain inet drawbridge ${name}`,
-      ]),
-      ...this.#sets.map(({ name }) => `delete set inet drawbridge ${name}`),
-    ];
-  }
-
-  #listed(name: string, type: string, elements: readonly string[], rule: string): string[] {
+  #listed(name: string, key: readonly DataType[], elements: readonly string[], rule: string): string[] {
     if (elements.length === 0) return [];
-    this.set(name, type, elements);
+    this.set(name, key, elements);
     return [rule];
   }
 }
@@ -197,7 +190,7 @@ function icmpOf(family: 4 | 6): string {
   return family === 4 ? 'icmp' : 'icmpv6';
 }
 
-function addressType(family: 4 | 6): string {
+function addressType(family: 4 | 6): DataType {
   return family === 4 ? 'ipv4_addr' : 'ipv6_addr';
 }
 

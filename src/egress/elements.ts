@@ -5,7 +5,7 @@ import { namesSet, policyChain } from './compile.ts';
 import { formatAddressValue, parseAddressValue } from './interval.ts';
 import type { Policy, PortRule } from './policy.ts';
 
-/** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Tables: layout.ts. */
+/** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Sets: dataplane/catalogue. */
 export function egressElements({ egress, link }: AttachmentRecord): Element[] {
   if (egress === undefined) return link?.enforced === true ? enforcedElements(link.bridge, link.hostInterface) : [];
   const { policy, policyId, ingressInterface, port } = egress;

@@ -30,6 +30,11 @@ export function policyId(policy: Policy): string {
   return sha256(JSON.stringify(compiled)).slice(0, 16);
 }
 
+/** Whether a text has the form of a {@link policyId}. */
+export function isPolicyId(text: string): boolean {
+  return /^[0-9a-f]{16}$/.test(text);
+}
+
 function canonicalRules(rules: readonly AddressRule[]): unknown {
   const { ranges, boxes, icmp } = foldAddressRules(rules);
   const range = ({ family, from, to }: OpenRange): string => `${family} ${from}-${to}`;

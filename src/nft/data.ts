@@ -18,10 +18,6 @@ const sizes = {
 
 export type DataType = keyof typeof sizes;
 
-export function isDataType(name: string): name is DataType {
-  return Object.hasOwn(sizes, name);
-}
-
 /**
  * The bytes of nft text whose parts are joined by " . ": `"drawbridge0" . 10.88.0.2`. Undefined for what is no text of
  * these types.

@@ -1,6 +1,11 @@
 /** Our two tables. Nothing of ours is anywhere else, except the accepts that foreign firewalls need. */
 export type TableName = 'inet drawbridge' | 'bridge drawbridge';
 
+/** The family of a table of ours, as netlink and events name it apart from the table. */
+export function familyOfTable(table: TableName): string {
+  return table === 'inet drawbridge' ? 'inet' : 'bridge';
+}
+
 /** One element of a set or map of ours. The same (table, set, key) never stands for two owners at once. */
 export interface Element {
   readonly table: TableName;

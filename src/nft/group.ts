@@ -1,12 +1,35 @@
+import { chainCommands, constantCommands, setCommand } from './declaration-text.ts';
+import type { ChainDeclaration, SetDeclaration } from './declaration.ts';
+
 /**
  * The chains and sets of one distinct policy, shared by every attachment under that policy.
  * They are declared with the first of those attachments and removed with the last.
  */
 export interface RuleGroup {
-  /** The policy's id: equal ids mean equal lines. */
+  /** The policy's id: equal ids mean equal declarations. */
   readonly id: string;
-  /** Whole nft commands, in order: `add set …`, `add chain …`, `add rule …`. */
-  readonly add: readonly string[];
-  /** Whole nft commands that undo `add`: `delete chain …`, `delete set …`. */
-  readonly remove: readonly string[];
+  readonly sets: readonly SetDeclaration[];
+  /** Without hooks: elements of maps lead to them. */
+  readonly chains: readonly ChainDeclaration[];
+}
+
+/**
+ * Commands that declare a group, or give it what it should have. They may be run again, also in one transaction, with
+ * what they made before. Sets are not flushed for it: the id stands for their contents, and flushing a large
+ * concatenated set takes seconds.
+ */
+export function declaringCommands({ sets, chains }: RuleGroup): string[] {
+  return [
+    ...sets.map(setCommand),
+    ...sets.flatMap((set) => constantCommands('add', set)),
+    ...chains.flatMap(chainCommands),
+  ];
+}
+
+/** Commands that undo {@link declaringCommands}; they fail while something leads to one of the chains. */
+export function removingCommands({ sets, chains }: RuleGroup): string[] {
+  return [
+    ...chains.flatMap(({ table, name }) => [`flush chain ${table} ${name}`, `delete chain ${table} ${name}`]),
+    ...sets.map(({ table, name }) => `delete set ${table} ${name}`),
+  ];
 }

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { tryTransaction } from '../host/nft.ts';
-import { trialText } from '../nft/transaction.ts';
+import { trialText } from '../dataplane/transaction.ts';
 import { findProgram } from '../host/run.ts';
 import { systemReason } from '../text/system-error.ts';
 

@@ -8,13 +8,15 @@
  */
 import { sha256 } from '../digest/sha256.ts';
 import { rmSync } from 'node:fs';
-import { policyChain } from '../egress/compile.ts';
+import { catalogue } from '../dataplane/catalogue.ts';
+import { operatorsChain } from '../dataplane/catalogue/judgement-hooks.ts';
 import { run } from '../host/run.ts';
 import { runDir } from '../host/paths.ts';
-import { desired } from '../nft/desired.ts';
-import type { RuleGroup } from '../nft/group.ts';
-import { layoutMark } from '../nft/layout.ts';
-import { rebuildText } from '../nft/transaction.ts';
+import { desired } from './desired.ts';
+import { familyOfTable } from '../nft/element.ts';
+import { declaringCommands, type RuleGroup } from '../nft/group.ts';
+import { layoutMark } from '../dataplane/layout.ts';
+import { rebuildText } from '../dataplane/transaction.ts';
 import type { AttachmentRecord } from './record.ts';
 import { readText, writeWhole } from './store.ts';
 
@@ -26,9 +28,6 @@ export interface ChangedChain {
   /** The policy that it belongs to; absent: the layout. */
   readonly group?: RuleGroup;
 }
-
-/** The chain that is there for operators to put a log rule into. */
-const operatorsChain = 'deny_log';
 
 /** What nft prints of chains, by "family name". */
 type Listing = ReadonlyMap<string, string>;
@@ -82,7 +81,8 @@ async function listCopies(
   if (unknown.length > 0) {
     const copy = await listCopy(unknown.filter((part) => part !== 'layout'));
     for (const part of unknown) {
-      const own = new Map([...copy].filter(([name]) => isOf(part, name)));
+      const names = chainNames(part);
+      const own = new Map([...copy].filter(([name]) => names.has(name)));
       const file = fileOf(part);
       writeWhole(file, JSON.stringify(Object.fromEntries(own)), `Cannot write "${file}"`);
       listings.set(part, own);
@@ -101,8 +101,10 @@ function recall(part: Part): Listing | undefined {
   }
 }
 
+/** What sets hold is not listed anyway. */
 async function listCopy(groups: readonly RuleGroup[]): Promise<Listing> {
-  const text = rebuildText({ groups, elements: [] });
+  const bare = groups.map((group) => ({ ...group, sets: group.sets.map((set) => ({ ...set, elements: [] })) }));
+  const text = rebuildText({ groups: bare, elements: [] });
   const { stdout } = await run('unshare', ['--net', '--', 'nft', '--stateless', '--terse', '--interactive'], {
     input: `${oneLine(text)}\n${listing}`,
     env: noHistory,
@@ -117,10 +119,10 @@ const listing = 'list table inet drawbridge\nlist table bridge drawbridge\nquit\
 
 /**
  * All commands as one line, as nft reads what does not come from a file: a line is a transaction, and a thousand of
- * them take seconds. What sets hold is not listed anyway.
+ * them take seconds.
  */
 function oneLine(text: string): string {
-  const commands = text.split('\n').filter((line) => line !== '' && !line.startsWith('add element '));
+  const commands = text.split('\n').filter((line) => line !== '');
   return commands.map((line) => line.trim()).join(' ; ');
 }
 
@@ -146,10 +148,10 @@ function differing(part: Part, expected: Listing | undefined, found: Listing): C
   });
 }
 
-function isOf(part: Part, name: string): boolean {
-  if (part === 'layout') return !name.startsWith('inet policy_');
-  const own = `inet ${policyChain(part.id)}`;
-  return name === own || name.startsWith(`${own}_`);
+/** Names as listings have them. */
+function chainNames(part: Part): ReadonlySet<string> {
+  const { chains } = part === 'layout' ? catalogue : part;
+  return new Set(chains.map(({ table, name }) => `${familyOfTable(table)} ${name}`));
 }
 
 const files = new WeakMap<RuleGroup, string>();
@@ -157,7 +159,7 @@ const files = new WeakMap<RuleGroup, string>();
 /** The rules of a policy may change with the version of this program while its id does not. */
 function fileOf(part: Part): string {
   if (part === 'layout') return `${runDir}/listings/${layoutMark}.json`;
-  const known = files.get(part) ?? sha256([layoutMark, ...part.add].join('\n')).slice(0, 16);
+  const known = files.get(part) ?? sha256([layoutMark, ...declaringCommands(part)].join('\n')).slice(0, 16);
   files.set(part, known);
   return `${runDir}/listings/${known}.json`;
 }

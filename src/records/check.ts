@@ -1,8 +1,8 @@
 import { tryTransaction } from '../host/nft.ts';
-import { resolve } from '../nft/change.ts';
-import { desired } from '../nft/desired.ts';
+import { resolve } from '../dataplane/difference.ts';
+import { desired } from './desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
-import { comparisonTexts } from '../nft/transaction.ts';
+import { comparisonTexts } from '../dataplane/transaction.ts';
 import { findChangedChains } from './chains.ts';
 import { rivalsOf } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';

@@ -1,7 +1,7 @@
 import { applyTransaction } from '../host/nft.ts';
 import { withLock } from '../host/lock.ts';
 import type { Element } from '../nft/element.ts';
-import { changeText } from '../nft/transaction.ts';
+import { changeText } from '../dataplane/transaction.ts';
 import { isSameAdd } from './attachment-lock.ts';
 import { removeIndex, writeIndex } from './index-files.ts';
 import { rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';

@@ -1,6 +1,6 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { withLock } from '../host/lock.ts';
-import { desired } from '../nft/desired.ts';
+import { desired } from './desired.ts';
 import { describeMapping } from '../ports/mapping.ts';
 import { isAlive } from './alive.ts';
 import { requireSameAdd } from './attachment-lock.ts';

@@ -1,4 +1,4 @@
-/** Parts of gates (egress/gate.ts) as a host has them: made, found, taken out, each by itself. */
+/** Parts of gates (dataplane/gate.ts) as a host has them: made, found, taken out, each by itself. */
 import {
   gatePreference,
   isAnyGateFilter,
@@ -9,7 +9,7 @@ import {
   type GatedInterface,
   type GatePart,
   type ShownFilter,
-} from '../egress/gate.ts';
+} from '../dataplane/gate.ts';
 import { applyCommands } from '../host/apply.ts';
 import { showJson } from '../host/ip.ts';
 import { LinkError } from '../host/link-error.ts';

@@ -1,5 +1,5 @@
 /**
- * Gates of interfaces (egress/gate.ts): made, found, taken out, and noted, so that an ADD need not ask the kernel.
+ * Gates of interfaces (dataplane/gate.ts): made, found, taken out, and noted, so that an ADD need not ask the kernel.
  *
  *   /run/drawbridge/gates/<interface>     written when the gate is there, removed before it goes; a line for each part
  *                                         that this host cannot have, and for each foreign port that it spares
@@ -9,7 +9,7 @@
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { gateSysctl, type GatedInterface, type GatePart } from '../egress/gate.ts';
+import { gateSysctl, type GatedInterface, type GatePart } from '../dataplane/gate.ts';
 import { foreignPorts } from '../host/bridge-ports.ts';
 import { isLinkThere } from '../host/interfaces.ts';
 import { runDir } from '../host/paths.ts';

@@ -1,13 +1,13 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { doubtNotes } from '../host/firewall/note.ts';
 import { applyTransaction } from '../host/nft.ts';
-import { distinctGroups, resolve, transition } from '../nft/change.ts';
-import { desired } from '../nft/desired.ts';
+import { distinctGroups, resolve, transition } from '../dataplane/difference.ts';
+import { desired } from './desired.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
-import { changeText, isEmpty, rebuildText, removalText, type Change, type Contents } from '../nft/transaction.ts';
+import { changeText, isEmpty, rebuildText, removalText, type Change, type Contents } from '../dataplane/transaction.ts';
 import { forgetListings } from './chains.ts';
-import { deniedLately, readCounted, withCounts } from './counted.ts';
+import { deniedLately, readCounted, withCounts } from '../dataplane/counted.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord, type RecordList } from './store.ts';

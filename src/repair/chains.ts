@@ -1,8 +1,8 @@
-import { policyChain } from '../egress/compile.ts';
+import { catalogue } from '../dataplane/catalogue.ts';
 import { withLock } from '../host/lock.ts';
 import { applyTransaction } from '../host/nft.ts';
-import type { TableName } from '../nft/element.ts';
-import { restoredChainsText } from '../nft/transaction.ts';
+import { familyOfTable, type TableName } from '../nft/element.ts';
+import { restoredChainsText } from '../dataplane/transaction.ts';
 import { describeChain, findChangedChainsOf, type ChangedChain } from '../records/chains.ts';
 import type { Scope } from './change-event.ts';
 import { chainKey } from './resource-key.ts';
@@ -41,11 +41,8 @@ function concernsUs(source: TablesSource, scope: Scope): boolean {
   const records = source.records();
   if (records.length === 0) return false;
   if (scope === 'all') return true;
-  const ids = new Set(expectedOf(records).groups.map(({ id }) => id));
-  return [...scope].some((word) => {
-    const id = new RegExp(`^${chainKey('inet', policyChain('([0-9a-z]+)'))}`).exec(word)?.[1];
-    return id === undefined || ids.has(id);
-  });
+  const chains = [...catalogue.chains, ...expectedOf(records).groups.flatMap((group) => group.chains)];
+  return chains.some(({ table, name }) => scope.has(chainKey(familyOfTable(table), name)));
 }
 
 async function changedChains(source: TablesSource): Promise<ChangedChain[]> {

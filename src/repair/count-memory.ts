@@ -1,5 +1,5 @@
 import type { Element } from '../nft/element.ts';
-import { readCounted } from '../records/counted.ts';
+import { readCounted } from '../dataplane/counted.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 
 /** What our tables had counted when they were last looked at; it outlives them. */

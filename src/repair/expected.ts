@@ -1,10 +1,10 @@
-import { distinctGroups, resolve } from '../nft/change.ts';
-import { desired } from '../nft/desired.ts';
-import type { Element } from '../nft/element.ts';
+import { distinctGroups, resolve } from '../dataplane/difference.ts';
+import { desired } from '../records/desired.ts';
+import { familyOfTable, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
-import { groupMark } from '../nft/layout.ts';
-import { encodeKey } from '../nft/element-bytes.ts';
-import type { Contents } from '../nft/transaction.ts';
+import { groupMark } from '../dataplane/layout.ts';
+import { encodeKey } from '../dataplane/element-bytes.ts';
+import type { Contents } from '../dataplane/transaction.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { elementKey, groupKey } from './resource-key.ts';
 
@@ -46,7 +46,7 @@ function wordOf(element: Element): string | undefined {
   const { table, set, key } = element;
   const bytes = encodeKey(table, set, key);
   if (bytes === undefined) return undefined;
-  const word = elementKey(table.slice(0, table.indexOf(' ')), set, bytes);
+  const word = elementKey(familyOfTable(table), set, bytes);
   words.set(element, word);
   return word;
 }
@@ -66,11 +66,8 @@ function workOut(records: readonly AttachmentRecord[]): ExpectedTables {
         return word === undefined ? [] : [[word, element] as const];
       }),
     ),
-    // The set that stands for a group is named by a hash of its id.
     groupsByWord: new Map(
-      groups.flatMap((group) =>
-        [group.id, groupMark(group.id).slice('group_'.length)].map((id) => [groupKey(id), group] as const),
-      ),
+      groups.flatMap((group) => [group.id, groupMark(group.id)].map((id) => [groupKey(id), group] as const)),
     ),
   };
 }

@@ -1,4 +1,4 @@
-import { gateSysctl } from '../egress/gate.ts';
+import { gateSysctl } from '../dataplane/gate.ts';
 import { masterOf } from '../host/bridge-ports.ts';
 import { writeSysctls } from '../host/sysctl.ts';
 import { describePart } from '../records/gate-parts.ts';

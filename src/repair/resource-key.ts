@@ -12,7 +12,7 @@ export function elementKey(family: string, set: string, key: Uint8Array): string
   return `element ${family} ${set} ${Buffer.from(key).toString('hex')}`;
 }
 
-/** What a policy's sets list, or one of them. */
+/** What a policy's sets list, by the policy's id or by the name of the set that stands for it. */
 export function groupKey(id: string): string {
   return `group ${id}`;
 }

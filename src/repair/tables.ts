@@ -1,13 +1,13 @@
+import { readPolicyName } from '../egress/compile.ts';
 import { withLock } from '../host/lock.ts';
 import { applyTransaction, tryTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
-import { changeText, comparisonTexts, type Contents } from '../nft/transaction.ts';
-import { readCounted, withCounts } from '../records/counted.ts';
+import { changeText, comparisonTexts, type Contents } from '../dataplane/transaction.ts';
+import { readCounted, withCounts } from '../dataplane/counted.ts';
 import { rememberedElements } from '../records/remembered-elements.ts';
 import { writeTables } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { BrokenRecord } from '../records/store.ts';
-import { policyOfSet } from './policy-of-set.ts';
 import type { Scope } from './change-event.ts';
 import { layoutKey } from './resource-key.ts';
 import { expectedOf, partOf } from './expected.ts';
@@ -53,7 +53,7 @@ export async function rebuild(source: TablesSource): Promise<void> {
   const records = source.records();
   const { groups, staticElements } = expectedOf(records);
   const kept = source.expiring(records);
-  const known = new Set(kept.map(({ set }) => policyOfSet(set)));
+  const known = new Set(kept.map(({ set }) => readPolicyName(set)?.id));
   const others = new Map(
     records.flatMap((record) => {
       const id = record.egress?.policyId;

@@ -10,7 +10,7 @@ import { NamesRefresh } from '../../src/agent/names/refresh.ts';
 import type { RefreshedPolicy } from '../../src/agent/names/plan.ts';
 import { applyTransaction } from '../../src/host/nft.ts';
 import { commitSteps } from '../../src/agent/names/commit-elements.ts';
-import { stepsText } from '../../src/nft/transaction.ts';
+import { stepsText } from '../../src/dataplane/transaction.ts';
 
 export interface DriverPlan {
   readonly listen: readonly string[];

@@ -14,7 +14,7 @@ import { egressElements } from '../../src/egress/elements.ts';
 import { parsePolicy } from '../../src/egress/parse.ts';
 import { policyId } from '../../src/egress/policy-id.ts';
 import type { Policy } from '../../src/egress/policy.ts';
-import { rebuildText } from '../../src/nft/transaction.ts';
+import { rebuildText } from '../../src/dataplane/transaction.ts';
 import {
   makeHost,
   type Container,

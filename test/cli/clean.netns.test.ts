@@ -73,6 +73,21 @@ const messes: readonly {
     finds: { kind: 'element', name: 'bridges { gone0 }' },
   },
   {
+    what: 'a source of nobody',
+    make: `nft add element inet drawbridge sources6 '{ "drawbridge0" . fd00:88::9999 }'`,
+    finds: { kind: 'element', name: 'sources6 { drawbridge0 . fd00:88::9999 }' },
+  },
+  {
+    what: 'the party of nobody',
+    make: `nft add element inet drawbridge parties4 '{ 10.88.9.9 . 10.88.9.9 }'`,
+    finds: { kind: 'element', name: 'parties4 { 10.88.9.9 . 10.88.9.9 }' },
+  },
+  {
+    what: 'an interface that nobody is enforced behind',
+    make: `nft add element inet drawbridge enforced_out '{ "gone0" : jump egress_out }'`,
+    finds: { kind: 'element', name: 'enforced_out { gone0 : jump egress_out }' },
+  },
+  {
     what: 'a guarded MAC of nobody',
     make: `nft add element bridge drawbridge guard_mac '{ "vethgone" . 02:00:00:00:00:99 }'`,
     finds: { kind: 'element', name: 'guard_mac { vethgone . 02:00:00:00:00:99 }' },

@@ -7,12 +7,13 @@ import { readResponse } from '../../src/agent/dns/read-response.ts';
 import { CniError } from '../../src/cni/errors.ts';
 import { parseRequest } from '../../src/cni/request.ts';
 import { resultToWire } from '../../src/cni/result.ts';
+import { declaringCommands } from '../../src/nft/group.ts';
 import { compilePolicy } from '../../src/egress/compile.ts';
 import { parsePluginConf } from '../../src/egress/conf.ts';
 import { parsePolicyText } from '../../src/egress/load-policy.ts';
 import { collect, list } from '../../src/ipam/ledger.ts';
 import { release } from '../../src/ipam/leases.ts';
-import { desired } from '../../src/nft/desired.ts';
+import { desired } from '../../src/records/desired.ts';
 import { parseInterfaceConf } from '../../src/plugins/drawbridge/conf.ts';
 import { readAttachment } from '../../src/records/parse.ts';
 import { pick, seeded } from './random.ts';
@@ -107,7 +108,9 @@ describe('hostile input is refused with an error of ours, or is data', () => {
       (random) => ({ body: pick(bodies, random), text: spoilText(pick(bodies, random), random) }),
       ({ text }) => {
         const policy = parsePolicyText(text, 'policy "x"');
-        compilePolicy(policy).add.forEach((line) => expect(line).not.toMatch(/flush ruleset|inet evil|\n.*\n/u));
+        declaringCommands(compilePolicy(policy)).forEach((line) =>
+          expect(line).not.toMatch(/flush ruleset|inet evil|\n.*\n/u),
+        );
       },
       isCniError,
     );

@@ -12,6 +12,7 @@ import { linkChangesOf } from '../../src/agent/watch/ip-event.ts';
 import { CniError } from '../../src/cni/errors.ts';
 import { parseRequest } from '../../src/cni/request.ts';
 import { resultToWire } from '../../src/cni/result.ts';
+import { declaringCommands } from '../../src/nft/group.ts';
 import { compilePolicy } from '../../src/egress/compile.ts';
 import { parsePluginConf } from '../../src/egress/conf.ts';
 import { parsePolicyText } from '../../src/egress/load-policy.ts';
@@ -19,7 +20,7 @@ import { LinkEvents } from '../../src/host/netlink/link-event.ts';
 import { decode } from '../../src/host/netlink/message.ts';
 import { decodeRulesetEvent } from '../../src/host/netlink/nftables/event.ts';
 import { parseListing } from '../../src/host/firewall/listing.ts';
-import { desired } from '../../src/nft/desired.ts';
+import { desired } from '../../src/records/desired.ts';
 import { parseInterfaceConf } from '../../src/plugins/drawbridge/conf.ts';
 import { readAttachment } from '../../src/records/parse.ts';
 import { linkMessage, rulesetMessage } from '../host/netlink/messages.ts';
@@ -71,7 +72,7 @@ const readers: readonly Reader[] = [
     name: 'policy file',
     seeds: [text(egress), text({ mode: 'restricted' }), text({ mode: 'open', isolation: 'bridge', ingress: 'open' })],
     read: (input) => {
-      const { add } = compilePolicy(parsePolicyText(input.toString(), 'policy "x"'));
+      const add = declaringCommands(compilePolicy(parsePolicyText(input.toString(), 'policy "x"')));
       for (const line of add) if (/\n.|flush ruleset/u.test(line.trimEnd())) throw new Error(`wrote ${line}`);
     },
     isRefusal: isCniError,

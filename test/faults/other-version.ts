@@ -50,7 +50,12 @@ function make(folder: string): void {
     cpSync(join(root, 'bundle', file), join(folder, 'bundle', file));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   change(folder, 'package.json', /"version": "[^"]*"/u, '"version": "9.9.9"');
-  change(folder, 'src/nft/layout.ts', /(const loopback = `)/u, '$1\n  chain of_the_other_version { }');
+  change(
+    folder,
+    'src/dataplane/catalogue/publishing.ts',
+    /(publishingChains: readonly ChainDeclaration\[\] = \[)/u,
+    "$1 { table, name: 'of_the_other_version', rules: [] },",
+  );
   execFileSync(process.execPath, ['bundle/build.ts'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 

@@ -22,6 +22,8 @@ const pureRooms = [
   'src/egress/x.ts',
   'src/nft/x.ts',
   'src/records/sections/x.ts',
+  'src/dataplane/catalogue/x.ts',
+  'src/dataplane/transaction.ts',
   'src/digest/x.ts',
   'src/text/x.ts',
 ];
@@ -29,6 +31,7 @@ const otherRooms = [
   'src/plugins/x.ts',
   'src/ipam/x.ts',
   'src/records/x.ts',
+  'src/dataplane/x.ts',
   'src/repair/x.ts',
   'src/agent/x.ts',
   'src/cli/x.ts',

@@ -26,7 +26,7 @@ describe('the table', () => {
       (to) => ['cni/args.ts', `${to}.ts`] as const,
     ),
     ...[
-      'nft/change',
+      'dataplane/difference',
       'ports/elements',
       'records/store',
       'ipam/leases',

@@ -1,7 +1,7 @@
 /** A private host with two bridges and three containers, connected by hand, under the rules of their records. */
-import { resolve } from '../../src/nft/change.ts';
-import { desired } from '../../src/nft/desired.ts';
-import { rebuildText } from '../../src/nft/transaction.ts';
+import { resolve } from '../../src/dataplane/difference.ts';
+import { desired } from '../../src/records/desired.ts';
+import { rebuildText } from '../../src/dataplane/transaction.ts';
 import type { LinkRecord } from '../../src/records/record.ts';
 import { makeHost, type Container, type Host, type Outside } from '../helpers/host.ts';
 import { numbered } from '../records/sample.ts';

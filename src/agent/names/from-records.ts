@@ -80,7 +80,7 @@ function isOpenByAddress({ deny, allowPrivate, allowLocalNetworks }: Policy, add
   return allowLocalNetworks && reservedRangeOf(address)?.kind === 'private';
 }
 
-/** Sets: egress/layout.ts. */
+/** Sets: dataplane/catalogue. */
 function forcedElements({ ingressInterface, addresses }: EgressRecord): Element[] {
   return addresses.map((address) => ({
     table: 'inet drawbridge',

@@ -1,5 +1,5 @@
 import { elementId, type Element } from '../../nft/element.ts';
-import { putSteps, type ElementStep } from '../../nft/transaction.ts';
+import { putSteps, type ElementStep } from '../../dataplane/transaction.ts';
 
 /** Commits steps as one transaction. */
 export type Commit = (steps: readonly ElementStep[]) => Promise<'committed' | 'stale'>;

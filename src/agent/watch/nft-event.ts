@@ -1,6 +1,9 @@
+import { declaredSet } from '../../dataplane/catalogue.ts';
+import { isGroupMark } from '../../dataplane/layout.ts';
+import { readPolicyName } from '../../egress/compile.ts';
 import type { RulesetEvent } from '../../host/netlink/nftables/event.ts';
-import { chainKey, elementKey, groupKey, layoutKey } from '../../repair/resource-key.ts';
 import { everythingOf, type ChangeEvent } from '../../repair/change-event.ts';
+import { chainKey, elementKey, groupKey, layoutKey } from '../../repair/resource-key.ts';
 
 /** What a change of rules gives reason to look at; nothing for what plugins and the agent do all day. */
 export function changesOf({ kind, isRemoval, family, table, name, keys }: RulesetEvent): readonly ChangeEvent[] {
@@ -20,29 +23,33 @@ export function changesOf({ kind, isRemoval, family, table, name, keys }: Rulese
   }
 }
 
-function lostElements(family: string, set: string, keys: readonly Uint8Array[]): readonly ChangeEvent[] {
-  if (comesAndGoes.test(set)) return [];
-  if (listsRanges.test(set)) return [{ resource: 'tables', of: layoutKey }];
+/** What loses elements all day, because they run out or are renewed by deleting and adding them, tells nothing. */
+function lostElements(family: 'inet' | 'bridge', set: string, keys: readonly Uint8Array[]): readonly ChangeEvent[] {
+  if (readPolicyName(set)?.names !== undefined) return [];
   const group = groupOf(set);
-  if (group !== undefined) return [{ resource: 'tables', of: groupKey(group) }];
-  return keys.map((key) => ({ resource: 'tables', of: elementKey(family, set, key) }));
+  if (group !== undefined) return [{ resource: 'tables', of: group }];
+  switch (declaredSet(`${family} drawbridge`, set)?.filledBy) {
+    case 'expiring':
+    case 'counter':
+      return [];
+    case 'peers':
+      return everythingOf('expiring');
+    case 'constant':
+      return [{ resource: 'tables', of: layoutKey }];
+    default:
+      return keys.map((key) => ({ resource: 'tables', of: elementKey(family, set, key) }));
+  }
 }
 
 /** A set without a name of its own goes with the rule that it is part of. */
 function lostSet(name: string): readonly ChangeEvent[] {
   if (name.startsWith('__')) return [];
   const group = groupOf(name);
-  return [group === undefined ? { resource: 'tables' } : { resource: 'tables', of: groupKey(group) }];
+  return [group === undefined ? { resource: 'tables' } : { resource: 'tables', of: group }];
 }
 
 function groupOf(set: string): string | undefined {
-  return /^(?:policy|group)_([0-9a-z]+)/.exec(set)?.[1];
+  if (isGroupMark(set)) return groupKey(set);
+  const policy = readPolicyName(set);
+  return policy === undefined ? undefined : groupKey(policy.id);
 }
-
-/**
- * Sets whose elements are renewed by deleting and adding them, or run out: see the lists in egress/layout.ts and
- * compile.ts.
- */
-const comesAndGoes = /^(?:dnsforce[46]|requalify[46]|denied[46]|policy_[0-9a-z]+_names)/;
-/** Sets that the layout itself fills. */
-const listsRanges = /^(?:metadata|bogon|private)[46]$/;

@@ -12,7 +12,7 @@ import { nftVersion, oldestNft, tryTransaction } from '../../host/nft.ts';
 import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
-import { trialText } from '../../nft/transaction.ts';
+import { trialText } from '../../dataplane/transaction.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import { rangeSetsOf } from '../../records/sections/link.ts';

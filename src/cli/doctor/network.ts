@@ -1,4 +1,4 @@
-import { gateSysctl } from '../../egress/gate.ts';
+import { gateSysctl } from '../../dataplane/gate.ts';
 import {
   inspectForeignFirewalls,
   openForeignFirewalls,

@@ -2,21 +2,20 @@ import { withLock } from '../../host/lock.ts';
 import { applyTransaction } from '../../host/nft.ts';
 import { runDir } from '../../host/paths.ts';
 import { findProgram } from '../../host/run.ts';
-import { desired } from '../../nft/desired.ts';
-import { groupMark } from '../../nft/layout.ts';
-import { removalText } from '../../nft/transaction.ts';
+import { desired } from '../../records/desired.ts';
+import { declaredSet } from '../../dataplane/catalogue.ts';
+import { keyOfParts } from '../../dataplane/held-key.ts';
+import type { SetDeclaration } from '../../nft/declaration.ts';
+import { groupMark, isGroupMark } from '../../dataplane/layout.ts';
+import { readPolicyName } from '../../egress/compile.ts';
+import { isPolicyId } from '../../egress/policy-id.ts';
+import { removalText } from '../../dataplane/transaction.ts';
 import type { TableName } from '../../nft/element.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readTable, type HeldElement, type HeldTable } from '../../host/held-tables.ts';
 import { once, type Finding } from './finding.ts';
 import { areRecordsElsewhere, isUnclear } from './strays.ts';
-
-/**
- * Sets whose elements follow from records alone. Others hold what is constant, what is counted, or what ends by itself.
- */
-const fromRecords =
-  /^(?:bridges|published[46](?:_at)?|(?:containers|hairpin|masquerade|egress|host|ingress|gateways|siblings|denials|enforced_hosts)[46]|enforced|enforced_pairs|enforced_ports|guard_ports|guard_mac_ports|guard_mac|guard4|guard6|guard_nd|guard_isolated|ingress_bridges|ingress_within|ingress_isolated)$/;
 
 /**
  * Elements that no record wants, chains and sets of policies that nobody is under, and tables on a host without
@@ -33,10 +32,10 @@ export async function findRules(): Promise<Finding[]> {
   const orphans = orphansOf(held, records);
   const remove = once(removeOrphans);
   return [
-    ...orphans.elements.map(({ table, set, element }): Finding => ({
+    ...orphans.elements.map(({ set, element }): Finding => ({
       kind: 'element',
-      name: `${set} { ${element.parts.join(' . ')}${element.value === undefined ? '' : ` : ${element.value}`} }`,
-      why: `no attachment wants it in table "${table}"`,
+      name: `${set.name} { ${element.parts.join(' . ')}${element.value === undefined ? '' : ` : ${element.value}`} }`,
+      why: `no attachment wants it in table "${set.table}"`,
       remove,
     })),
     ...[...orphans.groups].map((id): Finding => ({
@@ -50,7 +49,7 @@ export async function findRules(): Promise<Finding[]> {
 }
 
 interface Orphans {
-  readonly elements: readonly { readonly table: TableName; readonly set: string; readonly element: HeldElement }[];
+  readonly elements: readonly { readonly set: SetDeclaration; readonly element: HeldElement }[];
   /** Ids of policies. */
   readonly groups: ReadonlySet<string>;
   /** Names of sets that mark policies. */
@@ -72,22 +71,31 @@ function orphansOf(held: readonly HeldTable[], records: readonly AttachmentRecor
   const names = held.flatMap(({ chains, sets }) => [...chains, ...sets.keys()]);
   return {
     elements: held.flatMap(({ table, sets }) =>
-      [...sets].flatMap(([set, elements]) =>
-        fromRecords.test(set)
-          ? elements
-              .filter(
-                ({ parts, expires }) =>
-                  expires === undefined && !wanted.has(`${table} ${set} ${parts.join(' ').toLowerCase()}`),
-              )
-              .map((element) => ({ table, set, element }))
-          : [],
-      ),
+      [...sets].flatMap(([name, elements]) => {
+        const set = declaredSet(table, name);
+        if (set === undefined || !isJudged(set)) return [];
+        const isNobodys = ({ parts, expires }: HeldElement): boolean =>
+          expires === undefined && !wanted.has(`${table} ${name} ${parts.join(' ').toLowerCase()}`);
+        return elements.filter(isNobodys).map((element) => ({ set, element }));
+      }),
     ),
-    groups: new Set(
-      names.flatMap((name) => /^policy_([0-9a-f]{16})(?:_|$)/.exec(name)?.[1] ?? []).filter((id) => !groups.has(id)),
-    ),
-    marks: names.filter((name) => /^group_[0-9a-f]{16}$/.test(name) && !marks.has(name)),
+    groups: new Set(names.flatMap((name) => policyOf(name) ?? []).filter((id) => !groups.has(id))),
+    marks: names.filter((name) => isGroupMark(name) && !marks.has(name)),
   };
+}
+
+/**
+ * Others hold what is constant, what is counted, or what somebody puts while containers run. Ranges are listed in other
+ * words than they were written in.
+ */
+function isJudged({ filledBy, flags = [] }: SetDeclaration): boolean {
+  return filledBy === 'record' && !flags.includes('interval');
+}
+
+/** The policy that a chain or a set is of; another name of that kind is an operator's. */
+function policyOf(name: string): string | undefined {
+  const id = readPolicyName(name)?.id;
+  return id !== undefined && isPolicyId(id) ? id : undefined;
 }
 
 /** `"drawbridge0" . 10.88.0.2` as the parts of a held element are joined. */
@@ -103,10 +111,10 @@ async function removeOrphans(): Promise<boolean> {
     if (await isUnclear({ records, broken })) return false;
     const { elements, groups, marks } = orphansOf(held, records);
     const names = held.flatMap(({ table, chains, sets }) => ({ table, chains, sets: [...sets.keys()] }));
-    const isOrphaned = (name: string): boolean => groups.has(/^policy_([0-9a-f]{16})(?:_|$)/.exec(name)?.[1] ?? '');
+    const isOrphaned = (name: string): boolean => groups.has(policyOf(name) ?? '');
     const lines = [
       ...elements.map(
-        ({ table, set, element }) => `delete element ${table} ${set} { ${element.parts.map(quoted).join(' . ')} }`,
+        ({ set, element }) => `delete element ${set.table} ${set.name} { ${keyOfParts(set, element.parts)} }`,
       ),
       ...names.flatMap(({ table, chains }) =>
         chains.filter(isOrphaned).map((chain) => `flush chain ${table} ${chain}`),
@@ -119,11 +127,6 @@ async function removeOrphans(): Promise<boolean> {
     ];
     return lines.length === 0 || (await applyTransaction(`${lines.join('\n')}\n`)) === 'committed';
   });
-}
-
-/** Names of interfaces are quoted; addresses, MACs, numbers and protocols are not. */
-function quoted(part: string): string {
-  return /^(?:[\d.]+|[0-9a-f]*:[0-9a-f:.]+|0x[0-9a-f]+|tcp|udp|sctp)$/i.test(part) ? part : `"${part}"`;
 }
 
 /** Said where no record stands for them at all; else the record or the interface that is unclear is found already. */

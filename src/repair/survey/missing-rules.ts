@@ -1,9 +1,9 @@
 import { tryTransaction } from '../../host/nft.ts';
-import { resolve } from '../../nft/change.ts';
-import { desired } from '../../nft/desired.ts';
+import { resolve } from '../../dataplane/difference.ts';
+import { desired } from '../../records/desired.ts';
 import { elementId, type Element } from '../../nft/element.ts';
 import type { RuleGroup } from '../../nft/group.ts';
-import { comparisonTexts } from '../../nft/transaction.ts';
+import { comparisonTexts } from '../../dataplane/transaction.ts';
 import { describeChain, findChangedChainsOf } from '../../records/chains.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { linkChangesOf } from '../../../src/agent/watch/ip-event.ts';
 import { changesOf } from '../../../src/agent/watch/nft-event.ts';
-import { elementKey } from '../../../src/repair/resource-key.ts';
+import { elementKey, groupKey } from '../../../src/repair/resource-key.ts';
 import type { ChangeEvent } from '../../../src/repair/change-event.ts';
 import { attribute, concat, decode, text, u32, u8 } from '../../../src/host/netlink/message.ts';
 import { LinkEvents } from '../../../src/host/netlink/link-event.ts';
 import { decodeRulesetEvent } from '../../../src/host/netlink/nftables/event.ts';
-import { encodeKey } from '../../../src/nft/element-bytes.ts';
+import { groupMark } from '../../../src/dataplane/layout.ts';
+import { encodeKey } from '../../../src/dataplane/element-bytes.ts';
 import { linkMessage, routeMessage, rulesetMessage } from '../../host/netlink/messages.ts';
 
 const removed = { isRemoval: true } as const;
@@ -48,7 +49,11 @@ test.each([
     { kind: 'element', ...removed, name: 'policy_ab12_allow4', keys: [u8(192, 0, 2, 0)] },
     [['tables', 'group ab12']],
   ],
-  ['the set of a group that went', { kind: 'set', ...removed, name: 'group_cd34' }, [['tables', 'group cd34']]],
+  [
+    'the set of a group that went',
+    { kind: 'set', ...removed, name: groupMark('cd34') },
+    [['tables', groupKey(groupMark('cd34'))]],
+  ],
   ['another set that went', { kind: 'set', ...removed, name: 'egress4' }, [['tables']]],
   ['a rule in a chain of ours', { kind: 'rule', ...added, name: 'egress_out' }, [['chains', 'inet egress_out']]],
   ['a rule that went', { kind: 'rule', ...removed, name: 'egress_out' }, [['chains', 'inet egress_out']]],

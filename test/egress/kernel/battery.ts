@@ -5,7 +5,7 @@ import { egressElements, guardElements, linkLocalOf } from '../../../src/egress/
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import type { Policy } from '../../../src/egress/policy.ts';
 import type { Element } from '../../../src/nft/element.ts';
-import { rebuildText } from '../../../src/nft/transaction.ts';
+import { rebuildText } from '../../../src/dataplane/transaction.ts';
 import type { AttachmentRecord } from '../../../src/records/record.ts';
 
 /** A container of the battery, with the policy that it is under; none for one that nobody polices. */

@@ -2,11 +2,11 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { egressElements, guardElements } from '../../../src/egress/elements.ts';
 import type { LinkCommand } from '../../../src/links/command.ts';
 import { shellTextOf } from '../../../src/links/text.ts';
-import { planGate } from '../../../src/egress/gate.ts';
+import { planGate } from '../../../src/dataplane/gate.ts';
 import { requalifyElements } from '../../../src/egress/requalify.ts';
 import { deleteArguments, filterArguments, parseFlows } from '../../../src/host/conntrack-program.ts';
 import type { Element } from '../../../src/nft/element.ts';
-import { changeText } from '../../../src/nft/transaction.ts';
+import { changeText } from '../../../src/dataplane/transaction.ts';
 import type { AttachmentRecord } from '../../../src/records/record.ts';
 import { battery, recordOf, ruleset, subjects, type Stage } from './battery.ts';
 

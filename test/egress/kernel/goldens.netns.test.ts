@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../../src/egress/compile.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
-import { rebuildText } from '../../../src/nft/transaction.ts';
+import { declaringCommands } from '../../../src/nft/group.ts';
+import { rebuildText } from '../../../src/dataplane/transaction.ts';
 import { goldens } from './goldens.ts';
 
 const layout = rebuildText({ groups: [], elements: [] });
@@ -20,10 +21,12 @@ describe('the kernel', () => {
   );
 
   test('takes the lines of a policy twice in one transaction', () => {
-    const { add } = compilePolicy(
-      parsePolicy(
-        { allow: ['8.0.0.0/8:443', '8.8.8.8', 'github.com'], deny: ['1.1.1.1:1-9', '::/0:25/tcp'] },
-        'egress',
+    const add = declaringCommands(
+      compilePolicy(
+        parsePolicy(
+          { allow: ['8.0.0.0/8:443', '8.8.8.8', 'github.com'], deny: ['1.1.1.1:1-9', '::/0:25/tcp'] },
+          'egress',
+        ),
       ),
     );
     expect(load(`${layout}${[...add, ...add].join('\n')}\n`)).toBe(load(`${layout}${add.join('\n')}\n`));
@@ -35,7 +38,7 @@ describe('the kernel', () => {
       (_, index) => `${20 + (index >> 12)}.${(index >> 4) & 255}.${(index & 15) * 16}.7:${1 + (index % 600)}`,
     );
     const began = performance.now();
-    const { add } = compilePolicy(parsePolicy({ allow }, 'egress'));
+    const add = declaringCommands(compilePolicy(parsePolicy({ allow }, 'egress')));
     load(`${layout}${add.join('\n')}\n`);
     expect(performance.now() - began).toBeLessThan(8000);
   });

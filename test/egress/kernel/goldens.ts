@@ -1,5 +1,6 @@
 import { compilePolicy } from '../../../src/egress/compile.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
+import { declaringCommands, removingCommands } from '../../../src/nft/group.ts';
 import { ruleset, subjects } from './battery.ts';
 
 /** Policies whose text is held in test/golden/egress/NAME.nft. */
@@ -29,8 +30,11 @@ const policies: Readonly<Record<string, object>> = {
 /** Text of each golden file by its name. */
 export const goldens: ReadonlyMap<string, string> = new Map([
   ...Object.entries(policies).map(([name, raw]): [string, string] => {
-    const { add, remove } = compilePolicy(parsePolicy(raw, 'egress'));
-    return [`policy-${name}.nft`, [...add, ...remove].map((line) => `${line}\n`).join('')];
+    const group = compilePolicy(parsePolicy(raw, 'egress'));
+    return [
+      `policy-${name}.nft`,
+      [...declaringCommands(group), ...removingCommands(group)].map((line) => `${line}\n`).join(''),
+    ];
   }),
   ['two-containers.nft', ruleset(subjects({ one: {}, two: { mode: 'open', ingress: 'open' } }))],
 ]);

@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { applyTransaction } from '../../../src/host/nft.ts';
 import { commitElements } from '../../../src/host/netlink/nftables/commit.ts';
-import { elementChanges } from '../../../src/nft/element-bytes.ts';
-import { stepsText, type ElementStep } from '../../../src/nft/transaction.ts';
+import { elementChanges } from '../../../src/dataplane/element-bytes.ts';
+import { stepsText, type ElementStep } from '../../../src/dataplane/transaction.ts';
 
 export interface Commitment {
   readonly way: 'netlink' | 'nft';

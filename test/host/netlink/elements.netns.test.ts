@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { namesElement } from '../../../src/egress/elements.ts';
-import type { Element, TableName } from '../../../src/nft/element.ts';
-import { declaredTypes, tables } from '../../../src/nft/layout.ts';
-import { putSteps, type ElementStep } from '../../../src/nft/transaction.ts';
+import type { Element } from '../../../src/nft/element.ts';
+import { catalogue } from '../../../src/dataplane/catalogue.ts';
+import { tableNames, tableText } from '../../../src/dataplane/layout.ts';
+import { putSteps, type ElementStep } from '../../../src/dataplane/transaction.ts';
 import { pick, seeded } from '../../faults/random.ts';
 import { describe, expect, test, type Host } from '../../helpers/host.ts';
 import type { Commitment } from './elements-driver.ts';
@@ -20,14 +21,14 @@ async function commit(host: Host, commitments: readonly Commitment[]): Promise<s
 }
 
 async function writeTables(host: Host): Promise<void> {
-  const text = ['flush ruleset', ...Object.values(tables), ...namesSets].join('\n');
+  const text = ['flush ruleset', ...tableNames.map((table) => tableText(table)), ...namesSets].join('\n');
   await host.run(['nft', '-f', '-'], { input: `${text}\n` });
 }
 
 /** Every element as nft lists it, without what differs between two moments. */
 async function listed(host: Host): Promise<string[]> {
   const all = await Promise.all(
-    Object.keys(tables).map(async (table) => {
+    tableNames.map(async (table) => {
       const { nftables } = JSON.parse(await host.run(['nft', '-j', 'list', 'table', ...table.split(' ')])) as {
         nftables: { set?: ListedSet; map?: ListedSet }[];
       };
@@ -49,10 +50,8 @@ interface ListedSet {
 
 /** Elements of every set and map that takes single elements. */
 function randomElements(random: () => number, count: number): Element[] {
-  const sets = (Object.keys(tables) as TableName[]).flatMap((table) =>
-    [...tables[table].matchAll(/^ *(?:set|map) (\w+) \{ (?!.*(?:flags interval|dynamic|elements)).*$/gm)].map(
-      ([line, set = '']) => ({ table, set, isExpiring: line.includes('timeout') }),
-    ),
+  const sets = catalogue.sets.filter(
+    ({ flags = [], elements }) => elements === undefined && !flags.includes('interval') && !flags.includes('dynamic'),
   );
   expect(sets.length).toBeGreaterThan(35);
   const number = (below: number): number => Math.floor(random() * below);
@@ -64,28 +63,21 @@ function randomElements(random: () => number, count: number): Element[] {
     ether_addr: () => Array.from({ length: 6 }, () => hex(2)).join(':'),
     inet_proto: () => String(pick(['tcp', 'udp', 'sctp'], random)),
     inet_service: () => String(number(65_536)),
-    iifname: () => '"db0"',
-    'ether saddr': () => '02:00:00:00:00:01',
-    '@th,64,64': () => String(BigInt(`0x${hex(16)}`)),
-    '@th,128,64': () => String(BigInt(`0x${hex(16)}`)),
+    half_addr: () => String(BigInt(`0x${hex(16)}`)),
     verdict: () => `goto ${pick(['deny_drop', 'ingress_published', 'egress_unknown'], random)}`,
   };
-  const text = (types: string): string =>
-    types
-      .split(' . ')
-      .map((type) => part[type]?.() ?? expect.fail(type))
-      .join(' . ');
+  const text = (types: readonly string[]): string =>
+    types.map((type) => part[type]?.() ?? expect.fail(type)).join(' . ');
   const elements = Array.from({ length: count }, (_, at): Element => {
-    const { table, set, isExpiring } = sets[at % sets.length] ?? expect.fail();
-    const { key, value } = declaredTypes(table, set) ?? expect.fail(set);
-    const timeout = isExpiring && number(3) > 0 ? { timeout: 100 + number(100_000) } : {};
+    const { table, name: set, key, value, flags = [] } = sets[at % sets.length] ?? expect.fail();
+    const timeout = flags.includes('timeout') && number(3) > 0 ? { timeout: 100 + number(100_000) } : {};
     const comment =
       number(3) === 0 ? { comment: pick(['lab eth0 c1', 'ü"; flush ruleset', 'x'.repeat(200)], random) ?? '' } : {};
     return {
       table,
       set,
       key: text(key),
-      ...(value === undefined ? {} : { value: text(value) }),
+      ...(value === undefined ? {} : { value: text(value === 'verdict' ? [value] : value) }),
       ...timeout,
       ...comment,
     };

@@ -1,5 +1,5 @@
 import { isolatesPort } from '../../../egress/elements.ts';
-import { gateSelector } from '../../../egress/gate.ts';
+import { gateSelector } from '../../../dataplane/gate.ts';
 import { findLink } from '../../../host/interfaces.ts';
 import { showJson } from '../../../host/ip.ts';
 import { netnsExists } from '../../../host/netns.ts';

@@ -16,7 +16,7 @@
  * repair of the agent is the only second line for what is addressed to the host.
  */
 import type { FilterPlace, FilterProgram, LinkCommand } from '../links/command.ts';
-import { bridgeMark, gateMark, portMark } from './marks.ts';
+import { bridgeMark, gateMark, portMark } from '../egress/marks.ts';
 
 /** An interface behind which containers have a policy. */
 export interface GatedInterface {

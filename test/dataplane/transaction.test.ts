@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { Element } from '../../src/nft/element.ts';
 import type { RuleGroup } from '../../src/nft/group.ts';
-import { groupMark, layoutMark } from '../../src/nft/layout.ts';
+import { groupMark, layoutMark } from '../../src/dataplane/layout.ts';
 import { quotedComment, quotedInterface } from '../../src/nft/quote.ts';
-import { changeText, comparisonTexts, isEmpty, rebuildText, type Change } from '../../src/nft/transaction.ts';
+import { changeText, comparisonTexts, isEmpty, rebuildText, type Change } from '../../src/dataplane/transaction.ts';
 
 const nothing: Change = { drop: [], undeclare: [], declare: [], assert: [], put: [] };
 const port: Element = { table: 'inet drawbridge', set: 'published4', key: 'tcp . 80', value: '10.0.0.2 . 8080' };
 const group: RuleGroup = {
   id: 'ab12',
-  add: ['add chain inet drawbridge p'],
-  remove: ['delete chain inet drawbridge p'],
+  sets: [],
+  chains: [{ table: 'inet drawbridge', name: 'p', rules: [] }],
 };
 
 const assertion = ['inet', 'bridge'].map((family) => `add element ${family} drawbridge ${layoutMark} { "in-force" }`);
@@ -52,6 +52,7 @@ describe('changeText()', () => {
       [
         `create set inet drawbridge ${groupMark('ab12')} { type ifname; }`,
         'add chain inet drawbridge p',
+        'flush chain inet drawbridge p',
         'add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080 }',
       ],
     ],
@@ -60,6 +61,7 @@ describe('changeText()', () => {
       { undeclare: [group], drop: [port] },
       [
         'delete element inet drawbridge published4 { tcp . 80 }',
+        'flush chain inet drawbridge p',
         'delete chain inet drawbridge p',
         `delete set inet drawbridge ${groupMark('ab12')}`,
       ],

@@ -1,14 +1,16 @@
 import type { ElementChange, WireElement } from '../host/netlink/nftables/elements.ts';
-import { addressTypeOfNames } from '../egress/compile.ts';
-import { encodeData, isDataType, type DataType } from './data.ts';
-import type { Element, TableName } from './element.ts';
-import { declaredTypes, layoutMark, type DeclaredTypes } from './layout.ts';
-import { plainComment } from './quote.ts';
+import { readPolicyName } from '../egress/compile.ts';
+import { encodeData } from '../nft/data.ts';
+import type { SetDeclaration } from '../nft/declaration.ts';
+import type { Element, TableName } from '../nft/element.ts';
+import { plainComment } from '../nft/quote.ts';
+import { declaredSet } from './catalogue.ts';
+import { layoutMark } from './layout.ts';
 import type { ElementStep } from './transaction.ts';
 
 /** The bytes of an element's key; undefined for a set that we do not declare, or text that is no key of it. */
 export function encodeKey(table: TableName, set: string, key: string): Uint8Array | undefined {
-  const types = partsOf(typesOf(table, set)?.key);
+  const types = typesOf(table, set)?.key;
   return types === undefined ? undefined : encodeData(types, key);
 }
 
@@ -56,26 +58,13 @@ function encodeValue({ table, set, value }: Element): Pick<WireElement, 'value' 
     const chain = /^goto (\w+)$/.exec(value)?.[1];
     return chain === undefined ? undefined : { goto: chain };
   }
-  const types = partsOf(declared);
-  const bytes = types === undefined ? undefined : encodeData(types, value);
+  const bytes = declared === undefined ? undefined : encodeData(declared, value);
   return bytes === undefined ? undefined : { value: bytes };
 }
 
-function typesOf(table: TableName, set: string): DeclaredTypes | undefined {
-  if (set === layoutMark) return { key: 'ifname' };
-  const address = addressTypeOfNames(set);
-  return address === undefined ? declaredTypes(table, set) : { key: address };
-}
-
-/** A set that takes its types from expressions has the types of their values. */
-const ofExpressions: Readonly<Record<string, DataType>> = {
-  iifname: 'ifname',
-  'ether saddr': 'ether_addr',
-  '@th,64,64': 'half_addr',
-  '@th,128,64': 'half_addr',
-};
-
-function partsOf(declared: string | undefined): DataType[] | undefined {
-  const parts = declared?.split(' . ').map((part) => ofExpressions[part] ?? part);
-  return parts?.every(isDataType) === true ? parts : undefined;
+function typesOf(table: TableName, set: string): Pick<SetDeclaration, 'key' | 'value'> | undefined {
+  if (set === layoutMark) return { key: ['ifname'] };
+  const names = readPolicyName(set)?.names;
+  if (names === undefined) return declaredSet(table, set);
+  return { key: [names === 4 ? 'ipv4_addr' : 'ipv6_addr'] };
 }

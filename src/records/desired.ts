@@ -1,7 +1,7 @@
-import type { AttachmentRecord } from '../records/record.ts';
-import { elementsOf, groupsOf } from '../records/sections.ts';
-import type { Claim } from './change.ts';
-import { elementId } from './element.ts';
+import type { AttachmentRecord } from './record.ts';
+import { elementsOf, groupsOf } from './sections.ts';
+import type { Claim } from '../dataplane/difference.ts';
+import { elementId } from '../nft/element.ts';
 
 const claims = new WeakMap<AttachmentRecord, Claim>();
 

@@ -1,5 +1,5 @@
-import { elementId, type Element } from './element.ts';
-import type { RuleGroup } from './group.ts';
+import { elementId, type Element } from '../nft/element.ts';
+import type { RuleGroup } from '../nft/group.ts';
 import type { Change, Contents } from './transaction.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { resolve, transition, type Claim, type Transition } from '../../src/nft/change.ts';
+import { resolve, transition, type Claim, type Transition } from '../../src/dataplane/difference.ts';
 import type { Element } from '../../src/nft/element.ts';
 import type { RuleGroup } from '../../src/nft/group.ts';
 
 const table = 'inet drawbridge';
-const group: RuleGroup = { id: 'p1', add: [], remove: [] };
+const group: RuleGroup = { id: 'p1', sets: [], chains: [] };
 
 function claim(key: string, createdAt: string, elements: Partial<Element>[] = [], groups: RuleGroup[] = []): Claim {
   return { key, createdAt, groups, elements: elements.map((element) => ({ table, set: 's', key: 'k', ...element })) };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodeKey } from '../../src/nft/element-bytes.ts';
+import { encodeKey } from '../../src/dataplane/element-bytes.ts';
 import type { TableName } from '../../src/nft/element.ts';
 
 function hex(table: TableName, set: string, key: string): string | undefined {

@@ -1,7 +1,8 @@
-import { elementId, type Element, type TableName } from './element.ts';
-import type { RuleGroup } from './group.ts';
-import { groupMark, layoutMark, listedByLayout, markElement, restoredChain, tables } from './layout.ts';
-import { quotedComment } from './quote.ts';
+import { chainCommands, constantCommands } from '../nft/declaration-text.ts';
+import { elementId, type Element, type TableName } from '../nft/element.ts';
+import { declaringCommands, removingCommands, type RuleGroup } from '../nft/group.ts';
+import { quotedComment } from '../nft/quote.ts';
+import { groupMark, layoutMark, listedByLayout, markElement, restoredChain, tableNames, tableText } from './layout.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
 export interface Change {
@@ -34,8 +35,11 @@ export function changeText({ drop, undeclare, declare, assert, put }: Change): s
   return lines([
     ...assertions(assert),
     ...bulk('delete', drop),
-    ...undeclare.flatMap(({ id, remove }) => [...remove, `delete set inet drawbridge ${groupMark(id)}`]),
-    ...declare.flatMap(({ id, add }) => [`create set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
+    ...undeclare.flatMap((group) => [...removingCommands(group), `delete set inet drawbridge ${groupMark(group.id)}`]),
+    ...declare.flatMap((group) => [
+      `create set inet drawbridge ${groupMark(group.id)} { type ifname; }`,
+      ...declaringCommands(group),
+    ]),
     ...putting(put).flatMap(({ verb, elements }) => bulk(verb, elements)),
   ]);
 }
@@ -74,8 +78,11 @@ export function isEmpty({ drop, undeclare, declare, put }: Change): boolean {
 /** Text of a transaction that replaces both tables by the layout and these contents. */
 export function rebuildText({ groups, elements }: Contents): string {
   return lines([
-    ...tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`, tables[table].trimEnd()]),
-    ...groups.flatMap(({ id, add }) => [`add set inet drawbridge ${groupMark(id)} { type ifname; }`, ...add]),
+    ...tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`, tableText(table).trimEnd()]),
+    ...groups.flatMap((group) => [
+      `add set inet drawbridge ${groupMark(group.id)} { type ifname; }`,
+      ...declaringCommands(group),
+    ]),
     ...bulk('add', elements),
   ]);
 }
@@ -90,13 +97,13 @@ export function restoredChainsText(
 ): string | undefined {
   const restored = chains.map(({ table, chain }) => restoredChain(table, chain));
   if (restored.includes(undefined)) return undefined;
-  const rules = groups.flatMap(({ add }) => add.filter((line) => / (?:chain|rule) /.test(line)));
+  const rules = groups.flatMap(({ chains: own }) => own.flatMap(chainCommands));
   return `${lines(assertions(groups))}${restored.join('')}${lines(rules)}`;
 }
 
 /** The whole layout under names that nobody has, for `nft --check`: whether kernel and nft take it. */
 export function trialText(): string {
-  return tableNames.map((table) => tables[table].replace(`table ${table} {`, `table ${table}_trial {`)).join('');
+  return tableNames.map((table) => tableText(table, { name: `${table}_trial` })).join('');
 }
 
 /** Text that removes both tables, whether they are there or not. */
@@ -121,11 +128,9 @@ export function comparisonTexts(
         elements.filter(({ value }) => value !== undefined),
       ),
     ]),
-    keys: lines([...assertions(groups), ...listedByLayout, ...bulk('delete', elements), ...groups.flatMap(listed)]),
+    keys: lines([...assertions(groups), ...listedByLayout(), ...bulk('delete', elements), ...groups.flatMap(listed)]),
   };
 }
-
-const tableNames: readonly TableName[] = ['inet drawbridge', 'bridge drawbridge'];
 
 function lines(commands: readonly string[]): string {
   return commands.map((command) => `${command}\n`).join('');
@@ -144,8 +149,8 @@ function marks(groups: readonly RuleGroup[]): Element[] {
 }
 
 /** Deletes what the sets of a group list; that fails where one of them is not there. */
-function listed({ add }: RuleGroup): string[] {
-  return add.filter((line) => line.startsWith('add element ')).map((line) => line.replace('add', 'delete'));
+function listed({ sets }: RuleGroup): string[] {
+  return sets.flatMap((set) => constantCommands('delete', set));
 }
 
 /** One command per set. */

@@ -1,17 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { layoutMark } from '../../src/nft/layout.ts';
-import { resolve } from '../../src/nft/change.ts';
-import { desired } from '../../src/nft/desired.ts';
-import { rebuildText } from '../../src/nft/transaction.ts';
+import { layoutMark } from '../../src/dataplane/layout.ts';
+import { resolve } from '../../src/dataplane/difference.ts';
+import { desired } from '../../src/records/desired.ts';
+import { rebuildText } from '../../src/dataplane/transaction.ts';
 import { expect, makeHost, test as withHost } from '../helpers/host.ts';
 import { describe, test } from 'vitest';
-import { goldens } from './goldens.ts';
-
-/** The goldens of this room leave out what policies declare. The chain that masquerades asks two of those sets. */
-function withSources(text: string): string {
-  const sets = [4, 6].map((n) => `  set sources${n} { type ifname . ipv${n}_addr; }\n`).join('');
-  return text.includes('set sources4 ') ? text : text.replace(/^table inet drawbridge \{\n/m, (head) => head + sets);
-}
+import { goldens, wholeText } from './goldens.ts';
 
 /** Without the counts, and the time that is left. */
 const list = ['nft', '--stateless', 'list', 'ruleset'];
@@ -21,7 +15,7 @@ describe('the kernel', () => {
     await using host = await makeHost();
     for (const [name, { after }] of Object.entries(goldens)) {
       const elements = [...resolve(after.map(desired)).values()];
-      const golden = withSources(readFileSync(new URL(`../golden/nft/${name}.nft`, import.meta.url), 'utf8'));
+      const golden = wholeText(readFileSync(new URL(`../golden/nft/${name}.nft`, import.meta.url), 'utf8'));
       await host.run(['nft', '-f', '-'], {
         input: rebuildText({ groups: [], elements }).replaceAll(layoutMark, 'layout_hash'),
       });

@@ -1,0 +1,41 @@
+/**
+ * Everything that our two tables declare, besides the chains and sets of policies (egress/compile.ts). The text of the
+ * layout, its hash, what may be judged, carried over and watched, and the list in docs/internals.md follow from it.
+ *
+ * A packet costs the same number of lookups whatever the number of containers and of published ports.
+ */
+import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../nft/declaration.ts';
+import type { TableName } from '../nft/element.ts';
+import { guardChains, guardCounters, guardSets } from './catalogue/guard.ts';
+import { ingressPolicyChains, ingressPolicySets } from './catalogue/ingress-policy.ts';
+import { denialChains, judgementHooks } from './catalogue/judgement-hooks.ts';
+import { judgementCounters, judgementSets } from './catalogue/judgement-sets.ts';
+import { judgementChains } from './catalogue/judgement.ts';
+import { publishingChains, publishingSets } from './catalogue/publishing.ts';
+
+export interface Catalogue {
+  readonly sets: readonly SetDeclaration[];
+  readonly counters: readonly CounterDeclaration[];
+  readonly chains: readonly ChainDeclaration[];
+}
+
+export const catalogue: Catalogue = {
+  sets: [...publishingSets, ...ingressPolicySets, ...judgementSets, ...guardSets],
+  counters: [...judgementCounters, ...guardCounters],
+  chains: [
+    ...publishingChains,
+    ...ingressPolicyChains,
+    ...judgementHooks,
+    ...judgementChains,
+    ...denialChains,
+    ...guardChains,
+  ],
+};
+
+let byName: ReadonlyMap<string, SetDeclaration> | undefined;
+
+/** The set or map of a name; undefined for one of a policy, or of somebody else. */
+export function declaredSet(table: TableName, name: string): SetDeclaration | undefined {
+  byName ??= new Map(catalogue.sets.map((set) => [`${set.table} ${set.name}`, set]));
+  return byName.get(`${table} ${name}`);
+}

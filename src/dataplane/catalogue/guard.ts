@@ -1,0 +1,149 @@
+/**
+ * `table bridge drawbridge`: who may send what on a bridge. Rules have no state: ct in the bridge family
+ * needs a module of its own. What comes up from a bridge to the host bears the mark of the bridge's gate (gate.ts),
+ * whichever bridge it is: to tell bridges apart here needs a module too.
+ *
+ * nft has no name for the target of a neighbour advertisement before 1.0.7; later ones list the whole of it by name,
+ * and then do not read back what they list. The two halves of that address stay as they are.
+ */
+import { bridgeMark, hex, strangerMark, translatedMark } from '../../egress/marks.ts';
+import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
+
+const table = 'bridge drawbridge';
+
+export const guardSets: readonly SetDeclaration[] = [
+  {
+    table,
+    name: 'guard_ports',
+    key: ['ifname'],
+    filledBy: 'record',
+    about: 'ports that may send only as themselves, and only to the host and to one another',
+  },
+  {
+    table,
+    name: 'guard_mac_ports',
+    key: ['ifname'],
+    filledBy: 'record',
+    about: 'ports whose source MAC alone is checked (macspoofchk)',
+  },
+  { table, name: 'guard_mac', key: ['ifname', 'ether_addr'], filledBy: 'record', about: '(port, MAC)' },
+  {
+    table,
+    name: 'guard4',
+    key: ['ifname', 'ether_addr', 'ipv4_addr'],
+    filledBy: 'record',
+    about: '(port, MAC, address)',
+  },
+  {
+    table,
+    name: 'guard6',
+    key: ['ifname', 'ether_addr', 'ipv6_addr'],
+    filledBy: 'record',
+    about: '(port, MAC, address), with the link-local address of the MAC',
+  },
+  {
+    table,
+    name: 'guard_nd',
+    key: ['ifname', 'ether_addr', 'half_addr', 'half_addr'],
+    typeof: 'iifname . ether saddr . @th,64,64 . @th,128,64',
+    filledBy: 'record',
+    about:
+      'the same with the address in two halves: the target of an advertisement, or of a solicitation that asks whether an address is free',
+  },
+  {
+    table,
+    name: 'guard_isolated',
+    key: ['ifname'],
+    filledBy: 'record',
+    about: 'ports that neither send to another port nor receive from one',
+  },
+];
+
+export const guardCounters: readonly CounterDeclaration[] = [
+  { table, name: 'guard_forged', about: 'frames with the MAC or the address of another' },
+  { table, name: 'guard_refused', about: 'frames of kinds that a container has no business to send' },
+  { table, name: 'guard_isolation', about: 'frames between ports that are kept apart' },
+];
+
+/**
+ * Of two tests in a rule the cheaper one comes first, and no packet is looked up in a set twice: these are the rules
+ * that every packet of a container passes. The set of IPv4 addresses holds the MAC as well.
+ */
+export const guardChains: readonly ChainDeclaration[] = [
+  {
+    table,
+    name: 'guard_prerouting',
+    hook: { type: 'filter', at: 'prerouting', priority: '-300' },
+    rules: [
+      'iifname @guard_ports goto guard',
+      'iifname @guard_mac_ports iifname . ether saddr != @guard_mac counter name guard_forged drop',
+      `meta iifkind { "veth", "netkit" } meta mark set meta mark | ${hex(strangerMark)}`,
+    ],
+  },
+  {
+    table,
+    name: 'guard_input',
+    hook: { type: 'filter', at: 'input', priority: '-300' },
+    rules: [
+      `meta mark set meta mark | ${hex(bridgeMark)}`,
+      'ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f iifname @guard_ports counter name guard_refused drop',
+    ],
+  },
+  {
+    table,
+    name: 'guard_forward',
+    hook: { type: 'filter', at: 'forward', priority: '-300' },
+    rules: [
+      `meta mark and ${hex(translatedMark)} != 0 accept`,
+      'iifname @guard_isolated counter name guard_isolation drop',
+      'oifname @guard_isolated counter name guard_isolation drop',
+      'iifname @guard_ports oifname != @guard_ports counter name guard_isolation drop',
+      'oifname @guard_ports iifname != @guard_ports counter name guard_isolation drop',
+    ],
+  },
+  {
+    table,
+    name: 'guard',
+    rules: [
+      'ether type vmap { ip : goto guard_ip4, ip6 : goto guard_ip6, arp : goto guard_arp }',
+      'counter name guard_refused drop',
+    ],
+  },
+  {
+    table,
+    name: 'guard_ip4',
+    rules: [
+      'iifname . ether saddr . ip saddr != @guard4 counter name guard_forged drop',
+      'udp sport 67 counter name guard_refused drop',
+      'igmp type membership-query counter name guard_refused drop',
+    ],
+  },
+  {
+    table,
+    name: 'guard_arp',
+    rules: [
+      'iifname . ether saddr != @guard_mac counter name guard_forged drop',
+      'arp htype != 1 counter name guard_refused drop',
+      'arp ptype != 0x0800 counter name guard_refused drop',
+      'arp hlen != 6 counter name guard_refused drop',
+      'arp plen != 4 counter name guard_refused drop',
+      'iifname . arp saddr ether != @guard_mac counter name guard_forged drop',
+      'arp operation request arp saddr ip 0.0.0.0 return',
+      'iifname . arp saddr ether . arp saddr ip != @guard4 counter name guard_forged drop',
+    ],
+  },
+  {
+    table,
+    name: 'guard_ip6',
+    rules: [
+      'iifname . ether saddr != @guard_mac counter name guard_forged drop',
+      'icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } counter name guard_refused drop',
+      'ip6 saddr fe80::/10 exthdr frag exists counter name guard_refused drop',
+      'udp sport 547 counter name guard_refused drop',
+      'icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,64 . @th,128,64 != @guard_nd counter name guard_forged drop',
+      'ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . @th,64,64 . @th,128,64 @guard_nd return',
+      'ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } return',
+      'iifname . ether saddr . ip6 saddr != @guard6 counter name guard_forged drop',
+    ],
+  },
+];
