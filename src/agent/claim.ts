@@ -5,7 +5,7 @@ import { withLock } from '../host/lock.ts';
 import { runDir } from '../host/paths.ts';
 
 /** Where the agent answers: see socket/protocol.ts. */
-const socketPath = `${runDir}/agent.sock`;
+export const socketPath = `${runDir}/agent.sock`;
 
 /**
  * Makes this process the agent of the host: whoever answers at the socket is. One that was killed leaves the file and

@@ -1,7 +1,9 @@
 import type { Element } from '../nft/element.ts';
 import type { RefreshReport } from './names/refresh.ts';
-import type { RepairReport } from '../repair/repairer.ts';
-import type { DeadAttachment } from './sweep.ts';
+import type { ServiceHealth } from './health.ts';
+import type { LastRepair } from './repair-history.ts';
+import type { RunningProgram } from './services/programs.ts';
+import type { DeadAttachment } from './services/sweep.ts';
 
 /** What the method "status" of the socket answers. */
 export interface AgentStatus {
@@ -23,12 +25,12 @@ export interface AgentStatus {
   readonly dead: readonly DeadAttachment[];
   readonly repairs: number;
   /** The last ones, newest first. */
-  readonly lastRepairs: readonly {
-    readonly at: string;
-    readonly what: readonly string[];
-    readonly milliseconds: number;
-  }[];
-  /** What is wrong now, in sentences. */
+  readonly lastRepairs: readonly LastRepair[];
+  /** Programs that the agent runs or is, as they are on the host now. */
+  readonly programs: readonly RunningProgram[];
+  /** What each part of the agent cannot do now. */
+  readonly services: readonly ServiceHealth[];
+  /** All of that in one list of sentences. */
   readonly problems: readonly string[];
 }
 
@@ -56,39 +58,4 @@ export function namesStatus(
       problems: reports.get(name)?.problems ?? [],
     };
   });
-}
-
-/** Remembers the last repairs, and what each resource's last look failed with. */
-export class RepairHistory {
-  #count = 0;
-  #last: AgentStatus['lastRepairs'] = [];
-  readonly #failures = new Map<string, string>();
-
-  add({ resource, repaired, problem, took }: RepairReport): void {
-    if (problem === undefined) {
-      this.#count += 1;
-      this.#last = [
-        { at: new Date().toISOString(), what: repaired, milliseconds: Math.round(took) },
-        ...this.#last,
-      ].slice(0, 20);
-      this.#failures.delete(resource);
-    } else this.#failures.set(resource, problem instanceof Error ? problem.message : JSON.stringify(problem));
-  }
-
-  /** The last look at it found everything in place. */
-  well(resource: string): void {
-    this.#failures.delete(resource);
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get last(): AgentStatus['lastRepairs'] {
-    return this.#last;
-  }
-
-  get problems(): readonly string[] {
-    return [...this.#failures.values()];
-  }
 }

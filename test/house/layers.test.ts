@@ -34,7 +34,7 @@ describe('the table', () => {
       'agent/agent',
       'cli/list',
     ].map((to) => ['host/run.ts', `${to}.ts`] as const),
-    ['agent/sweep.ts', 'cli/list.ts'] as const,
+    ['agent/services/sweep.ts', 'cli/list.ts'] as const,
     ['plugins/status.ts', 'agent/agent.ts'] as const,
     ['records/store.ts', 'plugins/status.ts'] as const,
   ];

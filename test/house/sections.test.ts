@@ -10,7 +10,7 @@ const askTheList = [
   'src/cli/list.ts',
   'src/cli/list/*.ts',
   'src/cli/uninstall.ts',
-  'src/agent/sweep.ts',
+  'src/agent/services/sweep.ts',
   'src/plugins/collect.ts',
   'src/plugins/*/{check,del,gc}.ts',
   'src/plugins/drop-in/section.ts',

@@ -93,14 +93,12 @@ export class Monitors {
   }
 
   #judge(what: WatchName, reason: string | undefined): void {
-    if (reason === undefined) {
-      if (this.#problems.delete(what)) this.#options.log.info({ watch: what }, 'the watch is well again');
-      return;
-    }
-    const problem = `Cannot watch the ${what} of this host: ${reason}; they are looked at every ${polling / 1000} s until it is well`;
-    const isNews = this.#problems.get(what) !== problem;
-    this.#problems.set(what, problem);
-    if (isNews) this.#options.log.error({ watch: what, problem }, 'cannot watch');
+    if (reason === undefined) this.#problems.delete(what);
+    else
+      this.#problems.set(
+        what,
+        `Cannot watch the ${what} of this host: ${reason}; they are looked at every ${polling / 1000} s until it is well`,
+      );
   }
 }
 

@@ -19,6 +19,7 @@ export interface LogLine {
   readonly resource?: string;
   readonly repaired?: readonly string[];
   readonly problem?: string;
+  readonly service?: string;
   readonly ms?: number;
 }
 
@@ -28,8 +29,9 @@ export async function startAgent(
   args: readonly string[] = [],
   env: Record<string, string> = {},
   deadline = 8000,
+  program = executable,
 ): Promise<Agent> {
-  const daemon: Daemon = await host.spawn([executable, 'agent', ...args], {
+  const daemon: Daemon = await host.spawn([program, 'agent', ...args], {
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...env },
   });
   const log = async (): Promise<LogLine[]> => parseLog(await host.run(['cat', daemon.log]));

@@ -23,7 +23,7 @@ test('the agent that cannot have a netlink socket says so, and repairs by the cl
     expect.stringContaining(`Cannot watch the ${what} of this host: this process has no netlink socket`),
   );
   expect(await problemsOf(agent)).toEqual(sentences);
-  expect((await agent.log()).filter(({ msg }) => msg === 'cannot watch')).toMatchObject([
+  expect((await agent.log()).filter(({ msg }) => msg === 'problem')).toMatchObject([
     { level: 'error', problem: sentences[0] },
     { level: 'error', problem: sentences[1] },
   ]);

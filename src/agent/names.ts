@@ -14,19 +14,24 @@ import { namesWork } from './names/from-records.ts';
 import { commitSteps } from './names/commit-elements.ts';
 import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
+import type { CountMemory } from '../repair/count-memory.ts';
+import { repairTables, type TablesSource } from '../repair/tables.ts';
+import { systemReason } from '../text/system-error.ts';
 import { NamesRefresh, type RefreshReport } from './names/refresh.ts';
 import { SeenNames, type SeenName } from './names/seen.ts';
 
-export interface NamesServiceOptions {
+export interface NamesOptions {
   readonly state: HostState;
-  /** Puts our tables back when a transaction finds them missing. */
-  readonly repair: () => Promise<void>;
+  /** What our tables counted, which goes into new ones. */
+  readonly counted: CountMemory;
   readonly onQuery: (report: QueryReport) => void;
   readonly onRefresh: (report: RefreshReport) => void;
 }
 
 /** Everything about names: the proxy, its redirections, the refresh, and what they have open. */
-export class NamesService {
+export class Names {
+  /** What a rebuild of the tables is made of: the records, and what names have open. */
+  readonly tables: TablesSource;
   readonly #state: HostState;
   readonly #opener: Opener;
   readonly #refresh: NamesRefresh;
@@ -37,10 +42,20 @@ export class NamesService {
   #running: Promise<void> = Promise.resolve();
   #recalled: readonly LearntAddress[] = [];
   #remembering: NodeJS.Timeout | undefined;
+  #forgetful: string | undefined;
 
-  constructor({ state, repair, onQuery, onRefresh }: NamesServiceOptions) {
+  constructor({ state, counted, onQuery, onRefresh }: NamesOptions) {
     this.#state = state;
-    this.#opener = new Opener({ commit: commitSteps, repair });
+    this.tables = {
+      records: () => {
+        state.load();
+        return state.records;
+      },
+      broken: () => state.broken,
+      expiring: (records) => this.expiring(records),
+      counted: () => counted.elements,
+    };
+    this.#opener = new Opener({ commit: commitSteps, repair: async () => void (await repairTables(this.tables)) });
     const open = this.#opener.open.bind(this.#opener);
     this.#refresh = new NamesRefresh({
       policies: () => state.work.refreshed,
@@ -60,13 +75,11 @@ export class NamesService {
     this.#forced = new ForcedDns({ proxy: this.#proxy, put: (elements) => this.#put(elements) });
   }
 
-  /** Recalls what was open when the last agent ended. */
-  async recall(): Promise<void> {
-    this.#recalled = await recallLearnt();
-  }
-
-  /** Begins to refresh and to answer, with what is recalled opened first. */
+  /** Begins to answer and to refresh, with what was open when the last agent ended. */
   async start(): Promise<void> {
+    this.#recalled = await recallLearnt();
+    // Containers that an earlier agent redirected are waiting for answers.
+    await this.follow();
     await this.reopen().catch(() => {});
     this.#running = this.#refresh.run(this.#stop.signal);
     await this.follow();
@@ -74,6 +87,7 @@ export class NamesService {
 
   /** Takes in a change of what is attached. */
   async follow(): Promise<void> {
+    this.#state.load();
     const policies = new Set(this.#state.work.refreshed.map(({ policyId }) => policyId));
     this.#opener.forget(({ set }) => !policies.has(readPolicyName(set)?.id ?? ''));
     this.#refresh.wake();
@@ -132,8 +146,8 @@ export class NamesService {
   }
 
   /** Keeps the redirections alive, and tries again where no queries could be taken. */
-  async tick(): Promise<void> {
-    await (this.problems.length > 0 ? this.#forced.follow(this.#state.records) : this.#forced.renew());
+  async renew(): Promise<void> {
+    await (this.#forced.problems.length > 0 ? this.#forced.follow(this.#state.records) : this.#forced.renew());
   }
 
   /** Asks for every name now. */
@@ -156,8 +170,14 @@ export class NamesService {
     return this.#proxy.addresses;
   }
 
+  /** Names that policies list. */
+  get wanted(): ReadonlySet<string> {
+    return new Set(this.#state.work.refreshed.flatMap((policy) => policy.names.map(({ name }) => name)));
+  }
+
+  /** Addresses at which no queries can be taken, and what else does not work, one sentence each. */
   get problems(): readonly string[] {
-    return this.#forced.problems;
+    return [...this.#forced.problems, ...(this.#forgetful === undefined ? [] : [this.#forgetful])];
   }
 
   async stop(): Promise<void> {
@@ -191,8 +211,10 @@ export class NamesService {
   #rememberLearnt(): void {
     try {
       rememberLearnt(learntOf(this.#opener.elements(), this.#state.work.refreshed, Date.now()));
-    } catch {
+      this.#forgetful = undefined;
+    } catch (error) {
       // It serves a crash that meets a flush; a full disk must not stop what works.
+      this.#forgetful = `Cannot remember what names opened: ${systemReason(error)}`;
     }
   }
 

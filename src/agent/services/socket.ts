@@ -1,0 +1,96 @@
+import { statSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { socketPath } from '../claim.ts';
+import type { Health } from '../health.ts';
+import type { HostState } from '../host-state.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Service } from '../service.ts';
+import { serveProtocol } from '../socket/protocol.ts';
+import type { AgentStatus } from '../status.ts';
+import type { NamesService } from './names.ts';
+import type { PoliciesService } from './policies.ts';
+import type { ProgramsService } from './programs.ts';
+import type { RepairService } from './repair.ts';
+import type { SweepService } from './sweep.ts';
+
+export interface SocketServiceOptions {
+  readonly server: Server;
+  readonly version: string;
+  readonly state: HostState;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly names: NamesService;
+  readonly policies: PoliciesService;
+  readonly programs: ProgramsService;
+  readonly repair: RepairService;
+  readonly sweep: SweepService;
+}
+
+/** Answers at the agent's socket, from before its other services work. */
+export class SocketService implements Service {
+  readonly name = 'socket';
+  readonly #options: SocketServiceOptions;
+  readonly #startedAt = new Date().toISOString();
+  #protocol: { close(): Promise<void> } | undefined;
+  #inode: number | undefined;
+
+  constructor(options: SocketServiceOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { metrics, names, repair, server } = this.#options;
+    this.#inode = inode();
+    this.#protocol = serveProtocol(server, {
+      status: () => this.#status(),
+      names: () => names.status(),
+      seen: () => names.names.seen,
+      refresh: () => this.#refresh(),
+      repair: () => repair.lookNow(),
+      metrics: () => metrics.text(),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#protocol?.close();
+  }
+
+  health(): readonly string[] {
+    if (inode() === this.#inode) return [];
+    return [`Cannot be asked: somebody removed or replaced the socket "${socketPath}"; restart the agent`];
+  }
+
+  #status(): AgentStatus {
+    const { health, names, policies, programs, repair, state, sweep, version } = this.#options;
+    const { services } = health;
+    return {
+      protocol: 1,
+      version,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      attachments: state.records.length,
+      names: names.names.wanted.size,
+      openAddresses: names.names.open.length,
+      dns: { addresses: names.names.addresses, queries: names.queries, problems: names.names.problems },
+      invalidPolicies: [...policies.invalid].map(([policy, why]) => ({ policy, why })),
+      dead: sweep.dead,
+      repairs: repair.history.count,
+      lastRepairs: repair.history.last,
+      programs: programs.list,
+      services,
+      problems: services.flatMap(({ problems }) => problems),
+    };
+  }
+
+  /** Reads the policies again, and asks for every name now. */
+  async #refresh(): Promise<{ names: number; problems: readonly string[] }> {
+    const { names, policies } = this.#options;
+    await policies.apply();
+    const reports = await names.names.refreshAll();
+    return { names: reports.length, problems: [...policies.health(), ...reports.flatMap(({ problems }) => problems)] };
+  }
+}
+
+function inode(): number | undefined {
+  return statSync(socketPath, { throwIfNoEntry: false })?.ino;
+}
