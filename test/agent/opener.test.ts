@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Opener } from '../../src/agent/names/opener.ts';
 import type { Element } from '../../src/nft/element.ts';
 import { stepsText } from '../../src/dataplane/transaction.ts';
@@ -16,16 +16,19 @@ function element(key: string, timeout?: number): Element {
 describe('Opener', () => {
   test('puts what was asked for during a transaction into the next one, together', async () => {
     const texts: string[] = [];
+    const committing = Promise.withResolvers<void>();
     const opener = new Opener({
       commit: async (steps) => {
         texts.push(stepsText(steps));
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await committing.promise;
         return 'committed';
       },
     });
     const first = opener.open([element('192.0.2.1', 60)]);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    await Promise.all([first, ...[2, 3, 4].map((n) => opener.open([element(`192.0.2.${n}`, 60)]))]);
+    await vi.waitFor(() => expect(texts).toHaveLength(1));
+    const others = [2, 3, 4].map((n) => opener.open([element(`192.0.2.${n}`, 60)]));
+    committing.resolve();
+    await Promise.all([first, ...others]);
     expect(texts).toHaveLength(2);
     expect(texts[1]).toContain('192.0.2.2 timeout 60s comment "x", 192.0.2.3');
   });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { byUdp, heard, queryBytes } from './client.ts';
 import { makeRig } from './rig.ts';
 import { a, soa, startUpstream, type Said } from './upstream.ts';
@@ -138,9 +138,12 @@ describe('odd clients', () => {
       );
       if (round % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    socket.close();
-    expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+    await new Promise<void>((resolve) => socket.close(resolve));
+    // Until the proxy has read them all, the kernel has no room for one more.
+    await vi.waitFor(
+      async () => expect((await rig.ask('api.example.org', { timeout: 200 })).data).toEqual(['198.51.100.7']),
+      5000,
+    );
     expect(rig.upstream.asked).toHaveLength(1);
     expect(rig.proxy.underWay).toBe(0);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
@@ -191,7 +194,7 @@ describe('odd clients', () => {
     const first = Array.from({ length: 15 }, (_, index) =>
       rig.ask(`n${index}.example`, { timeout: 400 }).catch(() => 'none'),
     );
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await vi.waitFor(() => expect(rig.upstream.asked).toHaveLength(10));
     expect(rig.proxy.underWay).toBe(10);
     rig.upstream.say = ({ name }) => one(name);
     expect((await rig.ask('other.example', { from: '127.0.0.2' })).data).toEqual(['198.51.100.7']);
@@ -202,12 +205,13 @@ describe('odd clients', () => {
     await using rig = await makeRig(({ name }) => (name.startsWith('slow') ? { ...one(name), delay: 100 } : one(name)));
     const socket = connect({ host: '127.0.0.1', port: rig.port });
     await once(socket, 'connect');
+    socket.setNoDelay(true);
     const sent = Buffer.concat(
       ['slow.example.net', 'fast.example.net', 'api.example.org'].map((name) => framed(queryBytes(name))),
     );
     for (let offset = 0; offset < sent.length; offset += 7) {
       socket.write(sent.subarray(offset, offset + 7));
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setImmediate(resolve));
     }
     let all = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => (all = Buffer.concat([all, chunk])));
@@ -242,7 +246,11 @@ describe('odd clients', () => {
         .on('error', () => {})
         .on('close', () => (closed += 1))
         .resume();
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await vi.waitFor(() => expect(closed).toBe(4));
+    for (const socket of sockets.filter((one) => !one.destroyed)) {
+      socket.write(framed(queryBytes('api.example.org')));
+      await once(socket, 'data');
+    }
     expect(closed).toBe(4);
     for (const socket of sockets) socket.destroy();
   });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Repairer, type Repair, type RepairReport } from '../../src/repair/repairer.ts';
 
 const nothing: Repair = async () => [];
@@ -9,8 +9,14 @@ function make(tables: Repair): { repairer: Repairer; reports: RepairReport[] } {
   return { repairer: new Repairer({ repairs, report: (report) => reports.push(report) }), reports };
 }
 
-const pause = async (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds));
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** What a look takes. */
+const work = async (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Lets time go by. */
+const pause = async (milliseconds: number): Promise<void> => void (await vi.advanceTimersByTimeAsync(milliseconds));
 
 describe('notice()', () => {
   test('looks once for many changes that come together', async () => {
@@ -32,7 +38,7 @@ describe('notice()', () => {
     const { repairer } = make(async () => {
       looks += 1;
       most = Math.max(most, (atOnce += 1));
-      await pause(60);
+      await work(60);
       atOnce -= 1;
       return [];
     });
