@@ -72,7 +72,10 @@ export function saysReadOnly({ stderr }: ToolOutput): boolean {
   return stderr.includes('Read-only file system');
 }
 
-/** The first that matches counts. */
+/**
+ * The first that matches counts. "Invalid handle" is what the kernel says of a queue that is to be removed, where there
+ * is another one or none any more (qdisc_get of net/sched/sch_api.c).
+ */
 const patterns: readonly { readonly pattern: RegExp; readonly reason: LinkFailure }[] = [
   { pattern: /Invalid "netns" value|nsenter: (?:cannot open|reassociate)/u, reason: 'netns' },
   { pattern: /IPv6 is disabled/u, reason: 'ipv6-disabled' },
@@ -80,7 +83,7 @@ const patterns: readonly { readonly pattern: RegExp; readonly reason: LinkFailur
   { pattern: /Cannot assign requested address|address not found/iu, reason: 'no-such-address' },
   {
     pattern:
-      /Cannot find (?:bridge )?device|(?:Cannot find specified|must match existing) (?:qdisc|filter)|Parent Qdisc doesn't exist|Cannot delete qdisc with handle of zero|does not exist|No such device|No such file or directory/u,
+      /Cannot find (?:bridge )?device|(?:Cannot find specified|must match existing) (?:qdisc|filter)|Parent Qdisc doesn't exist|Cannot delete qdisc with handle of zero|Invalid handle|does not exist|No such device|No such file or directory/u,
     reason: 'missing',
   },
   { pattern: /Nexthop has invalid gateway|No route to host|Network is unreachable/u, reason: 'unreachable' },

@@ -15,6 +15,7 @@ import { rememberedElements } from './remembered-elements.ts';
 import {
   addressesOf,
   enforcedInterfacesOf,
+  hostInterfacesOf,
   macOf,
   mapSections,
   openedInterfacesOf,
@@ -51,6 +52,7 @@ export async function removeAttachment(record: AttachmentRecord, told?: Request)
 
 function removalOf(record: AttachmentRecord, told?: Request): Removal {
   const { key } = record;
+  const ends = hostInterfacesOf(record);
   // Opened when the record is ready, not before: an ADD that nft failed can be undone without nft.
   const opened = record.state === 'adding' ? [] : openedInterfacesOf(record);
   return {
@@ -58,7 +60,7 @@ function removalOf(record: AttachmentRecord, told?: Request): Removal {
     delegate: mapSections(record, (name, value) => () => upkeep[name].delegate?.(value, record, told)),
     unlink: [
       // A record that lost its link still tells by its name which interface is its own.
-      () => removeVeth(hostInterfaceOf(key)),
+      ...[hostInterfaceOf(key)].filter((name) => !ends.includes(name)).map((name) => async () => removeVeth(name)),
       ...mapSections(record, (name, value) => () => upkeep[name].unlink?.(value, record)),
     ],
     release: [
@@ -127,13 +129,29 @@ export async function removeSection(record: AttachmentRecord, name: SectionName)
     const error = combineErrors(`remove ${describeAttachment(record)}`, errors);
     if (error !== undefined) throw error;
   };
-  const { warnings } =
-    rest === undefined
-      ? await commit({ drop: record.key }, { expiring: rememberedElements, release })
-      : await commit({ put: rest }, { expiring: rememberedElements, replaces: record });
-  warnings.forEach(warn);
+  await replaceBy(rest, record, release);
   if (rest !== undefined) await release();
   await own.forget();
+}
+
+/** Takes one section out of a record and of force, and touches nothing else: its ADD has undone what it made. */
+export async function forgetSection(record: AttachmentRecord, name: SectionName): Promise<void> {
+  await replaceBy(withoutSection(record, name), record);
+}
+
+async function replaceBy(
+  rest: AttachmentRecord | undefined,
+  record: AttachmentRecord,
+  release?: () => Promise<void>,
+): Promise<void> {
+  const { warnings } =
+    rest === undefined
+      ? await commit(
+          { drop: record.key },
+          { expiring: rememberedElements, ...(release === undefined ? {} : { release }) },
+        )
+      : await commit({ put: rest }, { expiring: rememberedElements, replaces: record });
+  warnings.forEach(warn);
 }
 
 /**

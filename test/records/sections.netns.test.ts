@@ -60,6 +60,50 @@ describe.skipIf(reference === undefined)('a limit at an interface of another plu
     expect(stdout).toMatch(/^bw on veth[0-9a-f]{8}, 1 attachment$/m);
   });
 
+  test.for([
+    ['the queue of what it receives', 'tc qdisc del dev $(ls /sys/class/net/cni0/brif) root'],
+    ['the interface of what it sends', 'ip link del $(ls /sys/class/net | grep ^bwp)'],
+    ['the way to that interface', 'tc qdisc del dev $(ls /sys/class/net/cni0/brif) ingress'],
+  ] as const)('is put back by doctor when somebody took away %s', async ([, take], { host }) => {
+    await addLimited(host);
+    const troubles = async (): Promise<Json[]> =>
+      ((await drawbridge(host, ['doctor', '--json'])).json as Json[]).filter(({ check }) => check === 'links');
+    expect(await troubles()).toEqual([]);
+    await host.sh(take);
+    expect(await troubles()).not.toEqual([]);
+    await drawbridge(host, ['doctor', '--fix']);
+    expect(await troubles()).toEqual([]);
+    const port = (await host.sh('ls /sys/class/net/cni0/brif')).trim();
+    expect(await host.sh(`tc qdisc show dev ${port}`)).toMatch(/tbf[^]*ingress|ingress[^]*tbf/);
+    expect(await ifbs(host)).toHaveLength(1);
+  });
+
+  test('leaves a queue of somebody else that is in its way', async ({ host }) => {
+    const folder = await installBeside(host, 'bandwidth');
+    const container = await host.container();
+    const path = reference ?? '';
+    const made = await host.cni('ADD', { ...network, ...bridge }, { path, program: `${path}/bridge`, container });
+    const port = (await host.sh('ls /sys/class/net/cni0/brif')).trim();
+    await host.sh(
+      `tc qdisc add dev ${port} root handle 9: tbf rate 1mbps burst 9000 limit 9000; tc qdisc add dev ${port} handle ffff: ingress`,
+    );
+    const conf = { ...network, type: 'bandwidth', ...limits, prevResult: made.result };
+    const { code } = await host.cni('ADD', conf, { path, program: `${folder}/bandwidth`, container });
+    expect(code).not.toBe(0);
+    expect(await host.sh(`tc qdisc show dev ${port}`)).toMatch(/qdisc tbf 9: root[^]*qdisc ingress ffff:/);
+    expect(await host.sh('ls /run/drawbridge/attachments')).toBe('');
+  });
+
+  test('is removed by DEL when somebody took away its queues', async ({ host }) => {
+    const container = await addLimited(host);
+    const port = (await host.sh('ls /sys/class/net/cni0/brif')).trim();
+    await host.sh(`tc qdisc del dev ${port} ingress; tc qdisc del dev ${port} root`);
+    const conf = { ...network, type: 'bandwidth', ...limits };
+    const deleted = await host.cni('DEL', conf, { container, path: reference ?? '', program: '/opt/beside/bandwidth' });
+    expect({ code: deleted.code, stdout: deleted.stdout }).toEqual({ code: 0, stdout: '' });
+    expect([await ifbs(host), await host.sh('ls /run/drawbridge/attachments')]).toEqual([[], '']);
+  });
+
   test('is removed by clean with the interface that it made', async ({ host }) => {
     const container = await addLimited(host);
     expect(await ifbs(host)).toHaveLength(1);

@@ -18,7 +18,11 @@ import { rebuild } from '../../records/commit.ts';
 import { describePart, makePart, whatFor } from '../../records/gate-parts.ts';
 import { gatedInterfaces, missingParts } from '../../records/gates.ts';
 import type { LinkRecord } from '../../records/record.ts';
-import { hostInterfacesOf } from '../../records/sections.ts';
+import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
+import { hostInterfacesOf, mapSections } from '../../records/sections.ts';
+import type { SectionName, SectionValue } from '../../records/sections/section.ts';
+import { readSoundRecord } from '../../records/store.ts';
+import { upkeep } from '../../records/upkeep.ts';
 import { settingsOf } from '../../records/sections/link.ts';
 import { keepGateway } from '../../links/bridge.ts';
 import { shellTextOf } from '../../links/text.ts';
@@ -102,8 +106,44 @@ async function addressesOn(): Promise<Set<string>> {
   return new Set(shown.flatMap(({ addr_info: list = [] }) => list.map(({ local = '' }) => local)));
 }
 
-function checkLinks({ attachments }: Survey): Trouble[] {
-  return [...portTroubles(attachments), ...troublesOf(attachments, 'inside'), ...troublesOf(attachments, 'namespace')];
+async function checkLinks({ attachments }: Survey): Promise<Trouble[]> {
+  return [
+    ...portTroubles(attachments),
+    ...(await sectionTroubles(attachments)),
+    ...troublesOf(attachments, 'inside'),
+    ...troublesOf(attachments, 'namespace'),
+  ];
+}
+
+/** One container after the other: what is looked at takes a program each. */
+async function sectionTroubles(attachments: Survey['attachments']): Promise<Trouble[]> {
+  const living = attachments.filter(({ isAlive, record }) => isAlive && record.state === 'ready');
+  const troubles: Trouble[] = [];
+  for (const { record } of living)
+    for (const { found, why, put } of await Promise.all(mapSections(record, lookFor)))
+      troubles.push(
+        ...found.map((what): Trouble => ({
+          severity: 'problem',
+          found: `${shownName(record.containerId)}: ${what}`,
+          why,
+          remedy: 'drawbridge doctor --fix   # makes it anew as its record says',
+          fix: async () =>
+            holdAttachment(record, 'doctor', async () => {
+              const now = readSoundRecord(record.key);
+              if (now !== undefined && isSameAdd(now, record)) await put();
+            }),
+        })),
+      );
+  return troubles;
+}
+
+async function lookFor<Name extends SectionName>(
+  name: Name,
+  value: SectionValue<Name>,
+): Promise<{ found: string[]; why: string; put: () => Promise<void> }> {
+  const { mend } = upkeep[name];
+  if (mend === undefined) return { found: [], why: '', put: async () => undefined };
+  return { found: await mend.look(value), why: mend.why, put: async () => mend.put(value) };
 }
 
 function portTroubles(attachments: Survey['attachments']): Trouble[] {

@@ -2,12 +2,11 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import type { AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/request.ts';
 import type { Result } from '../../../cni/result.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
-import { readInterface } from '../../../host/interfaces.ts';
-import { shape, unshape } from '../../../host/shaping.ts';
-import { ifbOf, planShaping, planUnshaping, type ShapedRecord } from '../../../links/shaping.ts';
-import { limitDifferences } from '../../../records/sections/upkeep/shaped.ts';
+import { unshape } from '../../../host/shaping.ts';
+import { ifbOf, type ShapedRecord } from '../../../links/shaping.ts';
+import { limit, limitDifferences } from '../../../records/sections/upkeep/shaped.ts';
 import { attachmentKey, describeAttachment } from '../../../records/key.ts';
-import { removeSection } from '../../../records/remove.ts';
+import { forgetSection, removeSection } from '../../../records/remove.ts';
 import { readOwnRecord } from '../../../records/store.ts';
 import { findHostInterface } from '../../egress-policy/interface.ts';
 import { requirePrograms } from '../../status.ts';
@@ -37,10 +36,9 @@ export async function add(request: AttachmentRequest): Promise<Result | PassThro
   };
   const record = await writeSection(request, 'shaped', shaped);
   try {
-    const mtu = (await readInterface(hostInterface))?.mtu ?? 1500;
-    await shape(planShaping(shaped, shaping, mtu), { ifb: ifb?.name, undo: planUnshaping(hostInterface) });
+    await limit(shaped);
   } catch (error) {
-    await removeSection(record, 'shaped').catch((undoing: unknown) =>
+    await forgetSection(record, 'shaped').catch((undoing: unknown) =>
       warn(`Cannot undo the ADD that failed: ${String(undoing)}`),
     );
     throw error;

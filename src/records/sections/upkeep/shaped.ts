@@ -1,6 +1,7 @@
-import { isLinkThere } from '../../../host/interfaces.ts';
-import { showQueues, unshape } from '../../../host/shaping.ts';
+import { isLinkThere, readInterface } from '../../../host/interfaces.ts';
+import { shape, showQueues, unshape } from '../../../host/shaping.ts';
 import {
+  planShaping,
   planUnshaping,
   queueDifference,
   redirectsTo,
@@ -15,7 +16,20 @@ export const shaped: Upkeep<ShapedRecord> = {
   unlink: async ({ hostInterface, ifb }) =>
     unshape(isLinkThere(hostInterface) ? planUnshaping(hostInterface) : [], ifb),
   differences: limitDifferences,
+  mend: { look: limitDifferences, why: 'the container sends or receives without its limit', put: limitAnew },
 };
+
+async function limitAnew(value: ShapedRecord): Promise<void> {
+  await unshape(planUnshaping(value.hostInterface), value.ifb);
+  await limit(value);
+}
+
+/** Makes the queues of a record. After an error nothing is left; what was in the way stays. Throws code 100. */
+export async function limit(value: ShapedRecord): Promise<void> {
+  const { hostInterface, ifb, limits = {} } = value;
+  const mtu = (await readInterface(hostInterface))?.mtu ?? 1500;
+  await shape(planShaping(value, limits, mtu), { ifb, undo: planUnshaping(hostInterface) });
+}
 
 /** Says which limits are not in force, a sentence each. Nothing is known of those of before 0.2.0. */
 export async function limitDifferences({ hostInterface, ifb, limits = {} }: ShapedRecord): Promise<string[]> {

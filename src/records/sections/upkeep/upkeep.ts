@@ -8,6 +8,15 @@ export interface Glance {
   readonly what: string;
 }
 
+export interface Mend<Value> {
+  /** What is not as the record says, a sentence each without a period. */
+  readonly look: (value: Value) => Promise<string[]>;
+  /** What that means for the container. */
+  readonly why: string;
+  /** Puts all of it back. To be called with the attachment's lock in hand. */
+  readonly put: (value: Value) => Promise<void>;
+}
+
 /**
  * What is done to the machine for a section; all that follows from claims (accepts in foreign firewalls, gates, index
  * entries) and elements is done for all sections alike. Every step is right when it was done before.
@@ -20,6 +29,8 @@ export interface Upkeep<Value> {
   readonly differences?: (value: Value, record: AttachmentRecord, told: AttachmentRequest) => Promise<string[]>;
   /** So much of it as can be told of every container at once, from one list of the host's links. */
   readonly glance?: (value: Value, record: AttachmentRecord) => readonly Glance[];
+  /** What doctor looks for in a living container, and puts back; ports and bridges of ours are mended together. */
+  readonly mend?: Mend<Value>;
   /** Before rules go: a container that still runs never runs without them. */
   readonly close?: (value: Value, record: AttachmentRecord) => Promise<void>;
   /** Runs programs of others, which may take their time: no lock is held. `told` is the request that has us remove. */
