@@ -94,7 +94,8 @@ async function setUp(host: Host, how: Parameters<typeof brokenAt>[2]): Promise<S
   const server = await host.serve(outside, { proto: 'udp', address: '10.99.0.1' });
   const container = await host.container();
   expect(outcome(await host.addChain(conflist, options(container)))).toBe('code 0');
-  const { env } = await brokenAt(host, 'later', how);
+  // With programs in place of netlink the agent would hear of no change, and only look every few seconds.
+  const { env } = await brokenAt(host, 'later', how, { children: false });
   const agent = await startAgent(host, [], env, 30_000);
   await isQuiet(host, env);
   return { container, server, agent, env };
@@ -119,10 +120,11 @@ async function pointsOf(harm: Harm): Promise<KillPoint[]> {
   await isQuiet(host, env);
   await stop();
   const count = (await callsSoFar(host, env)) - first;
-  expect(count, 'programs that the repair ran').toBeGreaterThan(0);
   const hows = ['kill-before', 'kill-while', 'kill-after'] as const;
+  const points = systemCallPoints(await host.run(['cat', '/opt/faults/trace']));
+  expect(points.length, 'system calls of the repair').toBeGreaterThan(0);
   return [
-    ...systemCallPoints(await host.run(['cat', '/opt/faults/trace'])),
+    ...points,
     ...Array.from({ length: count }, (_, n) => hows.map((how) => ({ kind: 'program' as const, n, how }))).flat(),
   ];
 }
