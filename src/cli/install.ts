@@ -5,7 +5,7 @@ import { replaceFile, replaceLink } from '../host/files.ts';
 import { findProgram } from '../host/run.ts';
 import { isAlive } from '../records/alive.ts';
 import { listRecords } from '../records/store.ts';
-import { isUnclear } from '../repair/orphans/strays.ts';
+import { isUnclear } from '../repair/orphans/unclear.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { itemsFor, type Item } from './install/files.ts';
 import {

@@ -9,11 +9,12 @@ import { runDir, stateDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
 import { removalText } from '../dataplane/transaction.ts';
 import { isAlive, mayBeAlive } from '../records/alive.ts';
+import { holdAttachment } from '../records/attachment-lock.ts';
 import { listRecords } from '../records/store.ts';
 import { findAll } from './clean.ts';
 import { leaseFolders } from '../repair/orphans/leases.ts';
 import { readKnown, removeRecorded } from '../repair/orphans/records.ts';
-import { isUnclear } from '../repair/orphans/strays.ts';
+import { isUnclear } from '../repair/orphans/unclear.ts';
 import type { Invocation } from './command.ts';
 import { describePath, isSame, readManifest, type InstalledFile } from '../repair/manifest.ts';
 import { isAgentRunning } from '../repair/survey/agent.ts';
@@ -48,7 +49,9 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
     }
   };
   for (const record of listRecords().records)
-    await attempt(`attachment ${record.containerId}/${record.ifname}`, async () => removeRecorded(record));
+    await attempt(`attachment ${record.containerId}/${record.ifname}`, async () =>
+      holdAttachment(record, 'uninstall', async () => removeRecorded(record)),
+    );
   const folders = leaseFolders([]);
   const bridges = bridgesOfOurs();
   const { findings, problems } = await findAll(readKnown(), false);

@@ -69,16 +69,19 @@ export interface Draft {
   readonly name: string;
   /** The name that it was to get. */
   readonly of: string;
+  /** 0 where the name does not tell; such a one is not running any more. */
   readonly pid: number;
 }
 
 /**
- * Drafts of {@link replaceFile} in a folder, and those of 0.1.0, which were called NAME.json.PID. None where it cannot
- * be read.
+ * Drafts of {@link replaceFile} in a folder, and those of 0.1.0, which were called NAME.json.PID, or with part of a
+ * UUID in its place. None where it cannot be read.
  */
 export function listDrafts(folder: string): Draft[] {
   return listReadable(folder).flatMap((name): Draft[] => {
     const [, of = '', pid = ''] = /^\.(.+)\.(\d+)\.\d+$/.exec(name) ?? /^([^.].*\.json)\.(\d+)$/.exec(name) ?? [];
+    const [, old] = /^([^.].*\.json)\.[0-9a-f]{8}-[0-9a-f]{3}$/.exec(name) ?? [];
+    if (old !== undefined) return [{ name, of: old, pid: 0 }];
     return pid === '' ? [] : [{ name, of, pid: Number(pid) }];
   });
 }

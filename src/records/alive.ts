@@ -1,10 +1,12 @@
-import { isLinkThere } from '../host/interfaces.ts';
+import { enforcedUse } from '../egress/elements.ts';
+import { isLinkThere, listLinks } from '../host/interfaces.ts';
 import { openNetns } from '../host/netns.ts';
 import { isRunning } from '../host/process.ts';
+import { sharedNamesOf } from './index-files.ts';
 import { hostInterfaceOf } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hostInterfacesOf, sectionNames } from './sections.ts';
-import type { BrokenRecord } from './store.ts';
+import { listRecords, type BrokenRecord } from './store.ts';
 
 /**
  * Whether the container of a record may still be there. It is gone only when the kernel says that its interface on the
@@ -37,7 +39,7 @@ export function mayBeAlive({ key, isNewer, json }: BrokenRecord): boolean {
       return [hostInterface, port].filter((end) => typeof end === 'string');
     }),
   ];
-  return isNewer || areThere(ports) || hasNetns(netns);
+  return isNewer || areThere(ports) || hasNetns(netns) || (json === undefined && mayBeBehind(key));
 }
 
 function isAdded({ adder }: AttachmentRecord): boolean {
@@ -52,6 +54,24 @@ function hasLink(record: AttachmentRecord): boolean {
 function areThere(names: readonly string[]): boolean {
   try {
     return names.some(isLinkThere);
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * Of a record that is no text of ours any more the index entries still tell behind which interfaces its container was:
+ * behind a bridge it may be at any port that no other record names.
+ */
+function mayBeBehind(key: string): boolean {
+  const uses = sharedNamesOf(key);
+  if (uses.length === 0) return false;
+  const named = new Set(listRecords().records.flatMap(hostInterfacesOf));
+  try {
+    const links = listLinks();
+    return links
+      .filter(({ name }) => uses.includes(enforcedUse(name)))
+      .some(({ name, kind }) => kind !== 'bridge' || links.some((one) => one.master === name && !named.has(one.name)));
   } catch {
     return true;
   }

@@ -4,8 +4,15 @@ import { desired } from './desired.ts';
 import { describeMapping } from '../ports/mapping.ts';
 import { isAlive } from './alive.ts';
 import { requireSameAdd } from './attachment-lock.ts';
-import { portHolders, removeIndex, writeIndex } from './index-files.ts';
-import { bringInForce, describeBroken, rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';
+import { isIndexed, portHolders, removeIndex, removeIndexOf, writeIndex } from './index-files.ts';
+import {
+  bringInForce,
+  describeBroken,
+  dropUnrecorded,
+  rebuildTables,
+  type CommitReport,
+  type ExpiringElements,
+} from './in-force.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
 import { portsOf, withoutPort } from './sections.ts';
@@ -94,9 +101,14 @@ async function drop(key: string, { expiring, release }: CommitOptions): Promise<
     refuseNewer(previous);
     return removeBroken(previous, { expiring, release });
   }
+  if (previous === undefined) {
+    const report = isIndexed(key) ? await dropUnrecorded(key, expiring) : { rebuilt: false, warnings: [] };
+    await release?.();
+    removeIndexOf(key);
+    return report;
+  }
   const committed = await bringInForce({ previous, next: undefined, expiring });
   await release?.();
-  if (previous === undefined) return committed;
   // The record goes last: what a process that is killed here leaves of the index entries, nobody else would look for.
   removeIndex(previous, undefined);
   removeRecord(key);

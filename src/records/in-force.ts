@@ -10,6 +10,7 @@ import { forgetListings } from './chains.ts';
 import { deniedLately, readCounted, withCounts } from '../dataplane/counted.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
+import { hasUnrecorded } from './strays.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord, type RecordList } from './store.ts';
 
 /** Expiring elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
@@ -42,6 +43,10 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
   const change = await planChange(turn);
   const isOnly = !hasOtherRecord(record.key);
   if (next === undefined && isOnly) {
+    if (hasUnrecorded(record.key)) {
+      await applyTransaction(changeText(change));
+      return untouched;
+    }
     const gone = applyTransaction(removalText());
     // One that had no rules yet may be the last to see tables that others left while it was there; more than that it
     // does not ask.
@@ -57,6 +62,18 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
   }
   const without = next === undefined ? record.key : undefined;
   return rebuildTables({ expiring: turn.expiring, without, isFirst });
+}
+
+/**
+ * Takes out of our tables what an attachment left there whose record was lost. What is of nobody stays where others
+ * have no record either. Called under the lock of the tables. Throws code 100.
+ */
+export async function dropUnrecorded(key: string, expiring?: ExpiringElements): Promise<CommitReport> {
+  if (hasUnrecorded(key)) return untouched;
+  if (hasOtherRecord(key)) return rebuildTables({ expiring });
+  await applyTransaction(removalText());
+  forgetListings();
+  return untouched;
 }
 
 export interface RebuildOptions {
@@ -156,7 +173,8 @@ async function planChange({ previous, next, expiring }: Turn): Promise<Change> {
     previous: previous && desired(previous),
     next: next && desired(next),
     rivals: rivalsOfAll(own).map(desired),
-    isShared: (name) => sharedByOthers(name, own[0]?.key ?? ''),
+    // Who has lost its record may share it too.
+    isShared: (name) => sharedByOthers(name, own[0]?.key ?? '') || hasUnrecorded(own[0]?.key ?? ''),
   });
   const isReady = next?.state === 'ready';
   return {

@@ -123,6 +123,30 @@ function isBehind(key: string, run: string, claims: (record: AttachmentRecord) =
   return record !== undefined && (isBroken(record) || claims(record));
 }
 
+/** Names of what an attachment shares with others, by the index entries alone. */
+export function sharedNamesOf(key: string, run: string = runDir): string[] {
+  return listFolder(`${run}/shared`)
+    .filter((folder) => listFolder(`${run}/shared/${folder}`).includes(key))
+    .map((folder) => decodeURIComponent(folder));
+}
+
+/** Whether there are index entries of an attachment. Looks at all of them: for one whose record was lost. */
+export function isIndexed(key: string, run: string = runDir): boolean {
+  return filesNaming(key, run).length + sharedNamesOf(key, run).length > 0;
+}
+
+/** Removes the index entries of an attachment whose record was lost. */
+export function removeIndexOf(key: string, run: string = runDir): void {
+  for (const file of filesNaming(key, run)) removeKey(file, key);
+  for (const name of sharedNamesOf(key, run)) removeUser(sharedFolder(name, run), key);
+}
+
+function filesNaming(key: string, run: string): string[] {
+  return ['ports', 'addresses']
+    .flatMap((kind) => listFolder(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`))
+    .filter((file) => readKeys(file).includes(key));
+}
+
 /**
  * The shared elements of an attachment whose record cannot be read: they keep its bridge enforced, so that the
  * container reaches nothing rather than everything. Looks at every shared thing.

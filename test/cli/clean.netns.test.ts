@@ -272,9 +272,10 @@ describe('drawbridge clean', () => {
     await host.sh(`
       cd /run/drawbridge/attachments
       sed -i 's/"state": "ready"/"state": "adding"/; s/"adder": "[^"]*"/"adder": "99999:1"/' *.json`);
-    expect(await clean(host, '--dry-run')).toContainEqual(
-      expect.objectContaining({ kind: 'attachment', name: 'web0/eth0', why: 'its ADD was cut short' }),
-    );
+    const dead = async () => (await clean(host, '--dry-run')).filter(({ kind }) => kind === 'attachment');
+    expect(await dead(), 'an interface that is up is in use').toEqual([]);
+    await host.sh('ip link set "$(ls /sys/class/net/drawbridge0/brif)" down');
+    expect(await dead()).toEqual([expect.objectContaining({ name: 'web0/eth0', why: 'its ADD was cut short' })]);
     const { pid } = await host.spawn(['sleep', '60']);
     await host.sh(
       `cd /run/drawbridge/attachments; sed -i "s/99999:1/${pid}:$(cut -d' ' -f22 /proc/${pid}/stat)/" *.json`,
@@ -303,6 +304,32 @@ describe('drawbridge clean', () => {
       `ip link show ${port}; ip link show ${strangerPort}; ls /var/lib/cni/networks/drawbridge/10.88.0.2 /var/lib/cni/networks/drawbridge/10.88.7.7 /var/lib/cni/networks/podman/10.1.0.2; ip rule | grep -q other0; iptables-nft -S | grep -q dockers`,
     );
     expect((await alive.exec(['ip', '-o', 'link', 'show', 'eth0'])).code).toBe(0);
+  });
+
+  test('leaves a record that is no JSON of a container on the bridge of another plugin, until its port is gone', async ({
+    host,
+  }) => {
+    await host.outside();
+    const container = await host.container('theirs');
+    // The bridge and the veth of somebody else's plugin, as "bridge" of the reference names them.
+    await host.sh(`ip link add cni0 type bridge; ip address add 10.9.0.1/24 dev cni0; ip link set cni0 up
+      ip link add veththeirs master cni0 type veth peer name eth0 netns theirs; ip link set veththeirs up
+      ip -n theirs address add 10.9.0.2/24 dev eth0; ip -n theirs link set eth0 up
+      ip -n theirs route add default via 10.9.0.1`);
+    const mac = (await container.exec(['cat', '/sys/class/net/eth0/address'])).stdout.trim();
+    const prevResult = {
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'cni0' }, { name: 'veththeirs' }, { name: 'eth0', mac, sandbox: container.netns }],
+      ips: [{ address: '10.9.0.2/24', gateway: '10.9.0.1', interface: 2 }],
+    };
+    const conf = { cniVersion: '1.0.0', name: 'theirs', type: 'egress-policy', prevResult };
+    expect((await host.cni('ADD', conf, { container })).error).toBeUndefined();
+    await host.sh('for f in /run/drawbridge/attachments/*.json; do echo torn > $f; done');
+    const records = async () => (await clean(host)).filter(({ kind }) => kind === 'record');
+    expect(await records()).toEqual([expect.objectContaining({ removed: false })]);
+    expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'enforced'])).toContain('cni0');
+    await host.sh('ip link del veththeirs');
+    expect(await records()).toEqual([expect.objectContaining({ removed: true })]);
   });
 
   test('leaves the record that cannot be read of a container that may live', async ({ host }) => {

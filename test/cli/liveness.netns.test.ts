@@ -267,7 +267,7 @@ describe('the record of a newer drawbridge', () => {
       code: 0,
       json: [{ kind: 'record', removed: false, why: expect.stringContaining('newer drawbridge') }],
     });
-    await host.gcChain(conflist, undefined);
+    for (const valid of [undefined, []]) await host.gcChain(conflist, valid);
     expect((await drawbridge(host, ['uninstall'])).stderr).toContain('attachments/');
     expect(await host.sh(state)).toBe(before);
     expect(await host.ping(container, '10.88.0.1')).toBe('answer');

@@ -5,7 +5,7 @@ import { collect } from '../../ipam/ledger.ts';
 import type { Lease } from '../../ipam/store.ts';
 import { defaultDataDir } from '../../ipam/ranges.ts';
 import { attachmentKey } from '../../records/key.ts';
-import { readSoundRecord } from '../../records/store.ts';
+import { readRecord } from '../../records/store.ts';
 import { collectAttachments, isListed } from '../collect.ts';
 import { ipamOf } from '../../ipam/conf-of-request.ts';
 import { sweep } from '../../records/sweep.ts';
@@ -29,10 +29,10 @@ export async function gc(request: GcRequest): Promise<void> {
   try {
     const ipam = ipamOf(request);
     if (ipam.type === 'host-local' && valid.kind === 'list') {
-      // An ADD that began since has its record before its lease, and is not in the list yet.
+      // An ADD that began since has its record before its lease, and is not in the list yet. A record that a newer
+      // drawbridge wrote, or that cannot be read, keeps its lease too: an address has one owner.
       const isAdded = ({ containerId, ifname }: Lease): boolean =>
-        ifname !== undefined &&
-        readSoundRecord(attachmentKey({ network: config.name, containerId, ifname })) !== undefined;
+        ifname !== undefined && readRecord(attachmentKey({ network: config.name, containerId, ifname })) !== undefined;
       collect(
         ipam.dataDir ?? defaultDataDir,
         config.name,

@@ -9,7 +9,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { ingressInterfacesOf } from '../../records/sections.ts';
 import { listRecords } from '../../records/store.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
-import { isUnclear } from './strays.ts';
+import { isUnclear } from './unclear.ts';
 
 /**
  * Accepts of ours in foreign firewalls, bindings to firewalld's zone, and notes of them, for bridges without

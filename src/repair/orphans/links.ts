@@ -4,8 +4,9 @@ import { forgetGate } from '../../records/gates.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { enforcedInterfacesOf } from '../../records/sections.ts';
 import { listRecords } from '../../records/store.ts';
+import { findStrays } from '../../records/strays.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
-import { findStrays, isUnclear } from './strays.ts';
+import { isUnclear } from './unclear.ts';
 
 /** Host ends of veth pairs that are ours and that no record names. */
 export function findInterfaces(known: RecordSurvey): Finding[] {

@@ -1,9 +1,11 @@
 import { combineErrors } from '../../cni/errors.ts';
+import { findLink } from '../../host/interfaces.ts';
 import { isRunning } from '../../host/process.ts';
 import { rememberedElements } from '../../records/remembered-elements.ts';
 import { isAlive, mayBeAlive } from '../../records/alive.ts';
 import { holdAttachment } from '../../records/attachment-lock.ts';
 import { commit } from '../../records/commit.ts';
+import { hostInterfacesOf } from '../../records/sections.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { removeAttachment } from '../../records/remove.ts';
 import { isBroken, listRecords, readRecord, type BrokenRecord } from '../../records/store.ts';
@@ -26,9 +28,22 @@ export function findRecords({ records, broken, dead }: RecordSurvey): Finding[] 
   return [...records.filter(({ key }) => dead.has(key)).map(attachmentFinding), ...broken.map(brokenFinding)];
 }
 
-/** An ADD that was cut short leaves what it made; whoever adds the container again starts by removing it. */
+/**
+ * An ADD that was cut short has made no attachment: its interface on the host is brought up last of all, when the
+ * record says "ready", and whoever adds the container again starts by removing it. One that is up is in use, whatever
+ * the record says.
+ */
 function isDead(record: AttachmentRecord): boolean {
-  return record.state === 'adding' ? !isRunning(record.adder ?? '') : !isAlive(record);
+  if (!isAlive(record)) return true;
+  return record.state === 'adding' && !isRunning(record.adder ?? '') && !isUp(record);
+}
+
+function isUp(record: AttachmentRecord): boolean {
+  try {
+    return hostInterfacesOf(record).some((name) => findLink(name)?.isUp === true);
+  } catch {
+    return true;
+  }
 }
 
 function attachmentFinding(record: AttachmentRecord): Finding {

@@ -15,7 +15,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readTable, type HeldElement, type HeldTable } from '../../host/held-tables.ts';
 import { once, type Finding } from './finding.ts';
-import { areRecordsElsewhere, isUnclear } from './strays.ts';
+import { areRecordsElsewhere, isUnclear } from './unclear.ts';
 
 /**
  * Elements that no record wants, chains and sets of policies that nobody is under, and tables on a host without
