@@ -15,6 +15,7 @@ import { printExplanation } from './explain/print.ts';
 import { trace } from './explain/trace.ts';
 import { verdictOf, type Ground } from './explain/verdict.ts';
 import { isAgentRunning } from '../repair/survey/agent.ts';
+import { shownName } from '../repair/survey/container-names.ts';
 import { findAttachments, UnknownContainer } from '../repair/survey/find.ts';
 import { readOpenNames } from '../repair/survey/open-names.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
@@ -56,7 +57,8 @@ function withContainer(asked: AskedDestination, records: readonly AttachmentReco
     const found = findAttachments(asked.host, records).filter(isMeant);
     return found.length === 0 ? asked : { ...asked, container: [...new Set(found.flatMap(addressesOf))] };
   } catch (error) {
-    if (error instanceof UnknownContainer) return asked;
+    // No name of the DNS has a slash.
+    if (error instanceof UnknownContainer && !asked.host.includes('/')) return asked;
     throw error;
   }
 }
@@ -78,6 +80,12 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const families = new Set(addressesOf(record).map((address) => address.includes(':')));
   const usable = asked.isName ? addresses.filter((address) => families.has(address.includes(':'))) : addresses;
   const refused = await refusedLookup(asked, record);
+  if (addresses.length === 0 && problems.length > 0 && isOpenQuestion(asked, record))
+    throw new CniError(
+      codes.tryAgainLater,
+      `Cannot tell whether "${shownName(record.containerId)}" reaches "${asked.host}": no address of it is known`,
+      `${problems.join('; ')}. Ask for an address, or try again when the name can be resolved`,
+    );
   const answers = (await Promise.all(usable.map(async (address) => answerFor(address, asked, ground, records)))).map(
     (answer) => ({ ...answer, obstacles: [...refused, ...answer.obstacles] }),
   );
@@ -186,12 +194,17 @@ function overallOf(
 /** What does not resolve is not reached, and perhaps would not be if it did. */
 function withoutAddress(
   { host }: AskedDestination,
-  { egress }: AttachmentRecord,
+  record: AttachmentRecord,
 ): Pick<Explanation, 'verdict' | 'rule' | 'reason'> {
   const why = `"${host}" has no address that the container could use`;
-  const isListed = egress?.policy.names.some(({ name }) => nameCovers(name, host)) ?? false;
-  if (egress?.policy.mode !== 'allowlist' || isListed) return { verdict: 'deny', rule: 'no address', reason: why };
+  if (isOpenQuestion({ host }, record)) return { verdict: 'deny', rule: 'no address', reason: why };
   return { verdict: 'deny', rule: 'mode "allowlist"', reason: `nothing that is listed opens it; besides, ${why}` };
+}
+
+/** Whether it depends on the addresses of a name that it is reached. */
+function isOpenQuestion({ host }: Pick<AskedDestination, 'host'>, { egress }: AttachmentRecord): boolean {
+  const isListed = egress?.policy.names.some(({ name }) => nameCovers(name, host)) ?? false;
+  return egress?.policy.mode !== 'allowlist' || isListed;
 }
 
 /** As conf/schema/explain.json has it. */

@@ -37,6 +37,24 @@ describe('drawbridge explain', () => {
     await expect(stdout).toMatchFileSnapshot('golden/explain-denied.txt');
   });
 
+  test('says with status 3 that it cannot tell where a name has no address for want of an answer', async ({ host }) => {
+    await host.outside();
+    const dns = await startDns(host, { 'up.example.org': { A: ['8.8.8.8'] }, 'ill.example.org': { rcode: 2 } });
+    const upstream = { dns: { upstream: [dns.upstream] } };
+    await attach(host, withPolicy({ ...upstream, mode: 'restricted' }), 'free');
+    await attach(host, withPolicy({ ...upstream, mode: 'allowlist', allow: ['ill.example.org:443'] }), 'bound');
+    const ask = async (...words: string[]) => drawbridge(host, ['explain', ...words]);
+    expect(await ask('free', 'up.example.org')).toMatchObject({ code: 0 });
+    for (const container of ['free', 'bound'])
+      expect(await ask(container, 'ill.example.org')).toMatchObject({
+        code: 3,
+        stderr: expect.stringMatching(/no address of it is known[^]*SERVFAIL/),
+      });
+    // A name that does not exist is an answer, and so is a policy that does not list it.
+    expect(await ask('free', 'none.example.org')).toMatchObject({ code: 1 });
+    expect(await ask('bound', 'other.example.org')).toMatchObject({ code: 1 });
+  });
+
   test('names file, line and column of the entry that decides', async ({ host }) => {
     await host.outside();
     await writePolicy(host, 'work', {

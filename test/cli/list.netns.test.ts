@@ -111,6 +111,16 @@ describe('drawbridge list', () => {
       code: 3,
       stderr: expect.stringContaining('web (aaaaaaaaaaaa): default-aaaa'),
     });
+    await host.sh(`cd /run/containerd/io.containerd.runtime.v2.task; rm -r *; mkdir -p k8s.io/${other}
+      echo '{"annotations":{"io.kubernetes.cri.container-type":"sandbox","io.kubernetes.cri.sandbox-name":"api","io.kubernetes.cri.sandbox-namespace":"shop"}}' > k8s.io/${other}/config.json`);
+    expect((await drawbridge(host, ['explain', 'db', 'shop/api:80', '--json'])).json).toMatchObject({
+      destination: 'shop/api:80/tcp',
+      addresses: [{ address: '10.88.0.4' }, { address: 'fd00:88::4' }],
+    });
+    expect(await drawbridge(host, ['explain', 'db', 'shop/nosuch:80'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('"shop/nosuch"'),
+    });
     await host.sh(`rm -r /run/containerd/io.containerd.runtime.v2.task`);
     expect((await drawbridge(host, ['explain', 'web', 'db:80', '--json'])).json).toMatchObject({
       container: { containerId: web },

@@ -15,19 +15,28 @@ export interface AskedDestination {
   readonly text: string;
 }
 
+/** In the place of a pod's name while its port is read. */
+const standIn = 'pod';
+
 /** Port that is meant when none is given. */
 const usualPort = 443;
 
+/** "shop/web", with what may follow: a pod by its namespace, where a protocol cannot be meant. */
+const pod = /^(?<name>[a-z0-9][a-z0-9-]*\/(?!(?:tcp|udp|sctp|icmp|icmpv6)$)[a-z0-9][a-z0-9.-]*)(?<rest>$|[:/].*$)/i;
+
 /**
- * Reads "DEST[:PORT[/PROTO]]": "example.org", "8.8.8.8:53/udp", "[2001:db8::1]:443", "10.0.0.1/icmp", also with a
- * scheme and a path, as pasted. Throws {@link UsageError}.
+ * Reads "DEST[:PORT[/PROTO]]": "example.org", "8.8.8.8:53/udp", "[2001:db8::1]:443", "10.0.0.1/icmp", "shop/web:80" of
+ * a pod, also with a scheme and a path, as pasted. Throws {@link UsageError}.
  */
 export function parseDestination(text: string): AskedDestination {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   const bare =
     scheme === undefined ? text : (text.slice(scheme.length + 3).split(/[/?#]/, 1)[0] ?? '').replace(/^.*@/, '');
+  const { name = '', rest } = (scheme === undefined ? pod.exec(bare)?.groups : undefined) ?? {};
   const match =
-    /^(?:\[([^\]]+)\]|([^:[\]/]+)|([0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*))(?::(\d{1,5}))?(?:\/([a-z]+))?$/i.exec(bare);
+    /^(?:\[([^\]]+)\]|([^:[\]/]+)|([0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*))(?::(\d{1,5}))?(?:\/([a-z]+))?$/i.exec(
+      rest === undefined ? bare : `${standIn}${rest}`,
+    );
   if (match === null) throw unreadable(text, 'it is neither an address nor a name, with an optional port and protocol');
   const [, bracketed, plain, bareSix, portText, protocolText] = match;
   const protocol = (protocolText ?? 'tcp').toLowerCase().replace(/^icmpv6$/, 'icmp');
@@ -36,7 +45,10 @@ export function parseDestination(text: string): AskedDestination {
   const port = portText === undefined ? (scheme === 'http' ? 80 : usualPort) : Number(portText);
   if (port < 1 || port > 65_535) throw unreadable(text, `port ${port} is not from 1 to 65535`);
   if (protocol === 'icmp' && portText !== undefined) throw unreadable(text, 'icmp has no ports');
-  const { host, isName } = readHost(bracketed ?? plain ?? bareSix ?? '', text);
+  const { host, isName } =
+    rest === undefined
+      ? readHost(bracketed ?? plain ?? bareSix ?? '', text)
+      : { host: name.toLowerCase(), isName: true };
   const shown = host.includes(':') ? `[${host}]` : host;
   return protocol === 'icmp'
     ? { host, isName, protocol, text: `${shown}/icmp` }
@@ -59,6 +71,6 @@ function readHost(host: string, text: string): { host: string; isName: boolean }
 
 function unreadable(text: string, why: string): UsageError {
   return new UsageError(
-    `Cannot read the destination "${text}": ${why}\nIt is written HOST[:PORT[/PROTOCOL]]: "example.org", "8.8.8.8:53/udp", "[2001:db8::1]:443", "10.0.0.1/icmp"`,
+    `Cannot read the destination "${text}": ${why}\nIt is written HOST[:PORT[/PROTOCOL]]: "example.org", "8.8.8.8:53/udp", "[2001:db8::1]:443", "10.0.0.1/icmp", or NAMESPACE/POD in place of HOST`,
   );
 }
