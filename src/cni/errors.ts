@@ -53,16 +53,26 @@ export class CniError extends Error {
   }
 }
 
-/** A key of a configuration that is wrong as a key, whatever its value is. */
-export class UnknownKeyError extends CniError {
-  /** Path of the key: "ipam.rutes". */
+/** An error about one place of a configuration. */
+export class PlaceError extends CniError {
+  /** Path of the place: "ipam.ranges[0][1].subnet"; "" is the whole configuration. */
   readonly path: string;
 
-  constructor(path: string, problem: string, details?: string, code: number = codes.invalidConfig) {
-    super(code, `Invalid ${JSON.stringify(path)}: ${problem}`, details);
+  constructor(path: string, message: string, details?: string, code: number = codes.invalidConfig) {
+    super(code, message, details);
     this.path = path;
   }
 }
+
+/** A value of a configuration that is wrong. */
+export class InvalidValueError extends PlaceError {
+  constructor(path: string, problem: string, details?: string, code?: number) {
+    super(path, `Invalid ${JSON.stringify(path === '' ? 'configuration' : path)}: ${problem}`, details, code);
+  }
+}
+
+/** A key of a configuration that is wrong as a key, whatever its value is. */
+export class UnknownKeyError extends InvalidValueError {}
 
 /** What goes to stdout when a verb fails. */
 export interface WireError {

@@ -1,5 +1,6 @@
 import { nearestTo } from './nearest.ts';
-import { CniError, codes, UnknownKeyError } from './errors.ts';
+import type { CniError } from './errors.ts';
+import { InvalidValueError, UnknownKeyError, codes } from './errors.ts';
 
 /**
  * Reads one object of decoded JSON by key and type, and says what is wrong by its path.
@@ -119,9 +120,11 @@ export class Fields {
       if (name === undefined) throw this.#unknown(key, known);
       const twin = seen.get(name);
       if (twin !== undefined)
-        throw new CniError(
+        throw new InvalidValueError(
+          this.path,
+          `keys ${quote(twin)} and ${quote(key)} are the same key`,
+          undefined,
           this.#code,
-          `Invalid ${quote(this.path)}: keys ${quote(twin)} and ${quote(key)} are the same key`,
         );
       seen.set(name, key);
     }
@@ -162,10 +165,7 @@ function fold(key: string): string {
 
 function mismatch(path: string, value: unknown, expected: string, code: number): CniError {
   const state = value === undefined ? 'it is missing' : `it is ${show(value)}`;
-  return new CniError(
-    code,
-    `Invalid ${quote(path === '' ? 'configuration' : path)}: ${state}, ${expected} is expected`,
-  );
+  return new InvalidValueError(path, `${state}, ${expected} is expected`, undefined, code);
 }
 
 function describeRange(min: number, max: number): string {

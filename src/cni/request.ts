@@ -1,6 +1,6 @@
 import { parseArgs } from './args.ts';
 import type { CniArgs } from './args.ts';
-import { CniError, codes } from './errors.ts';
+import { CniError, codes, InvalidValueError } from './errors.ts';
 import { Fields, quote } from './fields.ts';
 import { jsonReason } from '../text/json-problem.ts';
 import {
@@ -147,15 +147,11 @@ function parseNetworkName(fields: Fields, verb: ServedVerb): string {
   if (name === '')
     throw new CniError(codes.invalidConfig, 'missing network name', 'Give the network configuration a "name"');
   if (!safeName.test(name))
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid "name": invalid characters found in network name ${quote(name)}`,
-      safeNameRule,
-    );
+    throw new InvalidValueError('name', `invalid characters found in network name ${quote(name)}`, safeNameRule);
   if (name.length > longestName && verb !== 'DEL' && verb !== 'GC')
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid "name": the network name has ${name.length} characters, at most ${longestName} are expected`,
+    throw new InvalidValueError(
+      'name',
+      `the network name has ${name.length} characters, at most ${longestName} are expected`,
       'Leases are files in a folder of that name: give the network a shorter one',
     );
   return name;

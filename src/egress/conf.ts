@@ -1,4 +1,4 @@
-import { CniError, codes } from '../cni/errors.ts';
+import { CniError, InvalidValueError, codes } from '../cni/errors.ts';
 import { Fields, quote } from '../cni/fields.ts';
 import { parsePolicy, policyKeys } from './parse.ts';
 import type { Policy } from './policy.ts';
@@ -65,18 +65,14 @@ export function parseEgressConf(raw: unknown, where: string): EgressConf {
   );
   if (named === undefined) {
     if (fields.has('policy'))
-      throw new CniError(
-        codes.invalidConfig,
-        `Invalid ${quote(fields.at('policy'))}: it is null`,
-        'Leave the key out, or name a policy',
-      );
+      throw new InvalidValueError(fields.at('policy'), 'it is null', 'Leave the key out, or name a policy');
     return { policy: parsePolicy(own, where), selectable };
   }
   const [extra] = Object.keys(own);
   if (extra !== undefined) {
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(fields.at(extra))}: it stands beside "policy": ${quote(named)}, which is the whole policy`,
+    throw new InvalidValueError(
+      fields.at(extra),
+      `it stands beside "policy": ${quote(named)}, which is the whole policy`,
       `Move "${extra}" to the file of the policy, or leave "policy" out`,
     );
   }
@@ -125,9 +121,9 @@ export function chosenPolicy(
  */
 export function checkPolicyName(name: string, path: string): string {
   if (/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/.test(name)) return name;
-  throw new CniError(
-    codes.invalidConfig,
-    `Invalid ${quote(path)}: ${quote(name)} is not the name of a policy`,
+  throw new InvalidValueError(
+    path,
+    `${quote(name)} is not the name of a policy`,
     'Expected 1 to 64 letters, digits, dots, hyphens or underscores, the first one a letter or a digit; no path, no ".json"',
   );
 }

@@ -1,4 +1,5 @@
-import { CniError, codes } from '../cni/errors.ts';
+import type { CniError } from '../cni/errors.ts';
+import { PlaceError } from '../cni/errors.ts';
 import { show } from '../cni/fields.ts';
 import { addressBits } from '../ipam/address.ts';
 import { formatAddressValue, parseAddressValue } from './interval.ts';
@@ -79,7 +80,7 @@ export function parsePortEntry(value: unknown, place: Place): PortRule {
 
 /** The error for an entry: names key and value, and says in its details what is expected. */
 export function refusal(quoted: string, { path }: Place, what: string, expected: string): CniError {
-  return new CniError(codes.invalidConfig, `Cannot use ${quoted} in "${path}": ${what}`, expected);
+  return new PlaceError(path, `Cannot use ${quoted} in "${path}": ${what}`, expected);
 }
 
 const formExpected =

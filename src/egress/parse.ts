@@ -1,5 +1,6 @@
 import { nearestTo } from '../cni/nearest.ts';
-import { CniError, codes } from '../cni/errors.ts';
+import type { CniError } from '../cni/errors.ts';
+import { InvalidValueError } from '../cni/errors.ts';
 import { Fields, quote, show } from '../cni/fields.ts';
 import { openedByPrivate } from './allow-private.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
@@ -81,12 +82,7 @@ function ignoring(rules: readonly (AddressRule | NameRule)[]): Pick<Policy, 'ign
 /** Null passes for an absent key elsewhere; here it would turn `"deny": null` of a failed template into no denial. */
 function refuseNull(fields: Fields): void {
   const key = fields.keys().find((name) => fields.value[name] === null);
-  if (key !== undefined)
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(fields.at(key))}: it is null`,
-      'Leave the key out for its default',
-    );
+  if (key !== undefined) throw new InvalidValueError(fields.at(key), 'it is null', 'Leave the key out for its default');
 }
 
 function parsePreset(fields: Fields): string[] | undefined {
@@ -96,9 +92,9 @@ function parsePreset(fields: Fields): string[] | undefined {
   const names = isOne ? [raw] : (fields.strings('preset') ?? []);
   for (const [index, name] of names.entries()) {
     if (!presetNames.includes(name))
-      throw new CniError(
-        codes.invalidConfig,
-        `Invalid ${quote(`${fields.at('preset')}${isOne ? '' : `[${index}]`}`)}: there is no preset ${quote(name)}${nearWords(nearestTo(name, presetNames))}`,
+      throw new InvalidValueError(
+        `${fields.at('preset')}${isOne ? '' : `[${index}]`}`,
+        `there is no preset ${quote(name)}${nearWords(nearestTo(name, presetNames))}`,
         `The presets are ${presetNames.map(quote).join(', ')}`,
       );
   }
@@ -175,7 +171,7 @@ function parseServer(value: unknown, place: Place): string {
 
 function refuseContradictions({ mode, preset, allow, names, allowPrivate }: Policy, fields: Fields): void {
   const invalid = (key: string, what: string, remedy: string): CniError =>
-    new CniError(codes.invalidConfig, `Invalid ${quote(fields.at(key))}: ${what}`, remedy);
+    new InvalidValueError(fields.at(key), what, remedy);
   const listing = preset.filter((name) => name !== 'unrestricted');
   if (mode !== 'allowlist' && listing.length > 0) {
     throw invalid(

@@ -1,4 +1,5 @@
-import { CniError, codes } from '../cni/errors.ts';
+import type { CniError } from '../cni/errors.ts';
+import { InvalidValueError } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { Fields } from '../cni/fields.ts';
 import { broadcast, formatPrefix, readAddress, readPrefix } from './address.ts';
@@ -45,5 +46,5 @@ function parseSpan(text: string, path: string): Exclusion {
 }
 
 function invalid(path: string, text: string, problem: string): CniError {
-  return new CniError(codes.invalidConfig, `Invalid ${quote(path)}: it is ${quote(text)}, ${problem}`);
+  return new InvalidValueError(path, `it is ${quote(text)}, ${problem}`);
 }

@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path/posix';
-import { CniError, codes } from '../cni/errors.ts';
+import { InvalidValueError } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { Fields } from '../cni/fields.ts';
 import type { ResultRoute } from '../cni/result.ts';
@@ -54,9 +54,9 @@ export function parseIpam(
     ...(ipam.objectLists('ranges') ?? []),
   ];
   if (ranges.length === 0)
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(ipam.path)}: no IP ranges specified`,
+    throw new InvalidValueError(
+      ipam.path,
+      'no IP ranges specified',
       `Write "ranges": [[{ "subnet": "10.88.0.0/16" }]], or "subnet"`,
     );
   const routes = (ipam.objects('routes') ?? []).map(parseRoute);
@@ -107,16 +107,13 @@ function parseSet(set: readonly Fields[], context: RangeContext): ParsedRange[] 
   const { ipam } = context;
   const [first, ...others] = set.map((range) => parseRange(range, context));
   if (first === undefined)
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(ipam.at('ranges'))}: empty range set, each set needs one range at least`,
-    );
+    throw new InvalidValueError(ipam.at('ranges'), 'empty range set, each set needs one range at least');
   const stranger = others.find(({ family }) => family !== first.family);
   if (stranger !== undefined) {
     const details = 'Give each family a set of its own: an attachment gets one address of each set';
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(stranger.path)}: mixed address families, ${formatPrefix(stranger.subnet)} is in one set with ${formatPrefix(first.subnet)}`,
+    throw new InvalidValueError(
+      stranger.path,
+      `mixed address families, ${formatPrefix(stranger.subnet)} is in one set with ${formatPrefix(first.subnet)}`,
       details,
     );
   }
@@ -140,10 +137,7 @@ function parseRange(range: Fields, context: RangeContext): ParsedRange {
     ({ family, first: from, last: to }) => ![from, to].every((value) => prefixContains(subnet, { family, value })),
   );
   if (outside !== undefined)
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(outside.path)}: ${quote(outside.text)} is not in ${quote(formatPrefix(subnet))}`,
-    );
+    throw new InvalidValueError(outside.path, `${quote(outside.text)} is not in ${quote(formatPrefix(subnet))}`);
   return { subnet, span: { first, last }, gateway, family: subnet.family, path: range.path, excluded };
 }
 
@@ -204,10 +198,7 @@ function refuseOverlaps(ranges: readonly ParsedRange[]): void {
         ({ family, span }) => family === range.family && span.first <= range.span.last && range.span.first <= span.last,
       );
     if (other === undefined) continue;
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(range.path)}: ${describe(range)} overlaps ${describe(other)} of ${quote(other.path)}`,
-    );
+    throw new InvalidValueError(range.path, `${describe(range)} overlaps ${describe(other)} of ${quote(other.path)}`);
   }
 }
 
@@ -215,9 +206,9 @@ function refuseSecondOfFamily(sets: readonly (readonly ParsedRange[])[]): void {
   for (const family of [4, 6] as const) {
     const count = sets.filter(([first]) => first?.family === family).length;
     if (count > 1)
-      throw new CniError(
-        codes.invalidConfig,
-        `Invalid "ranges": ${count} sets give IPv${family} addresses, results below cniVersion "0.3.0" have room for one`,
+      throw new InvalidValueError(
+        'ranges',
+        `${count} sets give IPv${family} addresses, results below cniVersion "0.3.0" have room for one`,
       );
   }
 }
@@ -234,9 +225,9 @@ function closeSet(set: readonly ParsedRange[], all: readonly ParsedRange[], excl
   const holes = [...excluded, ...all.flatMap((range) => range.excluded)].filter((hole) => hole.family === family);
   const made = makeRangeSet(family, set, [...gateways, ...holes]);
   if (made.size === 0n)
-    throw new CniError(
-      codes.invalidConfig,
-      `Invalid ${quote(set[0]?.path ?? 'ranges')}: ${quote(made.text)} has no address left to give, all are gateways or excluded`,
+    throw new InvalidValueError(
+      set[0]?.path ?? 'ranges',
+      `${quote(made.text)} has no address left to give, all are gateways or excluded`,
     );
   return made;
 }

@@ -1,4 +1,4 @@
-import { CniError, codes } from '../cni/errors.ts';
+import { CniError, InvalidValueError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import { formatAddress, readAddress, readPrefix } from './address.ts';
 import type { Address } from './address.ts';
@@ -42,9 +42,11 @@ function parseOne(text: string, where: string, code: number): Address {
   const prefix = readPrefix(text);
   const address = prefix === undefined ? readAddress(text) : { family: prefix.family, value: prefix.address };
   if (address === undefined)
-    throw new CniError(
+    throw new InvalidValueError(
+      where,
+      `it is ${quote(text)}, an IP address with or without prefix length is expected`,
+      undefined,
       code,
-      `Invalid ${quote(where)}: it is ${quote(text)}, an IP address with or without prefix length is expected`,
     );
   return address;
 }

@@ -1,4 +1,5 @@
-import { CniError, codes } from '../cni/errors.ts';
+import type { CniError } from '../cni/errors.ts';
+import { InvalidValueError } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
 import { formatAddress, readAddress } from '../ipam/address.ts';
 import { describeMapping, overlaps, type PortMapping, type PortProtocol } from './mapping.ts';
@@ -71,9 +72,9 @@ function isCovered(mapping: PortMapping, other: PortMapping): boolean {
 }
 
 function twoTargets(entry: Fields, mapping: PortMapping, twin: PortMapping): CniError {
-  return new CniError(
-    codes.invalidConfig,
-    `Invalid "${entry.path}": it sends ${describeMapping(mapping)} to port "${mapping.containerPort}" of the container, an entry before it sends ${describeMapping(twin)} to port "${twin.containerPort}"`,
+  return new InvalidValueError(
+    entry.path,
+    `it sends ${describeMapping(mapping)} to port "${mapping.containerPort}" of the container, an entry before it sends ${describeMapping(twin)} to port "${twin.containerPort}"`,
     'Give each port of the host to one port of the container, or narrow the entries with different values of "hostIP"',
   );
 }

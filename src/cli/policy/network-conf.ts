@@ -1,5 +1,5 @@
 import { parseArgs } from '../../cni/args.ts';
-import { CniError, codes, UnknownKeyError } from '../../cni/errors.ts';
+import { CniError, InvalidValueError, UnknownKeyError } from '../../cni/errors.ts';
 import { Fields, quote } from '../../cni/fields.ts';
 import { checkKeys } from '../../cni/known-keys.ts';
 import { nearMissOf } from '../../cni/nearest.ts';
@@ -173,10 +173,10 @@ async function load(name: string, path: string): Promise<void> {
     await loadPolicy(name);
   } catch (error) {
     if (!(error instanceof CniError)) throw error;
-    throw new CniError(error.code, `Invalid ${quote(path)}: ${error.message}`, error.details, { cause: error });
+    throw new InvalidValueError(path, error.message, error.details, error.code);
   }
 }
 
 function invalid(path: string, what: string, remedy?: string): CniError {
-  return new CniError(codes.invalidConfig, `Invalid ${quote(path)}: ${what}`, remedy);
+  return new InvalidValueError(path, what, remedy);
 }

@@ -1,4 +1,4 @@
-import { CniError, UnknownKeyError } from '../../cni/errors.ts';
+import { CniError, PlaceError, UnknownKeyError } from '../../cni/errors.ts';
 import { policyNotices } from '../../egress/describe.ts';
 import { parsePolicy } from '../../egress/parse.ts';
 import { findJsonProblem } from '../../text/json-problem.ts';
@@ -63,9 +63,7 @@ async function problemsOf(
       // The list that is empty now was not before its wrong entries were taken out.
       if (problems.length > 0 && error.message.endsWith('and nothing is listed')) return problems;
       const isKey = error instanceof UnknownKeyError;
-      const path = draft.original(
-        isKey ? error.path : (/(?:^Invalid| in) "((?:[^"\\]|\\.)*)"/.exec(error.message)?.[1] ?? ''),
-      );
+      const path = draft.original(error instanceof PlaceError ? error.path : '');
       const next = draft.without(path);
       // What was taken out for being wrong is missing now.
       if (next === undefined && problems.length > 0 && path !== '') return problems;

@@ -1,5 +1,5 @@
 import { checkArgs } from '../../cni/args.ts';
-import { CniError, codes } from '../../cni/errors.ts';
+import { CniError, InvalidValueError, codes } from '../../cni/errors.ts';
 import { quote, type Fields } from '../../cni/fields.ts';
 import type { AttachmentRequest, NetworkConf } from '../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig, type RuntimeDns } from '../../cni/runtime-config.ts';
@@ -92,9 +92,9 @@ export function parseInterfaceConf(
 /** Null passes for an absent key elsewhere; of a template that failed it would make a container without a policy. */
 export function egressOf(fields: Fields): Fields | undefined {
   if (fields.has('egress') && fields.raw('egress') === undefined)
-    throw new CniError(
-      codes.invalidConfig,
-      'Invalid "egress": it is null',
+    throw new InvalidValueError(
+      'egress',
+      'it is null',
       'Leave the key out for a container without a policy, or write one; "egress": {} is the restricted one',
     );
   return fields.object('egress');
