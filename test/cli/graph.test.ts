@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Card, Picture } from '../../src/cli/graph/picture.ts';
 import { drawSvg } from '../../src/cli/graph/svg.ts';
-import { drawDot, drawMermaid } from '../../src/cli/graph/text.ts';
+import { drawDot, drawMermaid, drawText } from '../../src/cli/graph/text.ts';
 
 const plain: Card = {
   name: 'web0',
@@ -26,6 +26,22 @@ const hostile: Picture = {
     },
   ],
 };
+
+/** What would steer whoever prints the file: colours, a title, C1, a change of direction, the end of a line. */
+const steering = '\u001b[31m\u001b]0;x\u0007\u009b2J\u202e\r\u2028';
+
+test.for([
+  ['svg', drawSvg],
+  ['dot', drawDot],
+  ['mermaid', drawMermaid],
+  ['text', drawText],
+] as const)('a picture as %s steers no terminal, whatever its texts are', ([, draw]) => {
+  const card = { ...plain, name: steering, addresses: [steering], ports: [steering], policy: steering };
+  const network = { name: steering, bridge: steering, gateways: [steering], containers: [card] };
+  const drawn = draw({ host: { name: steering, addresses: [steering] }, networks: [network] });
+  expect(drawn).toContain(String.raw`\u001b[31m`);
+  expect(drawn).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]/);
+});
 
 /** A host with so many containers in each network, of all modes, with ports, long names and denials. */
 function hostWith(sizes: readonly number[]): Picture {

@@ -1,3 +1,4 @@
+import { visibleLines } from '../../text/visible.ts';
 import type { Card, Picture } from './picture.ts';
 import { placesOf } from './places.ts';
 import { colours } from './theme.ts';
@@ -20,7 +21,7 @@ export function drawText({ host, networks }: Picture): string {
       lines.push(`${branch} ${[card.name, ...facts].filter((fact) => fact !== '').join('  ')}`);
     });
   });
-  return lines.join('\n');
+  return visibleLines(lines.join('\n'));
 }
 
 /** The picture in the language of Graphviz. */
@@ -39,18 +40,20 @@ export function drawDot(picture: Picture): string {
     '  }',
     `  host -> bridge_${index};`,
   ]);
-  return [
-    'digraph drawbridge {',
-    '  rankdir=LR; ordering=out; ranksep=0.7; fontname="Helvetica,sans-serif"; bgcolor="white";',
-    '  node [shape=box, style="rounded,filled", fontname="Helvetica,sans-serif", fontsize=11, color="#8fa0b8", fillcolor="white", margin="0.16,0.09"];',
-    '  edge [dir=none, color="#8fa0b8", penwidth=1.4];',
-    ...placesOf(picture).map(({ id, title, facts }) => `  ${id} [label=${quoted([title, ...facts].join('\n'))}];`),
-    `  host [label=${quoted([host.name, ...host.addresses].join('\n'))}, fillcolor="#16213a", color="#16213a", fontcolor="white"];`,
-    '  internet -> host;',
-    '  lan -> host;',
-    ...clusters,
-    '}',
-  ].join('\n');
+  return visibleLines(
+    [
+      'digraph drawbridge {',
+      '  rankdir=LR; ordering=out; ranksep=0.7; fontname="Helvetica,sans-serif"; bgcolor="white";',
+      '  node [shape=box, style="rounded,filled", fontname="Helvetica,sans-serif", fontsize=11, color="#8fa0b8", fillcolor="white", margin="0.16,0.09"];',
+      '  edge [dir=none, color="#8fa0b8", penwidth=1.4];',
+      ...placesOf(picture).map(({ id, title, facts }) => `  ${id} [label=${quoted([title, ...facts].join('\n'))}];`),
+      `  host [label=${quoted([host.name, ...host.addresses].join('\n'))}, fillcolor="#16213a", color="#16213a", fontcolor="white"];`,
+      '  internet -> host;',
+      '  lan -> host;',
+      ...clusters,
+      '}',
+    ].join('\n'),
+  );
 }
 
 /** The picture in the language of Mermaid, which many forges show in documents. */
@@ -71,16 +74,18 @@ export function drawMermaid(picture: Picture): string {
   const classes = Object.entries(colours).map(
     ([mode, { pale, strong }]) => `  classDef ${mode} fill:${pale.light},stroke:${strong.light},color:#0f172a`,
   );
-  return [
-    'flowchart LR',
-    ...placesOf(picture).map(({ id, title, facts }) => `  ${id}([${label([title, ...facts])}])`),
-    `  host[${label([host.name, ...host.addresses])}]:::host`,
-    '  internet --- host',
-    '  lan --- host',
-    ...parts,
-    ...classes,
-    '  classDef host fill:#16213a,stroke:#16213a,color:#ffffff',
-  ].join('\n');
+  return visibleLines(
+    [
+      'flowchart LR',
+      ...placesOf(picture).map(({ id, title, facts }) => `  ${id}([${label([title, ...facts])}])`),
+      `  host[${label([host.name, ...host.addresses])}]:::host`,
+      '  internet --- host',
+      '  lan --- host',
+      ...parts,
+      ...classes,
+      '  classDef host fill:#16213a,stroke:#16213a,color:#ffffff',
+    ].join('\n'),
+  );
 }
 
 function linesOf({ name, addresses, ports, policy, denied, isStale }: Card): string[] {

@@ -17,3 +17,10 @@ test('a gauge that cannot be read is left out and is a problem, and the others a
   expect((await metrics.text()).text).toMatch(/^denied 3$/m);
   expect(metrics.problems).toEqual([]);
 });
+
+test('a label of others steers no terminal and breaks no line', async () => {
+  const metrics = new Metrics();
+  metrics.gauge('denied', 'Denied packets', ['container'], (add) => add({ container: '\u001b[31mred\n\u202e"' }, 1));
+  const { text } = await metrics.text();
+  expect(text).toContain(String.raw`denied{container="\\u001b[31mred\\u000a\\u202e\""} 1`);
+});
