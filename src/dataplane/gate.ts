@@ -12,7 +12,7 @@
  *   foreign filter  lets nothing of that leave by a foreign port which `table inet drawbridge` has not judged: from
  *                   port to port no routing rule sees it
  *
- * An isolated port stays isolated besides. Behind a lone veth (ptp) there is no bridge table to set a mark: there the
+ * An isolated port stays isolated besides, and no port of a container with a policy learns. Behind a lone veth (ptp) there is no bridge table to set a mark: there the
  * repair of the agent is the only second line for what is addressed to the host.
  */
 import type { FilterPlace, FilterProgram, LinkCommand } from '../links/command.ts';

@@ -90,6 +90,7 @@ function linkOf(shown: ShownInterface): LinkState {
     ...(port?.state === undefined ? {} : { portState: port.state }),
     hairpin: port?.hairpin ?? false,
     isolated: port?.isolated ?? false,
+    learns: port?.learning ?? false,
   };
 }
 
@@ -129,7 +130,7 @@ interface ShownInterface {
   linkinfo?: {
     info_kind?: string;
     info_slave_kind?: string;
-    info_slave_data?: { state?: string; hairpin?: boolean; isolated?: boolean };
+    info_slave_data?: { state?: string; hairpin?: boolean; learning?: boolean; isolated?: boolean };
   };
   addr_info?: { local: string; prefixlen: number; scope?: string; tentative?: boolean; dadfailed?: boolean }[];
 }

@@ -16,7 +16,7 @@ interface Commands {
   readonly addIfb: LinkName & { readonly mac: string; readonly mtu: number };
   readonly setLink: LinkName & LinkSettings;
   readonly setBridge: LinkName & BridgeSettings;
-  readonly setPort: LinkName & { readonly hairpin?: boolean; readonly isolated?: boolean };
+  readonly setPort: LinkName & { readonly hairpin?: boolean; readonly isolated?: boolean; readonly learning?: boolean };
   readonly deleteLink: LinkName;
 
   readonly addAddress: NewAddress;
@@ -25,6 +25,9 @@ interface Commands {
   readonly deleteAddress: LinkName & { readonly address: string };
   /** Tells the MAC address that has an address. */
   readonly replaceNeighbour: LinkName & { readonly address: string; readonly mac: string };
+
+  /** Tells the bridge of a port which MAC address is found there, for good. */
+  readonly replaceStaticMac: LinkName & { readonly mac: string };
 
   /** Fails when there is one to the destination with the metric. */
   readonly addRoute: Route;

@@ -21,6 +21,7 @@ export interface ExpectedLinks {
   readonly gateways: readonly string[];
   readonly hairpinMode: boolean;
   readonly portIsolation: boolean;
+  readonly learns: boolean;
   readonly promiscMode: boolean;
   readonly disableContainerInterface: boolean;
 }
@@ -64,6 +65,7 @@ function onHost(expected: ExpectedLinks, { host }: AttachmentState): string[] {
     ...differs(`The state of ${name}`, 'up', host.isUp ? 'up' : 'down'),
     ...differs(`Hairpin mode of ${name}`, onOff(expected.hairpinMode), onOff(host.hairpin)),
     ...differs(`Isolation of ${name}`, onOff(expected.portIsolation), onOff(host.isolated)),
+    ...differs(`Learning of ${name}`, expected.learns ? undefined : 'off', onOff(host.learns)),
   ];
 }
 

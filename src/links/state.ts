@@ -24,6 +24,8 @@ export interface LinkState {
   readonly portState?: string;
   readonly hairpin: boolean;
   readonly isolated: boolean;
+  /** The bridge takes the sender of a frame for somebody who is found at this port. */
+  readonly learns: boolean;
 }
 
 export interface InterfaceState extends LinkState {

@@ -44,6 +44,7 @@ export function shellTextOf(command: LinkCommand): string {
 
 /** Those that `ip` does not read. */
 const programs: { readonly [Kind in LinkCommandKind]?: Tool['program'] } = {
+  replaceStaticMac: 'bridge',
   addPortVlans: 'bridge',
   deletePortVlan: 'bridge',
   replaceTokenBucket: 'tc',
@@ -66,14 +67,15 @@ const sentences: { readonly [Kind in LinkCommandKind]: (command: LinkCommand<Kin
   addIfb: ({ name, mac, mtu }) => words`link add name ${name} address ${mac} mtu ${mtu} type ifb`,
   setLink: (command) => words`link set dev ${command.name} ${wordsOfSettings(command)}`,
   setBridge: (command) => words`link set dev ${command.name} type bridge ${wordsOfBridge(command)}`,
-  setPort: ({ name, hairpin, isolated }) =>
-    words`link set dev ${name} type bridge_slave ${onOff('hairpin', hairpin)} ${onOff('isolated', isolated)}`,
+  setPort: ({ name, hairpin, isolated, learning }) =>
+    words`link set dev ${name} type bridge_slave ${onOff('hairpin', hairpin)} ${onOff('isolated', isolated)} ${onOff('learning', learning)}`,
   deleteLink: ({ name }) => words`link del dev ${name}`,
   addAddress: (command) => words`address add ${wordsOfAddress(command)}`,
   replaceAddress: (command) => words`address replace ${wordsOfAddress(command)}`,
   deleteAddress: ({ name, address }) => words`address del ${address} dev ${name}`,
   replaceNeighbour: ({ name, address, mac }) =>
     words`neighbour replace ${address} lladdr ${mac} dev ${name} nud reachable`,
+  replaceStaticMac: ({ name, mac }) => words`fdb replace ${mac} dev ${name} master static`,
   addRoute: (route) => words`route add ${wordsOfRoute(route)}`,
   appendRoute: (route) => words`route append ${wordsOfRoute(route)}`,
   prependRoute: (route) => words`route prepend ${wordsOfRoute(route)}`,

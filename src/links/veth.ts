@@ -18,6 +18,8 @@ export interface VethSpec extends PortVlans {
   readonly mtu: number;
   readonly hairpinMode: boolean;
   readonly portIsolation: boolean;
+  /** Whether the bridge learns the MAC from what the container sends, which is the default; otherwise it is told. */
+  readonly learns?: boolean;
   readonly enabledad: boolean;
   readonly disableContainerInterface: boolean;
   /** With prefix length. */
@@ -43,7 +45,7 @@ export interface VethPlan {
   readonly host: readonly LinkCommand[];
   /** On the host, last of all: until then nothing passes between the container and the host. */
   readonly raise: readonly LinkCommand[];
-  /** On the host. */
+  /** On the host: the VLANs of the port, and the MAC that is found there. */
   readonly vlans: readonly LinkCommand[];
   /** Written in the container's namespace before `announce`. */
   readonly sysctls: readonly SysctlValue[];
@@ -76,7 +78,11 @@ export function planVeth(spec: VethSpec): VethPlan {
     ifname: spec.ifname,
     host: planHostEnd(spec),
     raise: [{ kind: 'setLink', name: spec.hostInterface, state: 'up' }],
-    vlans: planPortVlans(spec.hostInterface, spec),
+    vlans: [
+      ...planPortVlans(spec.hostInterface, spec),
+      // It is put in each VLAN that the port is in.
+      ...(spec.learns === false ? [{ kind: 'replaceStaticMac', name: spec.hostInterface, mac } as const] : []),
+    ],
     sysctls: containerSysctls(spec),
     container: planContainerEnd(spec, usesIpv6),
     announce:
@@ -89,11 +95,23 @@ export function planVeth(spec: VethSpec): VethPlan {
   };
 }
 
+/** Whether an attachment may send from one MAC alone: then the bridge is told the MAC and does not learn others. */
+export function isTiedToMac({
+  enforced = false,
+  macspoofchk,
+}: {
+  readonly enforced?: boolean;
+  readonly macspoofchk: boolean;
+}): boolean {
+  return enforced || macspoofchk;
+}
+
 function planHostEnd(spec: VethSpec): LinkCommand[] {
   const { hostInterface: name, mtu, netns, netnsInBatch = netns } = spec;
   const port = {
     ...(spec.hairpinMode ? { hairpin: true } : {}),
     ...(spec.portIsolation ? { isolated: true } : {}),
+    ...(spec.learns === false ? { learning: false } : {}),
   };
   const commands: LinkCommand[] = [
     // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet

@@ -6,7 +6,7 @@ import { enableForwarding, hasIpv6, interfacesWithoutForwarding, unforwarded, wr
 import { completeAddresses, conflictingAddresses } from '../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../links/bridge.ts';
 import type { LinkCommand } from '../links/command.ts';
-import { planVeth } from '../links/veth.ts';
+import { isTiedToMac, planVeth } from '../links/veth.ts';
 import type { AttachmentRecord, LinkRecord, LinkSettings } from '../records/record.ts';
 import { isPortIsolated } from '../records/sections.ts';
 import { settingsOf } from '../records/sections/link.ts';
@@ -140,24 +140,31 @@ export function portTrouble(record: AttachmentRecord): PortTrouble | undefined {
   const conf = record.link === undefined ? undefined : settingsOf(record.link);
   const isIsolated = isPortIsolated(record);
   const isPort = found?.portState !== undefined;
+  const mac = record.egress?.mac ?? record.link?.mac;
   const lost = found?.master !== bridge;
   const open = isIsolated && isPort && !found.isolated;
+  const isTied = record.egress !== undefined || (record.link !== undefined && isTiedToMac(record.link));
+  const learns = isTied && isPort && found.learns;
   const unturned = conf?.hairpinMode === true && isPort && !found.hairpin;
-  if (!lost && !open && !unturned) return undefined;
+  if (!lost && !open && !learns && !unturned) return undefined;
   const flags = {
     ...(conf?.hairpinMode === true ? { hairpin: true } : {}),
     ...(isIsolated ? { isolated: true } : {}),
+    ...(isTied ? { learning: false } : {}),
   };
   return {
     what: lost
       ? `"${port}" was no port of "${bridge}" any more`
       : open
         ? `"${port}" was no longer isolated from its siblings`
-        : `Hairpin mode of "${port}" was off`,
+        : learns
+          ? `"${port}" learned the MAC addresses of its senders again`
+          : `Hairpin mode of "${port}" was off`,
     commands: [
       ...(lost ? [{ kind: 'setLink', name: port, master: bridge } as const] : []),
       ...(Object.keys(flags).length > 0 ? [{ kind: 'setPort', name: port, ...flags } as const] : []),
       ...(lost && record.link !== undefined && conf !== undefined ? planVlans(record.link, conf) : []),
+      ...(isTied && mac !== undefined ? [{ kind: 'replaceStaticMac', name: port, mac } as const] : []),
     ],
   };
 }

@@ -70,6 +70,7 @@ export function attach(addresses: readonly string[], changes: Partial<BridgeSpec
     gateways: complete.gateways,
     hairpinMode,
     portIsolation,
+    learns: pairSide.learns ?? true,
     promiscMode: bridgeSide.promiscMode,
     disableContainerInterface,
   };

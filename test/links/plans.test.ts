@@ -70,6 +70,10 @@ describe('textOf()', () => {
     ],
     [{ kind: 'setBridge', name: 'br0', groupForwardMask: 8 }, 'ip link set dev br0 type bridge group_fwd_mask 8'],
     [{ kind: 'setPort', name: 'p', isolated: false }, 'ip link set dev p type bridge_slave isolated off'],
+    [
+      { kind: 'replaceStaticMac', name: 'p', mac: '02:00:00:00:00:01' },
+      'bridge fdb replace 02:00:00:00:00:01 dev p master static',
+    ],
     [{ kind: 'deleteAddress', name: 'e', address: '10.0.0.1/8' }, 'ip address del 10.0.0.1/8 dev e'],
     [{ kind: 'deleteRoute', ...route }, 'ip route del 10.1.0.0/24 dev br0 proto kernel scope 253 src 10.1.0.1'],
     [{ kind: 'prependRoute', ...route }, 'ip route prepend 10.1.0.0/24 dev br0 proto kernel scope 253 src 10.1.0.1'],

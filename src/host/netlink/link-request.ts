@@ -48,12 +48,13 @@ const requests: {
             optional(groupForwardMask, (value) => attribute(bridgeGroupForwardMask, u16(value))),
           ),
         ]),
-  setPort: ({ name, hairpin, isolated }) =>
+  setPort: ({ name, hairpin, isolated, learning }) =>
     planLinkInfo(name, [
       attribute(info.slaveKind, text('bridge')),
       attribute(info.slaveData, [
         ...optional(hairpin, (value) => attribute(bridgePort.hairpin, u8(Number(value)))),
         ...optional(isolated, (value) => attribute(bridgePort.isolated, u8(Number(value)))),
+        ...optional(learning, (value) => attribute(bridgePort.learning, u8(Number(value)))),
       ]),
     ]),
   deleteLink:
@@ -64,6 +65,7 @@ const requests: {
   replaceAddress: (command) => planAddress(type.newAddress, flag.create | flag.replace, command),
   deleteAddress: (command) => planAddress(type.delAddress, 0, command),
   replaceNeighbour: planNeighbour,
+  replaceStaticMac: planNeighbour,
   addRoute: (route) => planRoute(type.newRoute, flag.create | flag.exclusive, route),
   appendRoute: (route) => planRoute(type.newRoute, flag.create | flag.append, route),
   prependRoute: (route) => planRoute(type.newRoute, flag.create, route),
@@ -85,7 +87,7 @@ const ifla = {
 const info = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const vethPeer = 1;
 const bridgeGroupForwardMask = 9;
-const bridgePort = { hairpin: 4, isolated: 33 } as const;
+const bridgePort = { hairpin: 4, learning: 8, isolated: 33 } as const;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const inet6AddrGenMode = 8;
@@ -259,25 +261,24 @@ function planRoute(kind: number, flags: number, route: Route): PlannedRequest | 
 }
 
 const nda = { destination: 1, linkAddress: 2 } as const;
-const NUD_REACHABLE = 0x02;
+const [AF_BRIDGE, NUD_REACHABLE, NUD_NOARP, NTF_MASTER] = [7, 0x02, 0x40, 0x04];
+type Neighbour = { readonly name: string; readonly address?: string; readonly mac: string };
 
 /** struct ndmsg. */
-function planNeighbour({
-  name,
-  address,
-  mac,
-}: {
-  readonly name: string;
-  readonly address: string;
-  readonly mac: string;
-}): PlannedRequest | undefined {
-  const [bytes, link] = [addressBytes(address), macBytes(mac)];
+/** Of an address; without one the entry is in the table of the bridge that the interface is a port of. */
+function planNeighbour({ name, address, mac }: Neighbour): PlannedRequest | undefined {
+  const [bytes, link] = [addressBytes(address ?? '::'), macBytes(mac)];
   if (bytes === undefined || link === undefined) return undefined;
+  const [family, state, flags] =
+    address === undefined ? [AF_BRIDGE, NUD_NOARP, NTF_MASTER] : [familyOf(bytes), NUD_REACHABLE, 0];
   return ({ index }) => ({
     type: type.newNeighbour,
     flags: flag.create | flag.replace,
-    head: concat([u8(familyOf(bytes), 0, 0, 0), u32(index(name)), u16(NUD_REACHABLE), u8(0, 0)]),
-    attributes: [attribute(nda.destination, bytes), attribute(nda.linkAddress, link)],
+    head: concat([u8(family, 0, 0, 0), u32(index(name)), u16(state), u8(flags, 0)]),
+    attributes: [
+      ...(address === undefined ? [] : [attribute(nda.destination, bytes)]),
+      attribute(nda.linkAddress, link),
+    ],
   });
 }
 

@@ -61,7 +61,7 @@ export function readNow<T>(read: (conversation: Conversation) => T): { readonly 
 
 const ifla = { address: 1, ifname: 3, mtu: 4, link: 5, master: 10, operState: 16, linkInfo: 18, netnsId: 37 } as const;
 const info = { kind: 1, slaveKind: 4, slaveData: 5 } as const;
-const bridgePort = { state: 1, hairpin: 4, isolated: 33 } as const;
+const bridgePort = { state: 1, hairpin: 4, learning: 8, isolated: 33 } as const;
 const portStates = ['disabled', 'listening', 'learning', 'forwarding', 'blocking'];
 /** RFC 2863, as linux/if.h numbers them. */
 const operStates = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'];
@@ -118,6 +118,7 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
     ...(state === undefined ? {} : { portState: portStates[readNumber(state)] ?? '' }),
     hairpin: isOn(port.get(bridgePort.hairpin)),
     isolated: isOn(port.get(bridgePort.isolated)),
+    learns: isOn(port.get(bridgePort.learning)),
   };
 }
 

@@ -18,7 +18,7 @@ import { isPlainWord } from '../../links/plain-word.ts';
 import { gatewayInterfaceOf, planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
-import { besideOther, planVeth, type VethPlan } from '../../links/veth.ts';
+import { besideOther, isTiedToMac, planVeth, type VethPlan } from '../../links/veth.ts';
 import { familiesOf, servedBy } from '../../ports/mapping.ts';
 import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
 import { commit, finish } from '../../records/commit.ts';
@@ -208,6 +208,7 @@ async function planLinks(
       announces: announces || askedMac !== undefined,
       hairpinMode: conf.hairpinMode,
       portIsolation: conf.portIsolation || (policy !== undefined && isolatesPort(policy.chosen.policy)),
+      learns: !isTiedToMac(link),
       enabledad: conf.enabledad,
       disableContainerInterface: conf.disableContainerInterface,
       addresses,

@@ -56,7 +56,7 @@ export async function enforce(
     passing === 'refused' ? undefined : Promise.all([made, inForce]).then(async () => forgetFlowsOf(sourcesOf(egress))),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(egress, { made, inForce }),
-    isFresh ? undefined : isolatePort(egress),
+    isFresh ? undefined : shutPort(egress),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
     egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
   ]);
@@ -151,7 +151,15 @@ async function keepGated(
   await keep();
 }
 
-async function isolatePort({ port, policy }: EgressRecord): Promise<void> {
-  if (port !== undefined && isolatesPort(policy))
-    await applyCommands([{ kind: 'setPort', name: port, isolated: true }]);
+/**
+ * The interface may be somebody else's, and its MAC may have changed since it was made. A bridge that learns gives what
+ * is for a sibling to whoever sends with its MAC, once our tables are gone.
+ */
+async function shutPort({ port, mac, policy }: EgressRecord): Promise<void> {
+  if (port === undefined || findLink(port)?.portState === undefined) return;
+  const isolated = isolatesPort(policy) ? { isolated: true } : {};
+  await applyCommands([
+    { kind: 'setPort', name: port, ...isolated, learning: false },
+    ...(mac === undefined ? [] : [{ kind: 'replaceStaticMac', name: port, mac } as const]),
+  ]);
 }

@@ -233,6 +233,10 @@ describe('the agent', () => {
       (await host.exec(['cat', `/sys/class/net/${port}/brport/isolated`])).stdout.trim() === '1';
     await mend(`ip link set ${port} nomaster`, isIsolated);
     await mend(`ip link set ${port} type bridge_slave isolated off`, isIsolated);
+    await mend(
+      `ip link set ${port} type bridge_slave learning on`,
+      async () => (await host.exec(['cat', `/sys/class/net/${port}/brport/learning`])).stdout.trim() === '0',
+    );
   });
 
   test('makes a bridge again that somebody deleted, or put down', async ({ host }) => {

@@ -28,7 +28,12 @@ async function findUnguarded({ ingressInterface, port, policy }: EgressRecord): 
         : [`there is no IPv${family} routing rule that stops "${ingressInterface}" without our tables`];
     }),
   );
-  const found = port !== undefined && isolatesPort(policy) ? findLink(port) : undefined;
-  const isOpen = found?.portState !== undefined && !found.isolated;
-  return [...gates.flat(), ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : [])];
+  const found = port === undefined ? undefined : findLink(port);
+  const isPort = found?.portState !== undefined;
+  const isOpen = isPort && isolatesPort(policy) && !found.isolated;
+  return [
+    ...gates.flat(),
+    ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : []),
+    ...(isPort && found.learns ? [`the bridge learns MAC addresses at the port "${port}"`] : []),
+  ];
 }

@@ -7,6 +7,7 @@ import { checkLeases } from '../../../ipam/ledger.ts';
 import { completeAddresses } from '../../../links/addresses.ts';
 import { gatewayInterfaceOf } from '../../../links/bridge.ts';
 import { findDifferences } from '../../../links/differences.ts';
+import { isTiedToMac } from '../../../links/veth.ts';
 import type { AttachmentRecord, LinkRecord } from '../../record.ts';
 import { isPortIsolated } from '../../sections.ts';
 import { hostsOf, settingsOf } from '../link.ts';
@@ -70,6 +71,7 @@ async function differencesOfLinks(
       gateways,
       hairpinMode: conf.hairpinMode,
       portIsolation: isPortIsolated(record),
+      learns: !isTiedToMac(link),
       promiscMode: conf.promiscMode,
       disableContainerInterface: conf.disableContainerInterface,
     },
