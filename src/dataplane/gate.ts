@@ -12,10 +12,12 @@
  *   foreign filter  lets nothing of that leave by a foreign port which `table inet drawbridge` has not judged: from
  *                   port to port no routing rule sees it
  *
- * An isolated port stays isolated besides, and no port of a container with a policy learns. Behind a lone veth (ptp) there is no bridge table to set a mark: there the
- * repair of the agent is the only second line for what is addressed to the host.
+ * An isolated port stays isolated besides, and no port of a container with a policy learns. Behind a lone veth (ptp)
+ * there is no bridge table to set a mark: there the repair of the agent is the only second line for what is addressed
+ * to the host.
  */
 import type { FilterPlace, FilterProgram, LinkCommand } from '../links/command.ts';
+import type { SysctlValue } from '../links/sysctl-value.ts';
 import { bridgeMark, gateMark, portMark } from '../egress/marks.ts';
 
 /** An interface behind which containers have a policy. */
@@ -65,6 +67,18 @@ export interface ShownFilter {
  * (ip-sysctl.rst, src_valid_mark), which is why the layout marks what goes to enforced containers.
  */
 export const gateSysctl = { file: 'ipv4/conf/all/src_valid_mark', value: '1' };
+
+/**
+ * Has a bridge answer ARP for the addresses that it has itself, and not for others of the host (ip-sysctl.rst,
+ * arp_ignore): a container learns nothing of its other networks. A LAN behind a foreign port may rely on the rest.
+ */
+export function quietSysctl(bridge: string): SysctlValue {
+  return {
+    file: `ipv4/conf/${bridge}/arp_ignore`,
+    value: '1',
+    without: 'containers learn from answers to ARP which addresses the host has',
+  };
+}
 
 /** Before the tables that others use ("main" is 32766), after "local" (0). Of the filter: any number that is ours. */
 export const gatePreference = 90;

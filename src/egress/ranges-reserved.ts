@@ -27,12 +27,16 @@ export const metadataRanges: readonly ReservedRange[] = [
 /**
  * Ranges that no public destination has, or that carry another address inside and so would slip past
  * the lists of the family inside. The documentation ranges (RFC 5737, RFC 3849) are not among them:
- * nothing answers there. Disjoint.
+ * nothing answers there. A named range comes before a wider one that holds it; otherwise disjoint.
+ *
+ * IANA has given out addresses of IPv6 in 2000::/3 alone (RFC 3513, section 2.4): of the rest everything that no other
+ * list names is listed here.
  */
 export const bogonRanges: readonly ReservedRange[] = [
   { prefix: '0.0.0.0/8', about: '"this network" (RFC 1122)' },
   { prefix: '127.0.0.0/8', about: 'loopback (RFC 1122)' },
   { prefix: '192.0.0.0/24', about: 'protocol assignments (RFC 6890)' },
+  { prefix: '192.88.99.0/24', about: 'relays of 6to4, given up (RFC 7526)' },
   { prefix: '198.18.0.0/15', about: 'benchmarking (RFC 2544)' },
   { prefix: '224.0.0.0/4', about: 'multicast (RFC 5771)' },
   { prefix: '240.0.0.0/4', about: 'reserved (RFC 1112), with the broadcast address' },
@@ -43,9 +47,16 @@ export const bogonRanges: readonly ReservedRange[] = [
   { prefix: '64:ff9b:1::/48', about: 'local NAT64 (RFC 8215)' },
   { prefix: '100::/64', about: 'discard (RFC 6666)' },
   { prefix: '2001::/32', about: 'Teredo (RFC 4380)' },
+  { prefix: '2001:10::/28', about: 'ORCHID (RFC 4843)' },
+  { prefix: '2001:20::/28', about: 'ORCHIDv2 (RFC 7343)' },
   { prefix: '2002::/16', about: '6to4 (RFC 3056)' },
+  { prefix: '3fff::/20', about: 'documentation (RFC 9637)' },
   { prefix: 'fec0::/10', about: 'site-local (RFC 3879)' },
   { prefix: 'ff00::/8', about: 'multicast (RFC 4291)' },
+  ...['::/3', '4000::/2', '8000::/2', 'c000::/3', 'e000::/4', 'f000::/5', 'f800::/6', 'fe00::/9'].map((prefix) => ({
+    prefix,
+    about: 'not given out (RFC 3513)',
+  })),
 ];
 
 /** Networks of somebody's own; `allowLocalNetworks` opens them. Disjoint. */

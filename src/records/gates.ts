@@ -9,7 +9,7 @@
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { gateSysctl, type GatedInterface, type GatePart } from '../dataplane/gate.ts';
+import { gateSysctl, quietSysctl, type GatedInterface, type GatePart } from '../dataplane/gate.ts';
 import { foreignPorts } from '../host/bridge-ports.ts';
 import { isLinkThere } from '../host/interfaces.ts';
 import { runDir } from '../host/paths.ts';
@@ -67,7 +67,7 @@ export async function keepGate(own: GatedInterface): Promise<string[]> {
 }
 
 async function openGate(gated: GatedInterface): Promise<string[]> {
-  writeSysctls([gateSysctl]);
+  writeSysctls([gateSysctl, ...(gated.isBridge && gated.foreign?.length === 0 ? [quietSysctl(gated.name)] : [])]);
   // Ports that are gated already have to be marked as well before only what is marked is stopped.
   const siblings = gated.foreign?.length === 0 ? [] : gatedInterfaces(listRecords().records);
   const ports = siblings.find(({ name }) => name === gated.name)?.ports ?? [];

@@ -46,7 +46,7 @@ export function textOfPlans({ bridge, pair }: Plans): string {
     ['ip -batch: make the gateway of the VLAN', linesOf(bridge.vlanGateway?.create)],
     ['bridge -batch: VLANs of the gateway', linesOf(bridge.vlanGateway?.vlans)],
     ['ip -batch: keep the bridge, make the pair', linesOf([...bridge.keep, ...pair.host])],
-    ['bridge -batch: VLANs of the port', linesOf(pair.vlans)],
+    ['bridge -batch: VLANs and MAC of the port', linesOf(pair.vlans)],
     ['sysctl in the container', pair.sysctls.map(({ file, value }) => `${file} = ${value}`)],
     ['ip -batch in the container', linesOf(pair.container)],
     ['ip -batch on the host, last', linesOf(pair.raise)],

@@ -1,4 +1,5 @@
 /** Sets and maps of the judgement (judgement.ts), of its hooks and of its counts. */
+import { covers, intervalOf } from '../../egress/interval.ts';
 import { bogonRanges, metadataRanges, privateRanges, type ReservedRange } from '../../egress/ranges-reserved.ts';
 import type { DataType } from '../../nft/data.ts';
 import type { CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
@@ -177,8 +178,11 @@ const reservedSets: readonly SetDeclaration[] = [
 ];
 
 function reservedSet(name: string, address: DataType, ranges: readonly ReservedRange[], about: string): SetDeclaration {
-  const isOurs = ({ prefix }: ReservedRange): boolean => prefix.includes(':') === (address === 'ipv6_addr');
-  const elements = ranges.filter(isOurs).map(({ prefix }) => prefix);
+  const known = ranges.map(({ prefix }) => ({ prefix, interval: intervalOf(prefix) }));
+  // The kernel takes no two intervals that overlap.
+  const widest = known.filter((one) => !known.some((other) => other !== one && covers(other.interval, one.interval)));
+  const family = address === 'ipv6_addr' ? 6 : 4;
+  const elements = widest.filter(({ interval }) => interval.family === family).map(({ prefix }) => prefix);
   return { table, name, key: [address], flags: ['interval'], elements, filledBy: 'constant', about };
 }
 
