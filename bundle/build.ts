@@ -9,10 +9,12 @@
  * Each is made beside its place and renamed into it: a test that runs the old one meanwhile is not disturbed,
  * and a build that fails leaves what was there.
  *
- * `-- --target NAME` makes it for another machine (targets.ts), in bundle/bin/NAME.
+ * `-- --target NAME` makes it for another machine (targets.ts), in bundle/bin/NAME. `-- --as VERSION` makes one that says so
+ * and whose tables have another mark, in bundle/bin/VERSION: what an upgrade between versions is tried with.
  */
 import { build, type Plugin } from 'esbuild';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -44,15 +46,15 @@ try {
 
 async function make(): Promise<void> {
   const begin = performance.now();
-  const { target } = parseArgs({ options: { target: { type: 'string' } } }).values;
+  const { target, as } = parseArgs({ options: { target: { type: 'string' }, as: { type: 'string' } } }).values;
   if (target !== undefined) targetOf(target);
-  const place = target === undefined ? 'bundle/bin' : `bundle/bin/${target}`;
+  const place = join('bundle/bin', as ?? target ?? '');
   const bin = join(root, place);
   mkdirSync(out, { recursive: true });
   mkdirSync(bin, { recursive: true });
   const draft = mkdtempSync(join(out, 'build-'));
   try {
-    await bundle(join(draft, 'main.cjs'));
+    await bundle(join(draft, 'main.cjs'), as);
     compile(draft, target ?? ownTarget());
     renameSync(join(draft, 'inputs.json'), join(out, 'inputs.json'));
     symlinkSync('drawbridge', join(draft, 'egress-policy'));
@@ -66,7 +68,7 @@ async function make(): Promise<void> {
   console.error(`${place}/drawbridge: ${megabytes} MB, ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }
 
-async function bundle(outfile: string): Promise<void> {
+async function bundle(outfile: string, as: string | undefined): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const { metafile } = await build({
     entryPoints: [join(root, 'src/main.ts')],
@@ -77,13 +79,22 @@ async function bundle(outfile: string): Promise<void> {
     target: 'node24',
     minify: true,
     metafile: true,
-    define: { DRAWBRIDGE_VERSION: JSON.stringify(version), DRAWBRIDGE_LAYOUT: JSON.stringify(layoutMark) },
+    define: {
+      DRAWBRIDGE_VERSION: JSON.stringify(as ?? version),
+      DRAWBRIDGE_LAYOUT: JSON.stringify(as === undefined ? layoutMark : otherMark(as)),
+    },
     // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
     alias: { 'graceful-fs': 'node:fs' },
     plugins: [withoutSignalExit()],
     logLevel: 'warning',
   });
   writeFileSync(join(outfile, '../inputs.json'), JSON.stringify(Object.keys(metafile.inputs).toSorted()));
+}
+
+/** Of the same form as the true one. */
+function otherMark(as: string): string {
+  const hash = createHash('sha256').update(as).digest('hex');
+  return `${layoutMark.slice(0, -8)}${hash.slice(0, 8)}`;
 }
 
 /**

@@ -1,129 +1,132 @@
 /**
- * Makes what is published of a version: `npm run release`.
+ * Makes what is published of a version: `npm run release [-- --target NAME… --form archive|deb|rpm|image…]`, for all
+ * targets (targets.ts) and in all forms, or in some.
  *
  *   bundle/out/release/
- *     drawbridge-<version>-linux-<arch>.tar.gz
+ *     drawbridge-VERSION-linux-SUFFIX.tar.gz    to be unpacked anywhere
  *       bin/drawbridge, bin/egress-policy -> drawbridge
  *       drop-in/bridge, host-local, … -> ../bin/drawbridge     for hosts that hardcode the reference's names
- *       conf/, docs/, man/man8/, README.md and the pages and the picture that it leads to, LICENSE, sbom.cdx.json
- *     drawbridge-<version>.sbom.cdx.json
+ *       conf/, docs/, man/man8/, completions/, README.md and all that it leads to, LICENSE, sbom.cdx.json
+ *     drawbridge_VERSION-1_amd64.deb, drawbridge-VERSION-1.x86_64.rpm, …     for glibc
+ *     drawbridge-VERSION-linux-SUFFIX.oci.tar   an image with the programs that the executable calls
+ *     drawbridge-VERSION.sbom.cdx.json
  *     SHA256SUMS
  *
- * It builds twice and compares: the same commit and lockfile give the same bytes wherever the repository is.
+ * It builds twice and compares: the same commit and lockfile give the same bytes wherever the repository is. Each
+ * executable is asked for VERSION, before it is packed. What needs a program that is not here is left out, and said.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { commands } from '../src/cli/commands.ts';
-import { dropIns } from '../src/plugins/drop-in/plugins.ts';
-import { billOfMaterials, type Lockfile } from './sbom.ts';
-import { tar, type TarEntry } from './tar.ts';
+import { parseArgs } from 'node:util';
+import { archive } from './release/archive.ts';
+import { askVersion } from './release/ask-version.ts';
+import { billOfMaterials } from './release/bill.ts';
+import { deb } from './release/deb.ts';
+import { image } from './release/image.ts';
+import type { Product } from './release/product.ts';
+import { rpm } from './release/rpm.ts';
+import { ownTarget, targetOf, targets } from './targets.ts';
 
 const root = join(import.meta.dirname, '..');
 const out = join(root, 'bundle/out/release');
 
+const forms = ['archive', 'deb', 'rpm', 'image'];
+
 /** The executable holds the path of the folder that it was made in. */
 const compileIn = '/tmp/drawbridge-release';
 
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
-
 try {
-  const executable = build();
-  if (!build().equals(executable)) throw new Error('two builds of the same sources differ');
-  const sbom = billOfMaterials(lockfile, version);
-  const name = `drawbridge-${version}-linux-${process.arch === 'x64' ? 'amd64' : process.arch}`;
-  // Level 9 and no time: gzip's header would hold that of the file.
-  const archive = gzipSync(tar(entriesOf(name, executable, sbom)), { level: 9 });
-  rmSync(out, { recursive: true, force: true });
-  mkdirSync(out, { recursive: true });
-  const files: [string, Buffer][] = [
-    [`${name}.tar.gz`, archive],
-    [`drawbridge-${version}.sbom.cdx.json`, Buffer.from(sbom)],
-  ];
-  for (const [file, data] of files) writeFileSync(join(out, file), data);
-  const sums = files.map(([file, data]) => `${sha256(data)}  ${file}\n`).join('');
-  writeFileSync(join(out, 'SHA256SUMS'), sums);
-  console.log(`${sums}in bundle/out/release; two builds gave the same bytes`);
+  release();
 } catch (error) {
   console.error(`Cannot make the release: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }
 
+function release(): void {
+  // Modes of folders go into packages.
+  process.umask(0o022);
+  const several = { type: 'string', multiple: true } as const;
+  const { target: chosen = Object.keys(targets), form: wanted = forms } = parseArgs({
+    options: { target: several, form: several },
+  }).values;
+  for (const target of chosen) targetOf(target);
+  const unknown = wanted.find((form) => !forms.some((known) => known === form));
+  if (unknown !== undefined) throw new Error(`there is no form "${unknown}"; the forms are ${forms.join(', ')}`);
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  const bill = billOfMaterials(version);
+  const time = Number(execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' }));
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  // Pages and completions are those that the executable of this machine prints.
+  build(ownTarget(), []);
+  const packed = new Map<string, string>();
+  const files = chosen.flatMap((target) => {
+    const executable = build(target, ['--target', target]);
+    if (!build(target, ['--target', target]).equals(executable))
+      throw new Error(`two builds of the same sources for ${target} differ`);
+    console.log(`${target}: two builds gave the same bytes; ${askVersion(target)}`);
+    const product = { version, bill, time, executable, ...targetOf(target) };
+    // Bun 1.4.5 for x64 is one file under two names: it looks at the processor by itself.
+    const digest = createHash('sha256').update(executable).digest('hex');
+    const twin = packed.get(digest);
+    packed.set(digest, twin ?? target);
+    if (twin !== undefined) console.log(`${target}: the same executable as that of ${twin}, and not packed again`);
+    return twin !== undefined ? [] : wanted.flatMap((form) => filesOf(form, target, product));
+  });
+  const ofBill = `drawbridge-${version}.sbom.cdx.json`;
+  writeFileSync(join(out, ofBill), bill);
+  const sums = [...files, ofBill].map((file) => `${digestOf(file)}  ${file}\n`).join('');
+  writeFileSync(join(out, 'SHA256SUMS'), sums);
+  console.log(`${sums}in bundle/out/release`);
+}
+
 /** Nobody else may have put anything there: the folder is made here, or not at all. */
-function build(): Buffer {
+function build(target: string, words: readonly string[]): Buffer {
   try {
     mkdirSync(compileIn, { mode: 0o700 });
   } catch {
     throw new Error(`"${compileIn}" exists: another release is being made, or one was cut short and left it`);
   }
   try {
-    execFileSync(process.execPath, [join(root, 'bundle/build.ts')], {
-      stdio: 'inherit',
+    execFileSync(process.execPath, [join(root, 'bundle/build.ts'), ...words], {
+      stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, DRAWBRIDGE_COMPILE_IN: compileIn },
     });
-    return readFileSync(join(compileIn, 'drawbridge'));
+    return readFileSync(join(root, 'bundle/bin', words.length === 0 ? '' : target, 'drawbridge'));
   } finally {
     rmSync(compileIn, { recursive: true, force: true });
   }
 }
 
-function entriesOf(name: string, executable: Buffer, sbom: string): TarEntry[] {
-  const texts = ['README.md', 'SECURITY.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE'];
-  const picture = 'demo/graph.svg';
-  const entries: TarEntry[] = [
-    { name: 'bin/', folder: true },
-    { name: 'bin/drawbridge', data: executable, mode: 0o755 },
-    { name: 'bin/egress-policy', link: 'drawbridge' },
-    { name: 'drop-in/', folder: true },
-    ...Object.keys(dropIns).map((plugin) => ({ name: `drop-in/${plugin}`, link: '../bin/drawbridge' })),
-    ...folder('conf'),
-    ...folder('docs'),
-    ...manPages(),
-    { name: 'demo/', folder: true },
-    ...[picture, ...texts].map((file) => ({ name: file, data: readFileSync(join(root, file)) })),
-    { name: 'sbom.cdx.json', data: sbom },
-  ];
-  return [{ name: `${name}/`, folder: true }, ...entries.map((entry) => ({ ...entry, name: `${name}/${entry.name}` }))];
+/** The name of the file that was written; none where a form does not suit a target, or its programs are not here. */
+function filesOf(form: string, target: string, product: Product): string[] {
+  const name = `drawbridge-${product.version}-linux-${targetOf(target).suffix}`;
+  if (form === 'archive') {
+    writeFileSync(join(out, `${name}.tar.gz`), archive(name, product.executable, product.bill));
+    return [`${name}.tar.gz`];
+  }
+  // A package is for a processor, of Debian's C library.
+  if (!['linux-x64', 'linux-arm64'].includes(target)) return [];
+  if (form === 'deb') return isHere('dpkg-deb', target) ? [deb(product, out)] : [];
+  if (form === 'rpm') return isHere('rpmbuild', target) ? [rpm(product, out)] : [];
+  return isHere('umoci', target) && isHere('mmdebstrap', target) ? [image(name, product, out)] : [];
 }
 
-/** A folder with everything in it, in an order that does not depend on the file system; nothing when there is none. */
-function folder(path: string): TarEntry[] {
-  if (!existsSync(join(root, path))) return [];
-  const inside = readdirSync(join(root, path)).toSorted();
-  return [
-    { name: `${path}/`, folder: true },
-    ...inside.flatMap((name): TarEntry[] => {
-      const file = `${path}/${name}`;
-      return statSync(join(root, file)).isDirectory()
-        ? folder(file)
-        : [{ name: file, data: readFileSync(join(root, file)) }];
-    }),
-  ];
+/** Each of these programs is in a Debian package: `sh bundle/setup.sh release` installs them. */
+function isHere(program: string, target: string): boolean {
+  try {
+    execFileSync(program, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    console.error(`${target}: what needs the program "${program}" is left out: it is not here`);
+    return false;
+  }
 }
 
-/** The executable's own, of the program and of each command. */
-function manPages(): TarEntry[] {
-  const page = (words: readonly string[]): Buffer =>
-    execFileSync(join(root, 'bundle/bin/drawbridge'), ['man', ...words], { env: {} });
-  const ofCommands = commands
-    .filter(({ hidden }) => hidden !== true)
-    .map(({ name }): TarEntry => {
-      const words = name.split(' ');
-      return { name: `man/man8/drawbridge-${words.join('-')}.8`, data: page(words) };
-    })
-    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
-  return [
-    { name: 'man/', folder: true },
-    { name: 'man/man8/', folder: true },
-    { name: 'man/man8/drawbridge.8', data: page([]) },
-    ...ofCommands,
-    { name: 'man/man8/egress-policy.8', data: '.so man8/drawbridge.8\n' },
-  ];
-}
-
-function sha256(data: Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
+function digestOf(file: string): string {
+  return createHash('sha256')
+    .update(readFileSync(join(out, file)))
+    .digest('hex');
 }

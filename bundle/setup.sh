@@ -5,13 +5,14 @@
 #   sh bundle/setup.sh demo       and the Debian packages that the demo needs
 #   sh bundle/setup.sh test       and those that the tests need (bundle/debian-packages), cnitool, and the runtimes
 #                                 that tests run: built or unpacked below test/.cache, never installed
+#   sh bundle/setup.sh release    npm packages, and the Debian packages that packages, images and their tests need
 #
 # What is there is left as it is, so a second run takes milliseconds. Debian packages need root and apt-get; without
 # them the missing ones are named and the caller goes on. Exit 1 only when the npm packages cannot be installed:
 # nothing works without those.
 set -eu
 
-need="${1:?usage: setup.sh packages|demo|test}"
+need="${1:?usage: setup.sh packages|demo|test|release}"
 cd "$(dirname "$0")/.."
 
 main() {
@@ -57,8 +58,8 @@ missing_debian_packages() {
   while read -r who see package; do
     case "$who" in
     '' | '#'*) continue ;;
-    demo) [ "$need" != packages ] || continue ;;
-    test) [ "$need" = test ] || continue ;;
+    demo) [ "$need" = demo ] || [ "$need" = test ] || continue ;;
+    test | release) [ "$need" = "$who" ] || continue ;;
     esac
     is_there "$see" || printf '%s\n' "$package"
   done <bundle/debian-packages | paste -s -d ' ' -

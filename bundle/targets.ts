@@ -18,7 +18,7 @@ export interface Target {
 /** What an executable can be made for: `npm run build -- --target NAME`. */
 export const targets: Readonly<Record<string, Target>> = {
   'linux-x64': { runtime: '@oven/bun-linux-x64', architecture: 'amd64', suffix: 'amd64' },
-  /** For processors without AVX2. */
+  /** For processors without AVX2; Bun 1.4.5 has the same file under both names. */
   'linux-x64-baseline': { runtime: '@oven/bun-linux-x64-baseline', architecture: 'amd64', suffix: 'amd64-baseline' },
   'linux-arm64': { runtime: '@oven/bun-linux-aarch64', architecture: 'arm64', suffix: 'arm64' },
   'linux-x64-musl': { runtime: '@oven/bun-linux-x64-musl', architecture: 'amd64', suffix: 'amd64-musl' },

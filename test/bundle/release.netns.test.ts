@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { ownTarget, targetOf } from '../../bundle/targets.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { dropIns } from '../../src/plugins/drop-in/plugins.ts';
 import { describe, expect, test } from '../helpers/host.ts';
@@ -11,7 +12,7 @@ import { describe, expect, test } from '../helpers/host.ts';
 const root = join(import.meta.dirname, '../..');
 const out = join(root, 'bundle/out/release');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const name = `drawbridge-${version}-linux-${process.arch === 'x64' ? 'amd64' : process.arch}`;
+const name = `drawbridge-${version}-linux-${targetOf(ownTarget()).suffix}`;
 
 interface Bill {
   bomFormat: string;
@@ -24,7 +25,12 @@ let folder: string;
 let files: Map<string, string>;
 let bill: Bill;
 
-const release = () => execFileSync('npm', ['run', '--silent', 'release'], { cwd: root, encoding: 'utf8' });
+/** The archive for this machine; `npm run test:packages` has the other targets and forms. */
+const release = () =>
+  execFileSync(process.execPath, ['bundle/release.ts', '--target', ownTarget(), '--form', 'archive'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
 const digests = () => readFileSync(join(out, 'SHA256SUMS'), 'utf8');
 
 beforeAll(() => {
@@ -75,6 +81,14 @@ describe('npm run release', () => {
       expect([one, files.get(one)]).toEqual([one, 'f 644']);
   });
 
+  test('packs what each shell reads to complete the command line', () => {
+    for (const shell of ['bash', 'fish', 'zsh'])
+      expect([shell, readFileSync(join(folder, name, 'completions', shell), 'utf8').includes('explain')]).toEqual([
+        shell,
+        true,
+      ]);
+  });
+
   test('packs every page and picture that README leads to', () => {
     const links = [...readFileSync(join(folder, name, 'README.md'), 'utf8').matchAll(/\]\(([^)#:]+)\)/g)];
     expect(links.length).toBeGreaterThan(10);
@@ -107,6 +121,7 @@ describe('npm run release', () => {
 
   test('writes a bill of materials in CycloneDX, each component with version, license and digest', () => {
     expect(bill).toMatchObject({ bomFormat: 'CycloneDX', specVersion: '1.5', version: 1 });
+    expect(bill.components.find((component) => component.name === 'bun')).toMatchObject({ type: 'platform' });
     expect(bill.serialNumber).toMatch(/^urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     const incomplete = bill.components.filter(
       ({ version: of, purl, licenses, hashes }) =>
