@@ -10,7 +10,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compilePolicy } from '../../src/egress/compile.ts';
-import { egressElements } from '../../src/egress/elements.ts';
+import { egressElements, guardElements } from '../../src/egress/elements.ts';
 import { parsePolicy } from '../../src/egress/parse.ts';
 import { policyId } from '../../src/egress/policy-id.ts';
 import type { Policy } from '../../src/egress/policy.ts';
@@ -85,12 +85,13 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
   const host = await makeHost();
   const outside = await host.outside();
   const c1 = await host.container();
+  const mac = '02:00:0a:58:00:02';
   await host.sh(`
     sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
     ip link add drawbridge0 up type bridge
     ip addr add 10.88.0.1/16 dev drawbridge0
     ip addr add fd00:88::1/64 dev drawbridge0 nodad
-    ip link add vc1 type veth peer name eth0 netns c1
+    ip link add vc1 type veth peer name eth0 netns c1 address ${mac}
     ip link set vc1 master drawbridge0 up
     ip -n c1 addr add 10.88.0.2/16 dev eth0
     ip -n c1 addr add fd00:88::2/64 dev eth0 nodad
@@ -110,7 +111,7 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
   const addresses = ['10.88.0.2', 'fd00:88::2'];
   const record = {
     ...sample(),
-    egress: { ingressInterface: 'drawbridge0', addresses, gateways, policy, policyId: id },
+    egress: { ingressInterface: 'drawbridge0', port: 'vc1', mac, addresses, gateways, policy, policyId: id },
   };
   const forced = addresses.map((address) => ({
     table: 'inet drawbridge' as const,
@@ -118,7 +119,10 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
     key: `"drawbridge0" . ${address}`,
   }));
   await host.run(['nft', '-f', '-'], {
-    input: rebuildText({ groups: [compilePolicy(policy)], elements: [...egressElements(record), ...forced] }),
+    input: rebuildText({
+      groups: [compilePolicy(policy)],
+      elements: [...egressElements(record), ...guardElements(record), ...forced],
+    }),
   });
   let dnsmasq: Daemon | undefined;
   let plans = 0;
