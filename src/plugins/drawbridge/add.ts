@@ -37,7 +37,7 @@ import { openFirewalls } from '../../records/firewalls.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
 import { removeAttachment } from '../../records/remove.ts';
 import { toResult } from './result.ts';
-import { leadToBridge, lookAround, type Newcomer } from './surroundings.ts';
+import { leadToBridge, lookAndMake, type Newcomer } from './surroundings.ts';
 import { warn } from '../../cni/warn.ts';
 import { warnOfListeners, warnOfUnserved } from '../warnings.ts';
 
@@ -65,14 +65,15 @@ async function connect(
     const given = withoutMissingFamily(await phase('reserve addresses', () => reserveAddresses(request, conf.ipam)));
     const addresses = completeAddresses(given, conf.link);
     const newcomer = newcomerOf(begun, conf.link, addresses);
-    const contested = await phase('look around', () => lookAround(newcomer));
     const mac = conf.mac ?? early?.mac ?? macFor(begun, addresses);
     const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
     const { served, unserved } = servedBy(conf.ports, familiesOf(newcomer.addresses));
     warnOfUnserved(unserved);
     const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy, ports: served });
+    const { contested, made } = await lookAndMake(newcomer, () =>
+      phase('make links', () => makeLinks(plans, { isThere: early !== undefined })),
+    );
     // Rules know links by their names and need not wait for them: the program that commits them runs meanwhile.
-    const made = phase('make links', () => makeLinks(plans, { isThere: early !== undefined }));
     const led = made.then(async () => leadToBridge(contested, { ...newcomer, gateways: addresses.gateways }));
     const inForce = phase('put rules in force', () => putInForce(ready, { policy, made: led }));
     const configured = made.then(() => configureContainer(plans.veth, besideOther));

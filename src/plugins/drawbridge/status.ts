@@ -4,7 +4,7 @@ import type { StatusRequest } from '../../cni/request.ts';
 import { parseEgressConf } from '../../egress/conf.ts';
 import { readInterface } from '../../host/interfaces.ts';
 import { runDir } from '../../host/paths.ts';
-import { formatAddress } from '../../ipam/address.ts';
+import { formatAddress, formatPrefix } from '../../ipam/address.ts';
 import { fullSets } from '../../ipam/ledger.ts';
 import { conflictingAddresses } from '../../links/addresses.ts';
 import { requirePolicies } from '../egress-policy/status.ts';
@@ -12,6 +12,7 @@ import { notAvailable, requireFolder, requirePrograms, requireRules } from '../s
 import { parseInterfaceConf, type InterfaceConf, type IpamChoice } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
 import { refuseEgressWithoutAddresses } from './policy.ts';
+import { findContested } from './surroundings.ts';
 
 /**
  * Finds out whether an ADD would work. Throws what ADD would throw for its configuration, and code 50 with the first
@@ -25,6 +26,7 @@ export async function status(request: StatusRequest, defaults: InterfaceDefaults
   requireFolder(runDir);
   await requireRules();
   await requireBridge(conf);
+  await requireOwnSubnets(conf);
   if (conf.link.isGateway) requireForwarding(conf.ipam);
   requireAddresses(conf.ipam, request.config.name);
   if (egress !== undefined) await requirePolicies(egress);
@@ -48,6 +50,14 @@ async function requireBridge({ link, ipam }: InterfaceConf): Promise<void> {
       `"${link.bridge}" has the address ${conflict.present}, which is in the way of ${conflict.wanted}`,
       'Choose another "bridge", or set "forceAddress" to true',
     );
+}
+
+/** Of a gateway's subnets none is another interface's: ADD refuses that. */
+async function requireOwnSubnets({ link, ipam }: InterfaceConf): Promise<void> {
+  if (!link.isGateway || ipam.kind !== 'host-local') return;
+  const choices = ipam.conf.sets.map(({ ranges }) => ranges.map(({ subnet }) => formatPrefix(subnet)));
+  const error = await findContested(link.bridge, choices);
+  if (error !== undefined) throw notAvailable(error.message, error.details ?? '');
 }
 
 /** The addresses that the first container of each range set gives to the bridge. */

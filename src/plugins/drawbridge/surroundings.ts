@@ -1,10 +1,12 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import { quote } from '../../cni/fields.ts';
 import { applyCommands } from '../../host/apply.ts';
-import { readInterface } from '../../host/interfaces.ts';
+import { findLink, readInterface } from '../../host/interfaces.ts';
+import { withLock } from '../../host/lock.ts';
 import { countPorts, interfaceTowards, readHostAddresses } from '../../host/networks.ts';
 import type { LinkCommand } from '../../links/command.ts';
-import { findOverlaps, ownAddressAmong, type Overlap } from '../../links/overlaps.ts';
+import { phase } from '../../host/trace.ts';
+import { findOverlaps, ownAddressAmong, type HostAddress, type Overlap } from '../../links/overlaps.ts';
 import { bridgeUse } from '../../ports/masquerade.ts';
 import { sharedByOthers } from '../../records/index-files.ts';
 import { warn } from '../../cni/warn.ts';
@@ -28,7 +30,7 @@ export interface Newcomer {
  * same network: of two ways into it the kernel takes one, so that one of them is cut off, and a container would have
  * the flows of the other's.
  */
-export async function lookAround(newcomer: Newcomer): Promise<readonly string[]> {
+async function lookAround(newcomer: Newcomer): Promise<readonly string[]> {
   const { key, bridge, gatewayInterface, isGateway, addresses } = newcomer;
   const present = await readHostAddresses();
   const own = ownAddressAmong(addresses, present);
@@ -45,12 +47,60 @@ export async function lookAround(newcomer: Newcomer): Promise<readonly string[]>
   const stale: string[] = [];
   for (const overlap of overlaps) {
     const isContested = overlap.isIdentical && (await isInUse(overlap.other.interface));
-    // Those that were here first are not cut off from new containers by who came later.
-    if (isContested && !sharedByOthers(bridgeUse(bridge), key)) throw alreadyThere(overlap, bridge);
+    if (isContested && !(await isHereFirst(bridge, key))) throw alreadyThere(overlap, bridge);
     if (overlap.isIdentical) stale.push(overlap.network);
     warn(describe(overlap, { bridge, isContested }));
   }
   return stale;
+}
+
+/**
+ * Looks around and makes the links. Where the bridge is not in use yet nobody else does so meanwhile: of two first ADDs
+ * on two bridges with one subnet the second sees the first. Returns when it has looked; `made` settles later, so that
+ * rules are put in force beside it. Throws as {@link lookAround}, and code 11 when the lock is not to be had.
+ */
+export async function lookAndMake<T>(
+  newcomer: Newcomer,
+  make: () => Promise<T>,
+): Promise<{ readonly contested: readonly string[]; readonly made: Promise<T> }> {
+  const looked = Promise.withResolvers<readonly string[]>();
+  const lookThenMake = async (): Promise<T> => {
+    looked.resolve(await phase('look around', () => lookAround(newcomer)));
+    return make();
+  };
+  const { bridge, isGateway, key } = newcomer;
+  // A bridge without carrier has no container that runs.
+  const isStanding = !isGateway || findLink(bridge)?.operState === 'up';
+  const made = isStanding ? lookThenMake() : withLock('networks', `ADD ${key} on ${bridge}`, lookThenMake);
+  made.catch(looked.reject);
+  return { contested: await looked.promise, made };
+}
+
+/**
+ * Why ADD would refuse every subnet that it can choose from, for STATUS; undefined when it would not. `choices` holds
+ * the subnets of each range set.
+ */
+export async function findContested(
+  bridge: string,
+  choices: readonly (readonly string[])[],
+): Promise<CniError | undefined> {
+  const present = await readHostAddresses();
+  if (await isHereFirst(bridge, '')) return undefined;
+  for (const subnets of choices) {
+    const overlaps = await Promise.all(subnets.map(async (subnet) => firstContested(subnet, { bridge, present })));
+    const [first] = overlaps;
+    if (first !== undefined && overlaps.every((overlap) => overlap !== undefined)) return alreadyThere(first, bridge);
+  }
+  return undefined;
+}
+
+async function firstContested(
+  subnet: string,
+  { bridge, present }: { bridge: string; present: readonly HostAddress[] },
+): Promise<Overlap | undefined> {
+  for (const overlap of findOverlaps([subnet], present, [bridge]))
+    if (overlap.isIdentical && (await isInUse(overlap.other.interface))) return overlap;
+  return undefined;
 }
 
 /**
@@ -88,6 +138,14 @@ function planLead(dst: string, { dev, source }: { dev: string; source: string })
 
 /** Scope "link" of a route (rtnetlink(7)). */
 const scopeLink = 253;
+
+/**
+ * Whether containers of ours run on the bridge: they are not cut off from new ones by who came later. One that is just
+ * being made has a record, and no port yet.
+ */
+async function isHereFirst(bridge: string, key: string): Promise<boolean> {
+  return sharedByOthers(bridgeUse(bridge), key) && (await countPorts(bridge)) > 0;
+}
 
 /** A bridge is in use when it has ports, another interface when it is up. */
 async function isInUse(name: string): Promise<boolean> {

@@ -37,6 +37,7 @@ describe('a subnet that another interface in use is in', () => {
     else await host.sh(script);
     await host.takeBaseline();
     const outcome = await host.cni('ADD', interfaceConf(), { container });
+    expectFailure(await host.cni('STATUS', interfaceConf()), 50, `"${name}" is in it`);
     expectFailure(outcome, 102, new RegExp(`"(?:10\\.1\\.0\\.0/24|fd01::/64)" on "br0": "${name}" is in it`));
     expect(await attachmentsLeft(host)).toEqual([]);
     expect(await host.exec(['ip', 'link', 'show', 'br0'])).toMatchObject({ code: 1 });
@@ -51,7 +52,34 @@ describe('a subnet that another interface in use is in', () => {
     const added = await host.cni('ADD', interfaceConf(), { container: c2 });
     succeeded(added);
     expect(added.stderr).toContain('"docker0" with "10.1.0.1/24" is in the subnet "10.1.0.0/24" of "br0" too');
+    succeeded(await host.cni('STATUS', interfaceConf()));
     expect(await host.ping(c2, '10.1.0.1')).toBe('answer');
+  });
+
+  test('is refused to one of two first ADDs on two bridges, whichever comes second', async ({ host }) => {
+    for (let round = 0; round < 8; round += 1) {
+      const containers = await Promise.all([1, 2].map(async (n) => host.container(`r${round}-${n}`)));
+      const confs = round % 2 === 0 ? [interfaceConf(), other] : [other, interfaceConf()];
+      const outcomes = await Promise.all(
+        containers.map(async (container, index) => host.cni('ADD', confs[index] ?? other, { container })),
+      );
+      expect(outcomes.map(({ error }) => error?.['code'] ?? 0).toSorted((a, b) => a - b)).toEqual([0, 102]);
+      const winner = outcomes.findIndex(({ code }) => code === 0);
+      expect(await host.ping(containers[winner] ?? host, '10.1.0.1')).toBe('answer');
+      await Promise.all(
+        containers.map(async (container, index) => host.cni('DEL', confs[index] ?? other, { container })),
+      );
+    }
+  });
+
+  test('is refused to two first ADDs at once on one bridge', async ({ host }) => {
+    await host.outside();
+    await host.sh('ip addr add 10.1.0.77/24 dev eth0');
+    const containers = await Promise.all([1, 2, 3].map(async (n) => host.container(`c${n}`)));
+    const outcomes = await Promise.all(
+      containers.map(async (container) => host.cni('ADD', interfaceConf(), { container })),
+    );
+    expect(outcomes.map(({ error }) => error?.['code'])).toEqual([102, 102, 102]);
   });
 
   test('is no matter where the bridge is no gateway', async ({ host }) => {
@@ -141,6 +169,19 @@ describe('a subnet that an interface without use is in', () => {
     for (const address of addressesIn(succeeded(await host.cni('ADD', other, { container: c2 }))))
       expect(await host.ping(host, address), address).toBe('answer');
     expect(await host.ping(c2, '10.1.0.1')).toBe('answer');
+  });
+});
+
+describe('STATUS of a range set with several subnets', () => {
+  const ranges = (...subnets: string[]) =>
+    interfaceConf({ ipam: { type: 'host-local', ranges: [subnets.map((subnet) => ({ subnet }))] } });
+
+  test('is code 50 only when others are in all of them', async ({ host }) => {
+    await host.outside();
+    await host.sh('ip addr add 10.1.0.77/24 dev eth0');
+    succeeded(await host.cni('STATUS', ranges('10.1.0.0/24', '10.2.0.0/24')));
+    await host.sh('ip addr add 10.2.0.77/24 dev eth0');
+    expectFailure(await host.cni('STATUS', ranges('10.1.0.0/24', '10.2.0.0/24')), 50, '"10.1.0.0/24"');
   });
 });
 
