@@ -75,6 +75,7 @@ async function showInterface(name: string, where: Where): Promise<InterfaceState
 
 function linkOf(shown: ShownInterface): LinkState {
   const port = shown.linkinfo?.info_slave_kind === 'bridge' ? shown.linkinfo.info_slave_data : undefined;
+  const mask = shown.linkinfo?.info_kind === 'bridge' ? shown.linkinfo.info_data?.group_fwd_mask : undefined;
   return {
     name: shown.ifname ?? '',
     index: shown.ifindex ?? 0,
@@ -88,6 +89,8 @@ function linkOf(shown: ShownInterface): LinkState {
     ...(shown.link_netnsid === undefined ? {} : { netnsId: shown.link_netnsid }),
     ...(shown.master === undefined ? {} : { master: shown.master }),
     ...(port?.state === undefined ? {} : { portState: port.state }),
+    // iproute2 writes it as text in base 16.
+    ...(mask === undefined ? {} : { groupForwardMask: Number(mask) }),
     hairpin: port?.hairpin ?? false,
     isolated: port?.isolated ?? false,
     learns: port?.learning ?? false,
@@ -129,6 +132,7 @@ interface ShownInterface {
   link_netnsid?: number;
   linkinfo?: {
     info_kind?: string;
+    info_data?: { group_fwd_mask?: string | number };
     info_slave_kind?: string;
     info_slave_data?: { state?: string; hairpin?: boolean; learning?: boolean; isolated?: boolean };
   };

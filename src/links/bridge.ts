@@ -31,6 +31,8 @@ export interface BridgePlan {
   readonly gatewayInterface: string;
   readonly gateways: readonly string[];
   readonly forceAddress: boolean;
+  /** Bits for the link-local groups that the bridge forwards; 0 when nothing is asked of it. */
+  readonly groupForwardMask: number;
   /**
    * Only for a gateway in a VLAN: a veth pair, one end of it a port of the bridge in that VLAN. Those of
    * `vlans` may be repeated, but for one that takes the port out of VLAN 1, which then comes last.
@@ -63,6 +65,7 @@ export function planBridge(spec: BridgeSpec): BridgePlan {
     gatewayInterface,
     gateways,
     forceAddress: spec.forceAddress,
+    groupForwardMask: spec.groupForwardMask ?? 0,
     ...(isVlanGateway ? { vlanGateway: planVlanGateway(spec) } : {}),
     sysctls: [
       {

@@ -1,5 +1,5 @@
 import type { ResultRoute } from '../cni/result.ts';
-import type { AttachmentState, InterfaceState, RouteState } from './state.ts';
+import type { AttachmentState, InterfaceState, LinkState, RouteState } from './state.ts';
 import { formatAddress, formatPrefix, readAddress, readPrefix } from '../ipam/address.ts';
 
 /** What ADD made, by the final result: plugins after us may have changed MAC and MTU, and then say so there. */
@@ -23,6 +23,8 @@ export interface ExpectedLinks {
   readonly portIsolation: boolean;
   readonly learns: boolean;
   readonly promiscMode: boolean;
+  /** Bits that the bridge is to have; those of another network of the same bridge may be beside them. */
+  readonly groupForwardMask: number;
   readonly disableContainerInterface: boolean;
 }
 
@@ -77,10 +79,20 @@ function onBridge(expected: ExpectedLinks, { bridge, gateway }: AttachmentState)
     ...differs(`The MAC address of ${name}`, expected.bridgeMac?.toLowerCase(), bridge.mac),
     ...differs(`The state of ${name}`, 'up', bridge.isUp ? 'up' : 'down'),
     ...differs(`Promiscuous mode of ${name}`, expected.promiscMode ? 'on' : undefined, onOff(bridge.isPromiscuous)),
+    ...(lacksGroups(bridge, expected.groupForwardMask)
+      ? [
+          `The "group_fwd_mask" of ${name} is ${bridge.groupForwardMask ?? 0}, expected the bits of ${expected.groupForwardMask}`,
+        ]
+      : []),
     ...(gateway === undefined
       ? [`The gateway interface "${expected.gatewayInterface}" is missing`]
       : missingAddresses(`"${expected.gatewayInterface}"`, expected.gateways, gateway)),
   ];
+}
+
+/** Whether a bridge does not forward a link-local group that it is asked to. */
+export function lacksGroups({ groupForwardMask = 0 }: LinkState, mask: number): boolean {
+  return (groupForwardMask & mask) !== mask;
 }
 
 function differs(what: string, expected: string | number | undefined, found: string | number): string[] {

@@ -23,6 +23,8 @@ export interface LinkState {
   /** Only of a bridge port: "forwarding", "disabled", "learning" and so on. */
   readonly portState?: string;
   readonly hairpin: boolean;
+  /** Only of a bridge: bits for the link-local groups that it forwards. */
+  readonly groupForwardMask?: number;
   readonly isolated: boolean;
   /** The bridge takes the sender of a frame for somebody who is found at this port. */
   readonly learns: boolean;

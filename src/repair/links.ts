@@ -5,6 +5,8 @@ import { LinkError } from '../host/link-error.ts';
 import { enableForwarding, hasIpv6, interfacesWithoutForwarding, unforwarded, writeSysctls } from '../host/sysctl.ts';
 import { completeAddresses, conflictingAddresses } from '../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../links/bridge.ts';
+import { lacksGroups } from '../links/differences.ts';
+import type { LinkState } from '../links/state.ts';
 import type { LinkCommand } from '../links/command.ts';
 import { isTiedToMac, planVeth } from '../links/veth.ts';
 import type { AttachmentRecord, LinkRecord, LinkSettings } from '../records/record.ts';
@@ -101,17 +103,30 @@ async function repairBridge(plan: BridgePlan): Promise<string[]> {
   ]);
   const present = new Set((gateway?.addresses ?? []).map(({ address }) => address));
   const missing = plan.gateways.filter((address) => !present.has(address));
-  if (bridge?.isUp === true && missing.length === 0) return forwarding;
+  const groups = await repairGroups(plan, bridge);
+  if (bridge?.isUp === true && missing.length === 0) return [...forwarding, ...groups];
   await prepareBridge(plan, conflictingAddresses);
   await applyCommands(plan.keep);
   writeSysctls(plan.sysctls);
   if (bridge === undefined) return [...forwarding, `The bridge "${plan.name}" was gone`];
   return [
     ...forwarding,
+    ...groups,
     // The kernel takes IPv6 addresses off an interface that goes down.
     ...(bridge.isUp ? [] : [`The bridge "${plan.name}" was down`]),
     ...(missing.length === 0 ? [] : [`"${plan.gatewayInterface}" had lost its address ${missing.join(' and ')}`]),
   ];
+}
+
+/** Adds the bits that are missing: two networks of one bridge would else take away each other's. */
+async function repairGroups(
+  { name, groupForwardMask: mask }: BridgePlan,
+  bridge: LinkState | undefined,
+): Promise<string[]> {
+  if (bridge === undefined || !lacksGroups(bridge, mask)) return [];
+  const present = bridge.groupForwardMask ?? 0;
+  await applyCommands([{ kind: 'setBridge', name, groupForwardMask: present | mask }]);
+  return [`The "group_fwd_mask" of "${name}" was ${present}`];
 }
 
 async function repairPort(record: AttachmentRecord): Promise<string[]> {

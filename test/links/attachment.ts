@@ -72,6 +72,7 @@ export function attach(addresses: readonly string[], changes: Partial<BridgeSpec
     portIsolation,
     learns: pairSide.learns ?? true,
     promiscMode: bridgeSide.promiscMode,
+    groupForwardMask: bridgeSide.groupForwardMask ?? 0,
     disableContainerInterface,
   };
   return { bridge, pair: planVeth(pairSide), expected };

@@ -12,6 +12,7 @@ import { findProgram } from '../../host/run.ts';
 import { writeSysctls } from '../../host/sysctl.ts';
 import { openingsOf } from '../../repair/firewalls.ts';
 import { repairGates } from '../../repair/gates.ts';
+import { lacksGroups } from '../../links/differences.ts';
 import { portTrouble, repairLinks } from '../../repair/links.ts';
 import { rememberedElements } from '../../records/remembered-elements.ts';
 import { rebuild } from '../../records/commit.ts';
@@ -78,22 +79,39 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
             fix,
           },
         ];
-      return missing.map((gateway, index): Trouble => ({
+      const mask = own.reduce((bits, link) => bits | (settingsOf(link).groupForwardMask ?? 0), 0);
+      const groups: Trouble[] = lacksGroups(found, mask)
+        ? [
+            {
+              severity: 'problem',
+              found: `the "group_fwd_mask" of "${bridge}" is ${found.groupForwardMask ?? 0}`,
+              why: `its networks ask for ${mask}: without it frames of link-local groups, as of LLDP, do not pass`,
+              remedy: shellTextOf({
+                kind: 'setBridge',
+                name: bridge,
+                groupForwardMask: (found.groupForwardMask ?? 0) | mask,
+              }),
+              fix,
+            },
+          ]
+        : [];
+      const addresses = missing.map((gateway, index): Trouble => ({
         severity: 'problem',
         found: `the gateway address ${gateway} is missing on the host`,
         why: `containers on "${bridge}" send to it everything that is not on their bridge`,
         remedy: commands[index] ?? '',
         fix,
       }));
+      return [...groups, ...addresses];
     }),
   );
   return troubles.flat();
 }
 
-/** Addresses that the host has to have on a bridge: those of one attachment that asks for a gateway are all's. */
+/** Addresses that the host has to have on a bridge: those of networks that ask for a gateway. */
 function gatewaysOf(links: readonly LinkRecord[]): string[] {
-  if (!links.some((link) => settingsOf(link).isGateway)) return [];
-  const all = links.flatMap(({ addresses }) =>
+  const gateways = links.filter((link) => settingsOf(link).isGateway);
+  const all = gateways.flatMap(({ addresses }) =>
     addresses.flatMap(({ address, gateway }) =>
       gateway === undefined ? [] : [`${gateway}/${address.split('/')[1] ?? ''}`],
     ),

@@ -60,7 +60,9 @@ export function readNow<T>(read: (conversation: Conversation) => T): { readonly 
 }
 
 const ifla = { address: 1, ifname: 3, mtu: 4, link: 5, master: 10, operState: 16, linkInfo: 18, netnsId: 37 } as const;
-const info = { kind: 1, slaveKind: 4, slaveData: 5 } as const;
+const info = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
+/** IFLA_BR_GROUP_FWD_MASK of linux/if_link.h. */
+const bridgeGroupMask = 9;
 const bridgePort = { state: 1, hairpin: 4, learning: 8, isolated: 33 } as const;
 const portStates = ['disabled', 'listening', 'learning', 'forwarding', 'blocking'];
 /** RFC 2863, as linux/if.h numbers them. */
@@ -99,6 +101,8 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
   const linkInfo = decodeAttributes(attributes.get(ifla.linkInfo) ?? u8());
   const isPort = readText(linkInfo.get(info.slaveKind) ?? u8()) === 'bridge';
   const port = decodeAttributes((isPort ? linkInfo.get(info.slaveData) : undefined) ?? u8());
+  const kind = readText(linkInfo.get(info.kind) ?? u8());
+  const mask = kind === 'bridge' ? decodeAttributes(linkInfo.get(info.data) ?? u8()).get(bridgeGroupMask) : undefined;
   const master = attributes.get(ifla.master);
   const masterName = master === undefined ? undefined : nameOfIndex(readNumber(master));
   const state = port.get(bridgePort.state);
@@ -106,7 +110,7 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
   return {
     name: readText(attributes.get(ifla.ifname) ?? u8()),
     index: indexOf(link),
-    kind: readText(linkInfo.get(info.kind) ?? u8()),
+    kind,
     mac: macText(attributes.get(ifla.address) ?? u8()),
     mtu: readNumber(attributes.get(ifla.mtu) ?? u8(0)),
     isUp: (flags & IFF_UP) !== 0,
@@ -116,6 +120,7 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
     ...(netnsId === undefined ? {} : { netnsId: readNumber(netnsId) | 0 }),
     ...(masterName === undefined ? {} : { master: masterName }),
     ...(state === undefined ? {} : { portState: portStates[readNumber(state)] ?? '' }),
+    ...(mask === undefined ? {} : { groupForwardMask: readNumber(mask) }),
     hairpin: isOn(port.get(bridgePort.hairpin)),
     isolated: isOn(port.get(bridgePort.isolated)),
     learns: isOn(port.get(bridgePort.learning)),

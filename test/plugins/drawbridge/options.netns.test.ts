@@ -1,5 +1,6 @@
 /** Options that the reference plugins lack. */
-import { describe, expect, test } from '../../helpers/host.ts';
+import { drawbridge } from '../../cli/cli.ts';
+import { describe, expect, test, type Json } from '../../helpers/host.ts';
 import {
   addressesIn,
   addressesOn,
@@ -8,6 +9,7 @@ import {
   hostLocal,
   interfaceConf,
   routesOf,
+  show,
   succeeded,
 } from './network.ts';
 
@@ -141,6 +143,32 @@ else:
     await host.run(['python3', '-c', script, 'send'], { where: c1 });
     await expect.poll(async () => !(await receiver.running()), { timeout: 5000 }).toBe(true);
     expect(await said(expected)).toBe(true);
+  });
+
+  test('is told by CHECK and doctor when somebody took it away, and put back by "doctor --fix"', async ({ host }) => {
+    const [c1, c2] = [await host.container(), await host.container()];
+    const conf = interfaceConf({ group_fwd_mask: 0x4000 });
+    const other = interfaceConf({
+      name: 'other',
+      group_fwd_mask: 0x4008,
+      isDefaultGateway: false,
+      ipMasq: false,
+      ipam: hostLocal('10.2.0.0/24'),
+    });
+    const result = succeeded(await host.cni('ADD', conf, { container: c1 }));
+    succeeded(await host.cni('ADD', other, { container: c2 }));
+    const check = async () => host.cni('CHECK', { ...conf, prevResult: result }, { container: c1 });
+    succeeded(await check());
+    await host.sh('ip link set br0 type bridge group_fwd_mask 8');
+    expectFailure(await check(), 103, '"group_fwd_mask" of "br0" is 8, expected the bits of 16384');
+    const { json } = await drawbridge(host, ['doctor', '--json']);
+    const found = (json as Json[]).filter(({ check: name }) => name === 'bridges');
+    expect(found.map(({ remedy }) => remedy as string)).toEqual([
+      'ip link set dev br0 type bridge group_fwd_mask 16392',
+    ]);
+    await drawbridge(host, ['doctor', '--fix']);
+    succeeded(await check());
+    expect(JSON.stringify(await show(host, host, 'link', 'br0'))).toMatch(/"group_fwd_mask":"?(?:0x4008|16392)/);
   });
 
   test.for([1, 2, 4, 7, 65536, -8, '8'])('is refused with code 7 when it is %j', async (mask, { host }) => {

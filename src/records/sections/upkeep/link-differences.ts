@@ -73,6 +73,7 @@ async function differencesOfLinks(
       portIsolation: isPortIsolated(record),
       learns: !isTiedToMac(link),
       promiscMode: conf.promiscMode,
+      groupForwardMask: conf.groupForwardMask ?? 0,
       disableContainerInterface: conf.disableContainerInterface,
     },
     found,
