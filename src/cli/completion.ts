@@ -22,12 +22,19 @@ export async function run({ operands: [shell = ''], commands }: Invocation, { ou
 export async function offer({ operands: [kind = ''] }: Invocation, { out }: Terminal): Promise<number> {
   try {
     const words =
-      kind === 'policies'
-        ? await policyNames()
-        : listRecords().records.map(({ containerId }) => shownName(containerId));
+      kind === 'policies' ? await policyNames() : listRecords().records.map(({ containerId }) => wordOf(containerId));
     for (const word of new Set(words)) out(word);
   } catch {
     // Not root, or nothing there: nothing to offer.
   }
   return 0;
+}
+
+/**
+ * The name of a container where it is one plain word, else its id: bash splits what it is offered at spaces, and
+ * expands each word as if it had been typed (`compgen -W`), commands in it included.
+ */
+function wordOf(containerId: string): string {
+  const name = shownName(containerId);
+  return /^[\w.@%+,:/-]+$/.test(name) ? name : containerId;
 }

@@ -80,6 +80,15 @@ describe('drawbridge completion', () => {
     ]);
   });
 
+  test('runs nothing that stands in the name of a container, and offers its id in bash', async ({ host }) => {
+    await prepare(host);
+    await host.sh(`cd /run; mkdir -p containerd/io.containerd.runtime.v2.task/k8s.io/web0
+      echo '{"annotations":{"io.kubernetes.cri.container-type":"sandbox","io.kubernetes.cri.sandbox-namespace":"shop","io.kubernetes.cri.sandbox-name":"$(touch /run/ran)"}}' > containerd/io.containerd.runtime.v2.task/k8s.io/web0/config.json`);
+    expect(await host.sh('drawbridge list --json', { env })).toContain('$(touch /run/ran)');
+    expect(await host.run(['bash', '-ec', `${complete}\noffer drawbridge explain ''`])).toContain('web0');
+    expect((await host.exec(['ls', '/run/ran'])).code, 'the name was run as a command').not.toBe(0);
+  });
+
   test('completes them in fish, each with what it means', async ({ host }) => {
     await prepare(host);
     const offered = async (line: string) =>
