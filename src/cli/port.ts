@@ -2,7 +2,6 @@ import { CniError, codes } from '../cni/errors.ts';
 import { formatAddressValue, parseAddressValue } from '../egress/interval.ts';
 import { endFlowsToPort, forgetUdpFlows } from '../host/conntrack.ts';
 import { findListeners } from '../host/listeners.ts';
-import { rememberedElements } from '../records/remembered-elements.ts';
 import { describeMapping, overlaps, type PortMapping } from '../ports/mapping.ts';
 import { commit } from '../records/commit.ts';
 import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
@@ -71,7 +70,7 @@ async function change(
   const next: LinkedRecord = { ...record, link: { ...record.link, ports } };
   const { warnings } = await commit(
     { put: next },
-    { expiring: rememberedElements, replaces: record, refuse: (found) => refuseChanged(found, record) },
+    { replaces: record, refuse: (found) => refuseChanged(found, record) },
   );
   const udp = [...ports, ...record.link.ports].filter(({ protocol }) => protocol === 'udp');
   const ended = await endFlows(

@@ -4,14 +4,16 @@ import type { Element } from '../nft/element.ts';
 import { changeText } from '../dataplane/transaction.ts';
 import { isSameAdd } from './attachment-lock.ts';
 import { removeIndex, writeIndex } from './index-files.ts';
-import { rebuildTables, type CommitReport, type ExpiringElements } from './in-force.ts';
+import type { FilledByPolicy } from './fillers.ts';
+import { rebuildTables, type CommitReport } from './in-force.ts';
 import type { AttachmentRecord, EgressRecord } from './record.ts';
 import { listRecords, writeRecord, type RecordList } from './store.ts';
 
 type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
 
 export interface CommitAllOptions {
-  readonly expiring: ExpiringElements;
+  /** What is open under policies by now; of others what fillers remember. */
+  readonly filled: FilledByPolicy;
   readonly also: readonly Element[];
   /** Reads all records as they are under the lock; for who has read most of them before. */
   readonly list?: () => RecordList;
@@ -26,7 +28,7 @@ export interface CommitAllOptions {
  */
 export async function commitAll(
   records: readonly EnforcedRecord[],
-  { expiring, also, list = listRecords }: CommitAllOptions,
+  { filled, also, list = listRecords }: CommitAllOptions,
 ): Promise<CommitReport> {
   return withLock('tables', `put ${records.length} attachments`, async () => {
     const { records: present, broken } = list();
@@ -44,7 +46,7 @@ export async function commitAll(
     }
     try {
       const after = new Map([...before, ...turns.map(({ next }) => [next.key, next] as const)]);
-      const committed = await rebuildTables({ expiring, also, from: { records: [...after.values()], broken } });
+      const committed = await rebuildTables({ filled, also, from: { records: [...after.values()], broken } });
       for (const { previous, next } of turns) removeIndex(previous, next);
       return committed;
     } catch (error) {
@@ -61,9 +63,10 @@ export async function commitAll(
  * Renews expiring elements, and nothing else, in one transaction; writes the tables whole where they are not as they
  * should be.
  */
-export async function putExpiring(elements: readonly Element[], expiring: ExpiringElements): Promise<void> {
+export async function putExpiring(filled: FilledByPolicy): Promise<void> {
+  const elements = [...filled.values()].flat();
   if (elements.length === 0) return;
   const change = changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
   if ((await applyTransaction(change)) === 'committed') return;
-  await withLock('tables', 'rebuild', async () => rebuildTables({ expiring }));
+  await withLock('tables', 'rebuild', async () => rebuildTables({ filled }));
 }

@@ -1,17 +1,19 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { withLock } from '../host/lock.ts';
 import { desired } from './desired.ts';
+import type { Element } from '../nft/element.ts';
 import { describeMapping } from '../ports/mapping.ts';
 import { isAlive } from './alive.ts';
 import { requireSameAdd } from './attachment-lock.ts';
 import { isIndexed, portHolders, removeIndex, removeIndexOf, writeIndex } from './index-files.ts';
+import type { FilledByPolicy } from './fillers.ts';
 import {
   bringInForce,
   describeBroken,
   dropUnrecorded,
   rebuildTables,
   type CommitReport,
-  type ExpiringElements,
+  type Turn,
 } from './in-force.ts';
 import { describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
@@ -30,8 +32,10 @@ import {
 export type Step = { readonly put: AttachmentRecord } | { readonly drop: string };
 
 export interface CommitOptions {
-  /** Asked for the record that is put, and for every record when the tables are written whole. */
-  readonly expiring?: ExpiringElements;
+  /** What is open under a policy, from who has just asked; of other policies what fillers remember (fillers.ts). */
+  readonly filled?: FilledByPolicy;
+  /** Further expiring elements, put with those of a record that is ready. */
+  readonly also?: readonly Element[];
   /**
    * Gives back what an attachment holds besides its rules, when those of a drop are gone and before the record goes:
    * so a process that is killed in between leaves the record, by which the next DEL or GC finds everything. Called
@@ -77,37 +81,37 @@ export async function finish(own: AttachmentRecord): Promise<void> {
 }
 
 /** Writes both tables from all records: layout, policies and elements, in one transaction. Throws code 100. */
-export async function rebuild({ expiring }: Pick<CommitOptions, 'expiring'> = {}): Promise<CommitReport> {
-  return withLock('tables', 'rebuild', () => rebuildTables({ expiring }));
+export async function rebuild(): Promise<CommitReport> {
+  return withLock('tables', 'rebuild', () => rebuildTables());
 }
 
-async function put(next: AttachmentRecord, { expiring, refuse, replaces }: CommitOptions): Promise<CommitReport> {
+async function put(next: AttachmentRecord, { filled, also, refuse, replaces }: CommitOptions): Promise<CommitReport> {
   const previous = readRecord(next.key);
   if (previous !== undefined && isBroken(previous)) refuseNewer(previous);
   if (replaces !== undefined)
     requireSameAdd(previous === undefined || isBroken(previous) ? undefined : previous, replaces);
   if (previous !== undefined && !isBroken(previous)) refuse?.(previous);
   refuseHeldPorts(next);
-  await evictDeadHolders(next, expiring);
-  if (previous === undefined || !isBroken(previous)) return replace(previous, next, expiring);
+  await evictDeadHolders(next);
+  if (previous === undefined || !isBroken(previous)) return replace(previous, next, { filled, also });
   writeIndex(next);
   writeRecord(next);
-  return withWarning(await rebuildTables({ expiring }), previous);
+  return withWarning(await rebuildTables({ filled, also }), previous);
 }
 
-async function drop(key: string, { expiring, release }: CommitOptions): Promise<CommitReport> {
+async function drop(key: string, { release }: CommitOptions): Promise<CommitReport> {
   const previous = readRecord(key);
   if (previous !== undefined && isBroken(previous)) {
     refuseNewer(previous);
-    return removeBroken(previous, { expiring, release });
+    return removeBroken(previous, release);
   }
   if (previous === undefined) {
-    const report = isIndexed(key) ? await dropUnrecorded(key, expiring) : { rebuilt: false, warnings: [] };
+    const report = isIndexed(key) ? await dropUnrecorded(key) : { rebuilt: false, warnings: [] };
     await release?.();
     removeIndexOf(key);
     return report;
   }
-  const committed = await bringInForce({ previous, next: undefined, expiring });
+  const committed = await bringInForce({ previous, next: undefined });
   await release?.();
   // The record goes last: what a process that is killed here leaves of the index entries, nobody else would look for.
   removeIndex(previous, undefined);
@@ -134,10 +138,10 @@ function refuseHeldPorts(record: AttachmentRecord): void {
 }
 
 /** Takes the ports of the host that a record publishes from containers that are gone. */
-async function evictDeadHolders(record: AttachmentRecord, expiring: ExpiringElements | undefined): Promise<void> {
+async function evictDeadHolders(record: AttachmentRecord): Promise<void> {
   for (const mapping of portsOf(record)) {
     for (const holder of portHolders(record, mapping)) {
-      if (!isAlive(holder)) await replace(holder, withoutPort(holder, mapping), expiring);
+      if (!isAlive(holder)) await replace(holder, withoutPort(holder, mapping));
     }
   }
 }
@@ -145,7 +149,7 @@ async function evictDeadHolders(record: AttachmentRecord, expiring: ExpiringElem
 async function replace(
   previous: AttachmentRecord | undefined,
   next: AttachmentRecord,
-  expiring: ExpiringElements | undefined,
+  fillings: Pick<Turn, 'filled' | 'also'> = {},
 ): Promise<CommitReport> {
   desired(next);
   writeIndex(next);
@@ -153,7 +157,7 @@ async function replace(
   let committed: CommitReport;
   try {
     // Somebody may have had the lock at the same time (withLock): a rebuild must not take a living one's port.
-    committed = await bringInForce({ previous, next, expiring, beforeRebuild: () => refuseHeldPorts(next) });
+    committed = await bringInForce({ previous, next, ...fillings, beforeRebuild: () => refuseHeldPorts(next) });
   } catch (error) {
     restore(previous, next);
     throw error;
@@ -171,11 +175,11 @@ function restore(previous: AttachmentRecord | undefined, next: AttachmentRecord)
 
 async function removeBroken(
   { key, ...rest }: BrokenRecord,
-  { expiring, release }: { expiring: ExpiringElements | undefined; release: CommitOptions['release'] | undefined },
+  release: CommitOptions['release'] | undefined,
 ): Promise<CommitReport> {
   await release?.();
   removeRecord(key);
-  return withWarning(await rebuildTables({ expiring }), { key, ...rest });
+  return withWarning(await rebuildTables(), { key, ...rest });
 }
 
 function withWarning({ rebuilt, warnings }: CommitReport, broken: BrokenRecord): CommitReport {

@@ -8,13 +8,11 @@ import type { RuleGroup } from '../nft/group.ts';
 import { changeText, isEmpty, rebuildText, removalText, type Change, type Contents } from '../dataplane/transaction.ts';
 import { forgetListings } from './chains.ts';
 import { deniedLately, readCounted, withCounts } from '../dataplane/counted.ts';
+import { filledElements, type FilledByPolicy } from './fillers.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasUnrecorded } from './strays.ts';
 import { hasOtherRecord, listRecords, type BrokenRecord, type RecordList } from './store.ts';
-
-/** Expiring elements of a record besides those that follow from it: addresses that its policy's names resolve to. */
-export type ExpiringElements = (record: AttachmentRecord) => Promise<readonly Element[]>;
 
 export interface CommitReport {
   /** Whether the tables were written whole: they were missing, of another version, or not as the records say. */
@@ -27,7 +25,9 @@ export interface CommitReport {
 export interface Turn {
   readonly previous: AttachmentRecord | undefined;
   readonly next: AttachmentRecord | undefined;
-  readonly expiring?: ExpiringElements | undefined;
+  readonly filled?: FilledByPolicy | undefined;
+  /** Further expiring elements, when the record is ready. */
+  readonly also?: readonly Element[] | undefined;
   /** Called before the tables are written whole from the records; throws to keep them as they are. */
   readonly beforeRebuild?: () => void;
 }
@@ -61,26 +61,26 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
     turn.beforeRebuild?.();
   }
   const without = next === undefined ? record.key : undefined;
-  return rebuildTables({ expiring: turn.expiring, without, isFirst });
+  return rebuildTables({ filled: turn.filled, also: turn.also, without, isFirst });
 }
 
 /**
  * Takes out of our tables what an attachment left there whose record was lost. What is of nobody stays where others
  * have no record either. Called under the lock of the tables. Throws code 100.
  */
-export async function dropUnrecorded(key: string, expiring?: ExpiringElements): Promise<CommitReport> {
+export async function dropUnrecorded(key: string): Promise<CommitReport> {
   if (hasUnrecorded(key)) return untouched;
-  if (hasOtherRecord(key)) return rebuildTables({ expiring });
+  if (hasOtherRecord(key)) return rebuildTables();
   await applyTransaction(removalText());
   forgetListings();
   return untouched;
 }
 
 export interface RebuildOptions {
-  readonly expiring?: ExpiringElements | undefined;
+  readonly filled?: FilledByPolicy | undefined;
   /** Key of a record that goes. */
   readonly without?: string | undefined;
-  readonly also?: readonly Element[];
+  readonly also?: readonly Element[] | undefined;
   /** There was no attachment before, so that nothing was counted. */
   readonly isFirst?: boolean;
   /**
@@ -95,7 +95,7 @@ export interface RebuildOptions {
  * them. Called under the lock of the tables. Throws code 100.
  */
 export async function rebuildTables({
-  expiring,
+  filled,
   without,
   also = [],
   isFirst = false,
@@ -105,12 +105,11 @@ export async function rebuildTables({
   const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
   if (from === undefined) ready.forEach((record) => writeIndex(record));
   const claims = ready.map(desired);
-  const passing = await Promise.all(ready.map(async (record) => (await expiring?.(record)) ?? []));
   await writeTables({
     groups: distinctGroups(claims),
     staticElements: resolve(claims),
     broken,
-    passing: [...also, ...passing.flat()],
+    passing: [...also, ...(await filledElements(ready, filled))],
     counted: isFirst ? [] : await readCounted(),
   });
   return { rebuilt: true, warnings: broken.map(describeBroken) };
@@ -167,7 +166,7 @@ export function describeBroken({ file, why }: BrokenRecord): string {
 
 const untouched: CommitReport = { rebuilt: false, warnings: [] };
 
-async function planChange({ previous, next, expiring }: Turn): Promise<Change> {
+async function planChange({ previous, next, filled, also = [] }: Turn): Promise<Change> {
   const own = [previous, next].filter((record) => record !== undefined);
   const change = transition({
     previous: previous && desired(previous),
@@ -176,11 +175,8 @@ async function planChange({ previous, next, expiring }: Turn): Promise<Change> {
     // Who has lost its record may share it too.
     isShared: (name) => sharedByOthers(name, own[0]?.key ?? '') || hasUnrecorded(own[0]?.key ?? ''),
   });
-  const isReady = next?.state === 'ready';
-  return {
-    ...change,
-    put: [...change.put, ...(isReady ? ((await expiring?.(next)) ?? []) : [])],
-  };
+  if (next?.state !== 'ready') return change;
+  return { ...change, put: [...change.put, ...(await filledElements([next], filled)), ...also] };
 }
 
 function rivalsOfAll(records: readonly AttachmentRecord[]): AttachmentRecord[] {

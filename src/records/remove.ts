@@ -11,7 +11,6 @@ import { closeFirewalls } from './firewalls.ts';
 import { rivalsOf } from './index-files.ts';
 import { describeAttachment, hostInterfaceOf } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
-import { rememberedElements } from './remembered-elements.ts';
 import {
   addressesOf,
   enforcedInterfacesOf,
@@ -146,11 +145,8 @@ async function replaceBy(
 ): Promise<void> {
   const { warnings } =
     rest === undefined
-      ? await commit(
-          { drop: record.key },
-          { expiring: rememberedElements, ...(release === undefined ? {} : { release }) },
-        )
-      : await commit({ put: rest }, { expiring: rememberedElements, replaces: record });
+      ? await commit({ drop: record.key }, { ...(release === undefined ? {} : { release }) })
+      : await commit({ put: rest }, { replaces: record });
   warnings.forEach(warn);
 }
 
@@ -185,7 +181,7 @@ async function dropRecord(key: string, release: () => Promise<void>): Promise<un
   };
   const outcomes = await attempt([
     async () => {
-      const { warnings } = await commit({ drop: key }, { expiring: rememberedElements, release: once });
+      const { warnings } = await commit({ drop: key }, { release: once });
       warnings.forEach(warn);
     },
   ]);

@@ -4,7 +4,7 @@ import { applyTransaction, tryTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { changeText, comparisonTexts, type Contents } from '../dataplane/transaction.ts';
 import { readCounted, withCounts } from '../dataplane/counted.ts';
-import { rememberedElements } from '../records/remembered-elements.ts';
+import { filledElements } from '../records/fillers.ts';
 import { writeTables } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { BrokenRecord } from '../records/store.ts';
@@ -60,12 +60,12 @@ export async function rebuild(source: TablesSource): Promise<void> {
       return id === undefined || known.has(id) ? [] : [[id, record] as const];
     }),
   );
-  const remembered = await Promise.all([...others.values()].map(async (record) => rememberedElements(record)));
+  const remembered = await filledElements([...others.values()]);
   await writeTables({
     groups,
     staticElements,
     broken: source.broken(),
-    passing: [...kept, ...remembered.flat()],
+    passing: [...kept, ...remembered],
     counted: newest([...source.counted(), ...((await readCounted()) ?? [])]),
   });
 }

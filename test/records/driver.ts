@@ -21,8 +21,7 @@ const calls = {
   listRecords: () => listRecords(),
   rebuild: () => rebuild(),
   sharedByOthers: (name: string, key: string) => sharedByOthers(name, key),
-  put: (record: AttachmentRecord, expiring: readonly Element[] = []) =>
-    commit({ put: record }, { expiring: async () => expiring }),
+  put: (record: AttachmentRecord, also: readonly Element[] = []) => commit({ put: record }, { also }),
   drop: (key: string) => commit({ drop: key }),
   /** Records as ADDs have left them, without the tables. */
   fill: (records: readonly AttachmentRecord[]) => {

@@ -14,7 +14,6 @@ import { openingsOf } from '../../repair/firewalls.ts';
 import { repairGates } from '../../repair/gates.ts';
 import { lacksGroups } from '../../links/differences.ts';
 import { portTrouble, repairLinks } from '../../repair/links.ts';
-import { rememberedElements } from '../../records/remembered-elements.ts';
 import { rebuild } from '../../records/commit.ts';
 import { describePart, makePart, whatFor } from '../../records/gate-parts.ts';
 import { gatedInterfaces, missingParts } from '../../records/gates.ts';
@@ -205,7 +204,7 @@ function checkRules({ attachments }: Survey): Trouble[] {
       found: `rules of ${count(lacking.length, 'container')} are not as their records say; of ${shownName(first.record.containerId)}: ${first.what}`,
       why: 'published ports, masquerading and policies of those containers do not hold; another program may have flushed the rules',
       remedy: 'drawbridge doctor --fix   # writes all rules anew from the records',
-      fix: async () => void (await rebuild({ expiring: rememberedElements })),
+      fix: async () => void (await rebuild()),
     },
   ];
 }

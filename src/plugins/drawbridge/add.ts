@@ -31,7 +31,7 @@ import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
 import { isolatesPort } from '../../egress/elements.ts';
 import { disableIpv6, enforce } from '../egress-policy/enforce.ts';
-import { namesElements, rememberedElements } from '../../records/remembered-elements.ts';
+import { namesElements } from '../../records/remembered-elements.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
@@ -251,7 +251,7 @@ async function putInForce(
     const names = namesElements(record.egress, await policy.names);
     await enforce({ ...record, egress: record.egress }, names, { passing: 'nothing', made, replaces: record });
   } else {
-    const { warnings } = await commit({ put: record }, { expiring: rememberedElements, replaces: record });
+    const { warnings } = await commit({ put: record }, { replaces: record });
     warnings.forEach(warn);
     await openFirewalls(record.link.bridge);
   }

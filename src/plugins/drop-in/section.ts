@@ -9,7 +9,6 @@ import type { SectionName } from '../../records/sections/section.ts';
 import { readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { collectAttachments } from '../collect.ts';
-import { rememberedElements } from '../../records/remembered-elements.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
 import { warn } from '../../cni/warn.ts';
 
@@ -47,7 +46,7 @@ export async function writeSection<S extends SectionName>(
 ): Promise<AttachmentRecord> {
   const replaces = currentRecord(request);
   const next: AttachmentRecord = { ...(replaces ?? beginRecord(request)), state: 'ready', [section]: value };
-  const { warnings } = await commit({ put: next }, { expiring: rememberedElements, replaces });
+  const { warnings } = await commit({ put: next }, { replaces });
   warnings.forEach(warn);
   return next;
 }

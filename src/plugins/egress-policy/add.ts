@@ -14,7 +14,7 @@ import { warn } from '../../cni/warn.ts';
 import { closeGate } from '../../records/close-gate.ts';
 import { enforce, type EnforcedRecord } from './enforce.ts';
 import { findInterface } from './interface.ts';
-import { namesElements, rememberedElements } from '../../records/remembered-elements.ts';
+import { namesElements } from '../../records/remembered-elements.ts';
 import { choosePolicy, egressRecord } from './policy.ts';
 
 /**
@@ -91,7 +91,7 @@ async function undo(record: EnforcedRecord, previous: AttachmentRecord | undefin
   // What another process made meanwhile is its own, and what it removed stays removed.
   if (found !== undefined && !isSameAdd(found, record)) return;
   const before = found === undefined ? undefined : previous;
-  await commit(before === undefined ? { drop: key } : { put: before }, { expiring: rememberedElements });
+  await commit(before === undefined ? { drop: key } : { put: before });
   if (previous?.egress === undefined && previous?.link?.enforced !== true)
     await closeGate(egress.ingressInterface, key);
 }

@@ -13,7 +13,6 @@ import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { isPortIsolated } from '../../records/sections.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
 import { warn } from '../../cni/warn.ts';
-import { rememberedElements } from '../../records/remembered-elements.ts';
 
 /** A record that has a policy. */
 export type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
@@ -45,9 +44,8 @@ export async function enforce(
   // While rules refuse everything no flow begins: what is forgotten now does not come back.
   if (passing === 'refused') await forgetFlowsOf(sourcesOf(egress));
   const again = passing === 'anything' ? requalifyElements(record, secondsToForget) : [];
-  const expiring = async (other: AttachmentRecord): Promise<readonly Element[]> =>
-    other.key === record.key ? [...names, ...again] : rememberedElements(other);
-  const inForce = commit({ put: record }, { expiring, replaces });
+  const filled = new Map([[egress.policyId, names]]);
+  const inForce = commit({ put: record }, { filled, also: again, replaces });
   const steps = await Promise.allSettled([
     inForce.then(({ warnings }) => warnings.forEach(warn)),
     // A flow that began before the rules did, be it from outside to an address that nobody had, is forgotten after they

@@ -64,27 +64,17 @@ export async function refresh({
   const byKey = new Map(changed.map((record) => [record.key, record]));
   const current = enforced.map((record) => byKey.get(record.key) ?? record);
   const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
-  const elementsOf = (record: AttachmentRecord): readonly Element[] =>
-    isEnforced(record) ? namesElements(record.egress, names.get(record.egress.policyId) ?? []) : [];
-  const recalled = new Set<string>();
-  const expiring = async (record: AttachmentRecord): Promise<readonly Element[]> => {
-    if (resolve || !isEnforced(record)) return elementsOf(record);
-    // Containers under one policy share what its names open.
-    const { policyId: id } = record.egress;
-    if (recalled.has(id)) return [];
-    recalled.add(id);
-    return remembered(record);
-  };
+  const filled = resolve ? filledBy(current, names) : await recallAll(current, remembered);
   const all = [...names.values()].flat();
   const report = { names: all, problems: [...problems, ...all.flatMap((name) => name.problems)], invalid };
   if (changed.length === 0) {
-    await putExpiring(current.flatMap(elementsOf), expiring);
+    if (resolve) await putExpiring(filled);
     return { ...report, changed: [], ended: 0 };
   }
   // Where nothing can end what is denied, those connections are judged packet by packet for as long as they last.
   const canEnd = await canEndFlows();
   const again = changed.flatMap((record) => (canEnd ? requalifyElements(record) : requalifyForEver(record)));
-  await commitAll(changed, { expiring, list, also: [...again, ...(also?.(current) ?? [])] });
+  await commitAll(changed, { filled, list, also: [...again, ...(also?.(current) ?? [])] });
   await alignWithPolicies(changed);
   const ended = await forgetDeniedFlows(changed, list().records);
   return {
@@ -135,6 +125,26 @@ function textOf(policy: Policy): string {
   const text = texts.get(policy) ?? JSON.stringify(policy);
   texts.set(policy, text);
   return text;
+}
+
+/** What the names of each policy have open, by the policy's id. */
+function filledBy(
+  records: readonly EnforcedRecord[],
+  names: ReadonlyMap<string, readonly OpenName[]>,
+): Map<string, readonly Element[]> {
+  return new Map(
+    records.map(({ egress }) => [egress.policyId, namesElements(egress, names.get(egress.policyId) ?? [])]),
+  );
+}
+
+/** As {@link filledBy}, from what is remembered. Containers under one policy share what its names open. */
+async function recallAll(
+  records: readonly EnforcedRecord[],
+  remembered: (record: AttachmentRecord) => Promise<readonly Element[]>,
+): Promise<Map<string, readonly Element[]>> {
+  const policies = new Map(records.map((record) => [record.egress.policyId, record]));
+  const recalled = [...policies].map(async ([id, record]) => [id, await remembered(record)] as const);
+  return new Map(await Promise.all(recalled));
 }
 
 /** Names of each distinct policy, by its id. */

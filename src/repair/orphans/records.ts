@@ -1,7 +1,6 @@
 import { combineErrors } from '../../cni/errors.ts';
 import { findLink } from '../../host/interfaces.ts';
 import { isRunning } from '../../host/process.ts';
-import { rememberedElements } from '../../records/remembered-elements.ts';
 import { isAlive, mayBeAlive } from '../../records/alive.ts';
 import { holdAttachment } from '../../records/attachment-lock.ts';
 import { commit } from '../../records/commit.ts';
@@ -87,7 +86,7 @@ function brokenFinding(record: BrokenRecord): Finding {
     remove: async () => {
       const now = readRecord(key);
       if (now !== undefined && (!isBroken(now) || mayBeAlive(now))) return false;
-      await commit({ drop: key }, { expiring: rememberedElements });
+      await commit({ drop: key });
       return true;
     },
   };

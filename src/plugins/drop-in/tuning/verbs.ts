@@ -10,7 +10,6 @@ import { netnsExists } from '../../../host/netns.ts';
 import type { LinkCommand } from '../../../links/command.ts';
 import { writeSysctlsIn } from '../../../host/sysctl.ts';
 import { commit } from '../../../records/commit.ts';
-import { rememberedElements } from '../../../records/remembered-elements.ts';
 import { requirePrograms } from '../../status.ts';
 import { warn } from '../../../cni/warn.ts';
 import { requirePrevResult } from '../portmap/conf.ts';
@@ -126,7 +125,7 @@ async function remember(request: AttachmentRequest, { mac, mtu }: LinkTuning): P
     ...(record.link === undefined ? {} : { link: { ...record.link, ...changed } }),
     ...(record.egress === undefined || mac === undefined ? {} : { egress: { ...record.egress, mac } }),
   };
-  const { warnings } = await commit({ put: next }, { expiring: rememberedElements, replaces: record });
+  const { warnings } = await commit({ put: next }, { replaces: record });
   warnings.forEach(warn);
 }
 
