@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { indexOfUpInterface, readInterface } from './interfaces.ts';
 import { uplinkMtu } from './uplink.ts';
+import { conflictingAddresses } from '../links/conflicts.ts';
 import type { InterfaceState } from '../links/state.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import type { LinkCommand } from '../links/command.ts';
@@ -17,15 +18,6 @@ import { replaceFile } from './files.ts';
 import { ownInode } from './netns.ts';
 import { runDir } from './paths.ts';
 import { enableForwarding, writeSysctls } from './sysctl.ts';
-
-/**
- * Finds the addresses in `present` that keep those in `wanted` from being used: `conflictingAddresses` in
- * links/addresses.ts.
- */
-export type FindConflicts = (
-  present: readonly string[],
-  wanted: readonly string[],
-) => { present: string; wanted: string }[];
 
 /**
  * MTU for a bridge whose conf does not give one: that of the uplink, but not above that of the bridge when it
@@ -55,11 +47,7 @@ export interface PreparedBridge {
  * Throws code 102 when the name belongs to something that is not a bridge, or when the bridge has an address that
  * excludes the gateway and `forceAddress` is false.
  */
-export async function prepareBridge(
-  steps: BridgePlan,
-  findConflicts: FindConflicts,
-  folder = runDir,
-): Promise<PreparedBridge> {
+export async function prepareBridge(steps: BridgePlan, folder = runDir): Promise<PreparedBridge> {
   const plan = sha256(JSON.stringify(steps)).slice(0, 16);
   const note = readNote(steps.name, folder);
   if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return { mac: note.mac, warnings: [] };
@@ -76,7 +64,7 @@ export async function prepareBridge(
   // it.
   if (!isNew) await applyCommands([{ kind: 'setLink', name: steps.name, mac: bridge.mac }]);
   if (steps.vlanGateway !== undefined) await makeVlanGateway(steps.vlanGateway);
-  await makeRoomForGateways(steps, bridge, findConflicts);
+  await makeRoomForGateways(steps, bridge);
   // Also what a new device forwards follows from it.
   enableForwarding(steps.forwarding);
   const warnings = writeSysctls(steps.sysctls);
@@ -117,16 +105,12 @@ async function makeVlanGateway({ create, vlans }: NonNullable<BridgePlan['vlanGa
   }
 }
 
-async function makeRoomForGateways(
-  steps: BridgePlan,
-  bridge: InterfaceState,
-  findConflicts: FindConflicts,
-): Promise<void> {
+async function makeRoomForGateways(steps: BridgePlan, bridge: InterfaceState): Promise<void> {
   const { gatewayInterface: name, gateways, forceAddress } = steps;
   if (gateways.length === 0) return;
   const holder = name === bridge.name ? bridge : await readInterface(name);
   const present = (holder?.addresses ?? []).filter(({ scope }) => scope !== 'link').map(({ address }) => address);
-  const conflicts = findConflicts(present, gateways);
+  const conflicts = conflictingAddresses(present, gateways);
   const [first] = conflicts;
   if (first === undefined) return;
   if (!forceAddress) {

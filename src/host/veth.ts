@@ -8,7 +8,7 @@ import { applyCommands } from './apply.ts';
 import { LinkError, mostPorts } from './link-error.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
-import { prepareBridge, type FindConflicts } from './bridge.ts';
+import { prepareBridge } from './bridge.ts';
 
 /** What is known when links stand. */
 export interface MadeLinks {
@@ -24,12 +24,7 @@ export interface MadeLinks {
  * attachment when the interface exists in the container; after any other error nothing of the veth is left, unless
  * `ip` itself was killed.
  */
-export async function createVeth(
-  bridge: BridgePlan,
-  veth: VethPlan,
-  findConflicts: FindConflicts,
-  folder = runDir,
-): Promise<MadeLinks> {
+export async function createVeth(bridge: BridgePlan, veth: VethPlan, folder = runDir): Promise<MadeLinks> {
   if ((veth.usesIpv6 || bridge.forwarding.includes(6)) && !hasIpv6()) {
     throw new CniError(
       codes.invalidConfig,
@@ -37,19 +32,15 @@ export async function createVeth(
       'Take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"',
     );
   }
-  const { mac, warnings } = await prepareBridge(bridge, findConflicts, folder);
+  const { mac, warnings } = await prepareBridge(bridge, folder);
   enableForwarding(bridge.forwarding);
   await makeVeth(bridge, veth, { mayReplace: true });
   return { bridgeMac: mac, warnings };
 }
 
 /** Makes a bridge what the plan says, for a veth that is there already. */
-export async function updateBridge(
-  bridge: BridgePlan,
-  findConflicts: FindConflicts,
-  folder = runDir,
-): Promise<MadeLinks> {
-  const { mac, warnings } = await prepareBridge(bridge, findConflicts, folder);
+export async function updateBridge(bridge: BridgePlan, folder = runDir): Promise<MadeLinks> {
+  const { mac, warnings } = await prepareBridge(bridge, folder);
   enableForwarding(bridge.forwarding);
   await applyCommands(bridge.keep);
   return { bridgeMac: mac, warnings };
@@ -95,13 +86,8 @@ export async function raiseVeth(veth: VethPlan): Promise<void> {
 }
 
 /** {@link createVeth}, {@link configureContainer} and {@link raiseVeth} in one. */
-export async function connect(
-  bridge: BridgePlan,
-  veth: VethPlan,
-  findConflicts: FindConflicts,
-  folder = runDir,
-): Promise<void> {
-  await createVeth(bridge, veth, findConflicts, folder);
+export async function connect(bridge: BridgePlan, veth: VethPlan, folder = runDir): Promise<void> {
+  await createVeth(bridge, veth, folder);
   await configureContainer(veth);
   await raiseVeth(veth);
 }

@@ -3,7 +3,7 @@ import { prepareBridge } from '../host/bridge.ts';
 import { findLink, isLinkThere, readInterface } from '../host/interfaces.ts';
 import { LinkError } from '../host/link-error.ts';
 import { enableForwarding, hasIpv6, interfacesWithoutForwarding, unforwarded, writeSysctls } from '../host/sysctl.ts';
-import { completeAddresses, conflictingAddresses } from '../links/addresses.ts';
+import { completeAddresses } from '../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../links/bridge.ts';
 import { lacksGroups } from '../links/differences.ts';
 import type { LinkState } from '../links/state.ts';
@@ -105,7 +105,7 @@ async function repairBridge(plan: BridgePlan): Promise<string[]> {
   const missing = plan.gateways.filter((address) => !present.has(address));
   const groups = await repairGroups(plan, bridge);
   if (bridge?.isUp === true && missing.length === 0) return [...forwarding, ...groups];
-  await prepareBridge(plan, conflictingAddresses);
+  await prepareBridge(plan);
   await applyCommands(plan.keep);
   writeSysctls(plan.sysctls);
   if (bridge === undefined) return [...forwarding, `The bridge "${plan.name}" was gone`];

@@ -77,6 +77,11 @@ const refused: [file: string, text: string, rule: string][] = [
     `import { planVeth } from '../links/veth.ts'; void planVeth;`,
     'no-restricted-imports',
   ]),
+  ...['conf', 'command', 'addresses', 'limits'].map((name): [string, string, string] => [
+    'src/host/x.ts',
+    `import { value } from '../links/${name}.ts'; void value;`,
+    'no-restricted-imports',
+  ]),
   ...['src/plugins/x.ts', 'src/cni/request.ts', 'src/host/x.ts', 'src/records/x.ts'].flatMap(
     (file): [string, string, string][] => [
       [file, `console.log('not the protocol');`, 'no-console'],
@@ -108,6 +113,7 @@ const accepted: [file: string, text: string][] = [
   ['src/host/run.ts', `import { execa } from 'execa'; void execa;`],
   ['src/host/x.ts', `import { CniError } from '../cni/errors.ts'; void CniError;`],
   ['src/host/x.ts', `import type { VethPlan } from '../links/veth.ts'; export type { VethPlan };`],
+  ['src/host/x.ts', `import { conflictingAddresses } from '../links/conflicts.ts'; void conflictingAddresses;`],
   [
     'src/host/x.ts',
     `import { run } from './run.ts'; import { readFileSync } from 'node:fs'; void [run, readFileSync];`,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { completeAddresses, conflictingAddresses } from '../../src/links/addresses.ts';
+import { completeAddresses } from '../../src/links/addresses.ts';
+import { conflictingAddresses } from '../../src/links/conflicts.ts';
 
 const both = { isGateway: true, isDefaultGateway: true };
 const none = { isGateway: false, isDefaultGateway: false };

@@ -13,7 +13,6 @@ import { runIn } from '../../src/host/ip.ts';
 import { isOwnNetns, netnsExists, openNetns } from '../../src/host/netns.ts';
 import { configureContainer, connect, createVeth, raiseVeth, removeVeth } from '../../src/host/veth.ts';
 import { enableForwarding, writeSysctlsIn } from '../../src/host/sysctl.ts';
-import { conflictingAddresses } from '../../src/links/addresses.ts';
 import { findDifferences, type ExpectedLinks } from '../../src/links/differences.ts';
 import type { BridgePlan } from '../../src/links/bridge.ts';
 import type { VethPlan } from '../../src/links/veth.ts';
@@ -32,11 +31,11 @@ const calls = {
   removeVeth,
   uplinkMtu,
   writeSysctlsIn,
-  connect: (bridge: BridgePlan, pair: VethPlan) => connect(bridge, pair, conflictingAddresses),
+  connect: (bridge: BridgePlan, pair: VethPlan) => connect(bridge, pair),
   connectAll: (plans: { bridge: BridgePlan; pair: VethPlan }[]) =>
-    Promise.all(plans.map(({ bridge, pair }) => connect(bridge, pair, conflictingAddresses))),
-  createVeth: (bridge: BridgePlan, pair: VethPlan) => createVeth(bridge, pair, conflictingAddresses),
-  prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge, conflictingAddresses),
+    Promise.all(plans.map(({ bridge, pair }) => connect(bridge, pair))),
+  createVeth: (bridge: BridgePlan, pair: VethPlan) => createVeth(bridge, pair),
+  prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge),
   ping: async (netns: string, address: string) => (await runIn(netns, 'ping', ['-c1', '-W1', address])).stderr === '',
   check: async (expected: ExpectedLinks) => findDifferences(expected, await readAttachment(expected)),
 };

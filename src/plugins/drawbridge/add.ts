@@ -8,12 +8,7 @@ import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
-import {
-  completeAddresses,
-  conflictingAddresses,
-  defaultRoutesAmong,
-  type CompleteAddresses,
-} from '../../links/addresses.ts';
+import { completeAddresses, defaultRoutesAmong, type CompleteAddresses } from '../../links/addresses.ts';
 import { isPlainWord } from '../../links/plain-word.ts';
 import { gatewayInterfaceOf, planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
@@ -118,7 +113,7 @@ function newcomerOf(
 
 async function makeLinks({ bridge, veth }: LinkPlans, { isThere }: { isThere: boolean }): Promise<MadeLinks> {
   await whatCanBeStarted();
-  return isThere ? updateBridge(bridge, conflictingAddresses) : createVeth(bridge, veth, conflictingAddresses);
+  return isThere ? updateBridge(bridge) : createVeth(bridge, veth);
 }
 
 /** The one plugin that asks for an address by way of the interface that it is for: it has to be there before. */
@@ -135,7 +130,7 @@ async function makeEarly(
   const mac = begun.link.mac;
   const addresses = { ips: [], routes: [], kernelRoutes: [], gateways: [], onLink: [] };
   const plans = await planLinks(begun, conf, { addresses, mac, policy });
-  await createVeth(plans.bridge, plans.veth, conflictingAddresses);
+  await createVeth(plans.bridge, plans.veth);
   await raiseVeth({ ...plans.veth, isUp: false });
   return { mac };
 }

@@ -6,7 +6,7 @@ import { readInterface } from '../../host/interfaces.ts';
 import { runDir } from '../../host/paths.ts';
 import { formatAddress, formatPrefix } from '../../ipam/address.ts';
 import { fullSets } from '../../ipam/ledger.ts';
-import { conflictingAddresses } from '../../links/addresses.ts';
+import { conflictingAddresses } from '../../links/conflicts.ts';
 import { requirePolicies } from '../egress-policy/status.ts';
 import { notAvailable, requireFolder, requirePrograms, requireRules } from '../status.ts';
 import { parseInterfaceConf, type InterfaceConf, type IpamChoice } from './conf.ts';
