@@ -8,9 +8,12 @@ import { commandLinePage } from './command-line-page.ts';
 import { readImports } from './layers/imports.ts';
 import { drawLayers } from './layers/picture.ts';
 import type { LayerTable } from './layers/violations.ts';
+import { withSetsList } from './sets-list.ts';
 
 const root = join(import.meta.dirname, '..');
 
 writeFileSync(join(root, 'docs/command-line.md'), commandLinePage());
 const table = JSON.parse(readFileSync(join(root, 'src/layers.json'), 'utf8')) as LayerTable;
 writeFileSync(join(root, 'docs/layers.svg'), drawLayers(table, readImports(join(root, 'src'))));
+const internals = join(root, 'docs/internals.md');
+writeFileSync(internals, withSetsList(readFileSync(internals, 'utf8')));

@@ -145,7 +145,7 @@ async function replaceBy(
 ): Promise<void> {
   const { warnings } =
     rest === undefined
-      ? await commit({ drop: record.key }, { ...(release === undefined ? {} : { release }) })
+      ? await commit({ drop: record.key }, release === undefined ? {} : { release })
       : await commit({ put: rest }, { replaces: record });
   warnings.forEach(warn);
 }

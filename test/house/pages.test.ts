@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commandLinePage } from '../../bundle/command-line-page.ts';
+import { withSetsList } from '../../bundle/sets-list.ts';
 import { codes } from '../../src/cni/errors.ts';
 import { parsePluginConf } from '../../src/egress/conf.ts';
 import { policyKeys } from '../../src/egress/parse.ts';
@@ -51,6 +52,11 @@ describe('README.md', () => {
 
 test('docs/command-line.md is what "npm run docs" writes from the table of commands', () => {
   expect(read('docs/command-line.md'), 'run "npm run docs"').toBe(commandLinePage());
+});
+
+test('docs/internals.md lists the sets that the catalogue has', () => {
+  const page = read('docs/internals.md');
+  expect(page, 'run "npm run docs"').toBe(withSetsList(page));
 });
 
 describe.for(pages)('%s', (page) => {
