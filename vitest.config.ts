@@ -5,7 +5,7 @@ const needsRoot = 'test/**/*.netns.test.ts';
 
 export default defineConfig({
   test: {
-    reporters: ['default', './test/reporters/retried.ts', './test/reporters/counts.ts'],
+    reporters: ['default', './test/reporters/retried.ts', './test/reporters/counts.ts', './test/reporters/stages.ts'],
     projects: [
       {
         test: {

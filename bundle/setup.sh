@@ -16,12 +16,15 @@ need="${1:?usage: setup.sh packages|demo|test|release}"
 cd "$(dirname "$0")/.."
 
 main() {
+  began=$(date +%s)
   install_debian_packages
   install_npm_packages
   if [ "$need" = test ]; then
     build_cnitool
     get_runtimes
   fi
+  seconds=$(($(date +%s) - began))
+  [ "$seconds" -lt 2 ] || say "Set-up took $seconds s"
 }
 
 install_debian_packages() {
