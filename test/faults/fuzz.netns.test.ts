@@ -27,6 +27,9 @@ import { policyId } from '../../src/egress/policy-id.ts';
 /** How many inputs there are of a kind; so many times more with DRAWBRIDGE_FUZZ=10. */
 const more = Number(process.env['DRAWBRIDGE_FUZZ'] ?? 1);
 
+/** Milliseconds that all inputs of a kind may take, on a machine that others use too. */
+const patience = 120_000 * more;
+
 /** Milliseconds that one input may take. */
 const longest = 3_000;
 
@@ -73,7 +76,7 @@ const isCniError = (error: unknown): boolean =>
   error instanceof CniError && Number.isInteger(error.code) && error.message !== '';
 
 describe('hostile input is refused with an error of ours, or is data', () => {
-  test('stdin and environment of a plugin', { timeout: 120_000 }, () => {
+  test('stdin and environment of a plugin', { timeout: patience }, () => {
     const verbs = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'ADD', 'ADD'];
     feed(
       40_000,
@@ -96,7 +99,7 @@ describe('hostile input is refused with an error of ours, or is data', () => {
     );
   });
 
-  test('policies', { timeout: 120_000 }, () => {
+  test('policies', { timeout: patience }, () => {
     const bodies = [
       egress,
       { mode: 'restricted' },
@@ -122,7 +125,7 @@ describe('hostile input is refused with an error of ours, or is data', () => {
     );
   });
 
-  test('records', { timeout: 120_000 }, () => {
+  test('records', { timeout: patience }, () => {
     const policy = parsePolicy({ mode: 'restricted' }, '');
     const full = {
       ...sample({ link: { ports: [mapping(8080, 80)], enforced: true } }),
@@ -150,7 +153,7 @@ describe('hostile input is refused with an error of ours, or is data', () => {
   const folder = mkdtempSync(join(tmpdir(), 'leases-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  test('files among the leases', { timeout: 120_000 }, () => {
+  test('files among the leases', { timeout: patience }, () => {
     const names = [
       '10.88.0.2',
       '10.88.0.3',
@@ -198,7 +201,7 @@ describe('hostile input is refused with an error of ours, or is data', () => {
     expect(readdirSync(folder)).toEqual(['net']);
   });
 
-  test('DNS messages', { timeout: 120_000 }, () => {
+  test('DNS messages', { timeout: patience }, () => {
     feed(
       18_000,
       (random) => spoiledMessage(queryBytes, random),
