@@ -1,6 +1,6 @@
 import type { Invocation } from './command.ts';
 import { readDenials } from '../repair/survey/denials.ts';
-import { isAgentRunning } from '../repair/survey/agent.ts';
+import { agentProblems } from '../repair/survey/agent.ts';
 import { surveyAttachments, type Survey } from '../repair/survey/attachments.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import type { Finding } from '../repair/survey/finding.ts';
@@ -18,8 +18,13 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   const denials = await readDenials(records);
   const denied = [...denials.values()].reduce((sum, packets) => sum + packets, 0);
   const needsAgent = records.some(({ egress }) => (egress?.policy.names.length ?? 0) > 0);
-  const isRunning = await isAgentRunning();
-  const problems = [...problemsOf(survey), ...(needsAgent && !isRunning ? [agentProblem] : [])];
+  const told = await agentProblems();
+  const isRunning = told !== undefined;
+  const problems = [
+    ...problemsOf(survey),
+    ...(needsAgent && !isRunning ? [agentProblem] : []),
+    ...(told ?? []).map((what): Problem => ({ state: 1, what: `the agent says: ${what}` })),
+  ];
   const state = Math.max(0, ...problems.map((problem) => problem.state)) as State;
   const worst = problems.find((problem) => problem.state === state)?.what;
   if (options['json'] === true)

@@ -32,6 +32,14 @@ export async function isAgentRunning(): Promise<boolean> {
   return (await askAgent('status')) !== undefined;
 }
 
+/** What the agent says that it cannot do now, one sentence each; undefined where none answers. */
+export async function agentProblems(): Promise<readonly string[] | undefined> {
+  const status = await askAgent('status');
+  if (status === undefined) return undefined;
+  const { problems } = status as { problems?: unknown };
+  return Array.isArray(problems) ? problems.map(String) : [];
+}
+
 function resultOf(text: string): unknown {
   try {
     return (JSON.parse(text) as { result?: unknown }).result;

@@ -120,9 +120,14 @@ exit 1`,
     const folder = '/etc/drawbridge/policies';
     await host.sh(`mkdir -p /etc/drawbridge; echo > ${folder}`);
     const agent = await startAgent(host);
-    await expectSaid(agent, 'watch', `Cannot watch the folder "${folder}"`);
+    const sentence = `Cannot watch the folder "${folder}"`;
+    await expectSaid(agent, 'watch', sentence);
+    const monitored = await host.exec([executable, 'status']);
+    expect(monitored.code).toBe(1);
+    expect(monitored.stdout).toContain(`DRAWBRIDGE WARNING - the agent says: ${sentence}`);
     await host.run(['rm', folder]);
     await expectWell(agent);
+    expect((await host.exec([executable, 'status'])).stdout).toContain('DRAWBRIDGE OK');
   }, 120_000);
 
   test('when somebody removes its socket: in the log, and in the metrics that are served by HTTP', async ({ host }) => {
