@@ -54,7 +54,7 @@ await applyCommands(
   [
     { kind: 'setLink', name: 'e0', state: 'up' },
     ...(first?.link.addresses ?? []).flatMap(({ address, gateway = '' }): LinkCommand[] => [
-      { kind: 'addAddress', address, name: 'e0', nodad: address.includes(':') },
+      { kind: 'replaceAddress', address, name: 'e0', nodad: address.includes(':') },
       { kind: 'addRoute', dst: address.includes(':') ? '::/0' : '0.0.0.0/0', via: gateway, dev: 'e0' },
     ]),
   ],

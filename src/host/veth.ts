@@ -3,7 +3,9 @@ import { CniError, codes } from '../cni/errors.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import type { LinkCommand } from '../links/command.ts';
 import type { VethPlan } from '../links/veth.ts';
+import type { RouteState } from '../links/state.ts';
 import { findLink, readInterface } from './interfaces.ts';
+import { readRoutes } from './routes.ts';
 import { applyCommands } from './apply.ts';
 import { LinkError, mostPorts } from './link-error.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
@@ -46,8 +48,11 @@ export async function updateBridge(bridge: BridgePlan, folder = runDir): Promise
   return { bridgeMac: mac, warnings };
 }
 
-/** A default route behind one that is there; undefined for other commands: `besideOther` in links/veth.ts. */
-export type BesideOther = (command: LinkCommand) => LinkCommand<'addRoute'> | undefined;
+/** What takes the place of a command for a route that is refused because there is one: `insteadOf` in links/veth.ts. */
+export type InsteadOf = (
+  command: LinkCommand,
+  present: readonly RouteState[],
+) => readonly LinkCommand<'addRoute'>[] | undefined;
 
 /**
  * Gives the container's end its addresses and routes and brings it up. Nothing passes before {@link raiseVeth}.
@@ -55,12 +60,9 @@ export type BesideOther = (command: LinkCommand) => LinkCommand<'addRoute'> | un
  * Returns the metrics of default routes that stepped back behind those of other interfaces, by destination. After an
  * error the veth is gone.
  */
-export async function configureContainer(
-  veth: VethPlan,
-  besideOther?: BesideOther,
-): Promise<ReadonlyMap<string, number>> {
+export async function configureContainer(veth: VethPlan, insteadOf?: InsteadOf): Promise<ReadonlyMap<string, number>> {
   try {
-    const configured = applyContainerEnd(veth, besideOther);
+    const configured = applyContainerEnd(veth, insteadOf);
     const [, metrics] = await Promise.all([writeSysctlsIn(veth.netns, veth.sysctls), configured]);
     return metrics;
   } catch (error) {
@@ -77,7 +79,7 @@ export async function raiseVeth(veth: VethPlan): Promise<void> {
   try {
     await applyCommands(veth.raise);
     if (veth.isUp) await waitForCarrier(veth);
-    if (veth.awaitsDad) await waitForDad(veth);
+    if (veth.awaitsDad.length > 0) await waitForDad(veth);
     await applyCommands(veth.announce, { netns: veth.netns });
   } catch (error) {
     await removeVeth(veth.hostInterface);
@@ -162,12 +164,12 @@ function existsAlready({ ifname, netns }: VethPlan): CniError {
 const mostSteps = 64;
 
 /**
- * Two failures can be mended: where IPv6 is off for an address it is turned on there, and on loopback; and a default
- * route that is there with the same metric has ours step back behind it.
+ * Two failures can be mended: where IPv6 is off for an address it is turned on there, and on loopback; and a route that
+ * is there already stays, or has a default route of ours step back behind it.
  */
 async function applyContainerEnd(
   { netns, ifname, container }: VethPlan,
-  besideOther: BesideOther = () => undefined,
+  insteadOf: InsteadOf = () => undefined,
 ): Promise<Map<string, number>> {
   const metrics = new Map<string, number>();
   let left = [...container];
@@ -179,15 +181,15 @@ async function applyContainerEnd(
       if (!(error instanceof LinkError) || error.index === undefined || step === mostSteps) throw error;
       const [failed, ...rest] = left.slice(error.index);
       if (failed === undefined) throw error;
-      const next = error.reason === 'exists' ? besideOther(failed) : undefined;
+      const next = error.reason === 'exists' ? insteadOf(failed, await readRoutes(ifname, { netns })) : undefined;
       if (next === undefined && error.reason !== 'ipv6-disabled') throw error;
-      if (next !== undefined) metrics.set(next.dst, next.metric ?? 0);
+      if (next !== undefined) next.forEach(({ dst, metric = 0 }) => metrics.set(dst, metric));
       else
         await writeSysctlsIn(
           netns,
           ['lo', ifname].map((name) => ({ file: `ipv6/conf/${name}/disable_ipv6`, value: '0' })),
         );
-      left = [next ?? failed, ...rest];
+      left = [...(next ?? [failed]), ...rest];
     }
   }
 }
@@ -205,7 +207,9 @@ async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan):
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 20)) {
     const state = findLink(port)?.portState;
     const isForwarding = state !== undefined && state !== 'disabled';
-    if (isForwarding && (await readInterface(ifname, { netns }))?.operState === 'up') return;
+    const inside = await readInterface(ifname, { netns });
+    // It was up: the container has taken it down, and there is nothing to wait for.
+    if (inside?.isUp === false || (isForwarding && inside?.operState === 'up')) return;
     if (performance.now() - start > carrierDeadline) {
       const what = isForwarding
         ? `"${ifname}" in "${netns}" still has no carrier`
@@ -226,10 +230,12 @@ async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan):
 const dadDeadline = 10_000;
 const dadPause = 25;
 
-async function waitForDad({ netns, ifname }: VethPlan): Promise<void> {
+/** What else the container has given itself does not matter. */
+async function waitForDad({ netns, ifname, awaitsDad }: VethPlan): Promise<void> {
   const start = performance.now();
   for (;;) {
-    const addresses = (await readInterface(ifname, { netns }))?.addresses ?? [];
+    const present = (await readInterface(ifname, { netns }))?.addresses ?? [];
+    const addresses = present.filter(({ address }) => awaitsDad.includes(address));
     const failed = addresses.find(({ dadfailed }) => dadfailed);
     if (failed !== undefined) {
       throw new CniError(

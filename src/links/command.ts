@@ -19,7 +19,6 @@ interface Commands {
   readonly setPort: LinkName & { readonly hairpin?: boolean; readonly isolated?: boolean; readonly learning?: boolean };
   readonly deleteLink: LinkName;
 
-  readonly addAddress: NewAddress;
   /** Is content with an address that is there. */
   readonly replaceAddress: NewAddress;
   readonly deleteAddress: LinkName & { readonly address: string };

@@ -70,7 +70,6 @@ const sentences: { readonly [Kind in LinkCommandKind]: (command: LinkCommand<Kin
   setPort: ({ name, hairpin, isolated, learning }) =>
     words`link set dev ${name} type bridge_slave ${onOff('hairpin', hairpin)} ${onOff('isolated', isolated)} ${onOff('learning', learning)}`,
   deleteLink: ({ name }) => words`link del dev ${name}`,
-  addAddress: (command) => words`address add ${wordsOfAddress(command)}`,
   replaceAddress: (command) => words`address replace ${wordsOfAddress(command)}`,
   deleteAddress: ({ name, address }) => words`address del ${address} dev ${name}`,
   replaceNeighbour: ({ name, address, mac }) =>

@@ -3,7 +3,9 @@ import type { SysctlValue } from './sysctl-value.ts';
 import { requirePlainWord } from './plain-word.ts';
 import { familyOf } from './bridge.ts';
 import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
+import { formatAddress, readAddress } from '../ipam/address.ts';
 import type { LinkCommand, Route } from './command.ts';
+import type { RouteState } from './state.ts';
 import { planPortVlans, type PortVlans } from './vlan.ts';
 
 /** What the two ends of one attachment shall be. */
@@ -58,8 +60,8 @@ export interface VethPlan {
   readonly announce: readonly LinkCommand[];
   /** Whether a carrier, and so a forwarding bridge port, is to be expected. */
   readonly isUp: boolean;
-  /** Whether duplicate address detection has to end before the addresses are usable. */
-  readonly awaitsDad: boolean;
+  /** Addresses, as the kernel writes them, for which duplicate address detection has to end before they are usable. */
+  readonly awaitsDad: readonly string[];
   readonly usesIpv6: boolean;
 }
 
@@ -69,7 +71,7 @@ export interface VethPlan {
  * Throws code 4 for a name, path or address that a command could not be written with.
  */
 export function planVeth(spec: VethSpec): VethPlan {
-  const { hostInterface, bridge, ifname, mac, netns, netnsInBatch = netns, addresses } = spec;
+  const { hostInterface, bridge, ifname, mac, netns, netnsInBatch = netns, addresses, enabledad } = spec;
   [hostInterface, bridge, ifname, mac, netnsInBatch, ...addresses].forEach(requirePlainWord);
   const usesIpv6 = spec.addresses.some((address) => familyOf(address) === 6);
   return {
@@ -90,7 +92,7 @@ export function planVeth(spec: VethSpec): VethPlan {
         ? []
         : [{ kind: 'setLink', name: spec.ifname, mac: spec.mac }],
     isUp: !spec.disableContainerInterface,
-    awaitsDad: usesIpv6 && spec.enabledad,
+    awaitsDad: usesIpv6 && enabledad ? [...addresses.filter(isIpv6), linkLocalAddressOf(mac)].map(canonical) : [],
     usesIpv6,
   };
 }
@@ -166,12 +168,13 @@ function planContainerEnd(spec: VethSpec, usesIpv6: boolean): LinkCommand[] {
     // The kernel's own link-local address would go through DAD, which takes one to two seconds (plugins#680).
     commands.push(
       { kind: 'setLink', name, addressGeneration: 'none' },
-      { kind: 'addAddress', address: linkLocalAddressOf(spec.mac), name, nodad: true },
+      { kind: 'replaceAddress', address: linkLocalAddressOf(spec.mac), name, nodad: true },
     );
   }
   for (const address of addresses)
     commands.push({
-      kind: 'addAddress',
+      // A network manager inside may have been faster, and an address that is there already is as it was asked for.
+      kind: 'replaceAddress',
       address,
       name,
       ...(familyOf(address) === 6 && !enabledad ? { nodad: true } : {}),
@@ -202,14 +205,40 @@ function isMainDefaultRoute(dst: string, table = 0): boolean {
 export const defaultIpv6Metric = 1024;
 
 /**
- * A default route that has the metric of another interface's, with the next metric; undefined for any other command.
- * With one metric the kernel sends answers by either interface, and a host with rp_filter takes them by the one that
- * their source belongs to alone (podman#26044).
+ * What takes the place of a command for a route that fails because there is one; `present` are the routes through its
+ * interface. Nothing, where that is the route that was asked for: whoever sets interfaces up inside the container may
+ * have been faster. A default route with the metric of another interface's has the next metric: with one metric the
+ * kernel sends answers by either interface, and a host with rp_filter takes them by the one that their source belongs
+ * to alone (podman#26044). Undefined for any other command.
  */
-export function besideOther(command: LinkCommand): LinkCommand<'addRoute'> | undefined {
+export function insteadOf(
+  command: LinkCommand,
+  present: readonly RouteState[],
+): readonly LinkCommand<'addRoute'>[] | undefined {
+  // The kernel refuses to append what is there already alone.
+  if (command.kind === 'appendRoute') return [];
   if (command.kind !== 'addRoute') return undefined;
-  const { metric = familyOf(command.dst) === 6 ? defaultIpv6Metric : 0 } = command;
-  return { ...command, metric: metric + 1 };
+  const { dst, via, metric = familyOf(dst) === 6 ? defaultIpv6Metric : 0, table = mainTable } = command;
+  const isThere = present.some(
+    (route) =>
+      route.dst === dst &&
+      route.table === table &&
+      route.priority === metric &&
+      via !== undefined &&
+      route.gw === canonical(via),
+  );
+  return isThere ? [] : [{ ...command, metric: metric + 1 }];
+}
+
+/** An address, with prefix length or without, as the kernel writes it. */
+function canonical(text: string): string {
+  const [address = '', length] = text.split('/');
+  const read = readAddress(address);
+  return read === undefined ? text : [formatAddress(read), ...(length === undefined ? [] : [length])].join('/');
+}
+
+function isIpv6(address: string): boolean {
+  return familyOf(address) === 6;
 }
 
 function planRoute(
@@ -226,7 +255,7 @@ function planRoute(
     ...given('table', table),
     ...(scope === undefined ? {} : { scope }),
   };
-  // One that is there already with this metric is found out: see `besideOther`.
+  // One that is there already with this metric is found out: see `insteadOf`.
   return { kind: isMainDefaultRoute(dst, table) ? 'addRoute' : 'appendRoute', ...route };
 }
 

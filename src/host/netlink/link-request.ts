@@ -61,7 +61,6 @@ const requests: {
     ({ name }) =>
     () =>
       linkRequest(type.delLink, 0, [ifname(name)]),
-  addAddress: (command) => planAddress(type.newAddress, flag.create | flag.exclusive, command),
   replaceAddress: (command) => planAddress(type.newAddress, flag.create | flag.replace, command),
   deleteAddress: (command) => planAddress(type.delAddress, 0, command),
   replaceNeighbour: planNeighbour,

@@ -13,7 +13,7 @@ import { isPlainWord } from '../../links/plain-word.ts';
 import { gatewayInterfaceOf, planBridge, type BridgePlan } from '../../links/bridge.ts';
 import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
-import { besideOther, isTiedToMac, planVeth, type VethPlan } from '../../links/veth.ts';
+import { insteadOf, isTiedToMac, planVeth, type VethPlan } from '../../links/veth.ts';
 import { familiesOf, servedBy } from '../../ports/mapping.ts';
 import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
 import { commit, finish } from '../../records/commit.ts';
@@ -71,7 +71,7 @@ async function connect(
     // Rules know links by their names and need not wait for them: the program that commits them runs meanwhile.
     const led = made.then(async () => leadToBridge(contested, { ...newcomer, gateways: addresses.gateways }));
     const inForce = phase('put rules in force', () => putInForce(ready, { policy, made: led }));
-    const configured = made.then(() => configureContainer(plans.veth, besideOther));
+    const configured = made.then(() => configureContainer(plans.veth, insteadOf));
     // All have come to an end before anybody undoes anything.
     await Promise.allSettled([led, inForce, configured]);
     const { bridgeMac, warnings } = await made;

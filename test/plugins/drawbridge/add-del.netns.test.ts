@@ -130,7 +130,7 @@ describe('ADD', () => {
     ['nft', '.', 'nft never works'],
     ['ip', 'type veth', 'the pair cannot be made'],
     ['ip', 'type bridge', 'the bridge cannot be made'],
-    ['ip', 'address add 10\\.1\\.0\\.2', 'an address cannot be given'],
+    ['ip', 'address replace 10\\.1\\.0\\.2', 'an address cannot be given'],
     ['ip', 'route add', 'a route cannot be made'],
   ] as const)('leaves nothing when %s fails at "%s": %s', async ([program, pattern], { host }) => {
     const container = await host.container();
