@@ -3,6 +3,8 @@ import { delegateStatus, delegationOf } from '../../cni/delegate.ts';
 import type { StatusRequest } from '../../cni/request.ts';
 import { parseEgressConf } from '../../egress/conf.ts';
 import { readInterface } from '../../host/interfaces.ts';
+import { mostPorts } from '../../host/link-error.ts';
+import { countPorts } from '../../host/networks.ts';
 import { runDir } from '../../host/paths.ts';
 import { formatAddress, formatPrefix } from '../../ipam/address.ts';
 import { fullSets } from '../../ipam/ledger.ts';
@@ -33,7 +35,7 @@ export async function status(request: StatusRequest, defaults: InterfaceDefaults
   if (conf.ipam.kind === 'delegated') await delegateStatus(delegationOf(request, conf.ipam.type));
 }
 
-/** Of a bridge that is there: it is one, and what ADD gives it has nothing in its way. */
+/** Of a bridge that is there: it is one, has room, and what ADD gives it has nothing in its way. */
 async function requireBridge({ link, ipam }: InterfaceConf): Promise<void> {
   const found = await readInterface(link.bridge);
   if (found === undefined) return;
@@ -41,6 +43,11 @@ async function requireBridge({ link, ipam }: InterfaceConf): Promise<void> {
     throw notAvailable(
       `"${link.bridge}" is an interface of kind "${found.kind}" and not a bridge`,
       'Choose another "bridge", or remove that interface',
+    );
+  if ((await countPorts(link.bridge)) >= mostPorts)
+    throw notAvailable(
+      `"${link.bridge}" has ${mostPorts} ports, and room for no more`,
+      'Give further containers a network with a bridge of its own',
     );
   if (!link.isGateway || link.forceAddress || link.vlan !== 0) return;
   const present = found.addresses.filter(({ scope }) => scope !== 'link').map(({ address }) => address);
