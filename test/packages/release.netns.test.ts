@@ -44,8 +44,13 @@ describe.skipIf(process.env['DRAWBRIDGE_PACKAGES'] !== 'long')('npm run release,
     const tag = manifests[0]?.annotations['org.opencontainers.image.ref.name'];
     execFileSync('umoci', ['unpack', '--image', `${layout}:${tag}`, join(folder, 'bundle')]);
     const rootfs = join(folder, 'bundle/rootfs');
+    // As a runtime gives them to a container; Bun does not start without.
+    const mounts = 'mkdir -p dev proc; mount --rbind /dev dev; mount -t proc proc proc; exec chroot . "$@"';
     const run = (...words: string[]) =>
-      execFileSync('unshare', ['--net', 'chroot', rootfs, ...words], { encoding: 'utf8' });
+      execFileSync('unshare', ['--net', '--mount', 'sh', '-c', mounts, 'sh', ...words], {
+        cwd: rootfs,
+        encoding: 'utf8',
+      });
     expect(run('/usr/sbin/drawbridge', '--version')).toMatch(/^drawbridge \d/);
     expect(run('/usr/sbin/nft', '--version')).toMatch(/^nftables v1\./);
     expect(run('/usr/sbin/ip', '-V')).toMatch(/iproute2/);
