@@ -18,6 +18,7 @@ const filledBy: Readonly<Record<FilledBy, string>> = {
   expiring: 'expiring',
   peers: 'a filler',
   counter: 'packets',
+  bucket: 'packets, for a rate or a number',
 };
 
 /** The same set for IPv4 and IPv6 is one row. */

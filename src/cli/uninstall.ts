@@ -1,3 +1,4 @@
+import { tableNames } from '../nft/element.ts';
 import { listReadable } from '../host/files.ts';
 import { existsSync, lstatSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
@@ -183,9 +184,7 @@ async function leftovers(manifest: readonly InstalledFile[], { kept }: Report): 
     findProgram('nft') === undefined
       ? []
       : await Promise.all(
-          (['inet drawbridge', 'bridge drawbridge'] as const).map(async (table) =>
-            (await readTable(table)) === undefined ? [] : [`table ${table}`],
-          ),
+          tableNames.map(async (table) => ((await readTable(table)) === undefined ? [] : [`table ${table}`])),
         );
   const files = manifest.filter(({ path }) => {
     const present = describePath(path);

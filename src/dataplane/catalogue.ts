@@ -1,5 +1,5 @@
 /**
- * Everything that our two tables declare, besides the chains and sets of policies (egress/compile.ts). The text of the
+ * Everything that our tables declare, besides the chains and sets of policies (egress/compile.ts). The text of the
  * layout, its hash, what may be judged, carried over and watched, and the list in docs/internals.md follow from it.
  *
  * A packet costs the same number of lookups whatever the number of containers and of published ports.
@@ -11,6 +11,8 @@ import { ingressPolicyChains, ingressPolicySets } from './catalogue/ingress-poli
 import { denialChains, judgementHooks } from './catalogue/judgement-hooks.ts';
 import { judgementCounters, judgementSets } from './catalogue/judgement-sets.ts';
 import { judgementChains } from './catalogue/judgement.ts';
+import { boundChains, boundCounters, boundSets } from './catalogue/bounds.ts';
+import { lastResortChains, lastResortSets } from './catalogue/last-resort.ts';
 import { publishingChains, publishingSets } from './catalogue/publishing.ts';
 
 export interface Catalogue {
@@ -20,15 +22,17 @@ export interface Catalogue {
 }
 
 export const catalogue: Catalogue = {
-  sets: [...publishingSets, ...ingressPolicySets, ...judgementSets, ...guardSets],
-  counters: [...judgementCounters, ...guardCounters],
+  sets: [...publishingSets, ...ingressPolicySets, ...judgementSets, ...boundSets, ...guardSets, ...lastResortSets],
+  counters: [...judgementCounters, ...boundCounters, ...guardCounters],
   chains: [
     ...publishingChains,
     ...ingressPolicyChains,
     ...judgementHooks,
     ...judgementChains,
+    ...boundChains,
     ...denialChains,
     ...guardChains,
+    ...lastResortChains,
   ],
 };
 

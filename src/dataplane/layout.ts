@@ -1,16 +1,13 @@
 /**
- * The two tables as text, without what belongs to attachments and policies.
+ * The tables as text, without what belongs to attachments and policies.
  *
  *   set layout_<hash>   named by the hash of all this text: who adds to it fails on another layout
  *   set group_<hash>    one for each policy whose chains and sets are declared (nft/group.ts)
  */
 import { sha256 } from '../digest/sha256.ts';
 import { chainBlock, constantCommands, counterBlock, setBlock } from '../nft/declaration-text.ts';
-import type { TableName } from '../nft/element.ts';
+import { tableNames, type TableName } from '../nft/element.ts';
 import { catalogue, type Catalogue } from './catalogue.ts';
-
-/** Our tables, in the order in which they are written. */
-export const tableNames: readonly TableName[] = ['inet drawbridge', 'bridge drawbridge'];
 
 declare const DRAWBRIDGE_LAYOUT: string | undefined;
 

@@ -1,8 +1,8 @@
 import { chainCommands, constantCommands } from '../nft/declaration-text.ts';
-import { elementId, type Element, type TableName } from '../nft/element.ts';
+import { elementId, tableNames, type Element, type TableName } from '../nft/element.ts';
 import { declaringCommands, removingCommands, type RuleGroup } from '../nft/group.ts';
 import { quotedComment } from '../nft/quote.ts';
-import { groupMark, layoutMark, listedByLayout, markElement, restoredChain, tableNames, tableText } from './layout.ts';
+import { groupMark, layoutMark, listedByLayout, markElement, restoredChain, tableText } from './layout.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
 export interface Change {
@@ -75,7 +75,7 @@ export function isEmpty({ drop, undeclare, declare, put }: Change): boolean {
   return [drop, undeclare, declare, put].every(({ length }) => length === 0);
 }
 
-/** Text of a transaction that replaces both tables by the layout and these contents. */
+/** Text of a transaction that replaces all tables by the layout and these contents. */
 export function rebuildText({ groups, elements }: Contents): string {
   return lines([
     ...tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`, tableText(table).trimEnd()]),
@@ -106,7 +106,7 @@ export function trialText(): string {
   return tableNames.map((table) => tableText(table, { name: `${table}_trial` })).join('');
 }
 
-/** Text that removes both tables, whether they are there or not. */
+/** Text that removes all tables, whether they are there or not. */
 export function removalText(): string {
   return lines(tableNames.flatMap((table) => [`table ${table}`, `delete table ${table}`]));
 }

@@ -77,7 +77,7 @@ function judgement(draft: Draft, id: string, policy: Policy, deny: string): stri
   ];
 }
 
-/** Echo is answered where the gateway is the container's to use at all, and not fast enough to be a flood. */
+/** Echo is answered where the gateway is the container's to use at all; how fast, the layout says. */
 function hostRules(draft: Draft, name: string, { hostAccess, hostPorts }: Policy, deny: string): string[] {
   if (hostAccess === 'all') return ['return'];
   if (hostAccess === 'none') return [deny];
@@ -92,9 +92,7 @@ function hostRules(draft: Draft, name: string, { hostAccess, hostPorts }: Policy
       const echo = family === 4 ? 'icmp type echo-request' : 'icmpv6 type echo-request';
       return [
         ...(any ? [`${gateway} return`] : []),
-        ...(icmp
-          ? [`meta l4proto ${icmpOf(family)} ${gateway} return`]
-          : [`${echo} ${gateway} limit rate 10/second burst 20 packets return`]),
+        ...(icmp ? [`meta l4proto ${icmpOf(family)} ${gateway} return`] : [`${echo} ${gateway} return`]),
         ...(services.length > 0 ? [`${hasPort} ${gateway} meta l4proto . th dport @${name}_host_ports return`] : []),
       ];
     })

@@ -98,7 +98,9 @@ function enforcedElements(ingressInterface: string, port: string | undefined): E
     { ...inet('enforced', from), shared },
     { ...inet('enforced_out', from), value: `jump egress_${isBridge ? '' : 'lone_'}out`, shared },
     { ...inet('enforced_host', from), value: `jump egress_${isBridge ? '' : 'lone_'}host`, shared },
-    ...(isBridge ? [{ ...inet('enforced_bridges', from), shared }] : []),
+    ...(isBridge
+      ? [{ ...inet('enforced_bridges', from), shared }]
+      : (['ip drawbridge', 'ip6 drawbridge'] as const).map((table) => ({ table, set: 'lone', key: from, shared }))),
     { ...inet('enforced_pairs', `${from} . ${from}`), shared },
     ...(port === undefined ? [] : [inet('enforced_ports', quotedInterface(port))]),
   ];

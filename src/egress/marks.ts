@@ -31,6 +31,15 @@ export const strangerMark = 0x80000;
  */
 export const portMark = 0x100000;
 
+/**
+ * "Came in by the port of a container with a policy, and `table inet drawbridge` has not seen it", from the bridge
+ * table to that one, which takes it off. What still bears it at the host's door is dropped.
+ */
+export const unjudgedMark = 0x200000;
+
+/** What the bridge table says of a packet, until the inet table has seen it. */
+export const bridgeTableMarks = bridgeMark | strangerMark | unjudgedMark;
+
 /** A mark, or a mask, in nft's words. */
 export function hex(mark: number): string {
   return `0x${mark.toString(16)}`;

@@ -11,8 +11,9 @@ import type { TableName } from './element.ts';
  *   peers      a filler puts elements while containers run, and takes them out itself: what others are, not the
  *              container itself (pods of a selector, approvals)
  *   counter    packets put elements, to be counted
+ *   bucket     packets put elements, to be held to a rate or a number: nobody misses one that is lost
  */
-export type FilledBy = 'record' | 'constant' | 'expiring' | 'peers' | 'counter';
+export type FilledBy = 'record' | 'constant' | 'expiring' | 'peers' | 'counter' | 'bucket';
 
 /** A set or a map of nft. */
 export interface SetDeclaration {

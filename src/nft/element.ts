@@ -1,9 +1,29 @@
-/** Our two tables. Nothing of ours is anywhere else, except the accepts that foreign firewalls need. */
-export type TableName = 'inet drawbridge' | 'bridge drawbridge';
+/**
+ * Our tables, in the order in which they are written. Nothing of ours is anywhere else, except the accepts that foreign
+ * firewalls need.
+ */
+export const tableNames = ['inet drawbridge', 'bridge drawbridge', 'ip drawbridge', 'ip6 drawbridge'] as const;
+
+export type TableName = (typeof tableNames)[number];
+
+/** Of a table of ours. */
+type Family = 'inet' | 'bridge' | 'ip' | 'ip6';
 
 /** The family of a table of ours, as netlink and events name it apart from the table. */
-export function familyOfTable(table: TableName): string {
-  return table === 'inet drawbridge' ? 'inet' : 'bridge';
+export function familyOfTable(table: TableName): Family {
+  return families[table];
+}
+
+const families: Readonly<Record<TableName, Family>> = {
+  'inet drawbridge': 'inet',
+  'bridge drawbridge': 'bridge',
+  'ip drawbridge': 'ip',
+  'ip6 drawbridge': 'ip6',
+};
+
+/** The table of ours that has this family and name; undefined for somebody else's. */
+export function tableOf(family: string, name: string): TableName | undefined {
+  return tableNames.find((table) => table === `${family} ${name}`);
 }
 
 /** One element of a set or map of ours. The same (table, set, key) never stands for two owners at once. */

@@ -13,7 +13,7 @@ import { operatorsChain } from '../dataplane/catalogue/judgement-hooks.ts';
 import { run } from '../host/run.ts';
 import { runDir } from '../host/paths.ts';
 import { desired } from './desired.ts';
-import { familyOfTable } from '../nft/element.ts';
+import { familyOfTable, tableNames } from '../nft/element.ts';
 import { declaringCommands, type RuleGroup } from '../nft/group.ts';
 import { layoutMark } from '../dataplane/layout.ts';
 import { rebuildText } from '../dataplane/transaction.ts';
@@ -115,7 +115,7 @@ async function listCopy(groups: readonly RuleGroup[]): Promise<Listing> {
 /** nft would write what it read to $HOME/.nft.history. */
 const noHistory = { HOME: '/dev/null' };
 
-const listing = 'list table inet drawbridge\nlist table bridge drawbridge\nquit\n';
+const listing = `${tableNames.map((table) => `list table ${table}\n`).join('')}quit\n`;
 
 /**
  * All commands as one line, as nft reads what does not come from a file: a line is a transaction, and a thousand of

@@ -351,6 +351,8 @@ describe('drawbridge clean', () => {
     expect((await clean(host)).filter(({ kind }) => kind === 'table').map(({ name }) => name)).toEqual([
       'inet drawbridge',
       'bridge drawbridge',
+      'ip drawbridge',
+      'ip6 drawbridge',
     ]);
     expect(await host.run(['nft', 'list', 'tables'])).not.toContain('drawbridge');
   });

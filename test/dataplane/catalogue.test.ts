@@ -42,7 +42,8 @@ test('every counter that rules name is declared', () => {
 test('who fills a set goes with its flags', () => {
   for (const { name, filledBy, flags = [], elements, isCounted } of sets) {
     expect([name, elements !== undefined]).toEqual([name, filledBy === 'constant']);
-    expect([name, flags.includes('timeout')]).toEqual([name, filledBy === 'expiring' || filledBy === 'counter']);
+    if (filledBy === 'bucket') expect([name, flags.includes('dynamic')]).toEqual([name, true]);
+    else expect([name, flags.includes('timeout')]).toEqual([name, filledBy === 'expiring' || filledBy === 'counter']);
     if (filledBy === 'counter') expect([name, flags.includes('dynamic'), isCounted]).toEqual([name, true, true]);
   }
 });

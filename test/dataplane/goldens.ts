@@ -2,7 +2,8 @@
 import { transition } from '../../src/dataplane/difference.ts';
 import { desired } from '../../src/records/desired.ts';
 import type { RuleGroup } from '../../src/nft/group.ts';
-import { layoutMark, tableNames, tableText } from '../../src/dataplane/layout.ts';
+import { layoutMark, tableText } from '../../src/dataplane/layout.ts';
+import { tableNames } from '../../src/nft/element.ts';
 import { changeText, comparisonTexts, rebuildText } from '../../src/dataplane/transaction.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import { mapping, numbered, sample } from '../records/sample.ts';

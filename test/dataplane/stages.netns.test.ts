@@ -1,6 +1,7 @@
 import { catalogue, type Catalogue } from '../../src/dataplane/catalogue.ts';
 import { judging } from '../../src/dataplane/catalogue/stages.ts';
-import { tableNames, tableText } from '../../src/dataplane/layout.ts';
+import { tableText } from '../../src/dataplane/layout.ts';
+import { tableNames } from '../../src/nft/element.ts';
 import { expect, test, type Host } from '../helpers/host.ts';
 
 /** As somebody would add them: one set and two chains, which count what each stage takes a packet to be sent to. */

@@ -13,7 +13,9 @@ const group: RuleGroup = {
   chains: [{ table: 'inet drawbridge', name: 'p', rules: [] }],
 };
 
-const assertion = ['inet', 'bridge'].map((family) => `add element ${family} drawbridge ${layoutMark} { "in-force" }`);
+const assertion = ['inet', 'bridge', 'ip', 'ip6'].map(
+  (family) => `add element ${family} drawbridge ${layoutMark} { "in-force" }`,
+);
 
 describe('changeText()', () => {
   test.for<[string, Partial<Change>, string[]]>([
@@ -81,7 +83,7 @@ describe('changeText()', () => {
 });
 
 describe('rebuildText()', () => {
-  test('replaces both tables before it adds groups and elements', () => {
+  test('replaces all tables before it adds groups and elements', () => {
     const lines = rebuildText({ groups: [group], elements: [port] }).split('\n');
     const places = [
       'delete table inet drawbridge',

@@ -1,14 +1,15 @@
 import { declaredSet } from '../../dataplane/catalogue.ts';
 import { isGroupMark } from '../../dataplane/layout.ts';
 import { readPolicyName } from '../../egress/compile.ts';
+import { familyOfTable, tableOf, type TableName } from '../../nft/element.ts';
 import type { RulesetEvent } from '../../host/netlink/nftables/event.ts';
 import { everythingOf, type ChangeEvent } from '../../repair/change-event.ts';
 import { chainKey, elementKey, groupKey, layoutKey } from '../../repair/resource-key.ts';
 
 /** What a change of rules gives reason to look at; nothing for what plugins and the agent do all day. */
 export function changesOf({ kind, isRemoval, family, table, name, keys }: RulesetEvent): readonly ChangeEvent[] {
-  if (table !== 'drawbridge' || (family !== 'inet' && family !== 'bridge'))
-    return kind === 'element' ? [] : [{ resource: 'firewalls' }];
+  const ours = tableOf(family, table);
+  if (ours === undefined) return kind === 'element' ? [] : [{ resource: 'firewalls' }];
   switch (kind) {
     case 'table':
       // Whoever wrote it anew knows nothing of what the agent has open.
@@ -17,27 +18,28 @@ export function changesOf({ kind, isRemoval, family, table, name, keys }: Rulese
     case 'rule':
       return [{ resource: 'chains', of: chainKey(family, name) }];
     case 'element':
-      return isRemoval ? lostElements(family, name, keys) : [];
+      return isRemoval ? lostElements(ours, name, keys) : [];
     default:
       return isRemoval ? lostSet(name) : [];
   }
 }
 
 /** What loses elements all day, because they run out or are renewed by deleting and adding them, tells nothing. */
-function lostElements(family: 'inet' | 'bridge', set: string, keys: readonly Uint8Array[]): readonly ChangeEvent[] {
+function lostElements(table: TableName, set: string, keys: readonly Uint8Array[]): readonly ChangeEvent[] {
   if (readPolicyName(set)?.names !== undefined) return [];
   const group = groupOf(set);
   if (group !== undefined) return [{ resource: 'tables', of: group }];
-  switch (declaredSet(`${family} drawbridge`, set)?.filledBy) {
+  switch (declaredSet(table, set)?.filledBy) {
     case 'expiring':
     case 'counter':
+    case 'bucket':
       return [];
     case 'peers':
       return everythingOf('expiring');
     case 'constant':
       return [{ resource: 'tables', of: layoutKey }];
     default:
-      return keys.map((key) => ({ resource: 'tables', of: elementKey(family, set, key) }));
+      return keys.map((key) => ({ resource: 'tables', of: elementKey(familyOfTable(table), set, key) }));
   }
 }
 

@@ -6,8 +6,10 @@
  * nft has no name for the target of a neighbour advertisement before 1.0.7; later ones list the whole of it by name,
  * and then do not read back what they list. The two halves of that address stay as they are.
  */
-import { bridgeMark, hex, strangerMark, translatedMark } from '../../egress/marks.ts';
+import { bridgeMark, hex, strangerMark, translatedMark, unjudgedMark } from '../../egress/marks.ts';
 import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
+
+import { mostFragments } from './bounds.ts';
 
 const table = 'bridge drawbridge';
 
@@ -57,11 +59,22 @@ export const guardSets: readonly SetDeclaration[] = [
     filledBy: 'record',
     about: 'ports that neither send to another port nor receive from one',
   },
+  {
+    table,
+    name: 'guard_fragments',
+    key: ['ifname'],
+    flags: ['dynamic', 'timeout'],
+    size: 4096,
+    timeoutMinutes: 1,
+    filledBy: 'bucket',
+    about: 'ports with a bucket for fragments',
+  },
 ];
 
 export const guardCounters: readonly CounterDeclaration[] = [
   { table, name: 'guard_forged', about: 'frames with the MAC or the address of another' },
   { table, name: 'guard_refused', about: 'frames of kinds that a container has no business to send' },
+  { table, name: 'guard_bounded', about: 'fragments of containers that had sent as many as one may' },
   { table, name: 'guard_isolation', about: 'frames between ports that are kept apart' },
 ];
 
@@ -105,6 +118,7 @@ export const guardChains: readonly ChainDeclaration[] = [
     table,
     name: 'guard',
     rules: [
+      `meta mark set meta mark | ${hex(unjudgedMark)}`,
       'ether type vmap { ip : goto guard_ip4, ip6 : goto guard_ip6, arp : goto guard_arp }',
       'counter name guard_refused drop',
     ],
@@ -114,9 +128,15 @@ export const guardChains: readonly ChainDeclaration[] = [
     name: 'guard_ip4',
     rules: [
       'iifname . ether saddr . ip saddr != @guard4 counter name guard_forged drop',
+      'ip frag-off & 0x3fff != 0 jump guard_fragments_of',
       'udp sport 67 counter name guard_refused drop',
       'igmp type membership-query counter name guard_refused drop',
     ],
+  },
+  {
+    table,
+    name: 'guard_fragments_of',
+    rules: [`update @guard_fragments { iifname limit rate over ${mostFragments} } counter name guard_bounded drop`],
   },
   {
     table,
@@ -137,6 +157,7 @@ export const guardChains: readonly ChainDeclaration[] = [
     name: 'guard_ip6',
     rules: [
       'iifname . ether saddr != @guard_mac counter name guard_forged drop',
+      'ip6 nexthdr != { tcp, udp, icmpv6 } exthdr frag exists jump guard_fragments_of',
       'icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } counter name guard_refused drop',
       'ip6 saddr fe80::/10 exthdr frag exists counter name guard_refused drop',
       'udp sport 547 counter name guard_refused drop',

@@ -1,9 +1,12 @@
 /** Where packets meet the judgement (judgement.ts), and what is counted of those that it refuses. */
-import { bridgeMark, gateMark, hex, strangerMark, translatedMark, without } from '../../egress/marks.ts';
+import { bridgeTableMarks, gateMark, hex, strangerMark, translatedMark, without } from '../../egress/marks.ts';
 import type { ChainDeclaration } from '../../nft/declaration.ts';
+import { boundsBeforeConntrack, boundsOfDenials } from './bounds.ts';
 import { judging } from './stages.ts';
 
 const table = 'inet drawbridge';
+
+const newIsBounded = 'ct state new iifname @enforced jump egress_bounds';
 
 /**
  * The gate's mark is set after all other prerouting chains: one that restores the mark of a connection would wipe it.
@@ -14,8 +17,9 @@ export const judgementHooks: readonly ChainDeclaration[] = [
     name: 'egress_seen',
     hook: { type: 'filter', at: 'prerouting', priority: '-450' },
     rules: [
+      ...boundsBeforeConntrack,
       `meta mark & ${hex(strangerMark)} != 0 iifname @enforced goto egress_stranger`,
-      `meta mark & ${hex(bridgeMark | strangerMark)} != 0 meta mark set meta mark & ${without(bridgeMark | strangerMark)}`,
+      `meta mark & ${hex(bridgeTableMarks)} != 0 meta mark set meta mark & ${without(bridgeTableMarks)}`,
     ],
   },
   {
@@ -42,13 +46,18 @@ export const judgementHooks: readonly ChainDeclaration[] = [
     table,
     name: 'egress_forward',
     hook: judging('asked', 'forward'),
-    rules: ['iifname @enforced_ports counter drop', 'iifname vmap @enforced_out', 'oifname @enforced jump egress_in'],
+    rules: [
+      'iifname @enforced_ports counter drop',
+      'iifname vmap @enforced_out',
+      newIsBounded,
+      'oifname @enforced jump egress_in',
+    ],
   },
   {
     table,
     name: 'egress_input',
     hook: judging('asked', 'input'),
-    rules: ['iifname @enforced_ports counter drop', 'iifname vmap @enforced_host'],
+    rules: ['iifname @enforced_ports counter drop', 'iifname vmap @enforced_host', newIsBounded],
   },
 ];
 
@@ -65,6 +74,7 @@ export const denialChains: readonly ChainDeclaration[] = [
       'meta pkttype { broadcast, multicast } return',
       'iifname . ip saddr @denials4',
       'iifname . ip6 saddr @denials6',
+      ...boundsOfDenials,
       'meta l4proto { tcp, udp, sctp } update @denied4 { ct original ip saddr . ct original ip daddr . meta l4proto . ct original proto-dst }',
       'meta l4proto { tcp, udp, sctp } update @denied6 { ct original ip6 saddr . ct original ip6 daddr . meta l4proto . ct original proto-dst }',
       'meta l4proto != { tcp, udp, sctp } update @denied4_portless { ct original ip saddr . ct original ip daddr . meta l4proto }',

@@ -9,6 +9,7 @@
  */
 import type { ChainDeclaration } from '../../nft/declaration.ts';
 import { strangerMark, without } from '../../egress/marks.ts';
+import { boundsOfEcho } from './bounds.ts';
 
 const table = 'inet drawbridge';
 
@@ -174,6 +175,7 @@ export const judgementChains: readonly ChainDeclaration[] = [
     name: 'egress_host',
     rules: [
       'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 return',
+      ...boundsOfEcho,
       'ip hdrlength > 5 jump egress_options',
       'ip6 nexthdr != { tcp, udp, icmpv6 } jump egress_options',
       'ct state established ct direction reply return',

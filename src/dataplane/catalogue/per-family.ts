@@ -1,6 +1,4 @@
-import type { DataType } from '../../nft/data.ts';
-
 /** One entry of the catalogue for IPv4, with the type of its addresses, and the same for IPv6. */
-export function perFamily<T>(entry: (n: 4 | 6, address: DataType) => T): [T, T] {
+export function perFamily<T>(entry: (n: 4 | 6, address: 'ipv4_addr' | 'ipv6_addr') => T): [T, T] {
   return [entry(4, 'ipv4_addr'), entry(6, 'ipv6_addr')];
 }

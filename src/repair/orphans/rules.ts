@@ -10,7 +10,7 @@ import { groupMark, isGroupMark } from '../../dataplane/layout.ts';
 import { readPolicyName } from '../../egress/compile.ts';
 import { isPolicyId } from '../../egress/policy-id.ts';
 import { removalText } from '../../dataplane/transaction.ts';
-import type { TableName } from '../../nft/element.ts';
+import { tableNames, type TableName } from '../../nft/element.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readTable, type HeldElement, type HeldTable } from '../../host/held-tables.ts';
@@ -57,7 +57,7 @@ interface Orphans {
 }
 
 async function readTables(): Promise<HeldTable[]> {
-  const held = await Promise.all((['inet drawbridge', 'bridge drawbridge'] as const).map(readTable));
+  const held = await Promise.all(tableNames.map(readTable));
   return held.filter((table) => table !== undefined);
 }
 
