@@ -60,10 +60,10 @@ export async function withLock<T>(
   }
 }
 
-/** Takes away the locks whose names begin with `prefix` and whose holders were killed. Locks that are held stay. */
-export function releaseAbandoned(prefix: string): void {
+/** Takes away the locks whose holders were killed. Locks that are held stay. */
+export function releaseAbandoned(): void {
   const folder = `${runDir}/locks`;
-  const names = listFolder(folder).filter((name) => name.startsWith(prefix) && name.endsWith('.lock'));
+  const names = listFolder(folder).filter((name) => name.endsWith('.lock'));
   for (const name of names) {
     const file = `${folder}/${name.slice(0, -'.lock'.length)}`;
     const release = tryLock(file);

@@ -5,7 +5,7 @@ import { attachmentKey, describeAttachment } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
 
 /** Locks of attachments begin with this; what follows is the attachment's key. */
-export const attachmentLockPrefix = 'attachment-';
+const attachmentLockPrefix = 'attachment-';
 
 /**
  * Runs a verb of one attachment after every other verb of the same attachment that is under way: runtimes send a DEL

@@ -2,7 +2,6 @@ import { rmSync, statSync } from 'node:fs';
 import { listDrafts } from '../host/files.ts';
 import { releaseAbandoned, withLock } from '../host/lock.ts';
 import { runDir, stateDir } from '../host/paths.ts';
-import { attachmentLockPrefix } from './attachment-lock.ts';
 import { sweepIndex } from './index-files.ts';
 
 /** Milliseconds; no file takes so long to write. */
@@ -10,7 +9,7 @@ const unfinishedAge = 60_000;
 
 /**
  * Removes what killed processes left that does no harm and that no other verb looks for: files that were never
- * finished, index entries without a record, locks of attachments that nobody will ask for again. Throws code 11 when
+ * finished, index entries without a record, locks that nobody may ask for again. Throws code 11 when
  * the lock of the tables is not to be had.
  */
 export async function sweep(): Promise<void> {
@@ -21,7 +20,7 @@ export async function sweep(): Promise<void> {
     removeUnfinished(stateDir);
     for (const folder of ['boot', 'names', 'sticky']) removeUnfinished(`${stateDir}/${folder}`);
     sweepIndex();
-    releaseAbandoned(attachmentLockPrefix);
+    releaseAbandoned();
   });
 }
 

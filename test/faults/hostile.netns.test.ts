@@ -20,7 +20,7 @@ async function damage(host: Host): Promise<string[]> {
     '-c',
     `nft list table inet bait >/dev/null 2>&1 || echo the table is gone
      [ -f /opt/bait ] || echo the file is gone
-     nft list tables | grep -Ev '(inet|bridge) drawbridge$|inet bait$'
+     nft list tables | grep -Ev '(inet|bridge|ip|ip6) drawbridge$|inet bait$'
      for link in /sys/class/net/*; do [ -d "$link/bridge" ] || echo "\${link##*/}"; done | grep -Ev '^(lo|eth0|veth[0-9a-f]{11})$'
      find /etc /var/lib /run /opt /tmp -xdev -newer /opt/stamp -type f -user root 2>/dev/null | grep -Ev '^/(run|var/lib)/drawbridge/|^/var/lib/cni/networks/[A-Za-z0-9][A-Za-z0-9_.-]*/|^/run/(netns|upper|work)/|^/tmp/'
      true`,
