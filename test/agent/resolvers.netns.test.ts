@@ -135,15 +135,12 @@ describe('what happens beside', () => {
     await lab.hosts(['198.51.100.1 api.example.org']);
     await lab.startProxy();
     const ruleset = await lab.host.run(['nft', 'list', 'ruleset']);
-    await lab.host.run(['nft', 'delete', 'table', 'inet', 'drawbridge']);
+    // All of it: without the inet table alone the last resort lets nothing of the container come to the host.
+    await lab.host.run(['nft', 'flush', 'ruleset']);
     expect((await lab.inContainer(['dig', '+tries=1', '@10.88.0.1', 'api.example.org'])).stdout).toContain(
       'status: SERVFAIL',
     );
-    await lab.host.run(['nft', '-f', '-'], {
-      input: ruleset
-        .slice(ruleset.indexOf('table inet drawbridge'))
-        .replace(/\ntable bridge drawbridge \{[\s\S]*?\n\}\n/, '\n'),
-    });
+    await lab.host.run(['nft', '-f', '-'], { input: ruleset });
     expect((await lab.inContainer(['dig', '+tries=1', '@10.88.0.1', 'api.example.org'])).stdout).toContain(
       'status: NOERROR',
     );

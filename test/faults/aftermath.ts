@@ -98,7 +98,7 @@ export async function inspect(host: Host, followUp: FollowUp): Promise<{ problem
   const checked = await host.checkChain(conflist, options(container));
   const deleted = await host.delChain(conflist, options(container));
   await container.remove();
-  await host.sh('find /run/drawbridge -type f -exec touch -d -1hour {} +');
+  await host.sh('find /run/drawbridge -mindepth 1 -exec touch -d -1hour {} +');
   const collected = await host.gcChain(conflist, []);
   return {
     ms,
