@@ -8,6 +8,7 @@ import { parsePolicy } from '../src/egress/parse.ts';
 import { policyId } from '../src/egress/policy-id.ts';
 import { applyCommands } from '../src/host/apply.ts';
 import { openNetns } from '../src/host/netns.ts';
+import { familyOf } from '../src/ip/family.ts';
 import type { LinkCommand } from '../src/links/command.ts';
 import { hardwareAddressOf } from '../src/links/hardware-address.ts';
 import { rebuild } from '../src/records/commit.ts';
@@ -54,8 +55,8 @@ await applyCommands(
   [
     { kind: 'setLink', name: 'e0', state: 'up' },
     ...(first?.link.addresses ?? []).flatMap(({ address, gateway = '' }): LinkCommand[] => [
-      { kind: 'replaceAddress', address, name: 'e0', nodad: address.includes(':') },
-      { kind: 'addRoute', dst: address.includes(':') ? '::/0' : '0.0.0.0/0', via: gateway, dev: 'e0' },
+      { kind: 'replaceAddress', address, name: 'e0', nodad: familyOf(address) === 6 },
+      { kind: 'addRoute', dst: familyOf(address) === 6 ? '::/0' : '0.0.0.0/0', via: gateway, dev: 'e0' },
     ]),
   ],
   { netns },

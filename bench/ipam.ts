@@ -12,7 +12,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fields } from '../src/cni/fields.ts';
-import { formatAddress, networkPlus, parsePrefix } from '../src/ipam/address.ts';
+import { formatAddress, networkPlus, parsePrefix } from '../src/ip/address.ts';
+import { addressOf } from '../src/ip/prefix.ts';
 import { release, reserve } from '../src/ipam/leases.ts';
 import { parseIpam } from '../src/ipam/ranges.ts';
 
@@ -94,7 +95,7 @@ async function measureOurs(
     release(
       dataDir,
       who,
-      reserved.map(({ address }) => address.split('/')[0] ?? ''),
+      reserved.map(({ address }) => addressOf(address)),
     );
     times.release.push(performance.now() - begin);
   }

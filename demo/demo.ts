@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import pc from 'picocolors';
 import { judge } from '../src/egress/judge.ts';
 import { parsePolicy } from '../src/egress/parse.ts';
+import { addressOf } from '../src/ip/prefix.ts';
 import { makeHost, type Container, type Host, type Outside } from '../test/helpers/private-host.ts';
 import type { Conflist, Json } from '../test/helpers/runtime.ts';
 
@@ -208,7 +209,7 @@ function surroundings(own: Attachment): NonNullable<Parameters<typeof judge>[2]>
     siblings: attachments
       .filter((other) => other !== own)
       .flatMap(({ addresses }) =>
-        addresses.map((address) => ({ address: address.split('/')[0] ?? '', sameBridge: true, policy })),
+        addresses.map((address) => ({ address: addressOf(address), sameBridge: true, policy })),
       ),
     published: [{ protocol: 'tcp', port: 8080 }],
   };

@@ -1,3 +1,4 @@
+import { familyOf } from '../ip/family.ts';
 import { takesQueries } from './names/from-records.ts';
 import { CniError } from '../cni/errors.ts';
 import type { Element } from '../nft/element.ts';
@@ -102,8 +103,4 @@ function isForced(record: AttachmentRecord): record is EnforcedRecord {
         (protocol === 'any' || protocol === 'udp') && (ports === undefined || (ports.from <= 53 && ports.to >= 53)),
     )
   );
-}
-
-function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
 }

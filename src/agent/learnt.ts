@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { parseAddressValue } from '../egress/interval.ts';
 import { namesSet } from '../egress/compile.ts';
 import { reservedRangeOf } from '../egress/ranges-reserved.ts';
 import { stateDir } from '../host/paths.ts';
+import { readAnyAddress } from '../ip/address.ts';
 import type { Element } from '../nft/element.ts';
 import { writeWhole } from '../records/store.ts';
 import { rulesFor } from './dns/names-policy.ts';
@@ -86,7 +86,5 @@ export function rememberLearnt(opened: readonly LearntAddress[], file = learntFi
 function isLearnt(raw: unknown): raw is LearntAddress {
   const { policyId, name, address, ends } = (raw ?? {}) as Record<string, unknown>;
   if (typeof policyId !== 'string' || typeof name !== 'string' || typeof ends !== 'number') return false;
-  return (
-    typeof address === 'string' && parseAddressValue(address) !== undefined && reservedRangeOf(address) === undefined
-  );
+  return typeof address === 'string' && readAnyAddress(address) !== undefined && reservedRangeOf(address) === undefined;
 }

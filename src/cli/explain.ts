@@ -1,4 +1,5 @@
 import { nameCovers } from '../egress/name.ts';
+import { familyOf } from '../ip/family.ts';
 import { describeBroken } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { isBroken, listRecords } from '../records/store.ts';
@@ -77,8 +78,8 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
     open: record.egress === undefined ? [] : await readOpenNames(record.egress),
   };
   const { addresses, problems } = await findAddresses(asked, ground);
-  const families = new Set(addressesOf(record).map((address) => address.includes(':')));
-  const usable = asked.isName ? addresses.filter((address) => families.has(address.includes(':'))) : addresses;
+  const families = new Set(addressesOf(record).map((address) => familyOf(address)));
+  const usable = asked.isName ? addresses.filter((address) => families.has(familyOf(address))) : addresses;
   const refused = await refusedLookup(asked, record);
   if (addresses.length === 0 && problems.length > 0 && isOpenQuestion(asked, record))
     throw new CniError(

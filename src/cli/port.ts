@@ -1,7 +1,9 @@
 import { CniError, codes } from '../cni/errors.ts';
-import { formatAddressValue, parseAddressValue } from '../egress/interval.ts';
 import { endFlowsToPort, forgetUdpFlows } from '../host/conntrack.ts';
 import { findListeners } from '../host/listeners.ts';
+import { formatAddress, readAnyAddress } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
+import { addressOf } from '../ip/prefix.ts';
 import { describeMapping, overlaps, type PortMapping } from '../ports/mapping.ts';
 import { commit } from '../records/commit.ts';
 import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
@@ -109,7 +111,7 @@ async function change(
 
 /** The kernel remembers where a published port led for as long as a connection lasts. Returns warnings. */
 async function endFlows({ link }: LinkedRecord, gone: readonly PortMapping[]): Promise<string[]> {
-  const addresses = link.addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
+  const addresses = link.addresses.map(({ address }) => addressOf(address));
   const warnings = await Promise.all(gone.map(async (port) => endFlowsToPort(port, addresses)));
   return warnings.flat();
 }
@@ -119,7 +121,7 @@ function parseMapping(text: string): PortMapping {
   const match =
     /^(?:(?:\[([0-9a-fA-F:.]+)\]|(\d+\.\d+\.\d+\.\d+)):)?(\d{1,5})(?::(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
   const [, six, four, host = '', inside = host, protocol = 'tcp'] = match ?? [];
-  const address = parseAddressValue(six ?? four ?? '');
+  const address = readAnyAddress(six ?? four ?? '');
   const numbers = [Number(host), Number(inside)];
   if (
     match === null ||
@@ -133,7 +135,7 @@ function parseMapping(text: string): PortMapping {
   const base = { protocol: protocol as PortMapping['protocol'], hostPort, containerPort };
   if (address === undefined) return { ...base, families: [4, 6] };
   if (address.value === 0n) return { ...base, families: [address.family] };
-  return { ...base, hostIp: formatAddressValue(address.family, address.value), families: [address.family] };
+  return { ...base, hostIp: formatAddress(address), families: [address.family] };
 }
 
 function findLinked(asked: string): LinkedRecord {
@@ -155,7 +157,7 @@ function withPort({ link, containerId }: LinkedRecord, mapping: PortMapping): Po
       `Cannot publish ${describeMapping(mapping)}: container "${containerId}" publishes ${mappingWords(twin)} already`,
       `Take it back with "drawbridge port remove ${containerId} ${mappingWords(twin).replace('->', ':')}"`,
     );
-  const families = new Set(link.addresses.map(({ address }) => (address.includes(':') ? 6 : 4)));
+  const families = new Set(link.addresses.map(({ address }) => familyOf(address)));
   if (!mapping.families.some((family) => families.has(family)))
     throw new CniError(
       codes.conflict,

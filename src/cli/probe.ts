@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { familyOf } from '../ip/family.ts';
 import type { Invocation } from './command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -32,7 +33,7 @@ async function openConnection(host: string, port: number): Promise<string> {
 }
 
 async function sendDatagram(host: string, port: number): Promise<string> {
-  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  const socket = createSocket(familyOf(host) === 6 ? 'udp6' : 'udp4');
   return new Promise((resolve) => {
     const end = (outcome: string): void => {
       clearTimeout(timer);

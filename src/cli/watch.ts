@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hostText } from '../ip/host-text.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
@@ -97,7 +98,7 @@ function eventOf(
 function show(event: Event, isJson: boolean, { out, paint }: Terminal): void {
   if (isJson) return out(JSON.stringify(event));
   const { time, containerId, source, destination, protocol, port, names, packets, rule, audited } = event;
-  const host = destination.includes(':') ? `[${destination}]` : destination;
+  const host = hostText(destination);
   const where = `${host}${port === null ? '' : `:${port}`}/${protocol}`;
   const known = names.length === 0 ? '' : ` ${paint.link(`(${names.join(', ')})`)}`;
   const times = packets === 1 ? '' : ` x${packets}`;

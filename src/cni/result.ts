@@ -1,4 +1,6 @@
-import { ipVersion } from './ip-version.ts';
+import { familyOf } from '../ip/family.ts';
+import { splitPrefix } from '../ip/prefix.ts';
+import { ipVersion } from '../ip/version.ts';
 import { CniError, codes } from './errors.ts';
 import { Fields, quote } from './fields.ts';
 import { resultFamily, supportedVersions } from './versions.ts';
@@ -99,7 +101,7 @@ function write04({ interfaces, ips, routes, dns }: Result, cniVersion: SpecVersi
     cniVersion,
     interfaces: interfaces.map(({ name, mac, sandbox }) => ({ name, ...filled({ mac, sandbox }) })),
     ips: ips.map(({ address, gateway, interface: index }) =>
-      filled({ version: isVersion6(address) ? '6' : '4', interface: index, address, gateway }),
+      filled({ version: String(familyOf(address)), interface: index, address, gateway }),
     ),
     routes: routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) =>
       filled({
@@ -118,9 +120,9 @@ function write04({ interfaces, ips, routes, dns }: Result, cniVersion: SpecVersi
 
 function write02({ ips, routes, dns }: Result, cniVersion: SpecVersion): WireResult {
   const [ip4, ip6] = [false, true].map((six) => {
-    const first = ips.find(({ address }) => isVersion6(address) === six);
+    const first = ips.find(({ address }) => (familyOf(address) === 6) === six);
     if (first === undefined) return undefined;
-    const own = routes.filter(({ dst }) => isVersion6(dst) === six).map(({ dst, gw }) => filled({ dst, gw }));
+    const own = routes.filter(({ dst }) => (familyOf(dst) === 6) === six).map(({ dst, gw }) => filled({ dst, gw }));
     return filled({ ip: first.address, gateway: first.gateway, routes: own });
   });
   if (ip4 === undefined && ip6 === undefined) {
@@ -147,10 +149,6 @@ function filled(fields: Record<string, unknown>): WireResult {
       ([, value]) => value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0),
     ),
   );
-}
-
-function isVersion6(addressOrPrefix: string): boolean {
-  return addressOrPrefix.includes(':');
 }
 
 /** Where a result to be read came from, for error texts. */
@@ -267,10 +265,9 @@ export function mergeDns(earlier: ResultDns, own: ResultDns): ResultDns {
 
 function requiredPrefix(fields: Fields, key: string): string {
   const prefix = fields.string(key) ?? '';
-  const [host = '', length = '', ...rest] = prefix.split('/');
+  const { address: host, length = '' } = splitPrefix(prefix);
   const longest = ipVersion(host) === 4 ? 32 : isAddress(host) ? 128 : -1;
-  if (rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > longest)
-    throw fields.invalid(key, 'an address with prefix length');
+  if (!/^\d{1,3}$/.test(length) || Number(length) > longest) throw fields.invalid(key, 'an address with prefix length');
   return prefix;
 }
 

@@ -1,8 +1,9 @@
+import { formatAddress, readAnyAddress } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
 import type { Element } from '../nft/element.ts';
 import { quotedInterface } from '../nft/quote.ts';
 import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
 import { namesSet, policyChain } from './compile.ts';
-import { formatAddressValue, parseAddressValue } from './interval.ts';
 import type { Policy, PortRule } from './policy.ts';
 
 /** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Sets: dataplane/catalogue. */
@@ -75,7 +76,7 @@ export function linkLocalOf(mac: string): string {
   const bytes = mac.split(':').map((byte) => BigInt(`0x${byte}`));
   const [first = 0n, second = 0n, third = 0n, ...rest] = bytes;
   const id = [first ^ 2n, second, third, 0xffn, 0xfen, ...rest].reduce((value, byte) => (value << 8n) | byte, 0n);
-  return formatAddressValue(6, (0xfe80n << 112n) | id);
+  return formatAddress({ family: 6, value: (0xfe80n << 112n) | id });
 }
 
 /**
@@ -142,13 +143,9 @@ function ingressChain({ ingress, audit }: Policy): string {
   return audit ? 'ingress_published_audit' : 'ingress_published';
 }
 
-function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
-}
-
 /** An IPv6 address as two numbers. */
 function halvesOf(address: string): string {
-  const value = parseAddressValue(address)?.value ?? 0n;
+  const value = readAnyAddress(address)?.value ?? 0n;
   return `${value >> 64n} . ${BigInt.asUintN(64, value)}`;
 }
 

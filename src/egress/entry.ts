@@ -1,8 +1,7 @@
 import type { CniError } from '../cni/errors.ts';
 import { PlaceError } from '../cni/errors.ts';
 import { show } from '../cni/fields.ts';
-import { addressBits } from '../ipam/address.ts';
-import { formatAddressValue, parseAddressValue } from './interval.ts';
+import { addressBits, formatAddress, readAnyAddress } from '../ip/address.ts';
 import { parseName } from './name.ts';
 import type { AddressRule, NameRule, PortRule } from './policy.ts';
 import { ipv4Inside } from './ranges-reserved.ts';
@@ -42,7 +41,7 @@ export function parseEntry(value: unknown, place: Place): Entry {
   const ports = parseTail(rest, quoted, place);
   const source = `${place.key} ${quoted}`;
 
-  const address = parseAddressValue(destination);
+  const address = readAnyAddress(destination);
   if (address !== undefined)
     return {
       kind: 'address',
@@ -161,13 +160,13 @@ function prefixText(
       `expected the IPv4 form, "${inside}"`,
     );
   const network = (value >> BigInt(bits - length)) << BigInt(bits - length);
-  const prefix = `${formatAddressValue(family, network)}/${length}`;
+  const prefix = `${formatAddress({ family, value: network })}/${length}`;
   if (network === value) return prefix;
   throw refusal(
     quoted,
     place,
     `the address has bits set beyond its prefix length of ${length}`,
-    `expected "${prefix}" for the network or "${formatAddressValue(family, value)}" for the address`,
+    `expected "${prefix}" for the network or "${formatAddress({ family, value })}" for the address`,
   );
 }
 

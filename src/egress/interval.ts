@@ -1,9 +1,10 @@
-import { Address6 } from 'ip-address';
-import { addressBits, formatAddress, readAddress, type Address } from '../ipam/address.ts';
+import { addressBits, formatAddress, readAnyAddress } from '../ip/address.ts';
+import type { Family } from '../ip/family.ts';
+import { splitPrefix } from '../ip/prefix.ts';
 
 /** A run of addresses of one family, both ends included. */
 export interface Interval {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly from: bigint;
   readonly to: bigint;
 }
@@ -13,12 +14,12 @@ export interface Interval {
  * anything else.
  */
 export function intervalOf(prefix: string): Interval {
-  const slash = prefix.indexOf('/');
-  const address = parseAddressValue(slash === -1 ? prefix : prefix.slice(0, slash));
+  const { address: text, length: digits } = splitPrefix(prefix);
+  const address = readAnyAddress(text);
   if (address === undefined)
     throw new RangeError(`Cannot read the prefix "${prefix}": it does not start with an address`);
   const bits = addressBits(address.family);
-  const length = slash === -1 ? bits : Number(prefix.slice(slash + 1));
+  const length = digits === undefined ? bits : Number(digits);
   if (!Number.isInteger(length) || length < 0 || length > bits)
     throw new RangeError(`Cannot read the prefix "${prefix}": its length is not 0 to ${bits}`);
   const size = 1n << BigInt(bits - length);
@@ -64,7 +65,7 @@ export function prefixesOf({ family, from, to }: Interval): string[] {
     let free = 0;
     while (free < bits && (start & ((2n << BigInt(free)) - 1n)) === 0n && start + (2n << BigInt(free)) - 1n <= to)
       free += 1;
-    prefixes.push(`${formatAddressValue(family, start)}/${bits - free}`);
+    prefixes.push(`${formatAddress({ family, value: start })}/${bits - free}`);
     start += 1n << BigInt(free);
   }
   return prefixes;
@@ -75,27 +76,8 @@ export function prefixesOf({ family, from, to }: Interval): string[] {
  */
 export function nftInterval(interval: Interval): string {
   const { family, from, to } = interval;
-  if (from === to) return formatAddressValue(family, from);
+  if (from === to) return formatAddress({ family, value: from });
   const [first, ...more] = prefixesOf(interval);
   if (first !== undefined && more.length === 0) return first;
-  return `${formatAddressValue(family, from)}-${formatAddressValue(family, to)}`;
-}
-
-/** Canonical text of an address. */
-export function formatAddressValue(family: 4 | 6, value: bigint): string {
-  return formatAddress({ family, value });
-}
-
-/**
- * Reads an address without zone or prefix length, also an IPv4-mapped one, which `readAddress` refuses:
- * a packet may carry it, so it has to be judged. Undefined when the text is not an address.
- */
-export function parseAddressValue(text: string): Address | undefined {
-  if (!text.includes(':')) return readAddress(text);
-  if (/[%/]/.test(text)) return undefined;
-  try {
-    return { family: 6, value: new Address6(text).bigInt() };
-  } catch {
-    return undefined;
-  }
+  return `${formatAddress({ family, value: from })}-${formatAddress({ family, value: to })}`;
 }

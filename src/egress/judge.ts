@@ -1,4 +1,5 @@
-import { covers, intervalOf, parseAddressValue, type Interval } from './interval.ts';
+import { readAnyAddress } from '../ip/address.ts';
+import { covers, intervalOf, type Interval } from './interval.ts';
 import { nameCovers } from './name.ts';
 import type { AddressRule, Policy, PortRule } from './policy.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
@@ -66,7 +67,7 @@ export interface Verdict {
  * Mode open has neither built-in ranges nor a default that denies.
  */
 export function judge(policy: Policy, destination: Destination, surroundings: Surroundings = nothingAround): Verdict {
-  const address = parseAddressValue(destination.address);
+  const address = readAnyAddress(destination.address);
   if (address === undefined) throw new RangeError(`Cannot judge "${destination.address}": it is not an address`);
   const asked: DestinationInterval = {
     ...destination,
@@ -221,6 +222,6 @@ function leadsThrough({ hostAddress, protocol, port }: PublishedPort, asked: Des
 }
 
 function same(address: string, { interval }: DestinationInterval): boolean {
-  const value = parseAddressValue(address);
+  const value = readAnyAddress(address);
   return value !== undefined && value.family === interval.family && value.value === interval.from;
 }

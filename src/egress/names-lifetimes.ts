@@ -1,4 +1,5 @@
-import { formatAddressValue, parseAddressValue } from './interval.ts';
+import { formatAddress, readAnyAddress } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
 
 /** An address as a resolver gave it, with its time to live in seconds. */
@@ -96,8 +97,8 @@ export function learn(
   );
   const dropped: string[] = [];
   for (const { address: text, ttl } of answers) {
-    const value = parseAddressValue(text);
-    const address = value && formatAddressValue(value.family, value.value);
+    const value = readAnyAddress(text);
+    const address = value && formatAddress(value);
     if (address === undefined || reservedRangeOf(address) !== undefined) dropped.push(text);
     else seen.set(address, { address, ttl, seenAt: now });
   }
@@ -130,7 +131,7 @@ export function openAddresses(
   const isOff = refreshIntervalMinutes === 0;
   const lastGoodEnds = Math.min(now + 2 * intervalSeconds(refreshIntervalMinutes) * 1000, resolvedAt + oldestLastGood);
   return addresses.flatMap(({ address, ttl, seenAt }) => {
-    const fails = failing.includes(address.includes(':') ? 6 : 4);
+    const fails = failing.includes(familyOf(address));
     const ends = seenAt + lifetime(ttl, refreshIntervalMinutes) * 1000;
     const seconds = Math.ceil((Math.max(ends, fails && ends > resolvedAt ? lastGoodEnds : 0) - now) / 1000);
     const holds = isOff && seenAt === resolvedAt && !fails && !isGone;

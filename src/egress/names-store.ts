@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../digest/sha256.ts';
 import { replaceFile } from '../host/files.ts';
-import { parseAddressValue } from './interval.ts';
+import { readAnyAddress } from '../ip/address.ts';
 import type { KnownName, SeenAddress } from './names-lifetimes.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
 
@@ -66,9 +66,7 @@ function parseKnown(raw: unknown): KnownName | undefined {
 function isSeen(raw: unknown): raw is SeenAddress {
   if (!isObject(raw) || typeof raw['ttl'] !== 'number' || typeof raw['seenAt'] !== 'number') return false;
   const { address } = raw;
-  return (
-    typeof address === 'string' && parseAddressValue(address) !== undefined && reservedRangeOf(address) === undefined
-  );
+  return typeof address === 'string' && readAnyAddress(address) !== undefined && reservedRangeOf(address) === undefined;
 }
 
 function isObject(raw: unknown): raw is Record<string, unknown> {

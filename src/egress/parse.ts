@@ -2,9 +2,9 @@ import { nearestTo } from '../cni/nearest.ts';
 import type { CniError } from '../cni/errors.ts';
 import { InvalidValueError } from '../cni/errors.ts';
 import { Fields, quote, show } from '../cni/fields.ts';
+import { formatAddress, readAnyAddress } from '../ip/address.ts';
 import { openedByPrivate } from './allow-private.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
-import { parseAddressValue, formatAddressValue } from './interval.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { presetNames, presetRules } from './presets.ts';
 
@@ -155,7 +155,7 @@ function parseDns(fields: Fields): Policy['dns'] {
 function parseServer(value: unknown, place: Place): string {
   const match =
     typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:[\]]+|[^[\]]*:[^[\]]*:[^[\]]*))(?::(\d+))?$/.exec(value) : null;
-  const address = parseAddressValue(match?.[1] ?? match?.[2] ?? '');
+  const address = readAnyAddress(match?.[1] ?? match?.[2] ?? '');
   const port = Number(match?.[3] ?? 53);
   if (address === undefined || port < 1 || port > 65535)
     throw refusal(
@@ -164,7 +164,7 @@ function parseServer(value: unknown, place: Place): string {
       'it is not the address of a DNS server',
       'expected "9.9.9.9", "9.9.9.9:5353", "2001:db8::1" or "[2001:db8::1]:5353"',
     );
-  const text = formatAddressValue(address.family, address.value);
+  const text = formatAddress(address);
   if (port === 53) return text;
   return address.family === 4 ? `${text}:${port}` : `[${text}]:${port}`;
 }

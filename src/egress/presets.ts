@@ -1,3 +1,4 @@
+import { familyOf } from '../ip/family.ts';
 import { parsePortEntry } from './entry.ts';
 import type { AddressRule, NameRule } from './policy.ts';
 import { containerRegistries } from './presets/images.ts';
@@ -26,7 +27,7 @@ export function presetRules(name: string): { addresses: AddressRule[]; names: Na
   const { zones, prefixes = [] } = presetNamed(name);
   const source = `preset "${name}"`;
   return {
-    addresses: prefixes.map((prefix) => ({ family: prefix.includes(':') ? 6 : 4, prefix, protocol: 'any', source })),
+    addresses: prefixes.map((prefix) => ({ family: familyOf(prefix), prefix, protocol: 'any', source })),
     names: zones.flatMap(({ ports, names }) =>
       names.flatMap((reversed) =>
         ports.map((port) => ({

@@ -1,4 +1,5 @@
-import { formatAddressValue, intervalOf, overlaps, parseAddressValue, type Interval } from './interval.ts';
+import { formatAddress, readAnyAddress } from '../ip/address.ts';
+import { intervalOf, overlaps, type Interval } from './interval.ts';
 
 /** Why a range is not the public internet. */
 export type ReservedKind = 'metadata' | 'bogon' | 'private';
@@ -99,7 +100,7 @@ export function reservedRangeOf(address: string): (ReservedRange & { readonly ki
 /** Metadata and link-local intervals, also as they look from behind NAT64: no prefix in `allowPrivate` opens these. */
 export function metadataIntervals(): Interval[] {
   const plain = metadataRanges.map(({ prefix }) => intervalOf(prefix));
-  const nat64 = parseAddressValue('64:ff9b::')?.value ?? 0n;
+  const nat64 = readAnyAddress('64:ff9b::')?.value ?? 0n;
   const behindNat64 = plain
     .filter(({ family }) => family === 4)
     .map(({ from, to }): Interval => ({ family: 6, from: nat64 + from, to: nat64 + to }));
@@ -108,5 +109,5 @@ export function metadataIntervals(): Interval[] {
 
 /** The IPv4 address inside an IPv4-mapped one ("::ffff:192.0.2.1"); undefined for any other address. */
 export function ipv4Inside(value: bigint): string | undefined {
-  return value >> 32n === 0xffffn ? formatAddressValue(4, value & 0xffffffffn) : undefined;
+  return value >> 32n === 0xffffn ? formatAddress({ family: 4, value: value & 0xffffffffn }) : undefined;
 }

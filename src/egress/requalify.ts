@@ -10,6 +10,7 @@
  *   3. The elements run out. Where flows cannot be deleted, put them without a timeout: else a container
  *      could wait and go on with what stayed in the kernel's table. They cost a judgement per packet.
  */
+import { familyOf } from '../ip/family.ts';
 import type { Element } from '../nft/element.ts';
 import { quotedInterface } from '../nft/quote.ts';
 import type { AttachmentRecord } from '../records/record.ts';
@@ -20,7 +21,7 @@ export function requalifyElements({ egress }: AttachmentRecord, seconds: number 
   if (egress === undefined) return [];
   return sourcesOf(egress).map((address): Element => ({
     table: 'inet drawbridge',
-    set: `requalify${address.includes(':') ? 6 : 4}`,
+    set: `requalify${familyOf(address)}`,
     key: `${quotedInterface(egress.ingressInterface)} . ${address}`,
     ...(seconds === undefined ? {} : { timeout: seconds }),
   }));

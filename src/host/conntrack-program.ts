@@ -1,4 +1,5 @@
 /** conntrack(8), for a process that cannot ask the kernel itself: its arguments, and what it prints. Pure. */
+import { familyOf } from '../ip/family.ts';
 import type { Flow, FlowFilter } from './netlink/conntrack.ts';
 
 /** Arguments that select flows, behind "-L" or "-D". */
@@ -38,7 +39,7 @@ export function deleteArguments({ protocol, source, destination, sourcePort, des
   return [
     '-D',
     '-f',
-    source.includes(':') ? 'ipv6' : 'ipv4',
+    familyOf(source) === 6 ? 'ipv6' : 'ipv4',
     '-p',
     protocol,
     '--orig-src',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { familyOf } from '../ip/family.ts';
 import { deleteArguments, filterArguments, parseFlows } from './conntrack-program.ts';
 import { deleteFlow, readFlows, type Flow, type FlowFilter } from './netlink/conntrack.ts';
 import { Conversation, RefusedError } from './netlink/conversation.ts';
@@ -93,10 +94,6 @@ function toPort({ protocol = 'tcp', families, hostIp, hostPort }: PublishedDesti
     destinationPort: hostPort,
     ...(hostIp === undefined ? {} : { destination: hostIp }),
   }));
-}
-
-function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
 }
 
 function identify({ protocol, source, sourcePort, destination, destinationPort }: Flow): string {
@@ -233,7 +230,7 @@ function beginnings(listed: string): string {
 
 /** An IPv6 address with all its digits, as the kernel lists it. */
 function asListed(address: string): string {
-  if (!address.includes(':')) return address;
+  if (familyOf(address) === 4) return address;
   const [head = '', tail] = address.split('::');
   const [before, after] = [head, tail ?? ''].map((part) => part.split(':').filter((group) => group !== ''));
   const zeros = Array<string>(8 - (before?.length ?? 0) - (after?.length ?? 0)).fill('0');

@@ -1,3 +1,4 @@
+import { familyOf } from '../ip/family.ts';
 import type { LinkCommand } from '../links/command.ts';
 import { errnos } from './netlink/errno.ts';
 
@@ -38,5 +39,5 @@ const reasons: Readonly<Record<number, LinkFailure>> = {
 function isOfIpv6(command: LinkCommand | undefined): boolean {
   if (command === undefined) return false;
   const destination = 'address' in command ? command.address : 'dst' in command ? command.dst : '';
-  return destination.includes(':');
+  return familyOf(destination) === 6;
 }

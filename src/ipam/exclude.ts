@@ -2,8 +2,8 @@ import type { CniError } from '../cni/errors.ts';
 import { InvalidValueError } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { Fields } from '../cni/fields.ts';
-import { broadcast, formatPrefix, readAddress, readPrefix } from './address.ts';
-import type { Family } from './address.ts';
+import { broadcast, formatPrefix, readAddress, readPrefix } from '../ip/address.ts';
+import type { Family } from '../ip/family.ts';
 import type { Span } from './pool.ts';
 
 /** Addresses that are never given, as one entry of "exclude" names them. */

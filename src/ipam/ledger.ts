@@ -1,6 +1,6 @@
 import type { AttachmentId } from '../cni/request.ts';
 import { firstUseSinceBoot, isFromBeforeBoot } from '../host/boot.ts';
-import { readAddress } from './address.ts';
+import { readAddress } from '../ip/address.ts';
 import { isGivable } from './pool.ts';
 import type { RangeSet } from './pool.ts';
 import type { IpamConf } from './ranges.ts';

@@ -1,5 +1,6 @@
-import { addressBits, formatAddress, formatPrefix, networkPlus, broadcast } from './address.ts';
-import type { Address, Family, Prefix } from './address.ts';
+import { addressBits, formatAddress, formatPrefix, networkPlus, broadcast } from '../ip/address.ts';
+import type { Address, Prefix } from '../ip/address.ts';
+import type { Family } from '../ip/family.ts';
 
 /** Both ends are inside. */
 export interface Span {

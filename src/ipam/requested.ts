@@ -1,7 +1,7 @@
 import { CniError, InvalidValueError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
-import { formatAddress, readAddress, readPrefix } from './address.ts';
-import type { Address } from './address.ts';
+import { formatAddress, readAddress, readPrefix } from '../ip/address.ts';
+import type { Address } from '../ip/address.ts';
 import { isGivable, rangeOf } from './pool.ts';
 import type { RangeSet } from './pool.ts';
 

@@ -4,8 +4,8 @@ import { sha256 } from '../digest/sha256.ts';
 import { readRegularFile } from '../egress/load-file.ts';
 import { replaceFile } from '../host/files.ts';
 import { stateDir } from '../host/paths.ts';
+import { formatAddress, readAddress } from '../ip/address.ts';
 import { systemReason } from '../text/system-error.ts';
-import { formatAddress, readAddress } from './address.ts';
 
 /*
  * /var/lib/drawbridge/sticky/<first 16 hex of sha256(folder of the leases)>.json

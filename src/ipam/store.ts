@@ -15,8 +15,8 @@ import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { AttachmentId } from '../cni/request.ts';
-import { formatAddress, readAddress } from './address.ts';
-import type { Address } from './address.ts';
+import { formatAddress, readAddress } from '../ip/address.ts';
+import type { Address } from '../ip/address.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /*

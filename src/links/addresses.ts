@@ -1,16 +1,10 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import type { ResultIp, ResultRoute } from '../cni/result.ts';
-import {
-  addressBits,
-  formatAddress,
-  formatPrefix,
-  parseAddress,
-  parsePrefix,
-  prefixContains,
-} from '../ipam/address.ts';
+import { addressBits, formatAddress, formatPrefix, parseAddress, parsePrefix, prefixContains } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
+import { addressOf } from '../ip/prefix.ts';
 import { firstHost } from '../ipam/pool.ts';
-import { familyOf } from './bridge.ts';
 import { defaultIpv6Metric } from './veth.ts';
 
 /** Addresses of one attachment, with nothing left open. */
@@ -112,9 +106,9 @@ function toNetwork(route: ResultRoute): ResultRoute {
 }
 
 function refuseGatewayAsAddress(ips: readonly ResultIp[], gateways: readonly string[]): void {
-  const taken = new Set(gateways.map((gateway) => gateway.split('/', 1)[0]));
+  const taken = new Set(gateways.map(addressOf));
   const both = ips
-    .map(({ address }) => formatAddress(parseAddress(address.split('/', 1)[0] ?? '')))
+    .map(({ address }) => formatAddress(parseAddress(addressOf(address))))
     .find((address) => taken.has(address));
   if (both === undefined) return;
   throw new CniError(

@@ -1,3 +1,4 @@
+import { familyOf } from '../ip/family.ts';
 import type { SysctlValue } from './sysctl-value.ts';
 import type { LinkCommand } from './command.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
@@ -96,11 +97,6 @@ export function gatewayInterfaceOf(
   { vlan, gateways }: { readonly vlan: number; readonly gateways: readonly string[] },
 ): string {
   return vlan !== 0 && gateways.length > 0 ? vlanGatewayNames(bridge, vlan).name : bridge;
-}
-
-/** 4 or 6, by the text of an address or prefix. */
-export function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
 }
 
 function keepBridge(spec: BridgeSpec, gatewayInterface: string): LinkCommand[] {

@@ -1,6 +1,7 @@
 import { CniError, codes } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
 import { readDns, type ResultDns } from '../cni/result.ts';
+import { familyOf } from '../ip/family.ts';
 import { parseVlanTrunk } from './vlan-trunk.ts';
 import { vlanGatewayNames } from './vlan.ts';
 
@@ -112,7 +113,7 @@ export function hasRoomForIpv6(mtu: number): boolean {
 
 /** Throws code 7 for addresses of IPv6 on interfaces of an MTU that has no room for it. */
 export function requireMtuFor(addresses: readonly string[], { mtu, bridge }: { mtu: number; bridge: string }): void {
-  const first = addresses.find((address) => address.includes(':'));
+  const first = addresses.find((address) => familyOf(address) === 6);
   if (first === undefined || hasRoomForIpv6(mtu)) return;
   throw new CniError(
     codes.invalidConfig,

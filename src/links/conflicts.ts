@@ -1,5 +1,5 @@
-import { parsePrefix, prefixContains } from '../ipam/address.ts';
-import { familyOf } from './bridge.ts';
+import { parsePrefix, prefixContains } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
 
 /**
  * Which addresses of a bridge stand in the way of its gateway addresses. None stands in the way of one that is there

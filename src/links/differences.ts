@@ -1,6 +1,6 @@
 import type { ResultRoute } from '../cni/result.ts';
+import { formatAddress, formatPrefix, readAddress, readPrefix } from '../ip/address.ts';
 import type { AttachmentState, InterfaceState, LinkState, RouteState } from './state.ts';
-import { formatAddress, formatPrefix, readAddress, readPrefix } from '../ipam/address.ts';
 
 /** What ADD made, by the final result: plugins after us may have changed MAC and MTU, and then say so there. */
 export interface ExpectedLinks {

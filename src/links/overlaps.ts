@@ -1,4 +1,5 @@
-import { formatPrefix, parsePrefix, prefixContains, readAddress } from '../ipam/address.ts';
+import { formatPrefix, parsePrefix, prefixContains, readAddress } from '../ip/address.ts';
+import { addressOf } from '../ip/prefix.ts';
 
 /** An address of the host. */
 export interface HostAddress {
@@ -50,7 +51,7 @@ export function ownAddressAmong(
 }
 
 function bare(address: string): string {
-  const text = address.split('/', 1)[0] ?? '';
+  const text = addressOf(address);
   const { family, value } = readAddress(text) ?? { family: 0, value: text };
   return `${family} ${value}`;
 }

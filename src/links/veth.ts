@@ -1,9 +1,10 @@
 import type { ResultRoute } from '../cni/result.ts';
+import { formatAddress, readAddress } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
+import { addressOf, splitPrefix } from '../ip/prefix.ts';
 import type { SysctlValue } from './sysctl-value.ts';
 import { requirePlainWord } from './plain-word.ts';
-import { familyOf } from './bridge.ts';
 import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
-import { formatAddress, readAddress } from '../ipam/address.ts';
 import type { LinkCommand, Route } from './command.ts';
 import type { RouteState } from './state.ts';
 import { planPortVlans, type PortVlans } from './vlan.ts';
@@ -140,7 +141,7 @@ function planNeighbours({ addresses, bridge, mac, enabledad }: VethSpec): LinkCo
   const own = addresses.filter((address) => !enabledad || familyOf(address) === 4);
   return own.map((address) => ({
     kind: 'replaceNeighbour',
-    address: address.split('/', 1)[0] ?? '',
+    address: addressOf(address),
     mac,
     name: bridge,
   }));
@@ -232,7 +233,7 @@ export function insteadOf(
 
 /** An address, with prefix length or without, as the kernel writes it. */
 function canonical(text: string): string {
-  const [address = '', length] = text.split('/');
+  const { address, length } = splitPrefix(text);
   const read = readAddress(address);
   return read === undefined ? text : [formatAddress(read), ...(length === undefined ? [] : [length])].join('/');
 }

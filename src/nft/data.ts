@@ -1,8 +1,8 @@
+import { readAddress } from '../ip/address.ts';
 /**
  * Keys and values of elements as the kernel has them: each part with its first byte first, and in a concatenation
  * filled up to a multiple of four bytes (net/netfilter/nft_set_*.c compare them as bytes).
  */
-import { readAddress } from '../ipam/address.ts';
 
 /** Bytes of a part, by the names of nft's data types (nft(8), DATA TYPES). */
 const sizes = {

@@ -1,7 +1,7 @@
 import type { CniError } from '../cni/errors.ts';
 import { InvalidValueError } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
-import { formatAddress, readAddress } from '../ipam/address.ts';
+import { formatAddress, readAddress } from '../ip/address.ts';
 import { describeMapping, overlaps, type PortMapping, type PortProtocol } from './mapping.ts';
 
 /**

@@ -1,3 +1,4 @@
+import { familyOf } from '../ip/family.ts';
 import type { Element } from '../nft/element.ts';
 import { quotedInterface } from '../nft/quote.ts';
 import type { AttachmentId } from '../cni/request.ts';
@@ -31,7 +32,7 @@ function metricsOf({ defaultRoutes = [] }: Publication, family: 4 | 6): number[]
 
 /** The container's address that published ports lead to. */
 function firstAddress(addresses: readonly string[], family: 4 | 6): string | undefined {
-  return addresses.find((address) => address.includes(':') === (family === 6));
+  return addresses.find((address) => familyOf(address) === family);
 }
 
 /** Comment that tells a reader of `nft list` whose element it is. */

@@ -1,3 +1,4 @@
+import { familyOf } from '../ip/family.ts';
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
 /** A published port, after parsing. */
@@ -23,7 +24,7 @@ export function overlaps(one: PortMapping, other: PortMapping): boolean {
 
 /** Families of addresses or prefixes, each once, IPv4 first. */
 export function familiesOf(addresses: readonly string[]): (4 | 6)[] {
-  return ([4, 6] as const).filter((family) => addresses.some((address) => address.includes(':') === (family === 6)));
+  return ([4, 6] as const).filter((family) => addresses.some((address) => familyOf(address) === family));
 }
 
 /**

@@ -1,3 +1,5 @@
+import { familyOf } from '../ip/family.ts';
+import { addressOf } from '../ip/prefix.ts';
 import type { Element } from '../nft/element.ts';
 import { quotedInterface } from '../nft/quote.ts';
 import type { AttachmentRecord } from '../records/record.ts';
@@ -13,14 +15,14 @@ export function masqueradeElements({ link, published, ingressPolicy }: Attachmen
   if (ingressInterface === undefined) return [];
   const table = 'inet drawbridge';
   const from = quotedInterface(ingressInterface);
-  const addresses = link?.addresses.map(({ address }) => address.split('/', 1)[0] ?? '') ?? published?.addresses ?? [];
+  const addresses = link?.addresses.map(({ address }) => addressOf(address)) ?? published?.addresses ?? [];
   return [
     { table, set: 'bridges', key: from, shared: bridgeUse(ingressInterface) },
     ...addresses.flatMap((address): Element[] => {
-      const family = address.includes(':') ? 6 : 4;
+      const family = familyOf(address);
       const home: Element = { table, set: `containers${family}`, key: `${from} . ${address}` };
       if (link?.masquerade !== true) return [home];
-      const bare = (link.noMasquerade ?? []).filter((network) => network.includes(':') === (family === 6));
+      const bare = (link.noMasquerade ?? []).filter((network) => familyOf(network) === family);
       return [
         home,
         { table, set: `masquerade${family}`, key: address },

@@ -15,6 +15,7 @@ import { parsePolicy } from '../../src/egress/parse.ts';
 import { policyId } from '../../src/egress/policy-id.ts';
 import type { Policy } from '../../src/egress/policy.ts';
 import { rebuildText } from '../../src/dataplane/transaction.ts';
+import { familyOf } from '../../src/ip/family.ts';
 import {
   makeHost,
   type Container,
@@ -115,7 +116,7 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
   };
   const forced = addresses.map((address) => ({
     table: 'inet drawbridge' as const,
-    set: `dnsforce${address.includes(':') ? 6 : 4}`,
+    set: `dnsforce${familyOf(address)}`,
     key: `"drawbridge0" . ${address}`,
   }));
   await host.run(['nft', '-f', '-'], {

@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const root = join(import.meta.dirname, '../..');
 const pureRooms = [
   'src/links/x.ts',
+  'src/ip/x.ts',
   'src/ipam/ranges-x.ts',
   'src/ipam/pool.ts',
   'src/ports/x.ts',

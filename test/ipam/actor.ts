@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fields } from '../../src/cni/fields.ts';
 import type { AttachmentId } from '../../src/cni/request.ts';
 import { withLock } from '../../src/host/lock.ts';
+import { addressOf } from '../../src/ip/prefix.ts';
 import { checkLeases, collect, fullSets, leasesOf, list } from '../../src/ipam/ledger.ts';
 import { release, reserve } from '../../src/ipam/leases.ts';
 import { parseIpam } from '../../src/ipam/ranges.ts';
@@ -62,9 +63,7 @@ async function hammer(ipam: Ipam, network: string, { id, rounds, witnesses }: Ha
   const twice: string[] = [];
   for (let round = 0; round < rounds; round++) {
     const who = { network, containerId: `${id}-${round}`, ifname: 'eth0' };
-    const addresses = (await reserve(conf(ipam), who, { requested: [] })).map(
-      ({ address }) => address.split('/')[0] ?? '',
-    );
+    const addresses = (await reserve(conf(ipam), who, { requested: [] })).map(({ address }) => addressOf(address));
     twice.push(...addresses.filter((address) => !beginUse(`${witnesses}/${address}`)));
     await sleep(Math.random() * 4);
     for (const address of addresses) unlinkSync(`${witnesses}/${address}`);

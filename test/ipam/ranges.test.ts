@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Fields } from '../../src/cni/fields.ts';
-import { formatAddress, parseAddress } from '../../src/ipam/address.ts';
+import { formatAddress, parseAddress } from '../../src/ip/address.ts';
 import { candidatesAfter, isGivable } from '../../src/ipam/pool.ts';
 import { parseDataDir, parseIpam } from '../../src/ipam/ranges.ts';
 import type { IpamOptions } from '../../src/ipam/ranges.ts';

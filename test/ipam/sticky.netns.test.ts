@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sha256 } from '../../src/digest/sha256.ts';
+import { addressOf } from '../../src/ip/prefix.ts';
 import { Stage } from './stage.ts';
 import type { Actor } from './stage.ts';
 
@@ -31,7 +32,7 @@ function network(...subnets: string[]) {
       { ips = [], by = actor }: { ips?: string[]; by?: Actor } = {},
     ) => {
       const given = await by.call('reserve', { dataDir: stage.folder, ranges }, who(containerId), ips, keptFor);
-      return given.map(({ address }) => address.split('/', 1)[0] ?? '');
+      return given.map(({ address }) => addressOf(address));
     },
     stop: async (containerId: string, by = actor) => by.call('release', stage.folder, who(containerId)),
   };

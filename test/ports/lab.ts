@@ -1,5 +1,6 @@
 /** A private host with two bridges and three containers, connected by hand, under the rules of their records. */
 import { resolve } from '../../src/dataplane/difference.ts';
+import { familyOf } from '../../src/ip/family.ts';
 import { desired } from '../../src/records/desired.ts';
 import { rebuildText } from '../../src/dataplane/transaction.ts';
 import type { LinkRecord } from '../../src/records/record.ts';
@@ -56,7 +57,7 @@ export async function makeLab(): Promise<Lab> {
 async function bridge(host: Host, name: string, addresses: readonly string[]): Promise<void> {
   const lines = [
     `link add ${name} up type bridge`,
-    ...addresses.map((address) => `addr add ${address} dev ${name}${address.includes(':') ? ' nodad' : ''}`),
+    ...addresses.map((address) => `addr add ${address} dev ${name}${familyOf(address) === 6 ? ' nodad' : ''}`),
   ];
   await host.run(['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
   await host.sh(`sysctl -qw net.ipv4.conf.${name}.route_localnet=1`);
@@ -74,7 +75,7 @@ async function connect(
     input: `link add ${port} type veth peer name eth0 netns ${container.name}\nlink set ${port} master ${master} up\nlink set ${port} type bridge_slave hairpin on\n`,
   });
   const lines = [
-    ...addresses.map((address) => `addr add ${address} dev eth0${address.includes(':') ? ' nodad' : ''}`),
+    ...addresses.map((address) => `addr add ${address} dev eth0${familyOf(address) === 6 ? ' nodad' : ''}`),
     'link set eth0 up',
     ...gateways.map((gateway) => `route add default via ${gateway}`),
   ];

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { familyOf } from '../../ip/family.ts';
 import { readResponse, type Response } from './read-response.ts';
 import { writeQuery } from './write-message.ts';
 
@@ -40,7 +41,7 @@ export function parseServerAddress(text: string): ServerAddress {
 function askByUdp(question: Question, server: ServerAddress, deadline: number, edns: boolean): Promise<Response> {
   const { id, message } = writeQuery(question.name, question.type, { edns });
   return new Promise((resolve, reject) => {
-    const socket = createSocket(server.address.includes(':') ? 'udp6' : 'udp4');
+    const socket = createSocket(familyOf(server.address) === 6 ? 'udp6' : 'udp4');
     const timer = setTimeout(() => end(() => reject(new Error(`it did not answer within ${deadline} ms`))), deadline);
     let isOver = false;
     socket.on('error', (error) => end(() => reject(error)));

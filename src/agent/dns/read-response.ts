@@ -1,4 +1,4 @@
-import { formatAddressValue } from '../../egress/interval.ts';
+import { formatAddress } from '../../ip/address.ts';
 import { expandRdata, readName } from './codec.ts';
 import { recordTypes } from './record-types.ts';
 
@@ -98,5 +98,5 @@ function readRecord(message: Buffer, start: number): { record: ResourceRecord | 
 function addressText(type: number, rdata: Buffer): string {
   const family = type === recordTypes.A ? 4 : 6;
   if (rdata.length !== (family === 4 ? 4 : 16)) throw new RangeError(`an address has ${rdata.length} bytes`);
-  return formatAddressValue(family, BigInt(`0x${rdata.toString('hex')}`));
+  return formatAddress({ family, value: BigInt(`0x${rdata.toString('hex')}`) });
 }

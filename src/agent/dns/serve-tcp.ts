@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { familyOf } from '../../ip/family.ts';
 import { Admission } from './admission.ts';
 import type { Handle, Listener, ListenAddress } from './listener.ts';
 
@@ -28,7 +29,7 @@ export async function serveTcp({ address, port }: ListenAddress, handle: Handle)
     serveConnection(socket, source, handle);
   });
   const listening = once(server, 'listening');
-  server.listen({ host: address, port, exclusive: true, ...(address.includes(':') ? { ipv6Only: true } : {}) });
+  server.listen({ host: address, port, exclusive: true, ...(familyOf(address) === 6 ? { ipv6Only: true } : {}) });
   await listening;
   server.on('error', () => {});
   const bound = server.address();

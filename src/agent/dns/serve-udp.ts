@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { familyOf } from '../../ip/family.ts';
 import type { Handle, Listener, ListenAddress } from './listener.ts';
 
 /**
@@ -7,7 +8,7 @@ import type { Handle, Listener, ListenAddress } from './listener.ts';
  * was asked, and the redirection of whatever server the container named is undone on the way back.
  */
 export async function serveUdp({ address, port }: ListenAddress, handle: Handle): Promise<Listener> {
-  const isSix = address.includes(':');
+  const isSix = familyOf(address) === 6;
   const socket = createSocket({ type: isSix ? 'udp6' : 'udp4', ...(isSix ? { ipv6Only: true } : {}) });
   const bound = once(socket, 'listening');
   socket.bind({ address, port, exclusive: true });

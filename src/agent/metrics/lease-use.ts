@@ -1,4 +1,5 @@
 import { Fields } from '../../cni/fields.ts';
+import { familyOf } from '../../ip/family.ts';
 import { list } from '../../ipam/ledger.ts';
 import { defaultDataDir, parseIpam } from '../../ipam/ranges.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
@@ -26,7 +27,7 @@ export function leaseUse(records: readonly AttachmentRecord[]): LeaseUse[] {
       return sets.map(({ family, text, size }) => ({
         network,
         subnet: text,
-        used: leased.filter(({ address }) => address.includes(':') === (family === 6)).length,
+        used: leased.filter(({ address }) => familyOf(address) === family).length,
         size: Number(size),
       }));
     } catch {

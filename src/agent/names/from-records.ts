@@ -1,6 +1,7 @@
 import { covers, intervalOf, overlaps } from '../../egress/interval.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
+import { familyOf } from '../../ip/family.ts';
 import type { Element } from '../../nft/element.ts';
 import { quotedInterface } from '../../nft/quote.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
@@ -84,7 +85,7 @@ function isOpenByAddress({ deny, allowPrivate, allowLocalNetworks }: Policy, add
 function forcedElements({ ingressInterface, addresses }: EgressRecord): Element[] {
   return addresses.map((address) => ({
     table: 'inet drawbridge',
-    set: `dnsforce${address.includes(':') ? 6 : 4}`,
+    set: `dnsforce${familyOf(address)}`,
     key: `${quotedInterface(ingressInterface)} . ${address}`,
   }));
 }

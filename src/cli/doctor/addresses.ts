@@ -1,5 +1,7 @@
 import { intervalOf, overlaps } from '../../egress/interval.ts';
 import { showJson } from '../../host/ip.ts';
+import { formatPrefix, parsePrefix } from '../../ip/address.ts';
+import { familyOf } from '../../ip/family.ts';
 import { list as listLeases } from '../../ipam/ledger.ts';
 import { defaultDataDir } from '../../ipam/ranges.ts';
 import { rangeSetsOf } from '../../records/sections/link.ts';
@@ -26,32 +28,25 @@ async function checkOverlaps({ attachments }: Survey): Promise<Trouble[]> {
   const networks = new Map(
     attachments.flatMap(({ record: { link } }) =>
       (link?.addresses ?? [])
-        .filter(({ address }) => !address.includes(':'))
-        .map(
-          ({ address }) =>
-            [address.replace(/^.*\//, '') + link?.bridge, { address, bridge: link?.bridge ?? '' }] as const,
-        ),
+        .filter(({ address }) => familyOf(address) === 4)
+        .map(({ address }) => {
+          const prefix = parsePrefix(address);
+          const bridge = link?.bridge ?? '';
+          return [`${prefix.length} ${bridge}`, { network: formatPrefix(prefix), bridge }] as const;
+        }),
     ),
   );
-  return [...networks.values()].flatMap(({ address, bridge }) =>
+  return [...networks.values()].flatMap(({ network, bridge }) =>
     foreign
-      .filter(({ dst = '', dev = '' }) => dev !== bridge && overlaps(intervalOf(networkOf(address)), intervalOf(dst)))
+      .filter(({ dst = '', dev = '' }) => dev !== bridge && overlaps(intervalOf(network), intervalOf(dst)))
       .map(({ dst, dev }): Trouble => ({
         severity: 'warning',
-        found: `the containers' network ${networkOf(address)} on "${bridge}" overlaps ${dst} on "${dev}"`,
+        found: `the containers' network ${network} on "${bridge}" overlaps ${dst} on "${dev}"`,
         why: 'packets for one of them go to the other',
         remedy: `change "subnet" of the network to one that "ip route" does not show`,
         isAdvice: true,
       })),
   );
-}
-
-function networkOf(address: string): string {
-  const [ip = '', length = '32'] = address.split('/');
-  const bits = Number(length);
-  const value = ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  const base = Math.floor(value / 2 ** (32 - bits)) * 2 ** (32 - bits);
-  return `${[24, 16, 8, 0].map((shift) => Math.floor(base / 2 ** shift) % 256).join('.')}/${bits}`;
 }
 
 /** Share of a range set from which on it is nearly full. */
@@ -67,7 +62,7 @@ function checkPools({ attachments }: Survey): Trouble[] {
     try {
       const leases = listLeases(link.ipam.dataDir ?? defaultDataDir, network);
       return rangeSetsOf(link).flatMap((set): Trouble[] => {
-        const used = leases.filter(({ address }) => address.includes(':') === (set.family === 6)).length;
+        const used = leases.filter(({ address }) => familyOf(address) === set.family).length;
         if (Number(set.size) * nearlyFull > used) return [];
         const isFull = BigInt(used) >= set.size;
         return [

@@ -13,6 +13,7 @@ import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
 import { trialText } from '../../dataplane/transaction.ts';
+import { familyOf } from '../../ip/family.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import { rangeSetsOf } from '../../records/sections/link.ts';
@@ -125,7 +126,7 @@ async function checkForwarding({ attachments }: Survey): Promise<Trouble[]> {
   const addresses = attachments.flatMap(({ record }) => addressesOf(record));
   const whole = ([4, 6] as const).flatMap((family): Trouble[] => {
     const name = family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding';
-    const isNeeded = addresses.some((address) => address.includes(':') === (family === 6));
+    const isNeeded = addresses.some((address) => familyOf(address) === family);
     if (!isNeeded || readTrimmed(`/proc/sys/${name.replaceAll('.', '/')}`) !== '0') return [];
     return [
       {
@@ -142,7 +143,7 @@ async function checkForwarding({ attachments }: Survey): Promise<Trouble[]> {
 
 /** Of the two sides of a way out, those that are off while the host forwards. */
 async function checkForwardingAtInterfaces(attachments: Survey['attachments']): Promise<Trouble[]> {
-  const using = attachments.filter(({ record }) => addressesOf(record).some((address) => !address.includes(':')));
+  const using = attachments.filter(({ record }) => addressesOf(record).some((address) => familyOf(address) === 4));
   if (using.length === 0) return [];
   const bridges = using.flatMap(({ record }) => ingressInterfaceOf(record) ?? []);
   return interfacesWithoutForwarding([...bridges, ...(await uplinks())]).map((name): Trouble => ({
@@ -204,7 +205,7 @@ function checkIpv6({ attachments }: Survey): Trouble[] {
         ];
   }
   if (readTrimmed('/proc/sys/net/ipv6/conf/all/disable_ipv6') !== '1') return [];
-  const using = attachments.filter(({ record }) => addressesOf(record).some((address) => address.includes(':')));
+  const using = attachments.filter(({ record }) => addressesOf(record).some((address) => familyOf(address) === 6));
   return [
     {
       severity: using.length === 0 ? 'warning' : 'problem',

@@ -10,6 +10,7 @@ import { applyCommands } from '../../host/apply.ts';
 import { showJson } from '../../host/ip.ts';
 import { findProgram } from '../../host/run.ts';
 import { writeSysctls } from '../../host/sysctl.ts';
+import { addressOf, splitPrefix } from '../../ip/prefix.ts';
 import { openingsOf } from '../../repair/firewalls.ts';
 import { repairGates } from '../../repair/gates.ts';
 import { lacksGroups } from '../../links/differences.ts';
@@ -65,7 +66,7 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
         ];
       const isDown = !found.isUp;
       const present = await addressesOn();
-      const missing = gatewaysOf(own).filter((gateway) => !present.has(gateway.split('/', 1)[0] ?? ''));
+      const missing = gatewaysOf(own).filter((gateway) => !present.has(addressOf(gateway)));
       const commands = missing.map((gateway) => shellTextOf(keepGateway(gateway, bridge)));
       if (isDown)
         return [
@@ -112,7 +113,7 @@ function gatewaysOf(links: readonly LinkRecord[]): string[] {
   const gateways = links.filter((link) => settingsOf(link).isGateway);
   const all = gateways.flatMap(({ addresses }) =>
     addresses.flatMap(({ address, gateway }) =>
-      gateway === undefined ? [] : [`${gateway}/${address.split('/')[1] ?? ''}`],
+      gateway === undefined ? [] : [`${gateway}/${splitPrefix(address).length ?? ''}`],
     ),
   );
   return [...new Set(all)];

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolveNames } from '../../egress/names-resolve.ts';
 import { recallName } from '../../egress/names-store.ts';
-import { parseAddressValue } from '../../egress/interval.ts';
+import { readAnyAddress } from '../../ip/address.ts';
+import { familyOf } from '../../ip/family.ts';
 import type { AskedDestination } from './destination.ts';
 import type { Ground } from './verdict.ts';
 
@@ -41,7 +42,7 @@ export async function findAddresses(
 }
 
 function fourFirst(one: string, other: string): number {
-  return Number(one.includes(':')) - Number(other.includes(':')) || (one < other ? -1 : 1);
+  return familyOf(one) - familyOf(other) || (one < other ? -1 : 1);
 }
 
 /** Names that never are in the DNS: "localhost", and what an administrator wrote down. */
@@ -51,7 +52,7 @@ function fromHostsFile(name: string): string[] {
       .split('\n')
       .map((line) => (line.split('#', 1)[0] ?? '').trim().split(/\s+/))
       .flatMap(([address = '', ...names]) =>
-        names.includes(name) && parseAddressValue(address) !== undefined ? [address] : [],
+        names.includes(name) && readAnyAddress(address) !== undefined ? [address] : [],
       );
   } catch {
     return [];

@@ -1,5 +1,6 @@
 import type { Policy } from '../../egress/policy.ts';
 import { openableBogons, reservedRangeOf } from '../../egress/ranges-reserved.ts';
+import { hostText } from '../../ip/host-text.ts';
 import type { AskedDestination } from './destination.ts';
 
 /** What an operator does who wants a denied destination to be open, as one sentence without a period. */
@@ -60,7 +61,7 @@ function atPublished(port: number): string {
 
 /** What one would write into a policy: `"10.7.7.7:443"`. */
 function entryFor({ protocol, port }: AskedDestination, address: string): string {
-  const host = address.includes(':') ? `[${address}]` : address;
+  const host = hostText(address);
   return quote(protocol === 'icmp' ? `${host}/icmp` : `${host}:${port}${protocol === 'tcp' ? '' : `/${protocol}`}`);
 }
 

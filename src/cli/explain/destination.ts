@@ -1,5 +1,6 @@
-import { formatAddressValue, parseAddressValue } from '../../egress/interval.ts';
 import { parseName } from '../../egress/name.ts';
+import { formatAddress, readAnyAddress } from '../../ip/address.ts';
+import { hostText } from '../../ip/host-text.ts';
 import { UsageError } from '../command.ts';
 
 /** What a person asks about. */
@@ -49,15 +50,15 @@ export function parseDestination(text: string): AskedDestination {
     rest === undefined
       ? readHost(bracketed ?? plain ?? bareSix ?? '', text)
       : { host: name.toLowerCase(), isName: true };
-  const shown = host.includes(':') ? `[${host}]` : host;
+  const shown = hostText(host);
   return protocol === 'icmp'
     ? { host, isName, protocol, text: `${shown}/icmp` }
     : { host, isName, protocol, port, text: `${shown}:${port}/${protocol}` };
 }
 
 function readHost(host: string, text: string): { host: string; isName: boolean } {
-  const address = parseAddressValue(host);
-  if (address !== undefined) return { host: formatAddressValue(address.family, address.value), isName: false };
+  const address = readAnyAddress(host);
+  if (address !== undefined) return { host: formatAddress(address), isName: false };
   const name = parseName(host);
   if ('refused' in name) {
     // A name without a dot or with a local ending never stands in a policy, and is asked about all the same.

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { forwardingCommand, interfacesWithoutForwarding } from '../../host/sysctl.ts';
 import { inspectForeignFirewalls } from '../../host/firewall/foreign.ts';
 import { findLink } from '../../host/interfaces.ts';
+import { familyOf } from '../../ip/family.ts';
 import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
@@ -15,8 +16,8 @@ import { addressesOf, hostInterfacesOf, ingressInterfaceOf, portsOf } from '../.
 /** Everything on this host that would stop a packet of an attachment to an address, beside its policy. */
 export async function findObstacles(way: Way): Promise<Obstacle[]> {
   const { record, address } = way;
-  const family = address.includes(':') ? 6 : 4;
-  const source = addressesOf(record).find((own) => own.includes(':') === (family === 6));
+  const family = familyOf(address);
+  const source = addressesOf(record).find((own) => familyOf(own) === family);
   if (source === undefined) {
     return [
       {

@@ -1,9 +1,10 @@
-import { parseAddressValue } from '../../egress/interval.ts';
 import { gateMark } from '../../egress/marks.ts';
 import { runIn } from '../../host/ip.ts';
 import { netnsExists } from '../../host/netns.ts';
 import { CommandError, run } from '../../host/run.ts';
 import { saidBy } from '../../host/tool-error.ts';
+import { readAnyAddress } from '../../ip/address.ts';
+import { familyOf } from '../../ip/family.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 
 /** What the container's own routes say: a packet without one never leaves it. Nothing where its namespace is gone. */
@@ -15,9 +16,10 @@ export async function routeInside({ record, address }: Pick<Way, 'record' | 'add
     return [];
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
-    const isSix = address.includes(':');
-    const gateway = link?.addresses.find((one) => one.gateway?.includes(':') === isSix)?.gateway;
-    const enter = `nsenter --net=${netns} ip ${isSix ? '-6 ' : ''}route`;
+    const family = familyOf(address);
+    const gateways = (link?.addresses ?? []).flatMap(({ gateway }) => gateway ?? []);
+    const gateway = gateways.find((one) => familyOf(one) === family);
+    const enter = `nsenter --net=${netns} ip ${family === 6 ? '-6 ' : ''}route`;
     return [
       {
         kind: 'route',
@@ -77,7 +79,7 @@ function noRoute(address: string, what: string): Obstacle {
 
 /** Multicast and broadcast end at the bridge: the host forwards neither. */
 export function manyObstacle(address: string, routeType: string | undefined): Obstacle[] {
-  const { family, value } = parseAddressValue(address) ?? {};
+  const { family, value } = readAnyAddress(address) ?? {};
   const isMulticast = family === 4 ? (value ?? 0n) >> 28n === 0xen : (value ?? 0n) >> 120n === 0xffn;
   if (!isMulticast && routeType !== 'broadcast' && address !== '255.255.255.255') return [];
   return [

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runIn } from '../../host/ip.ts';
 import { CommandError, run } from '../../host/run.ts';
+import { familyOf } from '../../ip/family.ts';
 import { quotedInterface } from '../../nft/quote.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
@@ -46,8 +47,8 @@ const families = ['inet', 'bridge'] as const;
 const empty = families.map((family) => `table ${family} ${table}\ndelete table ${family} ${table}`).join('\n');
 
 function tableText(record: AttachmentRecord, address: string, { protocol, port }: AskedDestination): string {
-  const ip = address.includes(':') ? 'ip6' : 'ip';
-  const source = addressesOf(record).find((own) => own.includes(':') === address.includes(':')) ?? address;
+  const ip = familyOf(address) === 6 ? 'ip6' : 'ip';
+  const source = addressesOf(record).find((own) => familyOf(own) === familyOf(address)) ?? address;
   const service = protocol === 'icmp' ? `meta l4proto ${ip === 'ip' ? 'icmp' : 'icmpv6'}` : `${protocol} dport ${port}`;
   const port0 = record.link?.hostInterface ?? record.egress?.port;
   const entry = (family: string): string[] => {

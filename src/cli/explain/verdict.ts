@@ -1,7 +1,8 @@
 import { judge, type Surroundings, type Verdict } from '../../egress/judge.ts';
-import { parseAddressValue } from '../../egress/interval.ts';
 import { nameCovers } from '../../egress/name.ts';
 import type { Policy } from '../../egress/policy.ts';
+import { readAnyAddress } from '../../ip/address.ts';
+import { familyOf } from '../../ip/family.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { waitsForPolicy } from '../../records/waiting.ts';
 import type { OpenAddress } from '../../repair/survey/open-names.ts';
@@ -29,7 +30,7 @@ export function verdictOf(
   if (isItself(address, record))
     return { verdict: 'allow', rule: 'itself', reason: 'it is the container itself: such a packet never leaves it' };
   // It is taken away inside, so no packet is there to be looked at, also under audit.
-  if (egress?.policy.ipv6 === 'disable' && address.includes(':'))
+  if (egress?.policy.ipv6 === 'disable' && familyOf(address) === 6)
     return { verdict: 'deny', rule: 'ipv6 "disable"', reason: 'the container has no IPv6' };
   const destination = { address, protocol, ...(port === undefined ? {} : { port }) };
   if (waitsForPolicy(record))
@@ -72,13 +73,13 @@ function withinBridge(address: string, policy: Policy, { siblings }: Surrounding
 }
 
 function isItself(address: string, record: AttachmentRecord): boolean {
-  const isSix = address.includes(':');
+  const isSix = familyOf(address) === 6;
   // Without IPv6 inside, its own address is not there either.
   if (isSix && record.egress?.policy.ipv6 === 'disable') return false;
   return (
     addressesOf(record).includes(address) ||
     address === '::1' ||
-    (parseAddressValue(address)?.family === 4 && address.startsWith('127.'))
+    (readAnyAddress(address)?.family === 4 && address.startsWith('127.'))
   );
 }
 

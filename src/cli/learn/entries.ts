@@ -1,6 +1,7 @@
 import type { Verdict } from '../../egress/judge.ts';
 import { parsePolicy } from '../../egress/parse.ts';
 import type { Policy } from '../../egress/policy.ts';
+import { familyOf } from '../../ip/family.ts';
 import { entryText } from '../policy/entries.ts';
 
 /** A destination that the policy denies, what it is called, and which rule denies it. */
@@ -104,7 +105,7 @@ function ownEntries({ allow, names }: Policy): string[] {
 
 function literalOf(one: WantedDestination): string {
   const tail = tailOf(one);
-  const isSix = one.destination.includes(':');
+  const isSix = familyOf(one.destination) === 6;
   return isSix && tail !== '' ? `[${one.destination}]${tail}` : `${one.destination}${tail}`;
 }
 

@@ -1,4 +1,5 @@
 import type { AddressRule, NameRule, Policy, PortRule } from '../../egress/policy.ts';
+import { splitPrefix } from '../../ip/prefix.ts';
 
 /** A policy key by key in plain text, every preset unfolded: what `show` prints and `diff` compares. */
 export function unfold(policy: Policy): Map<string, string | readonly string[]> {
@@ -28,7 +29,7 @@ export function entryText(rule: AddressRule | NameRule): string {
   const ports = portText(rule);
   const tail = ports === '' ? '' : /^\d/.test(ports) ? `:${ports}` : `/${ports}`;
   if ('name' in rule) return `${rule.name}${tail}`;
-  const [address = '', length] = rule.prefix.split('/');
+  const { address, length } = splitPrefix(rule.prefix);
   const isSingle = length === (rule.family === 4 ? '32' : '128');
   const prefix = isSingle ? '' : `/${length}`;
   return rule.family === 6 && tail !== '' ? `[${address}]${prefix}${tail}` : `${address}${prefix}${tail}`;

@@ -2,7 +2,8 @@
  * Flows that the kernel tracks, as nfnetlink tells them (linux/netfilter/nfnetlink_conntrack.h): listed, and deleted
  * one by one.
  */
-import { addressBytes, addressText } from './address.ts';
+import { addressBytes, addressText } from '../../ip/bytes.ts';
+import { familyOf } from '../../ip/family.ts';
 import { RefusedError, type Conversation } from './conversation.ts';
 import { attribute, decodeAttributes, flag, readNumber, u32, u8, type Answer, type Attribute } from './message.ts';
 
@@ -159,7 +160,7 @@ function tupleOf(
 }
 
 function addressAttribute(kind: number, address: string): Attribute {
-  return attribute(kind, addressBytes(address) ?? new Uint8Array(address.includes(':') ? 16 : 4));
+  return attribute(kind, addressBytes(address) ?? new Uint8Array(familyOf(address) === 6 ? 16 : 4));
 }
 
 function nested(kind: number, value: Attribute['value']): Attribute {

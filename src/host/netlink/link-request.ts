@@ -1,5 +1,7 @@
+import { addressBytes } from '../../ip/bytes.ts';
+import { splitPrefix } from '../../ip/prefix.ts';
 import type { LinkCommand, LinkCommandKind, LinkSettings, NewAddress, Route, VethEnd } from '../../links/command.ts';
-import { addressBytes, macBytes } from './address.ts';
+import { macBytes } from './mac.ts';
 import {
   attribute,
   concat,
@@ -286,7 +288,7 @@ function optional<Value, Made>(value: Value | undefined, make: (value: Value) =>
 }
 
 function prefixBytes(value: string): { family: number; bytes: Uint8Array; length: number } | undefined {
-  const [address = '', bits] = value.split('/', 2);
+  const { address, length: bits } = splitPrefix(value);
   const bytes = addressBytes(address);
   const length = Number(bits);
   if (bytes === undefined || !Number.isInteger(length) || length > bytes.length * 8) return undefined;

@@ -1,11 +1,12 @@
 /**
  * Interfaces and routes as the kernel tells them, in the shape that host/interfaces.ts has from `ip -json` otherwise.
  */
+import { addressText } from '../../ip/bytes.ts';
 import type { HostAddress } from '../../links/overlaps.ts';
 import type { AddressState, InterfaceState, LinkState, RouteState } from '../../links/state.ts';
-import { addressText, macText } from './address.ts';
 import { Conversation, RefusedError } from './conversation.ts';
 import { openKernel, openLibrary } from './libc.ts';
+import { macText } from './mac.ts';
 import {
   attribute,
   concat,

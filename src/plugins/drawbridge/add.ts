@@ -8,6 +8,8 @@ import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
+import { familyOf } from '../../ip/family.ts';
+import { addressOf } from '../../ip/prefix.ts';
 import { completeAddresses, defaultRoutesAmong, type CompleteAddresses } from '../../links/addresses.ts';
 import { isPlainWord } from '../../links/plain-word.ts';
 import { gatewayInterfaceOf, planBridge, type BridgePlan } from '../../links/bridge.ts';
@@ -94,7 +96,7 @@ async function connect(
 /** A kernel without IPv6 has no routes of it: "routes" of a conf may have been written for every host. */
 function withoutMissingFamily(given: GivenAddresses): GivenAddresses {
   if (hasIpv6()) return given;
-  return { ...given, routes: given.routes.filter(({ dst }) => !dst.includes(':')) };
+  return { ...given, routes: given.routes.filter(({ dst }) => familyOf(dst) === 4) };
 }
 
 function newcomerOf(
@@ -158,7 +160,7 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
  */
 function macFor({ key, link }: LinkedRecord, { ips }: CompleteAddresses): string {
   const [first] = ips;
-  return hardwareAddressOf(first === undefined ? key : `${link.bridge} ${first.address.split('/', 1)[0] ?? ''}`);
+  return hardwareAddressOf(first === undefined ? key : `${link.bridge} ${addressOf(first.address)}`);
 }
 
 interface LinkSpec {
@@ -230,7 +232,7 @@ function readyRecord(
     ingressInterface: ready.link.bridge,
     port: ready.link.hostInterface,
     mac,
-    addresses: addresses.map(({ address }) => address.split('/', 1)[0] ?? ''),
+    addresses: addresses.map(({ address }) => addressOf(address)),
     gateways: [...new Set(addresses.flatMap(({ gateway }) => gateway ?? []))],
   };
   return { ...ready, egress: egressRecord(enforced, policy.chosen) };

@@ -12,7 +12,7 @@ import {
   readPrefix,
   type Address,
   type Prefix,
-} from '../../ipam/address.ts';
+} from '../../ip/address.ts';
 import type { InterfaceDefaults } from './defaults.ts';
 import { parseIpam, type IpamConf } from '../../ipam/ranges.ts';
 import { parseRequested } from '../../ipam/requested.ts';

@@ -6,7 +6,7 @@ import { readInterface } from '../../host/interfaces.ts';
 import { mostPorts } from '../../host/link-error.ts';
 import { countPorts } from '../../host/networks.ts';
 import { runDir } from '../../host/paths.ts';
-import { formatAddress, formatPrefix } from '../../ipam/address.ts';
+import { formatAddress, formatPrefix } from '../../ip/address.ts';
 import { fullSets } from '../../ipam/ledger.ts';
 import { conflictingAddresses } from '../../links/conflicts.ts';
 import { requirePolicies } from '../egress-policy/status.ts';

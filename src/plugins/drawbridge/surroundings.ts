@@ -4,6 +4,8 @@ import { applyCommands } from '../../host/apply.ts';
 import { findLink, readInterface } from '../../host/interfaces.ts';
 import { withLock } from '../../host/lock.ts';
 import { countPorts, interfaceTowards, readHostAddresses } from '../../host/networks.ts';
+import { familyOf } from '../../ip/family.ts';
+import { addressOf } from '../../ip/prefix.ts';
 import type { LinkCommand } from '../../links/command.ts';
 import { phase } from '../../host/trace.ts';
 import { findOverlaps, ownAddressAmong, type HostAddress, type Overlap } from '../../links/overlaps.ts';
@@ -116,11 +118,11 @@ export async function leadToBridge(
   }: Pick<Newcomer, 'gatewayInterface' | 'addresses'> & { gateways: readonly string[] },
 ): Promise<void> {
   for (const network of networks) {
-    const family = network.includes(':') ? 6 : 4;
-    const [first = ''] = addresses.filter((address) => address.includes(':') === (family === 6));
-    if ((await interfaceTowards(first.split('/', 1)[0] ?? '')) === gatewayInterface) continue;
-    const [source = ''] = gateways.filter((gateway) => gateway.includes(':') === (family === 6));
-    await applyCommands(planLead(network, { dev: gatewayInterface, source: source.split('/', 1)[0] ?? '' }));
+    const family = familyOf(network);
+    const [first = ''] = addresses.filter((address) => familyOf(address) === family);
+    if ((await interfaceTowards(addressOf(first))) === gatewayInterface) continue;
+    const [source = ''] = gateways.filter((gateway) => familyOf(gateway) === family);
+    await applyCommands(planLead(network, { dev: gatewayInterface, source: addressOf(source) }));
   }
 }
 
@@ -128,7 +130,7 @@ export async function leadToBridge(
  * Of routes of IPv4 with one metric the first counts; of IPv6 that with the lower metric, and the kernel's own is 256.
  */
 function planLead(dst: string, { dev, source }: { dev: string; source: string }): LinkCommand[] {
-  if (dst.includes(':')) return [{ kind: 'replaceRoute', dst, dev, protocol: 'kernel', metric: 255 }];
+  if (familyOf(dst) === 6) return [{ kind: 'replaceRoute', dst, dev, protocol: 'kernel', metric: 255 }];
   const route = { dst, dev, protocol: 'kernel', scope: scopeLink, source } as const;
   return [
     { kind: 'deleteRoute', ...route },

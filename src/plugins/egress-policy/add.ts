@@ -4,6 +4,7 @@ import type { PassThrough } from '../../cni/serve.ts';
 import { parsePluginConf } from '../../egress/conf.ts';
 import type { ChosenPolicy } from '../../egress/load-policy.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
+import { addressOf } from '../../ip/prefix.ts';
 import { holdAttachment, isSameAdd, requireSameAdd } from '../../records/attachment-lock.ts';
 import { commit } from '../../records/commit.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
@@ -75,7 +76,7 @@ function refuseSecondPolicy(previous: AttachmentRecord | undefined, { ingressInt
 
 /** The interface may have been removed and added again since its result was given: with other addresses. */
 function refuseEarlierResult(previous: AttachmentRecord | undefined, { addresses }: EgressRecord): void {
-  const own = (previous?.link?.addresses ?? []).map(({ address }) => address.split('/', 1)[0] ?? '');
+  const own = (previous?.link?.addresses ?? []).map(({ address }) => addressOf(address));
   if (previous === undefined || own.length === 0 || own.some((address) => addresses.includes(address))) return;
   throw new CniError(
     codes.tryAgainLater,

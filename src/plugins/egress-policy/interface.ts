@@ -3,6 +3,7 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result } from '../../cni/result.ts';
 import { listLinks, readInterface } from '../../host/interfaces.ts';
 import { idOfNamespace } from '../../host/namespace-id.ts';
+import { addressOf } from '../../ip/prefix.ts';
 import type { LinkState } from '../../links/state.ts';
 import type { LinkRecord } from '../../records/record.ts';
 
@@ -47,7 +48,7 @@ export async function findInterface(
   const prevResult = requireResult(request, seeker);
   const { place, mac } = containerInterface(prevResult, netns, id.ifname, seeker);
   const ips = prevResult.ips.filter((ip) => ip.interface === undefined || ip.interface === place);
-  const addresses = unique(ips.map(({ address }) => address.split('/', 1)[0] ?? ''));
+  const addresses = unique(ips.map(({ address }) => addressOf(address)));
   if (addresses.length === 0) {
     throw new CniError(
       codes.invalidConfig,

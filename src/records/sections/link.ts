@@ -1,5 +1,6 @@
 import { Fields } from '../../cni/fields.ts';
 import { egressElements, guardElements } from '../../egress/elements.ts';
+import { addressOf } from '../../ip/prefix.ts';
 import type { RangeSet } from '../../ipam/pool.ts';
 import { parseIpam } from '../../ipam/ranges.ts';
 import { parseLinkConf } from '../../links/conf.ts';
@@ -45,7 +46,7 @@ export const link: Section<LinkRecord> = {
 
 /** The container's addresses without prefix length. */
 export function hostsOf({ addresses }: Pick<LinkRecord, 'addresses'>): string[] {
-  return addresses.map(({ address }) => address.split('/', 1)[0] ?? '');
+  return addresses.map(({ address }) => addressOf(address));
 }
 
 const parsed = new WeakMap<LinkRecord, LinkSettings>();

@@ -1,5 +1,6 @@
 /** How parts of decoded JSON are checked: each function throws a TypeError that names the key. */
-import { ipVersion } from '../../cni/ip-version.ts';
+import { splitPrefix } from '../../ip/prefix.ts';
+import { ipVersion } from '../../ip/version.ts';
 import { overlaps, type PortMapping } from '../../ports/mapping.ts';
 
 /** Names that go into commands as they are. */
@@ -44,9 +45,8 @@ export function ipText(value: unknown, key: string): void {
 }
 
 export function prefixText(value: unknown, key: string): void {
-  const [ip, length, ...rest] = typeof value === 'string' ? value.split('/') : [];
-  if (ip === undefined || ipVersion(ip) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length ?? ''))
-    throw wrong(key, value);
+  const { address, length = '' } = splitPrefix(typeof value === 'string' ? value : '');
+  if (ipVersion(address) === 0 || !/^\d{1,3}$/.test(length)) throw wrong(key, value);
 }
 
 /** The key "ports". */

@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path/posix';
 import { runIn } from '../../host/ip.ts';
 import { stateDir } from '../../host/paths.ts';
-import { formatAddressValue, parseAddressValue } from '../../egress/interval.ts';
+import { formatAddress, readAnyAddress } from '../../ip/address.ts';
 import { findLease, findLeases, isAbandoned, isHeldBy, removeLease, type FoundLease } from '../../ipam/store.ts';
 import { mayBeAlive } from '../../records/alive.ts';
 import { attachmentKey } from '../../records/key.ts';
@@ -142,6 +142,6 @@ function read(file: string): string {
 }
 
 function canonical(text: string): string {
-  const address = parseAddressValue(text);
-  return address === undefined ? text : formatAddressValue(address.family, address.value);
+  const address = readAnyAddress(text);
+  return address === undefined ? text : formatAddress(address);
 }

@@ -1,10 +1,11 @@
 import type { Policy } from '../../egress/policy.ts';
+import { hostText } from '../../ip/host-text.ts';
 import type { PortMapping } from '../../ports/mapping.ts';
 import type { EgressRecord } from '../../records/record.ts';
 
 /** "8080->80/tcp", "127.0.0.1:53->53/udp". */
 export function mappingWords({ hostIp, hostPort, containerPort, protocol }: PortMapping): string {
-  const host = hostIp === undefined ? '' : `${hostIp.includes(':') ? `[${hostIp}]` : hostIp}:`;
+  const host = hostIp === undefined ? '' : `${hostText(hostIp)}:`;
   return `${host}${hostPort}->${containerPort}/${protocol}`;
 }
 

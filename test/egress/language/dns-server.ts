@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server, type Socket as Stream } from 'node:net';
-import { parseAddressValue } from '../../../src/egress/interval.ts';
+import { readAnyAddress } from '../../../src/ip/address.ts';
 
 /** What the server says about a name: addresses with TTLs, behind CNAMEs if there are any, or a failure. */
 export interface Script {
@@ -131,7 +131,7 @@ function encodeName(name: string): Buffer {
 }
 
 function encodeAddress(text: string): Buffer {
-  const { family, value } = parseAddressValue(text) ?? { family: 4, value: 0n };
+  const { family, value } = readAnyAddress(text) ?? { family: 4, value: 0n };
   return Buffer.from(value.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex');
 }
 

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import { formatAddressValue, intervalOf, prefixesOf } from '../../../src/egress/interval.ts';
+import { intervalOf, prefixesOf } from '../../../src/egress/interval.ts';
 import type { AddressRule, NameRule, PortRule } from '../../../src/egress/policy.ts';
+import { formatAddress } from '../../../src/ip/address.ts';
+import { addressOf } from '../../../src/ip/prefix.ts';
 
 /** Few addresses and ports, so that rules meet and touch often. */
 const networks = { 4: 0xcb007100n, 6: 0x20010db8000000000000000000000000n } as const;
@@ -40,7 +42,7 @@ export const anAddress = fc
   .map(([family, offset]) => {
     const value = networks[family] + BigInt(offset);
     const [prefix = ''] = prefixesOf({ family, from: value, to: value });
-    return prefix.split('/', 1)[0] ?? '';
+    return addressOf(prefix);
   });
 
 export const aProtocol = fc.constantFrom('tcp', 'udp', 'sctp', 'icmp', 'gre');
@@ -52,7 +54,7 @@ export const aProtocol = fc.constantFrom('tcp', 'udp', 'sctp', 'icmp', 'gre');
 export function edgesOf({ prefix, ports }: AddressRule): { addresses: string[]; ports: number[] } {
   const { family, from, to } = intervalOf(prefix);
   return {
-    addresses: [from - 1n, from, to, to + 1n].map((value) => formatAddressValue(family, value)),
+    addresses: [from - 1n, from, to, to + 1n].map((value) => formatAddress({ family, value })),
     ports:
       ports === undefined
         ? [0, 65535]

@@ -3,6 +3,7 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import type { AttachmentRequest } from '../../../cni/request.ts';
 import type { Result, ResultRoute } from '../../../cni/result.ts';
 import { readAttachment } from '../../../host/interfaces.ts';
+import { familyOf } from '../../../ip/family.ts';
 import { checkLeases } from '../../../ipam/ledger.ts';
 import { completeAddresses } from '../../../links/addresses.ts';
 import { gatewayInterfaceOf } from '../../../links/bridge.ts';
@@ -45,7 +46,7 @@ async function differencesOfLinks(
   const place = placeOf(prevResult, id.ifname);
   const told = prevResult?.interfaces[place];
   const mac = told?.mac ?? link.mac;
-  const isOn = (address: string): boolean => egress?.policy.ipv6 !== 'disable' || !address.includes(':');
+  const isOn = (address: string): boolean => egress?.policy.ipv6 !== 'disable' || familyOf(address) === 4;
   const toldHost = findInterface(prevResult, ({ name }) => name === hostInterface);
   const bridgeMac = findInterface(prevResult, ({ name }) => name === bridge)?.mac;
   return findDifferences(

@@ -4,7 +4,7 @@
  */
 export function ipVersion(text: string): 0 | 4 | 6 {
   if (isIpv4(text)) return 4;
-  return text.includes(':') && isIpv6(text) ? 6 : 0;
+  return isIpv6(text) ? 6 : 0;
 }
 
 const byte = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';

@@ -11,8 +11,9 @@ import {
   prefixContains,
   prefixNetmask,
   readAddress,
+  readAnyAddress,
   readPrefix,
-} from '../../src/ipam/address.ts';
+} from '../../src/ip/address.ts';
 
 const v4 = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
 /** Half of them with runs of zero groups, where RFC 5952 has its rules. */
@@ -140,4 +141,29 @@ describe('prefix arithmetic', () => {
     expect(prefixContains(parsePrefix('10.0.0.0/16'), parsePrefix('10.0.0.0/8'))).toBe(false);
     expect(prefixContains(parsePrefix('10.0.0.0/8'), parsePrefix('10.1.0.0/16'))).toBe(true);
   });
+});
+
+test.each([
+  '',
+  '1.2.3',
+  '01.2.3.4',
+  '1.2.3.4/32',
+  '1.2.3.4 ',
+  '::1%lo',
+  '::1/128',
+  ':::',
+  '1:2:3:4:5:6:7:8:9',
+  '12345::',
+  '１.2.3.4',
+  '[::1]',
+])('readAnyAddress() reads nothing in %j', (text) => {
+  expect(readAnyAddress(text)).toBeUndefined();
+});
+
+test('formatAddress() is undone by readAnyAddress()', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), (value) => {
+      expect(readAnyAddress(formatAddress({ family: 6, value }))).toEqual({ family: 6, value });
+    }),
+  );
 });

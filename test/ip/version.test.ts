@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { isIP } from 'node:net';
 import { expect, test } from 'vitest';
-import { ipVersion } from '../../src/cni/ip-version.ts';
+import { ipVersion } from '../../src/ip/version.ts';
 
 const cases = [
   '',

@@ -1,19 +1,9 @@
-/** Text of addresses, and their bytes. Pure. What the text may be was checked by ipam/address.ts long before. */
+/** Text of addresses, and their bytes, for the kernel's requests and answers; ip-address is not needed for it. */
+import { familyOf } from './family.ts';
 
 /** Undefined for what is no address. */
 export function addressBytes(text: string): Uint8Array | undefined {
-  return text.includes(':') ? ipv6Bytes(text) : ipv4Bytes(text);
-}
-
-export function macBytes(text: string): Uint8Array | undefined {
-  const parts = text.split(':');
-  return parts.length === 6 && parts.every((part) => /^[0-9a-f]{2}$/iu.test(part))
-    ? Uint8Array.from(parts, (part) => Number.parseInt(part, 16))
-    : undefined;
-}
-
-export function macText(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return familyOf(text) === 6 ? ipv6Bytes(text) : ipv4Bytes(text);
 }
 
 /** Canonical (RFC 5952), except that nothing is written with dots inside of an IPv6 address. */

@@ -1,7 +1,7 @@
 import { Address4, Address6 } from 'ip-address';
 import { CniError, codes } from '../cni/errors.ts';
-
-export type Family = 4 | 6;
+import { familyOf, type Family } from './family.ts';
+import { splitPrefix } from './prefix.ts';
 
 /** One address; `value` is the number that its bits make, most significant first. */
 export interface Address {
@@ -37,11 +37,16 @@ export function parseAddress(text: string): Address {
 
 /** As {@link parseAddress}, but undefined when the text is not an address. */
 export function readAddress(text: string): Address | undefined {
-  if (text.includes('/') || text.includes('%')) return undefined;
+  const address = readAnyAddress(text);
+  return address?.family === 6 && address.value >> 32n === mappedNetwork ? undefined : address;
+}
+
+/** As {@link readAddress}, but reads IPv4-mapped addresses too: a packet may carry one, so it has to be judged. */
+export function readAnyAddress(text: string): Address | undefined {
+  if (/[%/]/.test(text)) return undefined;
   try {
-    if (!text.includes(':')) return { family: 4, value: new Address4(text).bigInt() };
-    const value = new Address6(text).bigInt();
-    return value >> 32n === mappedNetwork ? undefined : { family: 6, value };
+    const family = familyOf(text);
+    return { family, value: (family === 4 ? new Address4(text) : new Address6(text)).bigInt() };
   } catch {
     return undefined;
   }
@@ -61,10 +66,9 @@ export function parsePrefix(text: string): Prefix {
 
 /** As {@link parsePrefix}, but undefined when the text is not a prefix. */
 export function readPrefix(text: string): Prefix | undefined {
-  const slash = text.indexOf('/');
-  const address = slash === -1 ? undefined : readAddress(text.slice(0, slash));
-  if (address === undefined) return undefined;
-  const digits = text.slice(slash + 1);
+  const { address: host, length: digits } = splitPrefix(text);
+  const address = digits === undefined ? undefined : readAddress(host);
+  if (address === undefined || digits === undefined) return undefined;
   const length = Number(digits);
   if (!/^(?:0|[1-9]\d{0,2})$/.test(digits) || length > addressBits(address.family)) return undefined;
   return makePrefix(address, length);
