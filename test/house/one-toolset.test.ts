@@ -34,6 +34,21 @@ const ones: readonly { readonly what: string; readonly pattern: RegExp; readonly
       /element does not exist|RTNETLINK answers|Exclusivity flag|Read-only file system|Cannot find (?:bridge )?device\b(?! ")/,
     allowed: ['src/host/tool-error.ts'],
   },
+  {
+    what: 'how addresses are parsed and written: ip/address.ts wraps the library',
+    pattern: /(?:from |import\()'ip-address'/,
+    allowed: ['src/ip/address.ts'],
+  },
+  {
+    what: 'the family of an address: ip/family.ts; an entry of a policy is judged before it is known to be an address',
+    pattern: /\.includes\(':'\)/,
+    allowed: ['src/egress/entry.ts', 'src/ip/family.ts'],
+  },
+  {
+    what: 'where a prefix is cut: ip/prefix.ts; an entry of a policy has ports too. A path is cut with .at() or .slice()',
+    pattern: /\.split\('\/'(?:, ?\d+\)|\)(?!\.(?:at|slice)\())|\bindexOf\('\/'\)/,
+    allowed: ['src/egress/entry.ts', 'src/ip/prefix.ts'],
+  },
 ];
 
 describe('one toolset', () => {
