@@ -2,6 +2,7 @@ import { findPlugin } from '../../cni/delegate.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result } from '../../cni/result.ts';
 import { chooseMtu } from '../../host/bridge.ts';
+import { isBridgeNetfilterOn } from '../../host/bridge-netfilter.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { plainNetnsPath } from '../../host/netns.ts';
 import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks } from '../../host/veth.ts';
@@ -43,11 +44,21 @@ import { warnOfListeners, warnOfUnserved } from '../warnings.ts';
  * published ports, and its policy when the conf has one. After an error nothing of it is left.
  */
 export async function add(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<Result> {
-  const conf = parseInterfaceConf(request, defaults);
+  const conf = withHairpin(parseInterfaceConf(request, defaults));
   // Before there is anything that only this plugin could undo.
   if (conf.ipam.kind === 'delegated') findPlugin({ type: conf.ipam.type, path: request.path });
   const policy = await preparePolicy(request, conf);
   return holdAttachment(request.id, 'ADD', async () => connect(request, conf, policy));
+}
+
+/**
+ * With br_netfilter, what a container sends to its own published port is translated while it is bridged, and has to
+ * leave by the port that it came in by. A promiscuous bridge would then hand each packet on twice.
+ */
+function withHairpin(conf: InterfaceConf): InterfaceConf {
+  const { link, ports } = conf;
+  if (link.hairpinMode || link.promiscMode || ports.length === 0 || !isBridgeNetfilterOn()) return conf;
+  return { ...conf, link: { ...link, hairpinMode: true } };
 }
 
 async function connect(

@@ -8,7 +8,7 @@ import {
   type Outside,
   type Server,
 } from '../../helpers/host.ts';
-import { attachmentsLeft, expectFailure, hostLocal, interfaceConf, succeeded } from './network.ts';
+import { attachmentsLeft, expectFailure, hostInterfaceIn, hostLocal, interfaceConf, succeeded } from './network.ts';
 
 function publish(...portMappings: Json[]): Json {
   return interfaceConf({ runtimeConfig: { portMappings } });
@@ -89,6 +89,29 @@ describe('a published port', () => {
         expect(await host.fetch(place, outside.hostV6, 8080)).toBe('fd01::1');
       }
       expect(await host.fetch(sibling, '10.1.0.2', 80)).toBe('10.1.0.3');
+    },
+  );
+
+  test.for([
+    ['0', false],
+    ['1', true],
+  ] as const)(
+    'is reached by the container itself without "hairpinMode" when bridge-nf-call-iptables is %s',
+    async ([value, isTurned], { host, skip }) => {
+      const knob = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+      if ((await host.exec(['test', '-e', knob])).code !== 0) skip('this kernel has no br_netfilter');
+      await host.sh(`echo ${value} > ${knob}; echo ${value} > /proc/sys/net/bridge/bridge-nf-call-ip6tables`);
+      const outside = await host.outside();
+      const container = await host.container();
+      const conf = { ...publish(web), hairpinMode: false };
+      const result = succeeded(await host.cni('ADD', conf, { container }));
+      await host.serve(container, { port: 80 });
+      expect(await host.fetch(container, outside.hostV4, 8080)).toBe('10.1.0.1');
+      expect(await host.fetch(container, outside.hostV6, 8080)).toBe('fd01::1');
+      expect(await host.run(['bridge', '-details', 'link', 'show', 'dev', hostInterfaceIn(result)])).toContain(
+        `hairpin ${isTurned ? 'on' : 'off'}`,
+      );
+      succeeded(await host.cni('CHECK', { ...conf, prevResult: result }, { container }));
     },
   );
 
