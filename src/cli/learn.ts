@@ -87,7 +87,9 @@ function wantedOf(
       { address: destination, protocol, ...(port === undefined ? {} : { port }), names: [] },
       surroundings,
     );
-    return verdict.verdict === 'allow' ? [] : [{ ...own, verdict }];
+    // Who has an address is asked inside a bridge alone: once the sibling is gone, there is nothing to allow.
+    const isLeft = (protocol === 'arp' || protocol === 'ndp') && !verdict.rule.startsWith('isolation');
+    return verdict.verdict === 'allow' || isLeft ? [] : [{ ...own, verdict }];
   });
 }
 

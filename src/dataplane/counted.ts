@@ -10,7 +10,7 @@ import { keyOfParts } from './held-key.ts';
  */
 export async function readCounted(): Promise<Element[] | undefined> {
   const sets = await Promise.all(
-    countedSets.map(async (set) => (await readSet(set.name))?.flatMap((one) => counted(set, one))),
+    countedSets.map(async (set) => (await readSet(set.name, set.table))?.flatMap((one) => counted(set, one))),
   );
   return sets.includes(undefined) ? undefined : sets.flatMap((set) => set ?? []);
 }

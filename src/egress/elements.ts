@@ -119,16 +119,22 @@ function closedPort(name: string): Element[] {
 function portElements(egress: EgressRecord, portName: string, mac: string): Element[] {
   const port = quotedInterface(portName);
   const ipv6 = [...egress.addresses.filter((address) => familyOf(address) === 6), linkLocalOf(mac)];
+  const ipv4 = egress.addresses.filter((address) => familyOf(address) === 4);
+  const value = isolatesPort(egress.policy) ? 'goto guard_apart' : 'goto guard_apart_if_isolated';
   return [
     bridge('guard_ports', port),
     bridge('guard_mac', `${port} . ${mac}`),
-    ...egress.addresses
-      .filter((address) => familyOf(address) === 4)
-      .map((address) => bridge('guard4', `${port} . ${mac} . ${address}`)),
+    ...ipv4.flatMap((address) => [
+      bridge('guard4', `${port} . ${mac} . ${address}`),
+      { ...bridge('guard_siblings4', address), value },
+    ]),
     ...ipv6.flatMap((address) => [
       bridge('guard6', `${port} . ${mac} . ${address}`),
       bridge('guard_nd', `${port} . ${mac} . ${halvesOf(address)}`),
+      { ...bridge('guard_siblings_nd', halvesOf(address)), value },
     ]),
+    { ...bridge('guard_siblings_mac', mac), value },
+    bridge('guard_denials', port),
     ...(isolatesPort(egress.policy) ? [bridge('guard_isolated', port)] : []),
   ];
 }

@@ -40,10 +40,13 @@ export async function readTable(table: TableName): Promise<HeldTable | undefined
   };
 }
 
-/** Reads one set of `table inet drawbridge`; undefined when it is not there, or there is no nft. */
-export async function readSet(name: string): Promise<readonly HeldElement[] | undefined> {
+/** Reads one set of a table of ours; undefined when it is not there, or there is no nft. */
+export async function readSet(
+  name: string,
+  table: TableName = 'inet drawbridge',
+): Promise<readonly HeldElement[] | undefined> {
   if (findProgram('nft') === undefined) return undefined;
-  const listed = await listJson(['set', 'inet', 'drawbridge', name]);
+  const listed = await listJson(['set', ...table.split(' '), name]);
   return listed?.flatMap(({ set }) => (set === undefined ? [] : heldElements(set)));
 }
 

@@ -7,9 +7,11 @@
  * and then do not read back what they list. The two halves of that address stay as they are.
  */
 import { bridgeMark, hex, strangerMark, translatedMark, unjudgedMark } from '../../egress/marks.ts';
+import type { DataType } from '../../nft/data.ts';
 import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
 
 import { mostFragments } from './bounds.ts';
+import { perFamily } from './per-family.ts';
 
 const table = 'bridge drawbridge';
 
@@ -61,6 +63,70 @@ export const guardSets: readonly SetDeclaration[] = [
   },
   {
     table,
+    name: 'guard_siblings4',
+    key: ['ipv4_addr'],
+    value: 'verdict',
+    filledBy: 'record',
+    about: 'address of a container -> how it is counted that another asks the bridge for it',
+  },
+  {
+    table,
+    name: 'guard_siblings_nd',
+    key: ['half_addr', 'half_addr'],
+    typeof: '@th,64,64 . @th,128,64',
+    value: 'verdict',
+    filledBy: 'record',
+    about: 'the same of an IPv6 address in two halves: the target of a solicitation',
+  },
+  {
+    table,
+    name: 'guard_siblings_mac',
+    key: ['ether_addr'],
+    value: 'verdict',
+    filledBy: 'record',
+    about: 'MAC of a container -> how it is counted that another sends to it',
+  },
+  {
+    table,
+    name: 'guard_denials',
+    key: ['ifname'],
+    isCounted: true,
+    filledBy: 'record',
+    about: 'ports with the count of what was for a container that theirs is kept apart from',
+  },
+  ...perFamily((n, address) =>
+    deniedSet(
+      `guard_denied${n}`,
+      [address, address, 'inet_proto', 'inet_service'],
+      '(container, other container, protocol, port) with counts of what was denied; bounded as the lists of table inet',
+    ),
+  ),
+  ...perFamily((n, address) =>
+    deniedSet(
+      `guard_denied${n}_portless`,
+      [address, address, 'inet_proto'],
+      '(container, other container, protocol), the same',
+    ),
+  ),
+  deniedSet('guard_asked4', ['ipv4_addr', 'ipv4_addr'], '(container, other container) that it asked for by ARP'),
+  deniedSet(
+    'guard_asked6',
+    ['ipv6_addr', 'half_addr', 'half_addr'],
+    '(container, other container in two halves) that it solicited',
+    'ip6 saddr . @th,64,64 . @th,128,64',
+  ),
+  {
+    table,
+    name: 'guard_recorded',
+    key: ['ifname'],
+    flags: ['dynamic', 'timeout'],
+    size: 4096,
+    timeoutMinutes: 10,
+    filledBy: 'bucket',
+    about: 'ports with a bucket for lines in the lists of denials',
+  },
+  {
+    table,
     name: 'guard_fragments',
     key: ['ifname'],
     flags: ['dynamic', 'timeout'],
@@ -71,12 +137,31 @@ export const guardSets: readonly SetDeclaration[] = [
   },
 ];
 
+/** What was denied lately between containers. */
+function deniedSet(name: string, key: readonly DataType[], about: string, expressions?: string): SetDeclaration {
+  return {
+    table,
+    name,
+    key,
+    ...(expressions === undefined ? {} : { typeof: expressions }),
+    flags: ['dynamic', 'timeout'],
+    size: 8192,
+    timeoutMinutes: 10,
+    isCounted: true,
+    filledBy: 'counter',
+    about,
+  };
+}
+
 export const guardCounters: readonly CounterDeclaration[] = [
   { table, name: 'guard_forged', about: 'frames with the MAC or the address of another' },
   { table, name: 'guard_refused', about: 'frames of kinds that a container has no business to send' },
   { table, name: 'guard_bounded', about: 'fragments of containers that had sent as many as one may' },
   { table, name: 'guard_isolation', about: 'frames between ports that are kept apart' },
 ];
+
+/** Nobody counts segments of a connection that is there: of TCP, the first packet is an attempt. */
+const isNoAttempt = 'tcp flags & (syn | ack) != syn return';
 
 /**
  * Of two tests in a rule the cheaper one comes first, and no packet is looked up in a set twice: these are the rules
@@ -131,6 +216,8 @@ export const guardChains: readonly ChainDeclaration[] = [
       'ip frag-off & 0x3fff != 0 jump guard_fragments_of',
       'udp sport 67 counter name guard_refused drop',
       'igmp type membership-query counter name guard_refused drop',
+      isNoAttempt,
+      'ether daddr vmap @guard_siblings_mac',
     ],
   },
   {
@@ -150,6 +237,9 @@ export const guardChains: readonly ChainDeclaration[] = [
       'iifname . arp saddr ether != @guard_mac counter name guard_forged drop',
       'arp operation request arp saddr ip 0.0.0.0 return',
       'iifname . arp saddr ether . arp saddr ip != @guard4 counter name guard_forged drop',
+      'arp operation != request return',
+      'iifname . ether saddr . arp daddr ip @guard4 return',
+      'arp daddr ip vmap @guard_siblings4',
     ],
   },
   {
@@ -165,6 +255,37 @@ export const guardChains: readonly ChainDeclaration[] = [
       'ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . @th,64,64 . @th,128,64 @guard_nd return',
       'ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } return',
       'iifname . ether saddr . ip6 saddr != @guard6 counter name guard_forged drop',
+      isNoAttempt,
+      'icmpv6 type nd-neighbor-solicit @th,64,64 . @th,128,64 vmap @guard_siblings_nd',
+      'ether daddr vmap @guard_siblings_mac',
+    ],
+  },
+  {
+    table,
+    name: 'guard_apart_if_isolated',
+    rules: ['iifname != @guard_isolated return', 'goto guard_apart'],
+  },
+  // The bridge drops it after this hook and before the next one: an isolated port by itself, others in guard_forward.
+  // Before it is sent, the container asks who has the address, and nobody answers: most often that is all there is.
+  {
+    table,
+    name: 'guard_apart',
+    rules: [
+      'iifname @guard_denials',
+      'update @guard_recorded { iifname limit rate over 1/second burst 512 packets } return',
+      'ether type arp update @guard_asked4 { arp saddr ip . arp daddr ip } return',
+      'icmpv6 type nd-neighbor-solicit update @guard_asked6 { ip6 saddr . @th,64,64 . @th,128,64 } return',
+      ...perFamily(
+        (n) => `meta l4proto { tcp, udp, sctp } update @guard_denied${n} { ${pairOf(n)} . meta l4proto . th dport }`,
+      ),
+      ...perFamily(
+        (n) => `meta l4proto != { tcp, udp, sctp } update @guard_denied${n}_portless { ${pairOf(n)} . meta l4proto }`,
+      ),
     ],
   },
 ];
+
+function pairOf(n: 4 | 6): string {
+  const family = n === 4 ? 'ip' : 'ip6';
+  return `${family} saddr . ${family} daddr`;
+}

@@ -17,7 +17,7 @@ export async function readOpenNames({ policy, policyId }: EgressRecord): Promise
   const names = [...kinds.values()].flatMap((rule) =>
     ([4, 6] as const).map((family) => namesSet(policyId, family, rule)),
   );
-  const sets = await Promise.all(names.map(readSet));
+  const sets = await Promise.all(names.map(async (name) => readSet(name)));
   const open = sets
     .flatMap((set) => set ?? [])
     .map(({ parts, comment, expires }) => ({
