@@ -37,6 +37,12 @@ export const portMark = 0x100000;
  */
 export const unjudgedMark = 0x200000;
 
+/**
+ * "On its way from port to port", from the bridge table to the forward chains of the other one, which see a packet that
+ * br_netfilter translated while it is bridged. It leaves by a port at once.
+ */
+export const bridgedMark = 0x400000;
+
 /** What the bridge table says of a packet, until the inet table has seen it. */
 export const bridgeTableMarks = bridgeMark | strangerMark | unjudgedMark;
 

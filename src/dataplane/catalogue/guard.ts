@@ -6,7 +6,7 @@
  * nft has no name for the target of a neighbour advertisement before 1.0.7; later ones list the whole of it by name,
  * and then do not read back what they list. The two halves of that address stay as they are.
  */
-import { bridgeMark, hex, strangerMark, translatedMark, unjudgedMark } from '../../egress/marks.ts';
+import { bridgedMark, bridgeMark, hex, strangerMark, translatedMark, unjudgedMark } from '../../egress/marks.ts';
 import type { DataType } from '../../nft/data.ts';
 import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
 
@@ -192,7 +192,7 @@ export const guardChains: readonly ChainDeclaration[] = [
     name: 'guard_forward',
     hook: { type: 'filter', at: 'forward', priority: '-300' },
     rules: [
-      `meta mark and ${hex(translatedMark)} != 0 accept`,
+      `meta mark and ${hex(translatedMark)} != 0 meta mark set meta mark | ${hex(bridgedMark)} accept`,
       'iifname @guard_isolated counter name guard_isolation drop',
       'oifname @guard_isolated counter name guard_isolation drop',
       'iifname @guard_ports oifname != @guard_ports counter name guard_isolation drop',

@@ -1,5 +1,13 @@
 /** Where packets meet the judgement (judgement.ts), and what is counted of those that it refuses. */
-import { bridgeTableMarks, gateMark, hex, strangerMark, translatedMark, without } from '../../egress/marks.ts';
+import {
+  bridgedMark,
+  bridgeTableMarks,
+  gateMark,
+  hex,
+  strangerMark,
+  translatedMark,
+  without,
+} from '../../egress/marks.ts';
 import type { ChainDeclaration } from '../../nft/declaration.ts';
 import { boundsBeforeConntrack, boundsOfDenials } from './bounds.ts';
 import { judging } from './stages.ts';
@@ -64,7 +72,11 @@ export const judgementHooks: readonly ChainDeclaration[] = [
 /** The chain that is there for operators, or the agent, to put one limited log rule into. */
 export const operatorsChain = 'deny_log';
 
-/** Broadcast and multicast are nobody's attempt to get out and would fill the list. */
+/**
+ * A packet that br_netfilter translated is still bridged here, and the kernel sends a reset for it straight out of the
+ * port, from the translated address: no client believes that. An ICMP error goes by the host, which translates it back.
+ *
+ * Broadcast and multicast are nobody's attempt to get out and would fill the list. */
 export const denialChains: readonly ChainDeclaration[] = [
   { table, name: operatorsChain, rules: [] },
   {
@@ -85,7 +97,12 @@ export const denialChains: readonly ChainDeclaration[] = [
   {
     table,
     name: 'deny_reject',
-    rules: ['jump deny_count', 'meta l4proto tcp reject with tcp reset', 'reject with icmpx admin-prohibited'],
+    rules: [
+      'jump deny_count',
+      `meta mark & ${hex(bridgedMark)} != 0 reject with icmpx admin-prohibited`,
+      'meta l4proto tcp reject with tcp reset',
+      'reject with icmpx admin-prohibited',
+    ],
   },
   { table, name: 'deny_drop', rules: ['jump deny_count', 'drop'] },
   { table, name: 'deny_audit', rules: ['jump deny_count', 'return'] },
