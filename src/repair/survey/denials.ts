@@ -1,6 +1,6 @@
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
-import { formatAddressValue } from '../../egress/interval.ts';
+import { addressesOf, hostInterfacesOf, ingressInterfaceOf } from '../../records/sections.ts';
+import { formatAddress } from '../../ip/address.ts';
 import { readSet, type HeldElement } from '../../host/held-tables.ts';
 
 /** How many packets of each attachment were denied since it was attached, by the record's key. */
@@ -16,7 +16,7 @@ export async function readDenials(records: readonly AttachmentRecord[]): Promise
   return new Map(
     records.map((record) => {
       const own = addressesOf(record).map((address) => counts.get(`${ingressInterfaceOf(record)} ${address}`) ?? 0);
-      const between = counts.get(record.egress?.port ?? '') ?? 0;
+      const between = hostInterfacesOf(record).reduce((sum, port) => sum + (counts.get(port) ?? 0), 0);
       return [record.key, own.reduce((sum, packets) => sum + packets, between)];
     }),
   );
@@ -54,7 +54,7 @@ export async function readDenied(): Promise<Denial[]> {
     })),
     ...(asked6 ?? []).map(({ parts: [source = '', upper = '0', lower = '0'], packets = 0 }) => ({
       source,
-      destination: formatAddressValue(6, (BigInt(upper) << 64n) | BigInt(lower)),
+      destination: formatAddress({ family: 6, value: (BigInt(upper) << 64n) | BigInt(lower) }),
       protocol: 'ndp',
       packets,
     })),
