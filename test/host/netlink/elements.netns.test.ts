@@ -3,7 +3,7 @@ import { namesElement } from '../../../src/egress/elements.ts';
 import type { Element } from '../../../src/nft/element.ts';
 import { catalogue } from '../../../src/dataplane/catalogue.ts';
 import { tableText } from '../../../src/dataplane/layout.ts';
-import { tableNames } from '../../../src/nft/element.ts';
+import { tableNames, type TableName } from '../../../src/nft/element.ts';
 import { putSteps, type ElementStep } from '../../../src/dataplane/transaction.ts';
 import { pick, seeded } from '../../faults/random.ts';
 import { describe, expect, test, type Host } from '../../helpers/host.ts';
@@ -65,8 +65,10 @@ function randomElements(random: () => number, count: number): Element[] {
     inet_proto: () => String(pick(['tcp', 'udp', 'sctp'], random)),
     inet_service: () => String(number(65_536)),
     half_addr: () => String(BigInt(`0x${hex(16)}`)),
-    verdict: () => `goto ${pick(['deny_drop', 'ingress_published', 'egress_unknown'], random)}`,
   };
+  /** A chain of the map's own table that may be jumped to from where the map is asked. */
+  const verdict = (table: TableName): string =>
+    `goto ${pick(table === 'bridge drawbridge' ? ['guard_apart', 'guard_apart_if_isolated'] : ['deny_drop', 'ingress_published', 'egress_unknown'], random)}`;
   const text = (types: readonly string[]): string =>
     types.map((type) => part[type]?.() ?? expect.fail(type)).join(' . ');
   const elements = Array.from({ length: count }, (_, at): Element => {
@@ -78,7 +80,7 @@ function randomElements(random: () => number, count: number): Element[] {
       table,
       set,
       key: text(key),
-      ...(value === undefined ? {} : { value: text(value === 'verdict' ? [value] : value) }),
+      ...(value === undefined ? {} : { value: value === 'verdict' ? verdict(table) : text(value) }),
       ...timeout,
       ...comment,
     };
