@@ -114,30 +114,44 @@ describe.for([0, 1] as const)('with bridge-nf-call-iptables %i', (value) => {
 });
 
 describe('drawbridge watch', () => {
-  test('shows what a container asks of a sibling that it is kept apart from', async ({ host }) => {
+  test.for([
+    [4, 'arp'],
+    [6, 'ndp'],
+  ] as const)('shows what a container asks of such a sibling, IPv%i by %s', async ([n, protocol], { host }) => {
     const [c1, c2] = [await addContainer(host, oneProcess()), await addContainer(host, oneProcess())];
     const watching = host.exec([executable, 'watch', '--json', '--for', '4']);
-    await expect
-      .poll(
-        async () => {
-          await host.fetch(c1, addressOf(c2.result, 4), 80);
-          return deniedOf(host, c1);
-        },
-        { timeout: 3000 },
-      )
-      .toBeGreaterThan(1);
-    const events = (await watching).stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Json);
-    expect(events[0]).toMatchObject({
-      source: addressOf(c1.result, 4),
-      destination: addressOf(c2.result, 4),
-      protocol: 'arp',
-      port: null,
-      rule: 'isolation "container"',
-    });
+    const asked = async (): Promise<number> => {
+      await host.fetch(c1, addressOf(c2.result, n), 80);
+      return deniedOf(host, c1);
+    };
+    await expect.poll(asked, { timeout: 3500 }).toBeGreaterThan(2);
+    const events = (await watching).stdout.trim().split('\n');
+    expect(events.map((line) => JSON.parse(line) as Json)).toContainEqual(
+      expect.objectContaining({
+        source: addressOf(c1.result, n),
+        destination: addressOf(c2.result, n),
+        protocol,
+        port: null,
+        rule: 'isolation "container"',
+      }),
+    );
   });
+});
+
+test('counts between siblings outlive that the tables are written anew', async ({ host }) => {
+  const [c1, c2] = [await addContainer(host, oneProcess()), await addContainer(host, oneProcess())];
+  for (const n of [4, 6] as const) expect(await host.fetch(c1, addressOf(c2.result, n), 80)).toBe('timeout');
+  const before = await deniedOf(host, c1);
+  expect(before).toBeGreaterThan(0);
+  const layout = /layout_\w+/u.exec(await host.run(['nft', 'list', 'table', 'bridge', 'drawbridge']))?.[0] ?? '';
+  await host.run(['nft', 'delete', 'set', 'bridge', 'drawbridge', layout]);
+  await addContainer(host, oneProcess());
+  expect(await host.run(['nft', 'list', 'table', 'bridge', 'drawbridge'])).toContain(layout);
+  expect(await deniedOf(host, c1)).toBeGreaterThanOrEqual(before);
+  for (const n of [4, 6] as const)
+    expect(await elementsOf(host, `guard_asked${n}`, 'bridge drawbridge')).toEqual([
+      expect.stringContaining(addressOf(c1.result, n)),
+    ]);
 });
 
 async function deniedOf(host: Host, { result }: { result: Json }): Promise<number> {
