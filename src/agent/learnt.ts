@@ -4,7 +4,7 @@ import { reservedRangeOf } from '../egress/ranges-reserved.ts';
 import { stateDir } from '../host/paths.ts';
 import { readAnyAddress } from '../ip/address.ts';
 import type { Element } from '../nft/element.ts';
-import { writeWhole } from '../records/store.ts';
+import { writeWhole } from '../host/state-file.ts';
 import { rulesFor } from './dns/names-policy.ts';
 import { openedElement } from './names/opened-element.ts';
 import type { RefreshedPolicy } from './names/plan.ts';

@@ -11,7 +11,7 @@ import { ForcedDns } from './forced-dns.ts';
 import type { HostState } from './host-state.ts';
 import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type LearntAddress } from './learnt.ts';
 import { namesWork } from './names/from-records.ts';
-import { commitSteps } from './names/commit-elements.ts';
+import { commitSteps } from '../dataplane/commit-elements.ts';
 import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
 import type { CountMemory } from '../repair/count-memory.ts';

@@ -5,10 +5,9 @@ import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { findLink, listLinks } from '../host/interfaces.ts';
 import { applyCommands } from '../host/apply.ts';
-import { applyTransaction } from '../host/nft.ts';
 import { runDir, stateDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
-import { removalText } from '../dataplane/transaction.ts';
+import { removeTables } from '../dataplane/commit.ts';
 import { isAlive, mayBeAlive } from '../records/alive.ts';
 import { holdAttachment } from '../records/attachment-lock.ts';
 import { listRecords } from '../records/store.ts';
@@ -63,7 +62,7 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   }
   for (const bridge of bridges) await attempt(`bridge ${bridge}`, async () => removeBridge(bridge, report));
   if (findProgram('nft') !== undefined && (await readTable('inet drawbridge')) !== undefined)
-    await attempt('tables "inet drawbridge" and "bridge drawbridge"', async () => applyTransaction(removalText()));
+    await attempt('tables "inet drawbridge" and "bridge drawbridge"', removeTables);
   for (const folder of folders) await attempt(`lease folder ${folder}`, () => removeLeaseFolder(folder, report));
   const manifest = readManifest();
   for (const file of manifest) await attempt(`file ${file.path}`, () => removeFile(file, report));

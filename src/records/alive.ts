@@ -1,4 +1,4 @@
-import { enforcedUse } from '../egress/elements.ts';
+import { enforcedUse } from '../dataplane/elements/egress.ts';
 import { isLinkThere, listLinks } from '../host/interfaces.ts';
 import { openNetns } from '../host/netns.ts';
 import { isRunning } from '../host/process.ts';

@@ -1,5 +1,5 @@
-import { enforcedUse } from '../egress/elements.ts';
-import { isGateNoted, removeGate } from './gates.ts';
+import { enforcedUse } from '../dataplane/elements/egress.ts';
+import { isGateNoted, removeGate } from '../dataplane/gates.ts';
 import { sharedByOthers } from './index-files.ts';
 
 /**

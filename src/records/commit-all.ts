@@ -1,7 +1,6 @@
-import { applyTransaction } from '../host/nft.ts';
 import { withLock } from '../host/lock.ts';
 import type { Element } from '../nft/element.ts';
-import { changeText } from '../dataplane/transaction.ts';
+import { putElements } from '../dataplane/commit.ts';
 import { isSameAdd } from './attachment-lock.ts';
 import { removeIndex, writeIndex } from './index-files.ts';
 import type { FilledByPolicy } from './fillers.ts';
@@ -66,7 +65,6 @@ export async function commitAll(
 export async function putExpiring(filled: FilledByPolicy): Promise<void> {
   const elements = [...filled.values()].flat();
   if (elements.length === 0) return;
-  const change = changeText({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
-  if ((await applyTransaction(change)) === 'committed') return;
+  if (await putElements(elements)) return;
   await withLock('tables', 'rebuild', async () => rebuildTables({ filled }));
 }

@@ -5,8 +5,8 @@ import {
   type OpenOptions,
 } from '../host/firewall/foreign.ts';
 import { readNote } from '../host/firewall/note.ts';
-import { enforcedUse } from '../egress/elements.ts';
-import { bridgeUse } from '../ports/masquerade.ts';
+import { enforcedUse } from '../dataplane/elements/egress.ts';
+import { bridgeUse } from '../dataplane/elements/masquerade.ts';
 import type { AttachmentRecord } from './record.ts';
 import { openedInterfacesOf } from './sections.ts';
 import { sharedByOthers } from './index-files.ts';

@@ -1,13 +1,10 @@
-import { CniError, codes } from '../cni/errors.ts';
-import { doubtNotes } from '../host/firewall/note.ts';
-import { applyTransaction } from '../host/nft.ts';
+import { commitChange, removeTables } from '../dataplane/commit.ts';
+import { readCounted } from '../dataplane/counted.ts';
 import { distinctGroups, resolve, transition } from '../dataplane/difference.ts';
+import { writeTables } from '../dataplane/rebuild.ts';
+import { isEmpty, type Change } from '../dataplane/transaction.ts';
+import type { Element } from '../nft/element.ts';
 import { desired } from './desired.ts';
-import { elementId, type Element } from '../nft/element.ts';
-import type { RuleGroup } from '../nft/group.ts';
-import { changeText, isEmpty, rebuildText, removalText, type Change, type Contents } from '../dataplane/transaction.ts';
-import { forgetListings } from './chains.ts';
-import { deniedLately, readCounted, withCounts } from '../dataplane/counted.ts';
 import { filledElements, type FilledByPolicy } from './fillers.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
@@ -44,20 +41,19 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
   const isOnly = !hasOtherRecord(record.key);
   if (next === undefined && isOnly) {
     if (hasUnrecorded(record.key)) {
-      await applyTransaction(changeText(change));
+      await commitChange(change);
       return untouched;
     }
-    const gone = applyTransaction(removalText());
+    const gone = removeTables();
     // One that had no rules yet may be the last to see tables that others left while it was there; more than that it
     // does not ask.
     await (previous?.state === 'adding' ? gone.catch(() => undefined) : gone);
-    forgetListings();
     return untouched;
   }
   if (isEmpty(change)) return untouched;
   const isFirst = isOnly && previous?.state !== 'ready';
   if (!isFirst) {
-    if ((await applyTransaction(changeText(change))) === 'committed') return untouched;
+    if (await commitChange(change)) return untouched;
     turn.beforeRebuild?.();
   }
   const without = next === undefined ? record.key : undefined;
@@ -71,8 +67,7 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
 export async function dropUnrecorded(key: string): Promise<CommitReport> {
   if (hasUnrecorded(key)) return untouched;
   if (hasOtherRecord(key)) return rebuildTables();
-  await applyTransaction(removalText());
-  forgetListings();
+  await removeTables();
   return untouched;
 }
 
@@ -108,55 +103,16 @@ export async function rebuildTables({
   await writeTables({
     groups: distinctGroups(claims),
     staticElements: resolve(claims),
-    broken,
+    closed: closedElements(broken),
     passing: [...also, ...(await filledElements(ready, filled))],
     counted: isFirst ? [] : await readCounted(),
   });
   return { rebuilt: true, warnings: broken.map(describeBroken) };
 }
 
-/** What both tables are to hold. */
-export interface WholeTables {
-  readonly groups: readonly RuleGroup[];
-  /** Elements of attachments, by elementId(). */
-  readonly staticElements: ReadonlyMap<string, Element>;
-  /** Records that cannot be read: what they share with others stays closed. */
-  readonly broken: readonly BrokenRecord[];
-  /** Expiring elements; of several for one thing the last counts. */
-  readonly passing: readonly Element[];
-  /** What was counted until now (counted.ts). */
-  readonly counted?: readonly Element[] | undefined;
-}
-
-/** Writes both tables whole, in one transaction. Called under the lock of the tables. Throws code 100. */
-export async function writeTables({
-  groups,
-  staticElements,
-  broken,
-  passing,
-  counted = [],
-}: WholeTables): Promise<void> {
-  const others = [...broken.flatMap(({ key }) => sharedElementsOf(key)), ...passing];
-  const byId = new Map(others.map((element) => [elementId(element), element]));
-  doubtNotes();
-  const elements = [
-    ...staticElements.values(),
-    ...[...byId].flatMap(([id, element]) => (staticElements.has(id) ? [] : element)),
-  ];
-  const carried = [...withCounts(elements, counted), ...deniedLately(counted)];
-  // Rules are worth more than counts: where these are refused, the tables come without them.
-  const isWritten = counted.length > 0 && (await commits({ groups, elements: carried }).catch(() => false));
-  if (!isWritten && !(await commits({ groups, elements }))) {
-    throw new CniError(
-      codes.internal,
-      'Cannot write the tables of rules: the text that was made of the records contradicts itself',
-      'Run "drawbridge doctor"',
-    );
-  }
-}
-
-async function commits(contents: Contents): Promise<boolean> {
-  return (await applyTransaction(rebuildText(contents))) === 'committed';
+/** What attachments whose records cannot be read share with others: it keeps them closed, rather than open. */
+export function closedElements(broken: readonly BrokenRecord[]): Element[] {
+  return broken.flatMap(({ key }) => sharedElementsOf(key));
 }
 
 /** For messages. */

@@ -21,7 +21,8 @@ import type { Element } from '../nft/element.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
 import type { AttachmentRecord } from './record.ts';
 import { claimsOf, portsOf } from './sections.ts';
-import { isBroken, readRecord, readSoundRecord, readText, writeWhole } from './store.ts';
+import { readText, writeWhole } from '../host/state-file.ts';
+import { isBroken, readRecord, readSoundRecord } from './store.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /**

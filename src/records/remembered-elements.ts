@@ -1,4 +1,4 @@
-import { namesElement } from '../egress/elements.ts';
+import { namesElement } from '../dataplane/elements/egress.ts';
 import { openAddresses, type KnownName } from '../egress/names-lifetimes.ts';
 import type { OpenName } from '../egress/names-open.ts';
 import { recallName } from '../egress/names-store.ts';

@@ -1,7 +1,7 @@
 import { combineErrors } from '../cni/errors.ts';
 import type { Request } from '../cni/request.ts';
 import { warn } from '../cni/warn.ts';
-import { sourcesOf } from '../egress/elements.ts';
+import { sourcesOf } from '../dataplane/elements/egress.ts';
 import { tryForgetFlowsOf } from '../host/conntrack.ts';
 import { whatCanBeStarted } from '../host/run.ts';
 import { removeVeth } from '../host/veth.ts';

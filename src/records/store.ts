@@ -6,10 +6,11 @@
  *     attachments/.<key>.json.<pid>.<n>       a record that is being written; left by a crash, nobody reads it
  *     ports/ addresses/ shared/             index entries that spare a reader all the records (records/index-files.ts)
  */
-import { opendirSync, readFileSync, rmSync } from 'node:fs';
+import { opendirSync, rmSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { isMissing, listFolder, replaceFile } from '../host/files.ts';
+import { isMissing, listFolder } from '../host/files.ts';
 import { runDir } from '../host/paths.ts';
+import { readText, writeWhole } from '../host/state-file.ts';
 import { attachmentKey } from './key.ts';
 import { NewerRecordError, readAttachment } from './parse.ts';
 import type { AttachmentRecord } from './record.ts';
@@ -118,32 +119,6 @@ export function hasOtherRecord(key: string, run: string = runDir): boolean {
     if (!isMissing(error)) throw error;
   }
   return false;
-}
-
-/**
- * Writes a file under another name and renames it; its folder is made when it is missing. Throws code 5 with `failure`.
- */
-export function writeWhole(file: string, text: string, failure: string): void {
-  try {
-    replaceFile(file, text);
-  } catch (error) {
-    throw new CniError(
-      codes.ioFailure,
-      failure,
-      `${systemReason(error)}: make the folder writable for root, and free space on its file system`,
-      { cause: error },
-    );
-  }
-}
-
-/** Text of a file; undefined when it is not there. */
-export function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw new CniError(codes.ioFailure, `Cannot read "${file}"`, systemReason(error), { cause: error });
-  }
 }
 
 function recordFile(key: string, run: string): string {

@@ -3,7 +3,7 @@ import { withLock } from '../host/lock.ts';
 import { applyTransaction } from '../host/nft.ts';
 import { familyOfTable, type TableName } from '../nft/element.ts';
 import { restoredChainsText } from '../dataplane/transaction.ts';
-import { describeChain, findChangedChainsOf, type ChangedChain } from '../records/chains.ts';
+import { describeChain, findChangedChains, type ChangedChain } from '../dataplane/changed-chains.ts';
 import type { Scope } from './change-event.ts';
 import { chainKey } from './resource-key.ts';
 import { expectedOf } from './expected.ts';
@@ -47,7 +47,7 @@ function concernsUs(source: TablesSource, scope: Scope): boolean {
 
 async function changedChains(source: TablesSource): Promise<ChangedChain[]> {
   const records = source.records();
-  return records.length === 0 ? [] : findChangedChainsOf(expectedOf(records).groups);
+  return records.length === 0 ? [] : findChangedChains(expectedOf(records).groups);
 }
 
 /**

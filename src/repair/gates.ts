@@ -1,8 +1,9 @@
 import { gateSysctl } from '../dataplane/gate.ts';
 import { masterOf } from '../host/bridge-ports.ts';
 import { writeSysctls } from '../host/sysctl.ts';
-import { describePart } from '../records/gate-parts.ts';
-import { gatedInterfaces, restoreGates } from '../records/gates.ts';
+import { describePart } from '../dataplane/gate-parts.ts';
+import { restoreGates } from '../dataplane/gates.ts';
+import { gatedInterfaces } from '../records/gated-interfaces.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { gatesKey } from './resource-key.ts';
 import type { Scope } from './change-event.ts';

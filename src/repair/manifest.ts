@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { stateDir } from '../host/paths.ts';
-import { readText, writeWhole } from '../records/store.ts';
+import { readText, writeWhole } from '../host/state-file.ts';
 
 export interface InstalledFile {
   readonly path: string;

@@ -1,11 +1,13 @@
 import { readPolicyName } from '../egress/compile.ts';
 import { withLock } from '../host/lock.ts';
-import { applyTransaction, tryTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
-import { changeText, comparisonTexts, type Contents } from '../dataplane/transaction.ts';
+import { isInForce } from '../dataplane/check.ts';
+import { putElements } from '../dataplane/commit.ts';
+import { writeTables } from '../dataplane/rebuild.ts';
+import type { Contents } from '../dataplane/transaction.ts';
 import { readCounted, withCounts } from '../dataplane/counted.ts';
 import { filledElements } from '../records/fillers.ts';
-import { writeTables } from '../records/in-force.ts';
+import { closedElements } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { BrokenRecord } from '../records/store.ts';
 import type { Scope } from './change-event.ts';
@@ -33,9 +35,9 @@ export interface TablesSource {
  * Throws code 100 when the rules cannot be written, 11 when the lock is not to be had.
  */
 export async function repairTables(source: TablesSource, scope: Scope = 'all'): Promise<string[]> {
-  if (await isInForce(source, scope)) return [];
+  if (await isAsRecorded(source, scope)) return [];
   return withLock('tables', 'repair', async () => {
-    if (await isInForce(source, scope)) return [];
+    if (await isAsRecorded(source, scope)) return [];
     const part = scope === 'all' ? undefined : partOf(expectedOf(source.records()), scope);
     if (part !== undefined && (await putBack(part, source.counted())))
       return [`${part.elements.slice(0, 3).map(elementId).join(', ')}${andMore(part.elements)} had been deleted`];
@@ -64,7 +66,7 @@ export async function rebuild(source: TablesSource): Promise<void> {
   await writeTables({
     groups,
     staticElements,
-    broken: source.broken(),
+    closed: closedElements(source.broken()),
     passing: [...kept, ...remembered],
     counted: newest([...source.counted(), ...((await readCounted()) ?? [])]),
   });
@@ -76,26 +78,20 @@ function newest(elements: readonly Element[]): Element[] {
 }
 
 /** The marks alone, and what the layout lists, tell within milliseconds that a table is gone. */
-async function isInForce(source: TablesSource, scope: Scope): Promise<boolean> {
+async function isAsRecorded(source: TablesSource, scope: Scope): Promise<boolean> {
   const records = source.records();
   if (records.length === 0) return true;
   const expected = expectedOf(records);
   const { elements, groups } = scope === 'all' ? expected : partOf(expected, scope);
   if (scope !== 'all' && !scope.has(layoutKey) && elements.length === 0 && groups.length === 0) return true;
-  const { keys: marks } = comparisonTexts([], []);
-  const { values, keys } = comparisonTexts(elements, groups);
-  for (const text of scope === 'all' ? [marks, keys, values] : [keys, values])
-    if ((await tryTransaction(text)) !== 'committed') return false;
-  return true;
+  if (scope === 'all' && !(await isInForce([], []))) return false;
+  return isInForce(elements, groups);
 }
 
 /** Puts elements again; false where more than they is missing, or another element is in the way. */
 async function putBack({ elements, groups }: Contents, counted: readonly Element[]): Promise<boolean> {
   if (elements.length === 0 || groups.length > 0) return false;
-  const put = withCounts(elements, counted);
-  return (
-    (await applyTransaction(changeText({ drop: [], undeclare: [], declare: [], assert: [], put }))) === 'committed'
-  );
+  return putElements(withCounts(elements, counted));
 }
 
 function andMore({ length }: readonly unknown[]): string {

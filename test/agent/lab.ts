@@ -10,7 +10,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compilePolicy } from '../../src/egress/compile.ts';
-import { egressElements, guardElements } from '../../src/egress/elements.ts';
+import { egressElements, guardElements } from '../../src/dataplane/elements/egress.ts';
 import { parsePolicy } from '../../src/egress/parse.ts';
 import { policyId } from '../../src/egress/policy-id.ts';
 import type { Policy } from '../../src/egress/policy.ts';

@@ -27,7 +27,7 @@ describe('the table', () => {
     ),
     ...[
       'dataplane/difference',
-      'ports/elements',
+      'dataplane/elements/publication',
       'records/store',
       'ipam/leases',
       'plugins/status',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { elementId, type Element } from '../../src/nft/element.ts';
 import { overlaps } from '../../src/ports/mapping.ts';
-import { masqueradeElements } from '../../src/ports/masquerade.ts';
+import { masqueradeElements } from '../../src/dataplane/elements/masquerade.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import { elementsOf } from '../../src/records/sections.ts';
 import { mapping, sample } from '../records/sample.ts';

@@ -1,4 +1,4 @@
-import { namesElement } from '../../egress/elements.ts';
+import { namesElement } from '../../dataplane/elements/egress.ts';
 import type { NameRule } from '../../egress/policy.ts';
 import type { Element } from '../../nft/element.ts';
 

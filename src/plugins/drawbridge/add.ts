@@ -27,7 +27,7 @@ import { refuseStanding } from '../attachment.ts';
 import { begunRecord, type LinkedRecord } from './begun-record.ts';
 import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
-import { isolatesPort } from '../../egress/elements.ts';
+import { isolatesPort } from '../../dataplane/elements/egress.ts';
 import { disableIpv6, enforce } from '../egress-policy/enforce.ts';
 import { namesElements } from '../../records/remembered-elements.ts';
 import { egressRecord } from '../egress-policy/policy.ts';

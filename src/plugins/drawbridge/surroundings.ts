@@ -9,7 +9,7 @@ import { addressOf } from '../../ip/prefix.ts';
 import type { LinkCommand } from '../../links/command.ts';
 import { phase } from '../../host/trace.ts';
 import { findOverlaps, ownAddressAmong, type HostAddress, type Overlap } from '../../links/overlaps.ts';
-import { bridgeUse } from '../../ports/masquerade.ts';
+import { bridgeUse } from '../../dataplane/elements/masquerade.ts';
 import { sharedByOthers } from '../../records/index-files.ts';
 import { warn } from '../../cni/warn.ts';
 

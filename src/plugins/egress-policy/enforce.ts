@@ -2,16 +2,18 @@ import { forgetFlowsOf } from '../../host/conntrack.ts';
 import { findLink } from '../../host/interfaces.ts';
 import { applyCommands } from '../../host/apply.ts';
 import { writeSysctlsIn } from '../../host/sysctl.ts';
-import { isolatesPort, sourcesOf } from '../../egress/elements.ts';
+import { isolatesPort, sourcesOf } from '../../dataplane/elements/egress.ts';
 import type { Policy } from '../../egress/policy.ts';
-import { requalifyElements } from '../../egress/requalify.ts';
+import { requalifyElements } from '../../dataplane/elements/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
-import { gatedInterface, keepGate } from '../../records/gates.ts';
+import { keepGate } from '../../dataplane/gates.ts';
+import { gatedInterface, gatedInterfaces } from '../../records/gated-interfaces.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { isPortIsolated } from '../../records/sections.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
+import { listRecords } from '../../records/store.ts';
 import { warn } from '../../cni/warn.ts';
 
 /** A record that has a policy. */
@@ -141,7 +143,7 @@ async function keepGated(
 ): Promise<void> {
   const gated = gatedInterface(egress);
   const keep = async (): Promise<void> => {
-    (await keepGate(gated)).forEach(warn);
+    (await keepGate(gated, () => gatedInterfaces(listRecords().records))).forEach(warn);
   };
   await made;
   await keep();

@@ -3,7 +3,7 @@ import { loadPolicy } from '../../egress/load-policy.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';
-import { requalifyElements } from '../../egress/requalify.ts';
+import { requalifyElements } from '../../dataplane/elements/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { commitAll, putExpiring } from '../../records/commit-all.ts';
 import type { AttachmentRecord } from '../../records/record.ts';

@@ -1,4 +1,4 @@
-import { sourcesOf } from '../../egress/elements.ts';
+import { sourcesOf } from '../../dataplane/elements/egress.ts';
 import { judge } from '../../egress/judge.ts';
 import { openAddresses } from '../../egress/names-lifetimes.ts';
 import { recallName } from '../../egress/names-store.ts';

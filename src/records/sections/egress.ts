@@ -1,5 +1,5 @@
 import { compilePolicy } from '../../egress/compile.ts';
-import { egressElements, guardElements, isolatesPort, linkLocalOf } from '../../egress/elements.ts';
+import { egressElements, guardElements, isolatesPort, linkLocalOf } from '../../dataplane/elements/egress.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { RuleGroup } from '../../nft/group.ts';

@@ -1,5 +1,5 @@
-import { ingressPolicyElements } from '../../egress/ingress-policy.ts';
-import { masqueradeElements } from '../../ports/masquerade.ts';
+import { ingressPolicyElements } from '../../dataplane/elements/ingress-policy.ts';
+import { masqueradeElements } from '../../dataplane/elements/masquerade.ts';
 import type { IngressPolicyRecord } from '../record.ts';
 import { interfaceName, matching, object } from './read-value.ts';
 import type { Section } from './section.ts';

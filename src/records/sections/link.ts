@@ -1,13 +1,13 @@
 import { Fields } from '../../cni/fields.ts';
-import { egressElements, guardElements } from '../../egress/elements.ts';
+import { egressElements, guardElements } from '../../dataplane/elements/egress.ts';
 import { addressOf } from '../../ip/prefix.ts';
 import type { RangeSet } from '../../ipam/pool.ts';
 import { parseIpam } from '../../ipam/ranges.ts';
 import { parseLinkConf } from '../../links/conf.ts';
 import type { Element } from '../../nft/element.ts';
-import { publicationElements } from '../../ports/elements.ts';
+import { publicationElements } from '../../dataplane/elements/publication.ts';
 import { overlaps } from '../../ports/mapping.ts';
-import { masqueradeElements } from '../../ports/masquerade.ts';
+import { masqueradeElements } from '../../dataplane/elements/masquerade.ts';
 import type { AddressRecord, AttachmentRecord, LinkRecord, LinkSettings } from '../record.ts';
 import {
   flag,

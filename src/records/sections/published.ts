@@ -1,6 +1,6 @@
-import { publicationElements } from '../../ports/elements.ts';
+import { publicationElements } from '../../dataplane/elements/publication.ts';
 import { overlaps } from '../../ports/mapping.ts';
-import { masqueradeElements } from '../../ports/masquerade.ts';
+import { masqueradeElements } from '../../dataplane/elements/masquerade.ts';
 import type { PublishedRecord } from '../record.ts';
 import { flag, interfaceName, ipText, list, matching, object, readDefaultRoutes, readPorts } from './read-value.ts';
 import type { Section } from './section.ts';

@@ -1,6 +1,6 @@
 import { removeVeth } from '../../host/veth.ts';
-import { allStandingParts, removePart } from '../../records/gate-parts.ts';
-import { forgetGate } from '../../records/gates.ts';
+import { allStandingParts, removePart } from '../../dataplane/gate-parts.ts';
+import { forgetGate } from '../../dataplane/gates.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { enforcedInterfacesOf } from '../../records/sections.ts';
 import { listRecords } from '../../records/store.ts';

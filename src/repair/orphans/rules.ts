@@ -9,7 +9,7 @@ import type { SetDeclaration } from '../../nft/declaration.ts';
 import { groupMark, isGroupMark } from '../../dataplane/layout.ts';
 import { readPolicyName } from '../../egress/compile.ts';
 import { isPolicyId } from '../../egress/policy-id.ts';
-import { removalText } from '../../dataplane/transaction.ts';
+import { removeTables } from '../../dataplane/commit.ts';
 import { tableNames, type TableName } from '../../nft/element.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
@@ -144,7 +144,8 @@ function wholeTables(held: readonly HeldTable[]): Finding[] {
     withLock('tables', 'clean', async () => {
       const { records, broken } = listRecords();
       if (records.length + broken.length > 0 || (await isUnclear({ records, broken }))) return false;
-      return (await applyTransaction(removalText())) === 'committed';
+      await removeTables();
+      return true;
     }),
   );
   return held.map(({ table }) => ({ kind: 'table', name: table, why: 'no container is attached', remove }));

@@ -1,10 +1,9 @@
-import { tryTransaction } from '../../host/nft.ts';
 import { resolve } from '../../dataplane/difference.ts';
 import { desired } from '../../records/desired.ts';
 import { elementId, type Element } from '../../nft/element.ts';
 import type { RuleGroup } from '../../nft/group.ts';
-import { comparisonTexts } from '../../dataplane/transaction.ts';
-import { describeChain, findChangedChainsOf } from '../../records/chains.ts';
+import { isInForce, noTables } from '../../dataplane/check.ts';
+import { describeChain, findChangedChains } from '../../dataplane/changed-chains.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 
@@ -28,14 +27,8 @@ export async function findMissingRules(records: readonly AttachmentRecord[]): Pr
     const { elements = [], groups = [] } = claims[index] ?? {};
     return { record, groups, elements: elements.filter((element) => owners.get(elementId(element)) === element) };
   });
-  if (!(await areInForce([])))
-    return new Map(
-      records.map(({ key }) => [
-        key,
-        'the tables "inet drawbridge" and "bridge drawbridge", or they are of another version',
-      ]),
-    );
-  const [lacking, changed] = await Promise.all([lackingOf(parts), findChangedChainsOf(groupsOf(parts))]);
+  if (!(await areInForce([]))) return new Map(records.map(({ key }) => [key, noTables]));
+  const [lacking, changed] = await Promise.all([lackingOf(parts), findChangedChains(groupsOf(parts))]);
   const found = new Map<string, string>();
   for (const [index, { record }] of lacking.entries())
     found.set(record.key, index < mostNamed ? await lackWords(record) : 'elements of our tables');
@@ -62,12 +55,10 @@ async function lackingOf(parts: readonly Part[]): Promise<Part[]> {
 }
 
 async function areInForce(parts: readonly Part[]): Promise<boolean> {
-  const { values, keys } = comparisonTexts(
+  return isInForce(
     parts.flatMap(({ elements }) => elements),
     groupsOf(parts),
   );
-  const outcomes = await Promise.all([values, keys].map(tryTransaction));
-  return outcomes.every((outcome) => outcome === 'committed');
 }
 
 function groupsOf(parts: readonly Part[]): RuleGroup[] {

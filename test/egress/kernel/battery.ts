@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { compilePolicy } from '../../../src/egress/compile.ts';
-import { egressElements, guardElements, linkLocalOf } from '../../../src/egress/elements.ts';
+import { egressElements, guardElements, linkLocalOf } from '../../../src/dataplane/elements/egress.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import type { Policy } from '../../../src/egress/policy.ts';
 import type { Element } from '../../../src/nft/element.ts';

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { egressElements, guardElements } from '../../../src/egress/elements.ts';
+import { egressElements, guardElements } from '../../../src/dataplane/elements/egress.ts';
 import type { LinkCommand } from '../../../src/links/command.ts';
 import { shellTextOf } from '../../../src/links/text.ts';
 import { planGate } from '../../../src/dataplane/gate.ts';
-import { requalifyElements } from '../../../src/egress/requalify.ts';
+import { requalifyElements } from '../../../src/dataplane/elements/requalify.ts';
 import { deleteArguments, filterArguments, parseFlows } from '../../../src/host/conntrack-program.ts';
 import type { Element } from '../../../src/nft/element.ts';
 import { changeText } from '../../../src/dataplane/transaction.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { compilePolicy } from '../../../src/egress/compile.ts';
-import { egressElements, guardElements, linkLocalOf, namesElement } from '../../../src/egress/elements.ts';
+import { egressElements, guardElements, linkLocalOf, namesElement } from '../../../src/dataplane/elements/egress.ts';
 import { isGateFilter, planGate } from '../../../src/dataplane/gate.ts';
 import { shellTextOf, textOf } from '../../../src/links/text.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';

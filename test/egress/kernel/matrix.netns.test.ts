@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { namesElement } from '../../../src/egress/elements.ts';
+import { namesElement } from '../../../src/dataplane/elements/egress.ts';
 import { judge } from '../../../src/egress/judge.ts';
 import { policyId } from '../../../src/egress/policy-id.ts';
 import { battery, ruleset, subjects, type Probe, type Subject } from './battery.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { namesElement } from '../../../src/egress/elements.ts';
+import { namesElement } from '../../../src/dataplane/elements/egress.ts';
 import type { Element } from '../../../src/nft/element.ts';
 import { catalogue } from '../../../src/dataplane/catalogue.ts';
 import { tableText } from '../../../src/dataplane/layout.ts';

@@ -1,4 +1,4 @@
-import { isolatesPort } from '../../../egress/elements.ts';
+import { isolatesPort } from '../../../dataplane/elements/egress.ts';
 import { gateSelector } from '../../../dataplane/gate.ts';
 import { findLink } from '../../../host/interfaces.ts';
 import { showJson } from '../../../host/ip.ts';

@@ -10,11 +10,11 @@
  *   3. The elements run out. Where flows cannot be deleted, put them without a timeout: else a container
  *      could wait and go on with what stayed in the kernel's table. They cost a judgement per packet.
  */
-import { familyOf } from '../ip/family.ts';
-import type { Element } from '../nft/element.ts';
-import { quotedInterface } from '../nft/quote.ts';
-import type { AttachmentRecord } from '../records/record.ts';
-import { sourcesOf } from './elements.ts';
+import { familyOf } from '../../ip/family.ts';
+import type { Element } from '../../nft/element.ts';
+import { quotedInterface } from '../../nft/quote.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { sourcesOf } from './egress.ts';
 
 /** Elements that have an attachment's connections judged anew; for `seconds`, or until they are dropped. */
 export function requalifyElements({ egress }: AttachmentRecord, seconds: number | undefined = 600): Element[] {

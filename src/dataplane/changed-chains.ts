@@ -8,17 +8,15 @@
  */
 import { sha256 } from '../digest/sha256.ts';
 import { rmSync } from 'node:fs';
-import { catalogue } from '../dataplane/catalogue.ts';
-import { operatorsChain } from '../dataplane/catalogue/judgement-hooks.ts';
+import { catalogue } from './catalogue.ts';
+import { operatorsChain } from './catalogue/judgement-hooks.ts';
 import { run } from '../host/run.ts';
 import { runDir } from '../host/paths.ts';
-import { desired } from './desired.ts';
 import { familyOfTable, tableNames } from '../nft/element.ts';
 import { declaringCommands, type RuleGroup } from '../nft/group.ts';
-import { layoutMark } from '../dataplane/layout.ts';
-import { rebuildText } from '../dataplane/transaction.ts';
-import type { AttachmentRecord } from './record.ts';
-import { readText, writeWhole } from './store.ts';
+import { layoutMark } from './layout.ts';
+import { rebuildText } from './transaction.ts';
+import { readText, writeWhole } from '../host/state-file.ts';
 
 /** A chain whose rules are not the ones that were written. */
 export interface ChangedChain {
@@ -36,15 +34,10 @@ type Listing = ReadonlyMap<string, string>;
 type Part = RuleGroup | 'layout';
 
 /**
- * Names the chains of our tables, and of the policy of an attachment, whose rules are not the ones that were written:
+ * Finds the chains of our layout, and of any number of policies, whose rules are not the ones that were written:
  * somebody removed, added or replaced one. Throws code 100 when nft cannot be run.
  */
-export async function findChangedChains(record: AttachmentRecord): Promise<string[]> {
-  return (await findChangedChainsOf(desired(record).groups)).map(describeChain);
-}
-
-/** As {@link findChangedChains}, for any number of policies at the price of one. */
-export async function findChangedChainsOf(groups: readonly RuleGroup[]): Promise<ChangedChain[]> {
+export async function findChangedChains(groups: readonly RuleGroup[]): Promise<ChangedChain[]> {
   const parts: Part[] = ['layout', ...groups];
   const [found, remembered] = await Promise.all([listOurs(), listCopies(parts, (part) => recall(part))]);
   const seen = new Map(parts.map((part) => [part, differing(part, remembered.get(part), found)] as const));

@@ -1,9 +1,9 @@
-import { familyOf } from '../ip/family.ts';
-import type { Element } from '../nft/element.ts';
-import { quotedInterface } from '../nft/quote.ts';
-import type { AttachmentId } from '../cni/request.ts';
-import type { PublishedRecord as Publication } from '../records/record.ts';
-import type { PortMapping } from './mapping.ts';
+import { familyOf } from '../../ip/family.ts';
+import type { Element } from '../../nft/element.ts';
+import { quotedInterface } from '../../nft/quote.ts';
+import type { AttachmentId } from '../../cni/request.ts';
+import type { PublishedRecord as Publication } from '../../records/record.ts';
+import type { PortMapping } from '../../ports/mapping.ts';
 
 /**
  * The map elements of ports that an attachment publishes. Of a container's networks that publish the same port, the one

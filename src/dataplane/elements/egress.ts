@@ -1,10 +1,10 @@
-import { formatAddress, readAnyAddress } from '../ip/address.ts';
-import { familyOf } from '../ip/family.ts';
-import type { Element } from '../nft/element.ts';
-import { quotedInterface } from '../nft/quote.ts';
-import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
-import { namesSet, policyChain } from './compile.ts';
-import type { Policy, PortRule } from './policy.ts';
+import { formatAddress, readAnyAddress } from '../../ip/address.ts';
+import { familyOf } from '../../ip/family.ts';
+import type { Element } from '../../nft/element.ts';
+import { quotedInterface } from '../../nft/quote.ts';
+import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+import { namesSet, policyChain } from '../../egress/compile.ts';
+import type { Policy, PortRule } from '../../egress/policy.ts';
 
 /** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Sets: dataplane/catalogue. */
 export function egressElements({ egress, link }: AttachmentRecord): Element[] {

@@ -9,7 +9,7 @@ import {
   type GatedInterface,
   type GatePart,
   type ShownFilter,
-} from '../dataplane/gate.ts';
+} from './gate.ts';
 import { applyCommands } from '../host/apply.ts';
 import { showJson } from '../host/ip.ts';
 import { LinkError } from '../host/link-error.ts';

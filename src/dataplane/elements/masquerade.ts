@@ -1,8 +1,8 @@
-import { familyOf } from '../ip/family.ts';
-import { addressOf } from '../ip/prefix.ts';
-import type { Element } from '../nft/element.ts';
-import { quotedInterface } from '../nft/quote.ts';
-import type { AttachmentRecord } from '../records/record.ts';
+import { familyOf } from '../../ip/family.ts';
+import { addressOf } from '../../ip/prefix.ts';
+import type { Element } from '../../nft/element.ts';
+import { quotedInterface } from '../../nft/quote.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
 
 /**
  * Elements that say which interfaces have our containers behind them, which addresses live there, and which of

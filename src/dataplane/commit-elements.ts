@@ -1,8 +1,8 @@
-import { asOurs } from '../../host/firewall/ruleset-state.ts';
-import { applyTransaction, type Outcome } from '../../host/nft.ts';
-import { commitElements } from '../../host/netlink/nftables/commit.ts';
-import { elementChanges } from '../../dataplane/element-bytes.ts';
-import { stepsText, type ElementStep } from '../../dataplane/transaction.ts';
+import { asOurs } from '../host/firewall/ruleset-state.ts';
+import { applyTransaction, type Outcome } from '../host/nft.ts';
+import { commitElements } from '../host/netlink/nftables/commit.ts';
+import { elementChanges } from './element-bytes.ts';
+import { stepsText, type ElementStep } from './transaction.ts';
 
 /**
  * Commits elements as one transaction: in this process, in a tenth of a millisecond, or with nft where that cannot be.

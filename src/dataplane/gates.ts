@@ -9,7 +9,7 @@
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { gateSysctl, quietSysctl, type GatedInterface, type GatePart } from '../dataplane/gate.ts';
+import { gateSysctl, quietSysctl, type GatedInterface, type GatePart } from './gate.ts';
 import { foreignPorts } from '../host/bridge-ports.ts';
 import { isLinkThere } from '../host/interfaces.ts';
 import { runDir } from '../host/paths.ts';
@@ -24,26 +24,8 @@ import {
   standingParts,
   whatFor,
 } from './gate-parts.ts';
-import type { AttachmentRecord, EgressRecord } from './record.ts';
-import { listRecords, readText } from './store.ts';
+import { readText } from '../host/state-file.ts';
 import { systemReason } from '../text/system-error.ts';
-
-/** The interface whose gate keeps a container in. */
-export function gatedInterface({ ingressInterface, port, mac }: EgressRecord): GatedInterface {
-  return {
-    name: ingressInterface,
-    isBridge: port !== undefined && mac !== undefined,
-    ports: port === undefined ? [] : [port],
-  };
-}
-
-/** The interfaces that have enforced containers behind them, each once. */
-export function gatedInterfaces(records: readonly AttachmentRecord[]): GatedInterface[] {
-  const all = records.flatMap(({ egress }) => (egress === undefined ? [] : [gatedInterface(egress)]));
-  return [...Map.groupBy(all, ({ name }) => name).values()].flatMap((same) =>
-    same.slice(0, 1).map((gated) => ({ ...gated, ports: same.flatMap(({ ports = [] }) => ports) })),
-  );
-}
 
 export function isGateNoted(name: string): boolean {
   return existsSync(noteFile(name));
@@ -52,24 +34,24 @@ export function isGateNoted(name: string): boolean {
 /**
  * Makes the gate of a container's interface, or what is missing of it, and notes it; with a note that still fits only
  * what belongs to its port is made. Returns sentences about what this host cannot have: the rules of our tables do not
- * depend on it.
+ * depend on it. `all` tells every interface of the host that has enforced containers behind it.
  *
  * Throws code 100 when a routing rule cannot be made, or anything where the bridge has foreign ports; 5 when the note
  * cannot.
  */
-export async function keepGate(own: GatedInterface): Promise<string[]> {
+export async function keepGate(own: GatedInterface, all: () => readonly GatedInterface[]): Promise<string[]> {
   const gated = withForeignPorts(own);
   const note = readText(noteFile(gated.name));
-  if (note === undefined || foreignIn(note).join() !== (gated.foreign ?? []).join()) return openGate(gated);
+  if (note === undefined || foreignIn(note).join() !== (gated.foreign ?? []).join()) return openGate(gated, all);
   const ports = partsOf(gated).filter(({ kind }) => kind === 'port filter');
   refuseLacking(gated, await makeParts(ports));
   return [];
 }
 
-async function openGate(gated: GatedInterface): Promise<string[]> {
+async function openGate(gated: GatedInterface, all: () => readonly GatedInterface[]): Promise<string[]> {
   writeSysctls([gateSysctl, ...(gated.isBridge && gated.foreign?.length === 0 ? [quietSysctl(gated.name)] : [])]);
   // Ports that are gated already have to be marked as well before only what is marked is stopped.
-  const siblings = gated.foreign?.length === 0 ? [] : gatedInterfaces(listRecords().records);
+  const siblings = gated.foreign?.length === 0 ? [] : all();
   const ports = siblings.find(({ name }) => name === gated.name)?.ports ?? [];
   const whole = { ...gated, ports: [...new Set([...(gated.ports ?? []), ...ports.filter(isLinkThere)])] };
   const parts = partsOf(whole);

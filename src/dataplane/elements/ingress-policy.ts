@@ -1,6 +1,6 @@
-import type { Element } from '../nft/element.ts';
-import { quotedInterface } from '../nft/quote.ts';
-import type { AttachmentRecord } from '../records/record.ts';
+import type { Element } from '../../nft/element.ts';
+import { quotedInterface } from '../../nft/quote.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
 
 /** What an attachment has in those sets: what every container on its bridge with the same policy has. */
 export function ingressPolicyElements({ ingressPolicy }: AttachmentRecord): Element[] {

@@ -1,0 +1,24 @@
+import { applyTransaction } from '../host/nft.ts';
+import type { Element } from '../nft/element.ts';
+import { forgetListings } from './changed-chains.ts';
+import { changeText, removalText, type Change } from './transaction.ts';
+
+/**
+ * Commits what becomes of a few attachments, in one transaction whose size does not depend on the number of others.
+ * Returns false, and changes nothing, where the tables are not as the records say: then they are to be written whole
+ * (rebuild.ts). Throws code 100.
+ */
+export async function commitChange(change: Change): Promise<boolean> {
+  return (await applyTransaction(changeText(change))) === 'committed';
+}
+
+/** As {@link commitChange}, for elements that are put, and nothing else. */
+export async function putElements(elements: readonly Element[]): Promise<boolean> {
+  return commitChange({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
+}
+
+/** Removes all our tables, whether they are there or not. Throws code 100. */
+export async function removeTables(): Promise<void> {
+  await applyTransaction(removalText());
+  forgetListings();
+}
