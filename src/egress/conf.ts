@@ -2,6 +2,8 @@ import { CniError, InvalidValueError, codes } from '../cni/errors.ts';
 import { Fields, quote } from '../cni/fields.ts';
 import { parsePolicy, policyKeys } from './parse.ts';
 import type { Policy } from './policy.ts';
+import { noOwnPresets } from './presets.ts';
+import type { OwnPresets } from './presets/own.ts';
 
 /** The keys under which a container may ask for a policy of its own. */
 const choiceArg = 'EGRESS_POLICY';
@@ -41,34 +43,35 @@ const protocolPrefix = 'cni.dev/';
  * Reads the whole configuration of the plugin `egress-policy`, as it comes on stdin. Throws as {@link parseEgressConf}
  * does.
  */
-export function parsePluginConf(raw: unknown): EgressConf {
+export function parsePluginConf(raw: unknown, own: OwnPresets = noOwnPresets): EgressConf {
   const fields = new Fields(raw);
   const isPolicy = (key: string): boolean =>
     !protocolKeys.includes(key.toLowerCase()) && !key.toLowerCase().startsWith(protocolPrefix);
-  return parseEgressConf(Object.fromEntries(Object.entries(fields.value).filter(([key]) => isPolicy(key))), '');
+  return parseEgressConf(Object.fromEntries(Object.entries(fields.value).filter(([key]) => isPolicy(key))), '', own);
 }
 
 /**
- * Reads the object with the keys of a policy, and `policy` and `selectable`; `where` is its path.
+ * Reads the object with the keys of a policy, and `policy` and `selectable`; `where` is its path, `own`
+ * are the operator's presets.
  *
  * `policy` names a file that is the whole policy, so no other key may stand beside it but `selectable`.
  * Throws {@link CniError} with code 7.
  */
-export function parseEgressConf(raw: unknown, where: string): EgressConf {
+export function parseEgressConf(raw: unknown, where: string, own: OwnPresets = noOwnPresets): EgressConf {
   const fields = new Fields(raw, where).only([...policyKeys, 'policy', 'selectable']);
   const selectable = (fields.strings('selectable') ?? []).map((name, index) =>
     checkPolicyName(name, `${fields.at('selectable')}[${index}]`),
   );
   const named = fields.string('policy');
-  const own = Object.fromEntries(
+  const keys = Object.fromEntries(
     Object.entries(fields.value).filter(([key]) => !['policy', 'selectable'].includes(key.toLowerCase())),
   );
   if (named === undefined) {
     if (fields.has('policy'))
       throw new InvalidValueError(fields.at('policy'), 'it is null', 'Leave the key out, or name a policy');
-    return { policy: parsePolicy(own, where), selectable };
+    return { policy: parsePolicy(keys, where, own), selectable };
   }
-  const [extra] = Object.keys(own);
+  const [extra] = Object.keys(keys);
   if (extra !== undefined) {
     throw new InvalidValueError(
       fields.at(extra),

@@ -4,6 +4,7 @@ import { quote } from '../cni/fields.ts';
 import { NotReadableError, readRegularFile } from './load-file.ts';
 import { checkPolicyName, chosenPolicy, type Choices, type EgressConf } from './conf.ts';
 import { findJsonProblem } from '../text/json-problem.ts';
+import { loadOwnPresets } from './load-presets.ts';
 import { parsePolicy } from './parse.ts';
 import type { Policy } from './policy.ts';
 import { systemReason } from '../text/system-error.ts';
@@ -56,7 +57,7 @@ export function parsePolicyText(text: string, what: string): Policy {
       'The file is to hold one JSON object with the keys of a policy',
     );
   try {
-    return parsePolicy(JSON.parse(text), '');
+    return parsePolicy(JSON.parse(text), '', loadOwnPresets());
   } catch (error) {
     if (error instanceof CniError)
       throw new CniError(error.code, `Cannot use ${what}: ${error.message}`, error.details, { cause: error });

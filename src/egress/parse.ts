@@ -6,7 +6,8 @@ import { formatAddress, readAnyAddress } from '../ip/address.ts';
 import { openedByPrivate } from './allow-private.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
-import { presetNames, presetRules } from './presets.ts';
+import { noOwnPresets, presetNames, presetRules } from './presets.ts';
+import type { OwnPresets } from './presets/own.ts';
 
 /** Keys of a policy, in the order in which the manual lists them. */
 export const policyKeys = [
@@ -31,24 +32,24 @@ export const policyKeys = [
  * Reads a policy: checks every key, fills in the defaults, and puts the contents of presets among the rules.
  *
  * `where` is the path of the object in what the user wrote ("egress"; empty for the whole of it) and
- * starts the key that an error names. Without `mode` a policy is "restricted", unless it has `allow` or
- * `preset`: who lists what is allowed means the list, so it is "allowlist" then.
+ * starts the key that an error names; `own` are the operator's presets. Without `mode` a policy is "restricted", unless
+ * it has `allow` or `preset`: who lists what is allowed means the list, so it is "allowlist" then.
  *
  * Throws {@link CniError} with code 7 for an unknown key, a value of another type or outside its range,
  * an entry that cannot be understood, and for a policy that contradicts itself: an allowlist of nothing,
  * a preset in a mode that is wider than it, "none" beside anything that opens more than DNS.
  */
-export function parsePolicy(raw: unknown, where: string): Policy {
+export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwnPresets): Policy {
   const fields = new Fields(raw, where).only(policyKeys);
   refuseNull(fields);
-  const preset = parsePreset(fields);
+  const preset = parsePreset(fields, own);
   const mode =
     oneOf(fields, 'mode', ['open', 'restricted', 'allowlist']) ??
     (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
   const listed = parseAllow(fields);
-  const fromPresets = (preset ?? []).map((name) => presetRules(name));
+  const fromPresets = (preset ?? []).map((name) => presetRules(name, own));
   const allow = [...listed.addresses, ...fromPresets.flatMap(({ addresses }) => addresses)];
-  const names = [...listed.names, ...fromPresets.flatMap(({ names: own }) => own)];
+  const names = [...listed.names, ...fromPresets.flatMap(({ names }) => names)];
   const policy: Policy = {
     mode,
     preset: preset ?? [],
@@ -85,17 +86,18 @@ function refuseNull(fields: Fields): void {
   if (key !== undefined) throw new InvalidValueError(fields.at(key), 'it is null', 'Leave the key out for its default');
 }
 
-function parsePreset(fields: Fields): string[] | undefined {
+function parsePreset(fields: Fields, own: OwnPresets): string[] | undefined {
   const raw = fields.raw('preset');
   if (raw === undefined) return undefined;
   const isOne = typeof raw === 'string';
   const names = isOne ? [raw] : (fields.strings('preset') ?? []);
+  const known = presetNames(own);
   for (const [index, name] of names.entries()) {
-    if (!presetNames.includes(name))
+    if (!known.includes(name))
       throw new InvalidValueError(
         `${fields.at('preset')}${isOne ? '' : `[${index}]`}`,
-        `there is no preset ${quote(name)}${nearWords(nearestTo(name, presetNames))}`,
-        `The presets are ${presetNames.map(quote).join(', ')}`,
+        `there is no preset ${quote(name)}${nearWords(nearestTo(name, known))}`,
+        `The presets are ${known.map(quote).join(', ')}; your own are files in /etc/drawbridge/presets`,
       );
   }
   return [...new Set(names)];

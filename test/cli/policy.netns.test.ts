@@ -1,3 +1,4 @@
+import { startDns } from '../helpers/dns.ts';
 import { attach, drawbridge, schemaErrors, shipped, withPolicy } from './cli.ts';
 import { describe, expect, test, type Conflist, type Host, type Json } from '../helpers/host.ts';
 
@@ -331,6 +332,51 @@ describe('drawbridge presets', () => {
       code: 2,
       stderr: expect.stringContaining('the nearest one is "registries"'),
     });
+  });
+
+  test('shows the presets of the operator beside the shipped ones', async ({ host }) => {
+    await write(host, '/etc/drawbridge/presets/office.json', {
+      about: 'the office',
+      allow: ['wiki.example.org:443', '198.51.100.0/24'],
+    });
+    expect((await drawbridge(host, ['presets', 'office'])).stdout).toBe(
+      'office    the office\n  wiki.example.org:443\n  198.51.100.0/24\n',
+    );
+    expect((await drawbridge(host, ['presets', '--json'])).json).toContainEqual({
+      name: 'office',
+      about: 'the office',
+      entries: ['wiki.example.org:443', '198.51.100.0/24'],
+      isOwn: true,
+    });
+  });
+
+  test('says that a file has no effect when a shipped preset has its name', async ({ host }) => {
+    await write(host, '/etc/drawbridge/presets/dev.json', { allow: ['wiki.example.org'] });
+    const { stdout, stderr } = await drawbridge(host, ['presets', 'dev']);
+    expect(stdout).not.toContain('wiki.example.org');
+    expect(stderr).toContain('/etc/drawbridge/presets/dev.json has no effect');
+  });
+
+  test('--check names what has no address, and exits 1 then', async ({ host }) => {
+    await write(host, '/etc/drawbridge/presets/office.json', {
+      allow: ['here.example.org:443', 'gone.example.org:80/tcp', 'gone.example.org:443', '*.example.net'],
+    });
+    await write(host, '/etc/resolv.conf', 'nameserver 127.0.0.53\n');
+    const dns = await startDns(host, { 'here.example.org': { A: ['192.0.2.1'] } });
+    const checked = await drawbridge(host, ['presets', 'office', '--check', '--json']);
+    expect(checked).toMatchObject({
+      code: 1,
+      json: [{ preset: 'office', asked: 2, gone: ['gone.example.org'], unknown: [], patterns: ['*.example.net'] }],
+    });
+    await dns.say({ 'here.example.org': { A: ['192.0.2.1'] }, 'gone.example.org': { AAAA: ['2001:db8::1'] } });
+    expect(await drawbridge(host, ['presets', 'office', '--check'])).toMatchObject({ code: 0 });
+  });
+
+  test('--check exits 3 when no server answers', async ({ host }) => {
+    await write(host, '/etc/drawbridge/presets/office.json', { allow: ['here.example.org:443'] });
+    await write(host, '/etc/resolv.conf', 'nameserver 127.0.0.53\n');
+    const { code, stdout } = await drawbridge(host, ['presets', 'office', '--check']);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringContaining('here.example.org: could not tell') });
   });
 });
 

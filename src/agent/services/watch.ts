@@ -1,4 +1,5 @@
 import { policiesFolder } from '../../egress/load-policy.ts';
+import { presetsFolder } from '../../egress/load-presets.ts';
 import { runDir } from '../../host/paths.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { every, type RecurringWork } from '../every.ts';
@@ -53,6 +54,7 @@ export class WatchService implements Service {
     this.#folders = [
       watchFolder(`${runDir}/attachments`, 0o700, () => void this.#follow()),
       watchFolder(policiesFolder, 0o755, () => void policies.apply()),
+      watchFolder(presetsFolder, 0o755, () => void policies.apply()),
     ];
     this.#recurring = every(slowly, 'look into the folder of policies', async () => {
       if (this.#folders.some(({ problem }) => problem !== undefined)) await policies.apply();

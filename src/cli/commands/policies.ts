@@ -83,10 +83,17 @@ export const policiesCommands: readonly Command[] = [
     name: 'presets',
     summary: 'Show the lists of destinations that policies can name',
     operands: [{ name: 'NAME', about: 'Show the entries of one', required: false }],
-    options: [json],
+    about: [
+      'Own presets are files in /etc/drawbridge/presets: NAME.json holds { "about": "what it is for", "allow": ["api.example.org:443"] }. A change applies to running containers whose policy file names it.',
+    ],
+    options: [
+      { flag: '--check', about: "Ask the host's resolver for each name, and tell which have no address any more" },
+      json,
+    ],
     examples: [
       { line: 'drawbridge presets', about: 'all of them, in a line each' },
       { line: 'drawbridge presets registries', about: 'what one opens' },
+      { line: 'drawbridge presets --check', about: 'names that are gone; exit status 1 when there are some' },
     ],
     needsRoot: false,
     load: async () => import('../presets.ts'),

@@ -6,6 +6,7 @@ import { nearMissOf } from '../../cni/nearest.ts';
 import { parseNetworkConf } from '../../cni/request.ts';
 import { newestVersion } from '../../cni/versions.ts';
 import { parseEgressConf, parsePluginConf, type EgressConf } from '../../egress/conf.ts';
+import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { policyNotices } from '../../egress/describe.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
 import { egressOf, parseInterfaceConf } from '../../plugins/drawbridge/conf.ts';
@@ -126,7 +127,7 @@ function partsOfPlugin(base: string, raw: unknown, list: Fields): CheckedPart[] 
           {
             base: base === '' ? 'egress' : `${base}.egress`,
             raw: egress,
-            read: async (value: unknown) => readPolicies(parseEgressConf(value, '')),
+            read: async (value: unknown) => readPolicies(parseEgressConf(value, '', loadOwnPresets())),
           },
         ]
       : []),
@@ -136,7 +137,10 @@ function partsOfPlugin(base: string, raw: unknown, list: Fields): CheckedPart[] 
 async function readPolicyPlugin(raw: unknown): Promise<readonly string[]> {
   const fields = new Fields(raw);
   const keys = keysOf('egress-policy');
-  return [...(keys === undefined ? [] : checkKeys(fields, keys)), ...(await readPolicies(parsePluginConf(raw)))];
+  return [
+    ...(keys === undefined ? [] : checkKeys(fields, keys)),
+    ...(await readPolicies(parsePluginConf(raw, loadOwnPresets()))),
+  ];
 }
 
 /** libcni puts name and version of the list into the configuration of each plugin. */

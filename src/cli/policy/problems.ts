@@ -1,6 +1,7 @@
 import { CniError, PlaceError, UnknownKeyError } from '../../cni/errors.ts';
 import { policyNotices } from '../../egress/describe.ts';
 import { parsePolicy } from '../../egress/parse.ts';
+import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { findJsonProblem } from '../../text/json-problem.ts';
 import { findPlaces, type JsonPlace, type TextPlace } from '../json-places.ts';
 import { draftOf } from './draft.ts';
@@ -37,7 +38,7 @@ export async function findProblems(text: string): Promise<Problem[]> {
   const raw: unknown = JSON.parse(text);
   const parts = isNetworkConf(raw)
     ? partsOfNetwork(raw)
-    : [{ base: '', raw, read: (value: unknown) => policyNotices(parsePolicy(value, '')) }];
+    : [{ base: '', raw, read: (value: unknown) => policyNotices(parsePolicy(value, '', loadOwnPresets())) }];
   const problems: Problem[] = [];
   for (const part of parts) problems.push(...(await problemsOf(part, places)));
   return problems.toSorted((one, other) => one.line - other.line || one.column - other.column);

@@ -37,8 +37,11 @@ export const miren: Preset = {
     {
       ports: ['443/tcp'],
       names: [
+        'com.cloudflarestorage.r2.6aa30f8b08e16409b46e0173d6de2f56.docker-images-prod',
         'com.docker.cloudflare.production',
+        'com.docker.cloudfront.production',
         'io.docker.auth',
+        'io.docker.index',
         'org.golang.sum',
         'org.pythonhosted.files',
         'org.rubygems.index',

@@ -12,6 +12,8 @@ export interface Zone {
 export interface Preset {
   /** One line for `drawbridge presets`. */
   readonly about: string;
+  /** The day on which the names were compared with a public source, and its title; not of the seeds' own lists. */
+  readonly checked?: { readonly on: string; readonly against: string };
   readonly zones: readonly Zone[];
   /** Prefixes that open for every protocol. */
   readonly prefixes?: readonly string[];

@@ -1,6 +1,7 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { parseEgressConf } from '../../egress/conf.ts';
+import { loadOwnPresets } from '../../egress/load-presets.ts';
 import type { ChosenPolicy } from '../../egress/load-policy.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { choosePolicy } from '../egress-policy/policy.ts';
@@ -20,7 +21,7 @@ export async function preparePolicy(
 ): Promise<PreparedPolicy | undefined> {
   if (conf.egress === undefined) return undefined;
   refuseEgressWithoutAddresses(conf);
-  const chosen = await choosePolicy(parseEgressConf(conf.egress.value, 'egress'), request);
+  const chosen = await choosePolicy(parseEgressConf(conf.egress.value, 'egress', loadOwnPresets()), request);
   return { chosen, names: resolved(chosen) };
 }
 

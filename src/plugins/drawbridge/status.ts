@@ -2,6 +2,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { delegateStatus, delegationOf } from '../../cni/delegate.ts';
 import type { StatusRequest } from '../../cni/request.ts';
 import { parseEgressConf } from '../../egress/conf.ts';
+import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { readInterface } from '../../host/interfaces.ts';
 import { mostPorts } from '../../host/link-error.ts';
 import { countPorts } from '../../host/networks.ts';
@@ -23,7 +24,7 @@ import { findContested } from './surroundings.ts';
 export async function status(request: StatusRequest, defaults: InterfaceDefaults): Promise<void> {
   const conf = parseInterfaceConf(request, defaults);
   refuseEgressWithoutAddresses(conf);
-  const egress = conf.egress === undefined ? undefined : parseEgressConf(conf.egress.value, 'egress');
+  const egress = conf.egress === undefined ? undefined : parseEgressConf(conf.egress.value, 'egress', loadOwnPresets());
   requirePrograms(['ip', 'nsenter', 'nft']);
   requireFolder(runDir);
   await requireRules();

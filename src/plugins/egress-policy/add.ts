@@ -2,6 +2,7 @@ import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { PassThrough } from '../../cni/serve.ts';
 import { parsePluginConf } from '../../egress/conf.ts';
+import { loadOwnPresets } from '../../egress/load-presets.ts';
 import type { ChosenPolicy } from '../../egress/load-policy.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { addressOf } from '../../ip/prefix.ts';
@@ -24,7 +25,7 @@ import { choosePolicy, egressRecord } from './policy.ts';
  * A policy is in force as a whole when this returns; otherwise it throws, and things are as they were.
  */
 export async function add(request: AttachmentRequest): Promise<PassThrough> {
-  const chosen = await choosePolicy(parsePluginConf(request.config.raw), request);
+  const chosen = await choosePolicy(parsePluginConf(request.config.raw, loadOwnPresets()), request);
   const names = await openNames(chosen.policy);
   names.flatMap(({ problems }) => problems).forEach(warn);
   await holdAttachment(request.id, 'ADD', async () => impose(request, chosen, names));

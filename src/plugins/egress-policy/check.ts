@@ -1,6 +1,7 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { parsePluginConf } from '../../egress/conf.ts';
+import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { findMissing } from '../../records/check.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import { readOwnRecord } from '../../records/store.ts';
@@ -15,7 +16,7 @@ import { errorWithoutRecord } from '../without-record.ts';
  * that the container has by prevResult. Throws code 3 when there is no policy on record, 104 when it is not in force.
  */
 export async function check(request: AttachmentRequest): Promise<void> {
-  parsePluginConf(request.config.raw);
+  parsePluginConf(request.config.raw, loadOwnPresets());
   const record = readOwnRecord(attachmentKey(request.id));
   if (record?.egress === undefined)
     throw await errorWithoutRecord(request, { part: 'the policy of', code: codes.policyNotEnforced });

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../../cni/errors.ts';
 import type { StatusRequest } from '../../cni/request.ts';
 import { parsePluginConf, type EgressConf } from '../../egress/conf.ts';
+import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
-import type { Policy } from '../../egress/policy.ts';
+import type { NameRule, Policy } from '../../egress/policy.ts';
+import { presetSource } from '../../egress/presets.ts';
 import { runDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
 import { requirePrograms, requireRules } from '../status.ts';
@@ -13,7 +15,7 @@ import { requirePrograms, requireRules } from '../status.ts';
  * containers are still under what a policy said before its file became invalid, or names would open nothing.
  */
 export async function status({ config }: StatusRequest): Promise<void> {
-  const conf = parsePluginConf(config.raw);
+  const conf = parsePluginConf(config.raw, loadOwnPresets());
   requirePrograms(['ip', 'nft']);
   await requireRules();
   await requirePolicies(conf);
@@ -27,13 +29,19 @@ export async function requirePolicies({ policy, selectable }: EgressConf): Promi
   const names = [...('named' in policy ? [policy.named] : []), ...selectable];
   const policies = 'named' in policy ? [] : [policy];
   for (const name of names) policies.push(await requirePolicy(name));
-  const pattern = policies.flatMap((one) => one.names).find(({ name }) => name.startsWith('*.'));
+  const pattern = policies.flatMap(ownNames).find(({ name }) => name.startsWith('*.'));
   if (pattern !== undefined && !isAgentListening())
     throw new CniError(
       codes.limitedConnectivity,
       `${pattern.source} opens nothing: no agent is running`,
       'Start it: systemctl enable --now drawbridge-agent',
     );
+}
+
+/** Without what presets bring: a pattern in a list of many names does not make the rest of it useless. */
+function ownNames({ names, preset }: Policy): NameRule[] {
+  const sources = preset.map(presetSource);
+  return names.filter(({ source }) => !sources.includes(source));
 }
 
 /** The kernel's list has the sockets that somebody holds; the file of one that was killed stays. */

@@ -24,6 +24,22 @@ describe('the agent', () => {
     expect((await agent.log()).filter(({ msg }) => msg === 'repaired')).toEqual([]);
   });
 
+  test("applies a change of an operator's preset to the containers whose policy names it", async ({ host }) => {
+    const writePreset = async (allow: readonly string[]): Promise<void> => {
+      const text = JSON.stringify({ allow });
+      await host.sh('mkdir -p /etc/drawbridge/presets && cat > /etc/drawbridge/presets/web.json', { input: text });
+    };
+    await writePreset(['8.8.8.8:80']);
+    await writePolicy(host, '{ "preset": "web" }');
+    const { container } = await attach(host, { policy: 'web' });
+    await startAgent(host);
+    expect(await host.fetch(container, '8.8.8.8', 80)).toBe('hello');
+    expect(await host.fetch(container, '9.9.9.9', 80)).toBe('refused');
+    await writePreset(['9.9.9.9:80']);
+    await until(async () => (await host.fetch(container, '9.9.9.9', 80, { timeout: 100 })) === 'hello');
+    expect(await host.fetch(container, '8.8.8.8', 80)).toBe('refused');
+  });
+
   test('keeps the old policy when the file becomes invalid, and says so in log, status, metrics and list', async ({
     host,
   }) => {

@@ -1,8 +1,13 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/egress/parse.ts';
-import { describePreset, presetNames } from '../../../src/egress/presets.ts';
+import { describePreset, noOwnPresets, shippedPresets } from '../../../src/egress/presets.ts';
+import { ai } from '../../../src/egress/presets/ai.ts';
+import { distributions } from '../../../src/egress/presets/distributions.ts';
+import { dockerHub } from '../../../src/egress/presets/docker-hub.ts';
+import { github } from '../../../src/egress/presets/github.ts';
 import { containerRegistries } from '../../../src/egress/presets/images.ts';
+import { languages } from '../../../src/egress/presets/languages.ts';
 import { miren, osPackages } from '../../../src/egress/presets/packages.ts';
 import type { Zone } from '../../../src/egress/presets/preset.ts';
 import { dev, none, registries, unrestricted } from '../../../src/egress/presets/sandbox.ts';
@@ -25,7 +30,25 @@ test.each([
   expect(createHash('sha256').update(names.toSorted().join('\n')).digest('hex')).toBe(digest);
 });
 
-const zones: Zone[] = [dev, registries, containerRegistries, osPackages, miren].flatMap((preset) => preset.zones);
+const compared = {
+  ...languages,
+  ...distributions,
+  github,
+  'docker-hub': dockerHub,
+  ai,
+  'container-registries': containerRegistries,
+};
+const zones: Zone[] = [dev, registries, osPackages, miren, ...Object.values(compared)].flatMap(
+  (preset) => preset.zones,
+);
+
+test.each(Object.entries(compared))(
+  'preset %s names the source that it was compared with, and the day',
+  (_name, preset) => {
+    expect(preset.checked?.on).toMatch(/^20\d\d-\d\d-\d\d$/);
+    expect(preset.checked?.against).not.toBe('');
+  },
+);
 
 test.each(zones.map((zone) => zone.names))('the names from %s on are sorted and each is there once', (...names) => {
   expect(names).toEqual([...new Set(names)].toSorted());
@@ -33,7 +56,9 @@ test.each(zones.map((zone) => zone.names))('the names from %s on are sorted and 
 
 test('every name starts with its top-level domain', () => {
   const tops = new Set(zones.flatMap((zone) => zone.names).map((name) => name.split('.', 1)[0]));
-  expect(tops).toEqual(new Set(['aws', 'cloud', 'com', 'io', 'org']));
+  expect(tops).toEqual(
+    new Set(['ai', 'aws', 'co', 'cloud', 'com', 'dev', 'io', 'net', 'org', 'rs', 'sh', 'land', 'xyz']),
+  );
 });
 
 test('preset none opens nothing', () => {
@@ -44,8 +69,8 @@ test('preset unrestricted opens every address and no name', () => {
   expect(unrestricted).toMatchObject({ zones: [], prefixes: ['0.0.0.0/0', '::/0'] });
 });
 
-test.each(presetNames)('describePreset("%s") prints entries that a policy understands', (name) => {
-  const { entries } = describePreset(name);
+test.each(shippedPresets)('describePreset("%s") prints entries that a policy understands', (name) => {
+  const { entries } = describePreset(name, noOwnPresets);
   const spelled = entries.length === 0 ? [] : parsePolicy({ allow: entries }, '').names;
   expect(spelled.map((rule) => ({ ...rule, source: '' }))).toEqual(
     parsePolicy({ preset: name }, '').names.map((rule) => ({ ...rule, source: '' })),
