@@ -3,9 +3,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
+import { Lookup } from '../../src/agent/dns/lookup.ts';
+import { Upstreams } from '../../src/agent/dns/upstreams.ts';
 import { byUdp, heard, queryBytes } from './client.ts';
 import { makeRig } from './rig.ts';
-import { a, soa, startUpstream, type Said } from './upstream.ts';
+import { a, soa, startUpstream, type Asked, type Said } from './upstream.ts';
 
 const one = (name: string): Said => ({ answers: [a(name, '198.51.100.7')] });
 
@@ -16,7 +18,7 @@ describe('odd upstreams', () => {
     rig.policy = { ...rig.policy, upstream: [silent.server, rig.upstream.server] };
     expect((await rig.ask('one.example')).data).toEqual(['198.51.100.7']);
     expect((await rig.ask('two.example')).data).toEqual(['198.51.100.7']);
-    expect(silent.asked).toHaveLength(1);
+    expect(new Set(silent.asked.map(({ name }) => name))).toEqual(new Set(['one.example']));
   });
 
   test('a port that is closed is followed by the next server at once', async () => {
@@ -53,6 +55,109 @@ describe('odd upstreams', () => {
       packet.additionals?.length === 0 ? one(name) : { rcode: 1 },
     );
     expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+  });
+
+  describe('a server from before EDNS, which has more addresses than a datagram holds,', () => {
+    const many = Array.from({ length: 60 }, (_, index) => a('api.example.org', `198.51.100.${index}`));
+    const without = ({ protocol }: Asked): Said => (protocol === 'udp' ? { truncated: true } : { answers: many });
+    const hasEdns = ({ packet }: Asked): boolean => (packet.additionals ?? []).length > 0;
+    const bare = (rcode: number) => (id: number) => [
+      Buffer.from([id >> 8, id & 0xff, 0x81, 0x80 | rcode, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ];
+
+    test.each<[string, (asked: Asked) => Said | undefined]>([
+      ['says FORMERR', () => ({ rcode: 1 })],
+      ['says NOTIMP', () => ({ rcode: 4 })],
+      ['says FORMERR in a bare header', () => ({ raw: bare(1) })],
+      ['says NOTIMP in a bare header', () => ({ raw: bare(4) })],
+      ['says nothing', () => undefined],
+      [
+        'answers by UDP, and says FORMERR by TCP alone',
+        ({ protocol }) => (protocol === 'udp' ? { truncated: true } : { rcode: 1 }),
+      ],
+    ])('and %s to EDNS, is asked without, by TCP at the end', async (_, withEdns) => {
+      await using rig = await makeRig((asked) => (hasEdns(asked) ? withEdns(asked) : without(asked)));
+      const { data } = await rig.ask('api.example.org', { edns: 1232 });
+      expect(data).toHaveLength(60);
+      expect(rig.openKeys()).toHaveLength(60);
+    });
+
+    test('and says FORMERR, is asked without at once the next time', async () => {
+      await using rig = await makeRig((asked) => (hasEdns(asked) ? { rcode: 1 } : one(asked.name)));
+      await rig.ask('a.example.net');
+      await rig.ask('b.example.net');
+      expect(rig.upstream.asked.map((asked) => [asked.name, hasEdns(asked)])).toEqual([
+        ['a.example.net', true],
+        ['a.example.net', false],
+        ['b.example.net', false],
+      ]);
+    });
+
+    test('and says nothing, is asked without at once after it did so twice', async () => {
+      await using rig = await makeRig((asked) => (hasEdns(asked) ? undefined : one(asked.name)));
+      for (const name of ['a', 'b', 'c']) await rig.ask(`${name}.example.net`);
+      expect(rig.upstream.asked.map((asked) => [asked.name, hasEdns(asked)])).toEqual([
+        ['a.example.net', true],
+        ['a.example.net', false],
+        ['b.example.net', true],
+        ['b.example.net', false],
+        ['c.example.net', false],
+      ]);
+    });
+
+    test('and answers a query without EDNS with another question or id, is waited past', async () => {
+      await using rig = await makeRig((asked) =>
+        hasEdns(asked)
+          ? { raw: bare(1) }
+          : {
+              raw: (id, question) => [
+                answer(id ^ 1, question, '203.0.113.1'),
+                bare(1)(id ^ 1)[0] as Buffer,
+                answer(id, question, '198.51.100.7'),
+              ],
+            },
+      );
+      expect((await rig.ask('api.example.org')).data).toEqual(['198.51.100.7']);
+    });
+  });
+
+  test('a truncated answer whose server takes no TCP is no answer', async () => {
+    await using rig = await makeRig(({ protocol }) =>
+      protocol === 'udp' ? { truncated: true, answers: [a('api.example.org', '198.51.100.1')] } : undefined,
+    );
+    expect((await rig.ask('api.example.org')).rcode).toBe('SERVFAIL');
+    expect(rig.opened).toEqual([]);
+  });
+
+  test('names that no server answers, asked for by one container, keep no other waiting', async () => {
+    await using rig = await makeRig(
+      ({ name }) => (name.startsWith('dead') ? undefined : one(name)),
+      {},
+      { lookup: new Lookup({ upstreams: new Upstreams({ deadline: 1500, timeoutPerTry: 1500, concurrency: 16 }) }) },
+    );
+    const flood = Array.from({ length: 100 }, (_, index) =>
+      rig.ask(`dead${index}.example.net`, { from: '127.0.0.2', timeout: 4000 }).catch(() => undefined),
+    );
+    while (rig.upstream.asked.length < 8) await new Promise((resolve) => setImmediate(resolve));
+    expect((await rig.ask('api.example.org', { from: '127.0.0.3', timeout: 1000 })).data).toEqual(['198.51.100.7']);
+    // The control: the container that floods waits for its own.
+    await expect(rig.ask('x.example.net', { from: '127.0.0.2', timeout: 300 })).rejects.toThrow('timeout');
+    await Promise.all(flood);
+  });
+
+  test('a name that waits in the queue of one container is asked for in the turn of another', async () => {
+    await using rig = await makeRig(
+      ({ name }) => (name.startsWith('dead') ? undefined : one(name)),
+      {},
+      { lookup: new Lookup({ upstreams: new Upstreams({ deadline: 1500, timeoutPerTry: 1500, concurrency: 4 }) }) },
+    );
+    const flood = ['dead1', 'dead2', 'dead3', 'api'].map((name) =>
+      rig.ask(name === 'api' ? 'api.example.org' : `${name}.example.net`, { from: '127.0.0.2', timeout: 4000 }),
+    );
+    while (rig.proxy.underWay < 4) await new Promise((resolve) => setImmediate(resolve));
+    expect((await rig.ask('api.example.org', { from: '127.0.0.3', timeout: 1000 })).data).toEqual(['198.51.100.7']);
+    expect(rig.upstream.asked.filter(({ name }) => name === 'api.example.org')).toHaveLength(1);
+    await Promise.all(flood);
   });
 
   test('answers with another id, another question and no sense are waited past', async () => {

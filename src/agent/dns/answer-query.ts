@@ -83,7 +83,7 @@ interface AnswerOutcome {
 
 async function answer(
   query: Query,
-  { policy, limit }: QueryContext,
+  { policy, limit, source }: QueryContext,
   { lookup, open, openDeadline }: AnswerOptions,
 ): Promise<AnswerOutcome> {
   const judged = judgeQuery(query, policy);
@@ -94,7 +94,7 @@ async function answer(
   let found: LookupResult;
   let released: Release;
   try {
-    found = await lookup.find(query, policy.upstream);
+    found = await lookup.find(query, policy.upstream, source);
     released = fitted(query, release(query, found.answer, policy), limit);
   } catch (error) {
     return failure(error, extendedErrors.noReachableAuthority);

@@ -8,6 +8,8 @@ interface Entry {
   /** Seconds. */
   readonly ttl: number;
   readonly size: number;
+  /** Who asked for it first. */
+  readonly owner: string;
 }
 
 export interface CachedAnswer {
@@ -37,9 +39,19 @@ const longestNegativeTtl = 5 * 60;
 /** RFC 8767, section 4. */
 const staleTtl = 30;
 
-/** Answers of upstream by key, the least recently used go first. Times are milliseconds since 1970. */
+/** What one container's questions keep, the least recently used first. */
+interface Share {
+  readonly keys: Set<string>;
+  bytes: number;
+}
+
+/**
+ * Answers of upstream by key. When there is no room, the least recently used of whoever has most go first, so that one
+ * container cannot push out what others asked for. Times are milliseconds of a clock that nobody sets.
+ */
 export class AnswerCache {
   readonly #entries = new Map<string, Entry>();
+  readonly #shares = new Map<string, Share>();
   readonly #limits: CacheLimits;
   #bytes = 0;
 
@@ -69,12 +81,14 @@ export class AnswerCache {
   }
 
   /** Keeps an answer for as long as it says; one with a TTL of 0 only for when upstream fails. */
-  set(key: string, answer: UpstreamAnswer, now: number): void {
+  set(key: string, answer: UpstreamAnswer, { now, owner }: { now: number; owner: string }): void {
     const known = this.#entries.get(key);
     if (known !== undefined) this.#drop(key, known);
-    this.#put(key, { answer, storedAt: now, ttl: ttlOf(answer), size: sizeOf(key, answer) });
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#entries.size <= this.#limits.entries && this.#bytes <= this.#limits.bytes) break;
+    this.#put(key, { answer, storedAt: now, ttl: ttlOf(answer), size: sizeOf(key, answer), owner });
+    while (this.#entries.size > this.#limits.entries || this.#bytes > this.#limits.bytes) {
+      const oldest = this.#largestShare()?.keys.values().next().value;
+      const entry = oldest === undefined ? undefined : this.#entries.get(oldest);
+      if (oldest === undefined || entry === undefined) break;
       this.#drop(oldest, entry);
     }
   }
@@ -83,14 +97,29 @@ export class AnswerCache {
     return this.#entries.size;
   }
 
+  #largestShare(): Share | undefined {
+    let largest: Share | undefined;
+    for (const share of this.#shares.values())
+      if (largest === undefined || share.bytes > largest.bytes) largest = share;
+    return largest;
+  }
+
   #put(key: string, entry: Entry): void {
     this.#entries.set(key, entry);
     this.#bytes += entry.size;
+    const share = this.#shares.get(entry.owner) ?? { keys: new Set(), bytes: 0 };
+    this.#shares.set(entry.owner, share);
+    share.keys.add(key);
+    share.bytes += entry.size;
   }
 
   #drop(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#bytes -= entry.size;
+    const share = this.#shares.get(entry.owner);
+    share?.keys.delete(key);
+    if (share !== undefined) share.bytes -= entry.size;
+    if (share?.keys.size === 0) this.#shares.delete(entry.owner);
   }
 }
 

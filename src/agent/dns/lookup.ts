@@ -1,7 +1,7 @@
 import { AnswerCache } from './cache.ts';
 import type { Question } from './exchange.ts';
 import type { UpstreamAnswer } from './release.ts';
-import { Upstreams, UpstreamError } from './upstreams.ts';
+import { Upstreams, UpstreamError, type AskedQuery } from './upstreams.ts';
 
 export interface LookupResult {
   readonly answer: UpstreamAnswer;
@@ -14,13 +14,21 @@ export interface LookupResult {
  */
 const recheck = 30_000;
 
+/** Names whose failure is remembered; a container may ask for any number. */
+const mostFailed = 10_000;
+
+interface LookupUnderWay {
+  readonly result: Promise<LookupResult>;
+  readonly asked: AskedQuery;
+}
+
 /**
  * Looks names up: in the cache, then upstream, then in what is stale. Queries for one name, type and list
- * of servers that come while one is under way share its answer.
+ * of servers that come while one is under way share its answer. `now` is milliseconds of a clock that nobody sets.
  */
 export class Lookup {
-  readonly #underWay = new Map<string, Promise<LookupResult>>();
-  readonly #failedAt = new Map<string, number>();
+  readonly #underWay = new Map<string, LookupUnderWay>();
+  readonly #failedAt = new FailedNames();
   readonly #cache: AnswerCache;
   readonly #upstreams: Upstreams;
   readonly #now: () => number;
@@ -28,26 +36,28 @@ export class Lookup {
   constructor({
     cache = new AnswerCache(),
     upstreams = new Upstreams(),
-    now = Date.now,
+    now = () => performance.now(),
   }: { cache?: AnswerCache; upstreams?: Upstreams; now?: () => number } = {}) {
     this.#cache = cache;
     this.#upstreams = upstreams;
     this.#now = now;
   }
 
-  /** Throws {@link UpstreamError} when no server answers and nothing is known. */
-  async find(question: Question, servers: readonly string[]): Promise<LookupResult> {
+  /**
+   * `owner` is who asks: each has a share of the places upstream. Throws {@link UpstreamError} when no server answers
+   * and nothing is known.
+   */
+  async find(question: Question, servers: readonly string[], owner: string): Promise<LookupResult> {
     const key = `${question.name} ${question.type} ${servers.join(' ')}`;
     const known = this.#cache.get(key, this.#now());
     if (known !== undefined && !known.isStale) return { answer: known.answer, from: 'cache' };
-    const isFailing = this.#now() - (this.#failedAt.get(key) ?? -Infinity) < recheck;
-    if (known !== undefined && isFailing) return { answer: known.answer, from: 'stale' };
-    const asked = this.#underWay.get(key) ?? this.#ask(key, question, servers);
+    if (known !== undefined && this.#failedAt.isSince(key, this.#now() - recheck))
+      return { answer: known.answer, from: 'stale' };
     try {
-      return await asked;
+      return await this.#shared(key, question, servers, owner);
     } catch (error) {
       if (known === undefined || !(error instanceof UpstreamError)) throw error;
-      this.#failedAt.set(key, this.#now());
+      this.#failedAt.note(key, this.#now());
       return { answer: known.answer, from: 'stale' };
     }
   }
@@ -57,17 +67,45 @@ export class Lookup {
     return this.#cache.size;
   }
 
-  #ask(key: string, question: Question, servers: readonly string[]): Promise<LookupResult> {
-    const asked = this.#fetch(key, question, servers).finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, asked);
-    return asked;
+  #shared(key: string, question: Question, servers: readonly string[], owner: string): Promise<LookupResult> {
+    const underWay = this.#underWay.get(key);
+    if (underWay !== undefined) {
+      underWay.asked.join(owner);
+      return underWay.result;
+    }
+    const asked = this.#upstreams.ask(question, servers, owner);
+    const result = this.#fetch(key, asked, owner).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, { asked, result });
+    return result;
   }
 
-  async #fetch(key: string, question: Question, servers: readonly string[]): Promise<LookupResult> {
-    const { rcode, answers, soa } = await this.#upstreams.ask(question, servers);
+  async #fetch(key: string, { response }: AskedQuery, owner: string): Promise<LookupResult> {
+    const { rcode, answers, soa } = await response;
     const answer = { rcode, answers, ...(soa === undefined ? {} : { soa }) };
-    this.#failedAt.delete(key);
-    this.#cache.set(key, answer, this.#now());
+    this.#failedAt.forget(key);
+    this.#cache.set(key, answer, { now: this.#now(), owner });
     return { answer, from: 'upstream' };
+  }
+}
+
+/** When names failed last, the oldest first. */
+class FailedNames {
+  readonly #at = new Map<string, number>();
+
+  note(key: string, now: number): void {
+    this.#at.delete(key);
+    this.#at.set(key, now);
+    for (const oldest of this.#at.keys()) {
+      if (this.#at.size <= mostFailed) break;
+      this.#at.delete(oldest);
+    }
+  }
+
+  isSince(key: string, then: number): boolean {
+    return (this.#at.get(key) ?? -Infinity) > then;
+  }
+
+  forget(key: string): void {
+    this.#at.delete(key);
   }
 }

@@ -1,6 +1,6 @@
 import { formatAddress } from '../../ip/address.ts';
 import { expandRdata, readName } from './codec.ts';
-import { recordTypes } from './record-types.ts';
+import { rcodes, recordTypes } from './record-types.ts';
 
 /** A record of the answer, free of the message that it came in: its RDATA holds no compressed names. */
 export interface ResourceRecord {
@@ -68,6 +68,13 @@ export function readResponse(message: Buffer): Response {
     offset = end;
   }
   return { ...base, answers, ...(soa === undefined ? {} : { soa }) };
+}
+
+/** A header alone that says FORMERR or NOTIMP: what servers from before EDNS send when they could not read the rest. */
+export function isBareRefusal(message: Buffer): boolean {
+  const flags = message.readUInt16BE(2);
+  const rcode = flags & 0xf;
+  return message.length === 12 && (flags & 0x8000) !== 0 && (rcode === rcodes.formErr || rcode === rcodes.notImp);
 }
 
 /** Undefined for a record of a type that is not passed on, such as a signature. */
