@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { namesSet } from '../egress/compile.ts';
 import { reservedRangeOf } from '../egress/ranges-reserved.ts';
 import { stateDir } from '../host/paths.ts';
+import { sinceBoot, stampNow, type Stamp } from '../host/uptime.ts';
 import { readAnyAddress } from '../ip/address.ts';
 import type { Element } from '../nft/element.ts';
 import { writeWhole } from '../host/state-file.ts';
@@ -11,7 +12,8 @@ import type { RefreshedPolicy } from './names/plan.ts';
 
 /*
  * /var/lib/drawbridge/learnt.json   0600, written whole and renamed, a second after a change
- *   { "version": 1, "opened": [{ "policyId", "name", "address", "ends": milliseconds since 1970 }] }
+ *   { "version": 2, "opened": [{ "policyId", "name", "address", "ends": milliseconds since boot }],
+ *     "written": { "boot", "uptime", "wall" } }
  *
  * What containers' own queries opened beside what names/ holds: names under a wildcard, which nobody else asks for. An
  * agent that starts again opens what has time left, should the tables have been lost while there was none.
@@ -22,7 +24,7 @@ export interface LearntAddress {
   readonly policyId: string;
   readonly name: string;
   readonly address: string;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since boot. */
   readonly ends: number;
 }
 
@@ -71,8 +73,12 @@ export function elementsOfLearnt(
 /** What was written; nothing when that cannot be used. Nothing is taken on trust that would end up in a rule. */
 export async function recallLearnt(file = learntFile): Promise<LearntAddress[]> {
   try {
-    const { version, opened } = JSON.parse(await readFile(file, 'utf8')) as { version?: unknown; opened?: unknown };
-    return version === 1 && Array.isArray(opened) ? opened.filter(isLearnt) : [];
+    const { version, opened, written } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    if (version !== 2 || !Array.isArray(opened)) return [];
+    const stamp = written as Stamp;
+    const then = sinceBoot(stamp);
+    if (then === undefined) return [];
+    return opened.filter(isLearnt).map((one) => ({ ...one, ends: then + one.ends - stamp.uptime }));
   } catch {
     return [];
   }
@@ -80,7 +86,7 @@ export async function recallLearnt(file = learntFile): Promise<LearntAddress[]> 
 
 /** Throws code 5 when it cannot be written. */
 export function rememberLearnt(opened: readonly LearntAddress[], file = learntFile): void {
-  writeWhole(file, `${JSON.stringify({ version: 1, opened })}\n`, `Cannot write "${file}"`);
+  writeWhole(file, `${JSON.stringify({ version: 2, opened, written: stampNow() })}\n`, `Cannot write "${file}"`);
 }
 
 function isLearnt(raw: unknown): raw is LearntAddress {

@@ -1,6 +1,7 @@
 import { tryTransaction } from '../host/nft.ts';
 import { readPolicyName } from '../egress/compile.ts';
 import { recallName } from '../egress/names-store.ts';
+import { uptime } from '../host/uptime.ts';
 import type { Element } from '../nft/element.ts';
 import { comparisonTexts, putSteps } from '../dataplane/transaction.ts';
 import { rememberedElements } from '../records/remembered-elements.ts';
@@ -101,7 +102,7 @@ export class Names {
     const open = this.#opener.elements().filter(({ set }) => policies.has(readPolicyName(set)?.id ?? ''));
     const interfaces = new Set(records.flatMap(({ egress }) => egress?.addresses ?? []));
     const forced = this.#forced.elements().filter(({ key }) => interfaces.has(key.split(' . ')[1] ?? ''));
-    return [...elementsOfLearnt(this.#recalled, refreshed, Date.now()), ...open, ...forced];
+    return [...elementsOfLearnt(this.#recalled, refreshed, uptime()), ...open, ...forced];
   }
 
   /** What the names of a record's policy have open: from memory, or from the files for a name that is new. */
@@ -117,7 +118,7 @@ export class Names {
    * ones list it too.
    */
   carriedOver(records: readonly AttachmentRecord[]): Element[] {
-    const now = Date.now();
+    const now = uptime();
     const before = learntOf(this.#opener.elements(), this.#state.work.refreshed, now);
     const next = new Map(this.#state.records.map(({ key, egress }) => [key, egress?.policyId]));
     const moves = records.flatMap(({ key, egress }) =>
@@ -136,7 +137,7 @@ export class Names {
     const recalled = this.#recalled;
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
     const open = this.#opener.elements().filter(({ set }) => policies.has(readPolicyName(set)?.id ?? ''));
-    const all = [...open, ...elementsOfLearnt(recalled, refreshed, Date.now())];
+    const all = [...open, ...elementsOfLearnt(recalled, refreshed, uptime())];
     // Nothing to do after a repair of our own, which put them too.
     const isThere = recalled.length === 0 && (await tryTransaction(comparisonTexts(open, []).keys)) === 'committed';
     if (all.length > 0 && !isThere) await this.#opener.open(all);
@@ -210,7 +211,7 @@ export class Names {
 
   #rememberLearnt(): void {
     try {
-      rememberLearnt(learntOf(this.#opener.elements(), this.#state.work.refreshed, Date.now()));
+      rememberLearnt(learntOf(this.#opener.elements(), this.#state.work.refreshed, uptime()));
       this.#forgetful = undefined;
     } catch (error) {
       // It serves a crash that meets a flush; a full disk must not stop what works.

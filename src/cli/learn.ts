@@ -55,11 +55,11 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
 async function collect(record: AttachmentRecord, seconds: number): Promise<Denial[]> {
   const own = new Set(addressesOf(record));
   const found = new Map<string, Denial>();
-  const end = Date.now() + seconds * 1000;
+  const end = performance.now() + seconds * 1000;
   for (;;) {
     for (const one of await readDenied())
       if (own.has(one.source)) found.set(`${one.destination} ${one.protocol} ${one.port ?? ''}`, one);
-    const left = end - Date.now();
+    const left = end - performance.now();
     if (left <= 0) return [...found.values()];
     await sleep(Math.min(pause, left));
   }

@@ -11,7 +11,7 @@ export function makeProgress(what: string, total: number, { isWatched, width }: 
   if (!isWatched || total < fewest) return () => {};
   let last = 0;
   return (done) => {
-    const now = Date.now();
+    const now = performance.now();
     if (done < total && now - last < pause) return;
     last = now;
     const room = Math.max(10, Math.min(40, width - what.length - 20));

@@ -19,12 +19,12 @@ const pause = 500;
 export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
   const { options } = invocation;
   const asked = valueOf(invocation, 'container');
-  const end = Date.now() + secondsOf(valueOf(invocation, 'for')) * 1000;
+  const end = performance.now() + secondsOf(valueOf(invocation, 'for')) * 1000;
   if (asked !== undefined) findAttachments(asked, listRecords().records);
   let before = countsOf(await readDenied());
   if (options['json'] !== true) terminal.note(terminal.paint.faint('Watching; Ctrl-C ends it.'));
-  while (Date.now() < end) {
-    await sleep(Math.min(pause, Math.max(0, end - Date.now())));
+  while (performance.now() < end) {
+    await sleep(Math.min(pause, Math.max(0, end - performance.now())));
     const denied = await readDenied();
     const { records } = listRecords();
     const names = await readKnownNames();

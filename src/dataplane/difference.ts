@@ -8,6 +8,9 @@ import type { Change, Contents } from './transaction.ts';
  */
 export interface Claim extends Contents {
   readonly key: string;
+  /** Milliseconds since boot. */
+  readonly madeAt: number;
+  /** Wall time, which tells those of one hundredth of a second apart. */
   readonly createdAt: string;
 }
 
@@ -85,6 +88,7 @@ function isKept({ shared }: Element, isShared: Transition['isShared']): boolean 
 }
 
 function byAge(one: Claim, other: Claim): number {
+  if (one.madeAt !== other.madeAt) return one.madeAt < other.madeAt ? -1 : 1;
   if (one.createdAt !== other.createdAt) return one.createdAt < other.createdAt ? -1 : 1;
   return one.key < other.key ? -1 : 1;
 }

@@ -8,7 +8,7 @@ export interface Answer {
   readonly ttl: number;
 }
 
-/** An answer in canonical text, and when it was last given, in milliseconds since 1970. */
+/** An answer in canonical text, and when it was last given, in milliseconds since boot (below zero: before it). */
 export interface SeenAddress extends Answer {
   readonly seenAt: number;
 }
@@ -16,7 +16,7 @@ export interface SeenAddress extends Answer {
 /** What is known of a name. It does not depend on a policy: several may open one name, with other intervals. */
 export interface KnownName {
   readonly name: string;
-  /** The last time that the resolver gave addresses, in milliseconds since 1970. */
+  /** The last time that the resolver gave addresses, in milliseconds since boot; -Infinity when it never did. */
   readonly resolvedAt: number;
   readonly addresses: readonly SeenAddress[];
   /** True when the query for one of the families failed that time. */
@@ -104,7 +104,10 @@ export function learn(
   }
   const isUseful = dropped.length < answers.length;
   const addresses = [...seen.values()].toSorted((a, b) => b.seenAt - a.seenAt).slice(0, mostAddresses);
-  return { known: { name, resolvedAt: isUseful ? now : (known?.resolvedAt ?? 0), addresses }, dropped };
+  return {
+    known: { name, resolvedAt: isUseful ? now : (known?.resolvedAt ?? Number.NEGATIVE_INFINITY), addresses },
+    dropped,
+  };
 }
 
 /** What is known of a name beside its addresses when it is asked what it opens. */

@@ -2,6 +2,7 @@ import { isFresh, learn, openAddresses, type KnownName, type OpenAddress } from 
 import type { Resolution, resolveNames } from './names-resolve.ts';
 import { namesFolder, recallName, rememberName } from './names-store.ts';
 import type { Policy } from './policy.ts';
+import { uptime } from '../host/uptime.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /** A name of a policy, and what it opens now. */
@@ -18,7 +19,7 @@ export interface OpenNamesOptions {
   readonly folder?: string;
   /** Milliseconds for all names together. */
   readonly deadline?: number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since boot. */
   readonly now?: number;
   /** Ask the resolver also about names whose last answer has not run out. */
   readonly force?: boolean;
@@ -33,7 +34,7 @@ export interface OpenNamesOptions {
  */
 export async function openNames(
   policy: Pick<Policy, 'names' | 'dns' | 'refreshIntervalMinutes'>,
-  { folder = namesFolder, deadline, now = Date.now(), force = false }: OpenNamesOptions = {},
+  { folder = namesFolder, deadline, now = uptime(), force = false }: OpenNamesOptions = {},
 ): Promise<OpenName[]> {
   const servers = policy.dns.upstream;
   const names = [...new Set(policy.names.map(({ name }) => name))].filter((name) => !name.startsWith('*.'));

@@ -3,6 +3,7 @@ import { readFileSync, statSync, utimesSync } from 'node:fs';
 import { sha256 } from '../digest/sha256.ts';
 import { CniError, codes } from '../cni/errors.ts';
 import { stateDir } from './paths.ts';
+import { bootId } from './uptime.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /*
@@ -119,13 +120,6 @@ function readStamp(subject: string): { bootId: unknown; usedAt: number } | undef
   } catch {
     return undefined;
   }
-}
-
-let knownBootId: string | undefined;
-
-function bootId(): string {
-  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return knownBootId;
 }
 
 function stampFile(subject: string): string {

@@ -2,6 +2,7 @@ import { CniError, codes } from '../cni/errors.ts';
 import type { AttachmentRequest } from '../cni/request.ts';
 import { openNetns } from '../host/netns.ts';
 import { isRunning, processIdentity } from '../host/process.ts';
+import { uptime } from '../host/uptime.ts';
 import { isAttached } from '../records/alive.ts';
 import { attachmentKey, describeAttachment } from '../records/key.ts';
 import type { AttachmentRecord } from '../records/record.ts';
@@ -15,6 +16,7 @@ export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord 
     netns,
     netnsInode: openNetns(netns).inode,
     createdAt: new Date().toISOString(),
+    createdUptime: uptime(),
     state: 'adding',
     adder: processIdentity(process.pid),
   };

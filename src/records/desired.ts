@@ -1,3 +1,4 @@
+import { madeAt } from './age.ts';
 import type { AttachmentRecord } from './record.ts';
 import { elementsOf, groupsOf } from './sections.ts';
 import type { Claim } from '../dataplane/difference.ts';
@@ -19,8 +20,8 @@ export function desired(record: AttachmentRecord): Claim {
 }
 
 function workOut(record: AttachmentRecord): Claim {
-  const { key, createdAt } = record;
-  if (record.state === 'adding') return { key, createdAt, elements: [], groups: [] };
+  const identity = { key: record.key, createdAt: record.createdAt, madeAt: madeAt(record) };
+  if (record.state === 'adding') return { ...identity, elements: [], groups: [] };
   const elements = new Map(elementsOf(record).map((element) => [elementId(element), element]));
-  return { key, createdAt, elements: [...elements.values()], groups: groupsOf(record) };
+  return { ...identity, elements: [...elements.values()], groups: groupsOf(record) };
 }

@@ -18,6 +18,8 @@ export interface AttachmentRecord extends AttachmentId {
   /** Inode of that namespace (nsfs), to tell it from a later one at the same path. */
   readonly netnsInode: string;
   readonly createdAt: string;
+  /** The same in milliseconds since boot, by which its age counts; absent in records of before 0.2.0. */
+  readonly createdUptime?: number;
   /** "adding" until everything is in place: what is found in that state after a crash is a leftover. */
   readonly state: 'adding' | 'ready';
   /** "pid:start time" of the process that makes it. */

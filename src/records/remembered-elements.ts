@@ -2,6 +2,7 @@ import { namesElement } from '../dataplane/elements/egress.ts';
 import { openAddresses, type KnownName } from '../egress/names-lifetimes.ts';
 import type { OpenName } from '../egress/names-open.ts';
 import { recallName } from '../egress/names-store.ts';
+import { uptime } from '../host/uptime.ts';
 import type { Element } from '../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from './record.ts';
 
@@ -31,7 +32,7 @@ export async function rememberedElements(
   const { policy } = egress;
   const names = [...new Set(policy.names.map(({ name }) => name))].filter((name) => !name.startsWith('*.'));
   const known = await Promise.all(names.map(async (name) => recall(name, policy.dns.upstream)));
-  const now = Date.now();
+  const now = uptime();
   const opened = known.flatMap((one) =>
     one === undefined
       ? []

@@ -1,3 +1,4 @@
+import { ageOf } from './age.ts';
 import type { AttachmentRecord } from './record.ts';
 import { enforcedInterfacesOf } from './sections.ts';
 
@@ -15,6 +16,6 @@ export function waitsForPolicy(record: AttachmentRecord): boolean {
 const patience = 10_000;
 
 /** Whether it has waited so long that nobody brings its policy any more. */
-export function waitsForEver(record: AttachmentRecord, now = Date.now()): boolean {
-  return waitsForPolicy(record) && now - Date.parse(record.createdAt) > patience;
+export function waitsForEver(record: AttachmentRecord): boolean {
+  return waitsForPolicy(record) && ageOf(record) > patience;
 }

@@ -132,6 +132,7 @@ describe('NamesRefresh', () => {
           };
         return { name, answers: said, failures: [] };
       },
+      now: Date.now,
       recall: async () => undefined,
       remember: async (known) => void on.remembered.push(known),
       ...options,

@@ -7,7 +7,14 @@ const table = 'inet drawbridge';
 const group: RuleGroup = { id: 'p1', sets: [], chains: [] };
 
 function claim(key: string, createdAt: string, elements: Partial<Element>[] = [], groups: RuleGroup[] = []): Claim {
-  return { key, createdAt, groups, elements: elements.map((element) => ({ table, set: 's', key: 'k', ...element })) };
+  const madeAt = 0;
+  return {
+    key,
+    createdAt,
+    madeAt,
+    groups,
+    elements: elements.map((element) => ({ table, set: 's', key: 'k', ...element })),
+  };
 }
 
 function keysOf(step: Partial<Transition>): Record<string, string[]> {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test, type Container, type Host } from '../helpers/host.ts';
+import { makeNamesLab, writeHosts } from '../agent/process/names-lab.ts';
 import { attachmentsLeft, conflist, interfaceConf, options, outcome, prepare } from './network.ts';
 
 /** libfaketime: the plugin, and what it runs, see another time of day. The times of files stay those of the kernel. */
@@ -47,6 +48,26 @@ describe.skipIf(!existsSync(library))('a clock that is set', () => {
       expect(await attachmentsLeft(host)).toEqual([]);
     },
   );
+
+  test.for([
+    ['back', '-1h'],
+    ['forward', '+1h'],
+  ] as const)('%s by an hour gives an address of a name no other time than it had', async ([, jump], { host }) => {
+    const { container, conflist: named } = await makeNamesLab(host);
+    expect(outcome(await host.addChain(named, { container }))).toBe('code 0');
+    await writeHosts(host, ['198.51.100.9 api.example.org']);
+    const next = {
+      ...named,
+      plugins: named.plugins.map((one, index) => (index === 1 ? { ...one, onDeny: 'drop' } : one)),
+    };
+    const other = await host.container();
+    expect(outcome(await host.addChain(next, { container: other, ...clock(jump) }))).toBe('code 0');
+    const sets = await host.run(['nft', '-j', 'list', 'table', 'inet', 'drawbridge']);
+    const lefts = [...sets.matchAll(/"val": "198\.51\.100\.1", "timeout": (\d+)/gu)].map(([, left]) => Number(left));
+    expect(lefts).toHaveLength(2);
+    // A TTL counts as a minute at least, with half an hour of grace.
+    for (const left of lefts) expect(left).toSatisfy((seconds: number) => seconds > 1700 && seconds <= 1860);
+  });
 
   test('back while an ADD was killed under a lock costs the next ADD no day of waiting', async ({ host }) => {
     await prepare(host);

@@ -32,7 +32,7 @@ export class FairQueue {
     let isServed = true;
     while (isServed) {
       isServed = false;
-      for (const [owner, turns] of [...this.#waiting]) {
+      for (const [owner, turns] of Array.from(this.#waiting)) {
         if ((this.#running.get(owner) ?? 0) >= this.#free) continue;
         this.#waiting.delete(owner);
         const turn = takeNext(turns);

@@ -4,6 +4,7 @@ import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import { familyOf } from '../../ip/family.ts';
 import type { Element } from '../../nft/element.ts';
 import { quotedInterface } from '../../nft/quote.ts';
+import { byAge } from '../../records/age.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import type { NamesPolicy } from '../dns/names-policy.ts';
 import type { RefreshedPolicy } from './plan.ts';
@@ -25,9 +26,7 @@ export interface NamesWork {
  * the others every name is answered.
  */
 export function namesWork(records: readonly AttachmentRecord[], hostServers: readonly string[]): NamesWork {
-  const enforced = records
-    .toSorted((one, other) => (one.createdAt < other.createdAt ? -1 : 1))
-    .flatMap(({ egress }) => (egress === undefined ? [] : [egress]));
+  const enforced = records.toSorted(byAge).flatMap(({ egress }) => (egress === undefined ? [] : [egress]));
   const byId = new Map(enforced.map((egress) => [egress.policyId, egress]));
   const policies = new Map([...byId].map(([id, egress]) => [id, namesPolicy(egress, hostServers)]));
   const opening = [...byId.values()].filter(({ policy }) => opensNames(policy));

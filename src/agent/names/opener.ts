@@ -33,14 +33,14 @@ export class Opener {
   readonly #commit: Commit;
   readonly #repair: (() => Promise<void>) | undefined;
   readonly #now: () => number;
-  /** What is open, and when it ends, in milliseconds since 1970. */
+  /** What is open, and when it ends, in milliseconds of a clock that nobody sets: the kernel counts by one too. */
   readonly #open = new Map<string, { element: Element; ends: number }>();
   #waiting: WaitingElements[] = [];
   #isBusy = false;
   /** Elements that were left when the ended ones were forgotten last. */
   #afterSweep = 1000;
 
-  constructor({ commit, repair, now = Date.now }: OpenerOptions) {
+  constructor({ commit, repair, now = () => performance.now() }: OpenerOptions) {
     this.#commit = commit;
     this.#repair = repair;
     this.#now = now;

@@ -1,6 +1,7 @@
 import { learn, type Answer, type KnownName } from '../../egress/names-lifetimes.ts';
 import { resolveNames, type Resolution } from '../../egress/names-resolve.ts';
 import { recallName, rememberName } from '../../egress/names-store.ts';
+import { uptime } from '../../host/uptime.ts';
 import type { Element } from '../../nft/element.ts';
 import {
   delayAfter,
@@ -20,7 +21,7 @@ export interface RefreshOptions {
   readonly resolve?: (name: string, servers: readonly string[]) => Promise<Resolution>;
   readonly recall?: (name: string, servers: readonly string[]) => Promise<KnownName | undefined>;
   readonly remember?: (known: KnownName, servers: readonly string[]) => Promise<void>;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since boot. */
   readonly now?: () => number;
   /** Names that are resolved at once. */
   readonly concurrency?: number;
@@ -38,13 +39,13 @@ export interface RefreshReport {
   readonly next: number | undefined;
 }
 
-/** Times are milliseconds since 1970. */
+/** Times are milliseconds since boot. */
 class RefreshState {
   dueAt = 0;
   failures = 0;
   known: KnownName | undefined;
-  rememberedAt = 0;
-  readonly notedAt = { 4: 0, 6: 0 };
+  rememberedAt = Number.NEGATIVE_INFINITY;
+  readonly notedAt = { 4: Number.NEGATIVE_INFINITY, 6: Number.NEGATIVE_INFINITY };
 }
 
 /** Milliseconds in which a change of policies is noticed without wake(). */
@@ -75,7 +76,7 @@ export class NamesRefresh {
       resolve: resolveOne,
       recall: recallName,
       remember: rememberName,
-      now: Date.now,
+      now: uptime,
       concurrency: 16,
       ...options,
     };

@@ -27,13 +27,19 @@ export interface DeadAttachment extends Pick<Finding, 'name' | 'network' | 'cont
   readonly since: number;
 }
 
+interface DeadSince {
+  readonly dead: DeadAttachment;
+  /** By the clock that nobody sets: the grace counts by it. */
+  readonly seenAt: number;
+}
+
 /**
  * Looks for what crashed runtimes left: leases of earlier boots, and attachments whose namespace or process is gone.
  */
 export class SweepService implements Service {
   readonly name = 'sweep';
   readonly #options: SweepServiceOptions;
-  #dead = new Map<string, DeadAttachment>();
+  #dead = new Map<string, DeadSince>();
   readonly #failed = new Map<string, string>();
   #leases: string | undefined;
   #recurring: RecurringWork | undefined;
@@ -68,7 +74,7 @@ export class SweepService implements Service {
   }
 
   get dead(): readonly DeadAttachment[] {
-    return [...this.#dead.values()];
+    return [...this.#dead.values()].map(({ dead }) => dead);
   }
 
   /** Runtimes whose containers did not survive a boot never gave their addresses back. */
@@ -81,24 +87,23 @@ export class SweepService implements Service {
     }
   }
 
-  async #look(now = Date.now()): Promise<void> {
+  async #look(): Promise<void> {
     const records = this.#options.state.all;
     const findings = findRecords({ records, broken: [], unclear: [], dead: deadOf(records) });
     const before = this.#dead;
-    this.#dead = new Map(
-      findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding, now)]),
-    );
+    this.#dead = new Map(findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding)]));
     for (const id of this.#failed.keys()) if (!this.#dead.has(id)) this.#failed.delete(id);
-    for (const [id, dead] of this.#dead)
+    for (const [id, { dead }] of this.#dead)
       if (!before.has(id)) this.#options.log.warn({ attachment: dead }, 'an attachment has no container any more');
-    if (this.#options.clean) for (const finding of findings) await this.#remove(finding, now);
+    if (this.#options.clean) for (const finding of findings) await this.#remove(finding);
   }
 
-  async #remove(finding: Finding, now: number): Promise<void> {
+  async #remove(finding: Finding): Promise<void> {
     const id = idOf(finding);
-    const dead = this.#dead.get(id);
+    const known = this.#dead.get(id);
     const { graceSeconds, log } = this.#options;
-    if (dead === undefined || now - dead.since < graceSeconds * 1000) return;
+    if (known === undefined || performance.now() - known.seenAt < graceSeconds * 1000) return;
+    const { dead } = known;
     try {
       // Looks once more whether it is still dead.
       if ((await finding.remove?.()) !== true) return;
@@ -116,12 +121,15 @@ function idOf({ network, name }: Finding): string {
   return `${network ?? ''}/${name}`;
 }
 
-function attachment({ name, network, containerId, why }: Finding, since: number): DeadAttachment {
+function attachment({ name, network, containerId, why }: Finding): DeadSince {
   return {
-    name,
-    why,
-    since,
-    ...(network === undefined ? {} : { network }),
-    ...(containerId === undefined ? {} : { containerId }),
+    dead: {
+      name,
+      why,
+      since: Date.now(),
+      ...(network === undefined ? {} : { network }),
+      ...(containerId === undefined ? {} : { containerId }),
+    },
+    seenAt: performance.now(),
   };
 }

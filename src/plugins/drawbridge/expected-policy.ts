@@ -1,5 +1,6 @@
 import { listReadable } from '../../host/files.ts';
 import { readFileSync, statSync } from 'node:fs';
+import { ageOf, byAge } from '../../records/age.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { entryOf } from '../../records/sections/link.ts';
 import { listRecords } from '../../records/store.ts';
@@ -157,11 +158,11 @@ function fromRecords(records: readonly AttachmentRecord[], { network, conf }: Ow
   const finished = records
     .filter((record) => record.network === network && record.state === 'ready' && record.unfinished !== true)
     .filter(({ link }) => link !== undefined && entryText(entryOf(link)) === wanted)
-    .toSorted((one, other) => other.createdAt.localeCompare(one.createdAt));
-  for (const { egress, link, createdAt } of finished) {
-    if (egress !== undefined) return true;
+    .toSorted((one, other) => byAge(other, one));
+  for (const record of finished) {
+    if (record.egress !== undefined) return true;
     // One that waits for a policy proves neither that one comes nor that none does.
-    if (link?.enforced !== true && Date.now() - Date.parse(createdAt) > settled) return false;
+    if (record.link?.enforced !== true && ageOf(record) > settled) return false;
   }
   return undefined;
 }

@@ -3,6 +3,7 @@ import { judge } from '../../egress/judge.ts';
 import { openAddresses } from '../../egress/names-lifetimes.ts';
 import { recallName } from '../../egress/names-store.ts';
 import { canEndFlows, endFlows, listFlowsOf, type Flow } from '../../host/conntrack.ts';
+import { uptime } from '../../host/uptime.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import type { EnforcedRecord } from './enforce.ts';
@@ -73,7 +74,7 @@ async function namesByAddress({ egress: { policy } }: EnforcedRecord): Promise<M
     const known = await recallName(name, policy.dns.upstream);
     if (known === undefined) continue;
     for (const { address } of openAddresses(known, {
-      now: Date.now(),
+      now: uptime(),
       refreshIntervalMinutes: policy.refreshIntervalMinutes,
     })) {
       found.set(address, [...(found.get(address) ?? []), name]);

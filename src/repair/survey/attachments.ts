@@ -7,6 +7,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { hostInterfacesOf, mapSections } from '../../records/sections.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
 import { upkeep } from '../../records/upkeep.ts';
+import { byAge } from '../../records/age.ts';
 import { waitsForEver } from '../../records/waiting.ts';
 import type { Finding } from './finding.ts';
 import { findMissingRules } from './missing-rules.ts';
@@ -98,9 +99,5 @@ async function missingRules(records: readonly AttachmentRecord[]): Promise<Map<s
 }
 
 function byPlace({ record: one }: Attachment, { record: other }: Attachment): number {
-  return (
-    one.network.localeCompare(other.network) ||
-    one.createdAt.localeCompare(other.createdAt) ||
-    one.ifname.localeCompare(other.ifname)
-  );
+  return one.network.localeCompare(other.network) || byAge(one, other) || one.ifname.localeCompare(other.ifname);
 }

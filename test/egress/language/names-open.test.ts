@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openNames, type OpenNamesOptions } from '../../../src/egress/names-open.ts';
+import { stampNow, uptime } from '../../../src/host/uptime.ts';
 import { recallName, rememberName } from '../../../src/egress/names-store.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { DnsServer } from './dns-server.ts';
@@ -141,6 +142,7 @@ describe('openNames()', () => {
 });
 
 describe('the store of names', () => {
+  const written = stampNow();
   const known = { name: 'a.example.org', resolvedAt: now, addresses: [{ address: '192.0.2.1', ttl: 60, seenAt: now }] };
 
   test('gives back what it was given', async () => {
@@ -151,14 +153,18 @@ describe('the store of names', () => {
   test('leaves nothing but the file of the name', async () => {
     await Promise.all(Array.from({ length: 20 }, async () => rememberName(known, [], folder)));
     expect(await readdir(folder)).toEqual(['a.example.org.json']);
-    expect(JSON.parse(await readFile(join(folder, 'a.example.org.json'), 'utf8'))).toEqual({ version: 1, ...known });
+    expect(JSON.parse(await readFile(join(folder, 'a.example.org.json'), 'utf8'))).toMatchObject({
+      version: 2,
+      ...known,
+    });
   });
 
   test.each([
-    ['is cut off', '{"version":1,"name":"a.exam'],
-    ['has another version', JSON.stringify({ ...known, version: 2 })],
-    ['is of another name', JSON.stringify({ version: 1, ...known, name: 'b.example.org' })],
-    ['has no addresses', JSON.stringify({ version: 1, name: 'a.example.org', resolvedAt: now })],
+    ['is cut off', '{"version":2,"name":"a.exam'],
+    ['has another version', JSON.stringify({ ...known, version: 3 })],
+    ['tells not when it was written', JSON.stringify({ ...known, version: 2 })],
+    ['is of another name', JSON.stringify({ ...known, version: 2, written, name: 'b.example.org' })],
+    ['has no addresses', JSON.stringify({ version: 2, written, name: 'a.example.org', resolvedAt: now })],
     ['is a list', '[]'],
   ])('forgets a name whose file %s', async (_what, text) => {
     await writeFile(join(folder, 'a.example.org.json'), text);
@@ -169,7 +175,8 @@ describe('the store of names', () => {
     await writeFile(
       join(folder, 'a.example.org.json'),
       JSON.stringify({
-        version: 1,
+        version: 2,
+        written,
         ...known,
         addresses: [
           ...known.addresses,
@@ -179,6 +186,42 @@ describe('the store of names', () => {
       }),
     );
     expect(await recallName('a.example.org', [], folder)).toEqual(known);
+  });
+
+  test.each([
+    [
+      'of an earlier boot by wall time',
+      { version: 2, written: { boot: 'x', uptime: now, wall: Date.now() - 5000 } },
+      5,
+    ],
+    ['of this boot by uptime, though the clock was set', { version: 2, written: { ...stampNow(), wall: 0 } }, 7],
+  ])('tells the age of what was written in a file %s', async (_what, head, age) => {
+    const at = head.written.boot === 'x' ? now : head.written.uptime - 7000;
+    const text = JSON.stringify({
+      ...head,
+      ...known,
+      resolvedAt: at,
+      addresses: [{ ...known.addresses[0], seenAt: at }],
+    });
+    await writeFile(join(folder, 'a.example.org.json'), text);
+    const recalled = await recallName('a.example.org', [], folder);
+    const seconds = (uptime() - (recalled?.addresses[0]?.seenAt ?? 0)) / 1000;
+    expect(seconds).toBeGreaterThanOrEqual(age - 0.1);
+    expect(seconds).toBeLessThan(age + 5);
+  });
+
+  test('reads a file of version 1, whose times are milliseconds since 1970', async () => {
+    const at = Date.now() - 5000;
+    const old = { version: 1, ...known, resolvedAt: at, addresses: [{ address: '192.0.2.1', ttl: 60, seenAt: at }] };
+    await writeFile(join(folder, 'a.example.org.json'), JSON.stringify(old));
+    const recalled = await recallName('a.example.org', [], folder);
+    expect((uptime() - (recalled?.resolvedAt ?? 0)) / 1000).toBeGreaterThanOrEqual(4.9);
+  });
+
+  test('forgets addresses that were seen in the future, in an earlier boot: nothing tells how old they are', async () => {
+    const ahead = { version: 2, written: { boot: 'x', uptime: now, wall: Date.now() + 3_600_000 }, ...known };
+    await writeFile(join(folder, 'a.example.org.json'), JSON.stringify(ahead));
+    expect((await recallName('a.example.org', [], folder))?.addresses).toEqual([]);
   });
 
   test('stays within its folder whatever the name', async () => {
