@@ -4,6 +4,7 @@ import { reservedRangeOf } from '../egress/ranges-reserved.ts';
 import { stateDir } from '../host/paths.ts';
 import { sinceBoot, stampNow, type Stamp } from '../host/uptime.ts';
 import { readAnyAddress } from '../ip/address.ts';
+import { openedAddress } from '../dataplane/elements/egress.ts';
 import type { Element } from '../nft/element.ts';
 import { writeWhole } from '../host/state-file.ts';
 import { rulesFor } from './dns/names-policy.ts';
@@ -46,11 +47,11 @@ export function learntOf(
       ({ set, comment, timeout }) =>
         timeout !== undefined && sets.has(set) && comment !== undefined && rulesFor(wildcards, comment).length > 0,
     );
-    const learnt = found.map(({ key, comment = '', timeout = 0 }) => ({
+    const learnt = found.map((element) => ({
       policyId,
-      name: comment,
-      address: key,
-      ends: now + timeout * 1000,
+      name: element.comment ?? '',
+      address: openedAddress(element),
+      ends: now + (element.timeout ?? 0) * 1000,
     }));
     return [...new Map(learnt.map((one) => [`${one.name} ${one.address}`, one])).values()];
   });

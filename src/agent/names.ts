@@ -2,7 +2,7 @@ import { tryTransaction } from '../host/nft.ts';
 import { readPolicyName } from '../egress/compile.ts';
 import { recallName } from '../egress/names-store.ts';
 import { uptime } from '../host/uptime.ts';
-import type { Element } from '../nft/element.ts';
+import { plainText, type Element } from '../nft/element.ts';
 import { comparisonTexts, putSteps } from '../dataplane/transaction.ts';
 import { rememberedElements } from '../records/remembered-elements.ts';
 import type { AttachmentRecord } from '../records/record.ts';
@@ -101,7 +101,7 @@ export class Names {
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
     const open = this.#opener.elements().filter(({ set }) => policies.has(readPolicyName(set)?.id ?? ''));
     const interfaces = new Set(records.flatMap(({ egress }) => egress?.addresses ?? []));
-    const forced = this.#forced.elements().filter(({ key }) => interfaces.has(key.split(' . ')[1] ?? ''));
+    const forced = this.#forced.elements().filter(({ key }) => interfaces.has(plainText(key[1] ?? '')));
     return [...elementsOfLearnt(this.#recalled, refreshed, uptime()), ...open, ...forced];
   }
 

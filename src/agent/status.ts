@@ -1,3 +1,4 @@
+import { openedAddress } from '../dataplane/elements/egress.ts';
 import type { Element } from '../nft/element.ts';
 import type { RefreshReport } from './names/refresh.ts';
 import type { ServiceHealth } from './health.ts';
@@ -49,9 +50,10 @@ export function namesStatus(
 ): NameStatus[] {
   const byName = Map.groupBy(open, ({ comment }) => comment ?? '');
   return [...new Set([...names, ...byName.keys()])].toSorted().map((name) => {
-    const addresses = (byName.get(name) ?? []).map(({ key, timeout }) =>
-      timeout === undefined ? { address: key } : { address: key, seconds: timeout },
-    );
+    const addresses = (byName.get(name) ?? []).map((element) => ({
+      address: openedAddress(element),
+      ...(element.timeout === undefined ? {} : { seconds: element.timeout }),
+    }));
     return {
       name,
       addresses: [...new Map(addresses.map((one) => [one.address, one])).values()],

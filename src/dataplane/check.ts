@@ -1,5 +1,5 @@
 import { tryTransaction } from '../host/nft.ts';
-import { elementId, type Element } from '../nft/element.ts';
+import { dataText, elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { describeChain, findChangedChains } from './changed-chains.ts';
 import { resolve, type Claim } from './difference.ts';
@@ -40,5 +40,5 @@ export async function isInForce(elements: readonly Element[], groups: readonly R
 }
 
 function describe({ table, set, key, value }: Element): string {
-  return `element { ${key}${value === undefined ? '' : ` : ${value}`} } of "${set}" in table "${table}"`;
+  return `element { ${dataText(key)}${value === undefined ? '' : ` : ${dataText(value)}`} } of "${set}" in table "${table}"`;
 }

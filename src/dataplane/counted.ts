@@ -2,7 +2,7 @@ import { readSet, type HeldElement } from '../host/held-tables.ts';
 import type { SetDeclaration } from '../nft/declaration.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { catalogue, declaredSet } from './catalogue.ts';
-import { keyOfParts } from './held-key.ts';
+import { heldKey } from './held-key.ts';
 
 /**
  * Reads what our tables have counted, as elements that can be put again: how often each attachment was denied, and
@@ -37,7 +37,7 @@ function counted(set: SetDeclaration, { parts, packets, bytes, expires }: HeldEl
     {
       table: set.table,
       set: set.name,
-      key: keyOfParts(set, parts),
+      key: heldKey(set, parts),
       counted: { packets, bytes },
       ...(expires === undefined ? {} : { expires }),
     },

@@ -1,4 +1,4 @@
-import { elementId, type Element } from '../nft/element.ts';
+import { dataText, elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import type { Change, Contents } from './transaction.ts';
 
@@ -36,9 +36,9 @@ export function transition({ previous, next, rivals, isShared }: Transition): Ch
   for (const id of new Set([...ids(previous), ...ids(next)])) {
     const old = before.get(id);
     const wanted = after.get(id);
-    const goes = old !== undefined && (wanted === undefined || wanted.value !== old.value);
+    const goes = old !== undefined && (wanted === undefined || !isSameValue(wanted, old));
     if (goes && !isKept(old, isShared)) drop.push(old);
-    if (wanted !== undefined && (next !== undefined || wanted.value !== old?.value)) put.push(wanted);
+    if (wanted !== undefined && (next !== undefined || !isSameValue(wanted, old))) put.push(wanted);
   }
   return { drop, put, ...groupChange(previous, next, isShared) };
 }
@@ -53,6 +53,11 @@ export function resolve(claims: readonly Claim[]): Map<string, Element> {
     }
   }
   return winners;
+}
+
+function isSameValue(one: Element, other: Element | undefined): boolean {
+  const [text, otherText] = [one, other].map((element) => element?.value && dataText(element.value));
+  return other !== undefined && text === otherText;
 }
 
 /** Whether an element of a newer attachment leaves its place to one of an older. */

@@ -2,14 +2,14 @@ import type { ElementChange, WireElement } from '../host/netlink/nftables/elemen
 import { readPolicyName } from '../egress/compile.ts';
 import { encodeData } from '../nft/data.ts';
 import type { SetDeclaration } from '../nft/declaration.ts';
-import type { Element, TableName } from '../nft/element.ts';
+import type { Element, Part, TableName } from '../nft/element.ts';
 import { plainComment } from '../nft/quote.ts';
 import { declaredSet } from './catalogue.ts';
 import { layoutMark } from './layout.ts';
 import type { ElementStep } from './transaction.ts';
 
 /** The bytes of an element's key; undefined for a set that we do not declare, or text that is no key of it. */
-export function encodeKey(table: TableName, set: string, key: string): Uint8Array | undefined {
+export function encodeKey(table: TableName, set: string, key: readonly Part[]): Uint8Array | undefined {
   const types = typesOf(table, set)?.key;
   return types === undefined ? undefined : encodeData(types, key);
 }
@@ -54,11 +54,9 @@ function encodeElement(element: Element): WireElement | undefined {
 function encodeValue({ table, set, value }: Element): Pick<WireElement, 'value' | 'goto'> | undefined {
   const declared = typesOf(table, set)?.value;
   if (value === undefined) return declared === undefined ? {} : undefined;
-  if (declared === 'verdict') {
-    const chain = /^goto (\w+)$/.exec(value)?.[1];
-    return chain === undefined ? undefined : { goto: chain };
-  }
-  const bytes = declared === undefined ? undefined : encodeData(declared, value);
+  if ('goto' in value) return declared === 'verdict' ? { goto: value.goto } : undefined;
+  if ('jump' in value || declared === undefined || declared === 'verdict') return undefined;
+  const bytes = encodeData(declared, value);
   return bytes === undefined ? undefined : { value: bytes };
 }
 

@@ -6,7 +6,7 @@
  */
 import { sha256 } from '../digest/sha256.ts';
 import { chainBlock, constantCommands, counterBlock, setBlock } from '../nft/declaration-text.ts';
-import { tableNames, type TableName } from '../nft/element.ts';
+import { dataText, tableNames, type Part, type TableName } from '../nft/element.ts';
 import { catalogue, type Catalogue } from './catalogue.ts';
 
 declare const DRAWBRIDGE_LAYOUT: string | undefined;
@@ -27,12 +27,12 @@ export function isGroupMark(name: string): boolean {
   return /^group_[0-9a-f]{16}$/.test(name);
 }
 
-/** nft text of the one element that those sets hold. */
-export const markElement = '"in-force"';
+/** Key of the one element that those sets hold. */
+export const markKey: readonly Part[] = [{ interface: 'in-force' }];
 
 /** nft text of a table with its declarations and no element but the layout's; `name` is for a trial under another. */
 export function tableText(table: TableName, { name = table, from = catalogue }: TableTextOptions = {}): string {
-  const layout = `  set ${layoutMark} { type ifname; elements = { ${markElement} } }`;
+  const layout = `  set ${layoutMark} { type ifname; elements = { ${dataText(markKey)} } }`;
   return [`table ${name} {`, layout, ...blocksOf(table, from), '}', ''].join('\n');
 }
 

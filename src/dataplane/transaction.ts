@@ -1,8 +1,8 @@
 import { chainCommands, constantCommands } from '../nft/declaration-text.ts';
-import { elementId, tableNames, type Element, type TableName } from '../nft/element.ts';
+import { dataText, elementId, tableNames, type Element, type TableName } from '../nft/element.ts';
 import { declaringCommands, removingCommands, type RuleGroup } from '../nft/group.ts';
 import { quotedComment } from '../nft/quote.ts';
-import { groupMark, layoutMark, listedByLayout, markElement, restoredChain, tableText } from './layout.ts';
+import { groupMark, layoutMark, listedByLayout, markKey, restoredChain, tableText } from './layout.ts';
 
 /** What one fast transaction changes, in the order in which it is written. */
 export interface Change {
@@ -143,8 +143,8 @@ function assertions(groups: readonly RuleGroup[]): string[] {
 
 function marks(groups: readonly RuleGroup[]): Element[] {
   return [
-    ...tableNames.map((table) => ({ table, set: layoutMark, key: markElement })),
-    ...groups.map(({ id }) => ({ table: 'inet drawbridge' as const, set: groupMark(id), key: markElement })),
+    ...tableNames.map((table) => ({ table, set: layoutMark, key: markKey })),
+    ...groups.map(({ id }) => ({ table: 'inet drawbridge' as const, set: groupMark(id), key: markKey })),
   ];
 }
 
@@ -158,7 +158,7 @@ function bulk(verb: 'add' | 'delete', elements: readonly Element[]): string[] {
   const bySet = new Map<string, string[]>();
   for (const element of elements) {
     const set = `${element.table} ${element.set}`;
-    const text = verb === 'add' ? addedText(element) : element.key;
+    const text = verb === 'add' ? addedText(element) : dataText(element.key);
     const texts = bySet.get(set);
     if (texts === undefined) bySet.set(set, [text]);
     else texts.push(text);
@@ -168,12 +168,12 @@ function bulk(verb: 'add' | 'delete', elements: readonly Element[]): string[] {
 
 function addedText({ key, timeout, expires, counted, comment, value }: Element): string {
   return [
-    key,
+    dataText(key),
     counted === undefined ? '' : ` counter packets ${counted.packets} bytes ${counted.bytes}`,
     timeout === undefined ? '' : ` timeout ${Math.max(1, Math.ceil(timeout))}s`,
     expires === undefined ? '' : ` expires ${expires}s`,
     comment === undefined ? '' : ` comment ${quotedComment(comment)}`,
-    value === undefined ? '' : ` : ${value}`,
+    value === undefined ? '' : ` : ${dataText(value)}`,
   ].join('');
 }
 

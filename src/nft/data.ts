@@ -1,4 +1,6 @@
 import { readAddress } from '../ip/address.ts';
+import type { Part } from './element.ts';
+
 /**
  * Keys and values of elements as the kernel has them: each part with its first byte first, and in a concatenation
  * filled up to a multiple of four bytes (net/netfilter/nft_set_*.c compare them as bytes).
@@ -18,12 +20,8 @@ const sizes = {
 
 export type DataType = keyof typeof sizes;
 
-/**
- * The bytes of nft text whose parts are joined by " . ": `"drawbridge0" . 10.88.0.2`. Undefined for what is no text of
- * these types.
- */
-export function encodeData(types: readonly DataType[], text: string): Uint8Array | undefined {
-  const parts = text.split(' . ');
+/** The bytes of a key or a value. Undefined for parts that are not of these types. */
+export function encodeData(types: readonly DataType[], parts: readonly Part[]): Uint8Array | undefined {
   if (parts.length !== types.length) return undefined;
   const encoded = types.map((type, at) => encodePart(type, parts[at] ?? ''));
   if (types.length === 1) return encoded[0];
@@ -41,10 +39,12 @@ export function encodeData(types: readonly DataType[], text: string): Uint8Array
 /** Numbers of protocols that we name (IANA); text of nft may have the number itself. */
 const protocols: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, 'ipv6-icmp': 58, sctp: 132 };
 
-function encodePart(type: DataType, text: string): Uint8Array | undefined {
+function encodePart(type: DataType, part: Part): Uint8Array | undefined {
+  if (typeof part === 'object') return type === 'ifname' ? encodeName(part.interface) : undefined;
+  const text = String(part);
   switch (type) {
     case 'ifname':
-      return encodeName(text);
+      return undefined;
     case 'ether_addr':
       return encodeMac(text);
     case 'ipv4_addr':
@@ -58,7 +58,7 @@ function encodePart(type: DataType, text: string): Uint8Array | undefined {
 }
 
 function encodeName(text: string): Uint8Array | undefined {
-  const name = new TextEncoder().encode(/^"([^"]+)"$/.exec(text)?.[1] ?? '');
+  const name = new TextEncoder().encode(text);
   if (name.length === 0 || name.length >= sizes.ifname) return undefined;
   const bytes = new Uint8Array(sizes.ifname);
   bytes.set(name);

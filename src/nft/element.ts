@@ -1,3 +1,5 @@
+import { quotedInterface } from './quote.ts';
+
 /**
  * Our tables, in the order in which they are written. Nothing of ours is anywhere else, except the accepts that foreign
  * firewalls need.
@@ -30,10 +32,10 @@ export function tableOf(family: string, name: string): TableName | undefined {
 export interface Element {
   readonly table: TableName;
   readonly set: string;
-  /** nft text of the key, parts joined by " . ": `"drawbridge0" . 10.88.0.2`. */
-  readonly key: string;
-  /** nft text of the value, for maps: `goto policy_ab12`, `10.88.0.2 . 80`. */
-  readonly value?: string;
+  /** As many parts as the set's key has: an interface and an address. */
+  readonly key: readonly Part[];
+  /** For maps: what the key leads to, in parts too, or a verdict. */
+  readonly value?: readonly Part[] | Verdict;
   /** Seconds until the kernel drops it by itself. */
   readonly timeout?: number;
   /** Seconds that are left of the time that its set gives each element. */
@@ -54,7 +56,39 @@ export interface Element {
   readonly shared?: string;
 }
 
+/**
+ * One part of a key or a value: an address, a prefix, a MAC, a port, a protocol. An interface is told apart, because
+ * its name can be any word.
+ */
+export type Part = string | number | Interface;
+
+/** An interface by its name; made by {@link interfacePart}. */
+interface Interface {
+  readonly interface: string;
+}
+
+/** Where a map sends a packet: to a chain for good, or to one that it comes back from. */
+export type Verdict = { readonly goto: string } | { readonly jump: string };
+
+/** Throws a RangeError for a name that no rule can name. */
+export function interfacePart(name: string): Part {
+  quotedInterface(name);
+  return { interface: name };
+}
+
 /** What an element is, without what it says: two elements with one id cannot both be in the kernel. */
 export function elementId({ table, set, key }: Element): string {
-  return `${table} ${set} { ${key} }`;
+  return `${table} ${set} { ${dataText(key)} }`;
+}
+
+/** nft text of a key or a value: `"drawbridge0" . 10.88.0.2`, `goto policy_ab12`. */
+export function dataText(data: readonly Part[] | Verdict): string {
+  if ('goto' in data) return `goto ${data.goto}`;
+  if ('jump' in data) return `jump ${data.jump}`;
+  return data.map((part) => (typeof part === 'object' ? quotedInterface(part.interface) : String(part))).join(' . ');
+}
+
+/** A part as the kernel and people name it, without the quotes of nft. */
+export function plainText(part: Part): string {
+  return typeof part === 'object' ? part.interface : String(part);
 }

@@ -18,6 +18,7 @@ import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../dataplane/difference.ts';
 import { desired } from './desired.ts';
 import type { Element } from '../nft/element.ts';
+import { readElement } from './read-element.ts';
 import { overlaps, type PortMapping } from '../ports/mapping.ts';
 import type { AttachmentRecord } from './record.ts';
 import { claimsOf, portsOf } from './sections.ts';
@@ -154,12 +155,7 @@ function filesNaming(key: string, run: string): string[] {
  */
 export function sharedElementsOf(key: string, run: string = runDir): Element[] {
   const files = listFolder(`${run}/shared`).map((name) => `${run}/shared/${name}/${key}`);
-  return files.flatMap((file) => readList(file).filter(isElement));
-}
-
-function isElement(value: unknown): value is Element {
-  const { table, set, key } = (value ?? {}) as Partial<Record<string, unknown>>;
-  return [table, set, key].every((part) => typeof part === 'string' && !/[\n;{}]/.test(part));
+  return files.flatMap((file) => readList(file).flatMap((value) => readElement(value) ?? []));
 }
 
 function listFiles(record: AttachmentRecord, run: string): string[] {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { dataText } from '../../src/nft/element.ts';
 import { hostServers } from '../../src/agent/dns/host-servers.ts';
 import type { QueryReport } from '../../src/agent/dns/answer-query.ts';
 import { namesWork } from '../../src/agent/names/from-records.ts';
@@ -44,7 +45,7 @@ describe('namesWork()', () => {
       [enforced('10.88.0.2', allowlist), enforced('10.88.0.3', allowlist)],
       [],
     );
-    expect([refreshed.length, gateways, forced.map(({ key }) => key)]).toEqual([
+    expect([refreshed.length, gateways, forced.map(({ key }) => dataText(key))]).toEqual([
       1,
       ['10.88.0.1'],
       ['"drawbridge0" . 10.88.0.2', '"drawbridge0" . 10.88.0.3'],

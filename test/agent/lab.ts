@@ -117,7 +117,7 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
   const forced = addresses.map((address) => ({
     table: 'inet drawbridge' as const,
     set: `dnsforce${familyOf(address)}`,
-    key: `"drawbridge0" . ${address}`,
+    key: [{ interface: 'drawbridge0' }, address],
   }));
   await host.run(['nft', '-f', '-'], {
     input: rebuildText({

@@ -7,7 +7,7 @@ function element(key: string, timeout?: number): Element {
   return {
     table: 'inet drawbridge',
     set: 'policy_a_names4_tcp_443',
-    key,
+    key: [key],
     comment: 'x',
     ...(timeout === undefined ? {} : { timeout }),
   };
@@ -39,7 +39,7 @@ describe('Opener', () => {
     });
     const done = await Promise.allSettled([1, 2, 3].map((n) => opener.open([element(`192.0.2.${n}`, 60)])));
     expect(done.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect(opener.elements().map(({ key }) => key)).toEqual(['192.0.2.1', '192.0.2.3']);
+    expect(opener.elements().flatMap(({ key }) => key)).toEqual(['192.0.2.1', '192.0.2.3']);
   });
 
   test('repairs once and tries again when the rules are not there', async () => {

@@ -12,7 +12,7 @@ describe('what is asked', () => {
       {
         table: 'inet drawbridge',
         set: 'policy_ab12_names4_tcp_443',
-        key: '198.51.100.7',
+        key: ['198.51.100.7'],
         timeout: 300 + 1800,
         comment: 'api.example.org',
       },
@@ -151,7 +151,7 @@ describe('what is told', () => {
       '198.51.100.1',
       '198.51.100.2',
     ]);
-    expect(rig.opened.map(({ key, timeout }) => [key, timeout])).toEqual([
+    expect(rig.opened.map(({ key, timeout }) => [...key, timeout])).toEqual([
       ['198.51.100.1', 90 + 1800],
       ['198.51.100.2', 90 + 1800],
     ]);

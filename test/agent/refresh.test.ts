@@ -9,6 +9,7 @@ import {
 import { NamesRefresh, type RefreshOptions } from '../../src/agent/names/refresh.ts';
 import type { Answer, KnownName } from '../../src/egress/names-lifetimes.ts';
 import type { Resolution } from '../../src/egress/names-resolve.ts';
+import { openedAddress } from '../../src/dataplane/elements/egress.ts';
 import type { Element } from '../../src/nft/element.ts';
 import { rule } from './rig.ts';
 
@@ -86,7 +87,7 @@ test('elementsOfName() keeps what an earlier answer held until its time is up', 
       { address: '198.51.100.0', ttl: 60, seenAt: now - 7200_000 },
     ],
   };
-  expect(elementsOfName(wanted(), known, now).map(({ key, timeout }) => [key, timeout])).toEqual([
+  expect(elementsOfName(wanted(), known, now).map((one) => [openedAddress(one), one.timeout])).toEqual([
     ['198.51.100.2', 1860],
     ['198.51.100.1', 1260],
   ]);
@@ -151,7 +152,7 @@ describe('NamesRefresh', () => {
     await vi.advanceTimersByTimeAsync(1_000_000);
     expect(on.asked.length).toBeGreaterThanOrEqual(3);
     expect(on.asked.length).toBeLessThanOrEqual(4);
-    expect(on.opened[0]).toMatchObject({ set: 'policy_ab12_names4_tcp_443', key: '198.51.100.7', timeout: 2100 });
+    expect(on.opened[0]).toMatchObject({ set: 'policy_ab12_names4_tcp_443', key: ['198.51.100.7'], timeout: 2100 });
     expect(on.remembered[0]).toMatchObject({ name: 'api.example.org' });
     await on.stop();
   });
@@ -171,7 +172,7 @@ describe('NamesRefresh', () => {
     const last = on.opened
       .filter(({ comment }) => comment !== undefined)
       .slice(-turn)
-      .map(({ key }) => key);
+      .map(openedAddress);
     expect(last.toSorted()).toEqual(Array.from({ length: turn }, (_, index) => `198.51.100.${index + 1}`));
     await on.stop();
   });
@@ -222,7 +223,7 @@ describe('NamesRefresh', () => {
     };
     const on = stage([policyOf('ab12', ['api.example.org'])], { recall: async () => known });
     await vi.advanceTimersByTimeAsync(100);
-    expect(on.opened.map(({ key, timeout }) => [key, timeout])).toEqual([['198.51.100.9', 2000]]);
+    expect(on.opened.map((one) => [openedAddress(one), one.timeout])).toEqual([['198.51.100.9', 2000]]);
     expect(on.asked).toEqual([]);
     await vi.advanceTimersByTimeAsync(240_000);
     expect(on.asked).toHaveLength(1);
@@ -247,7 +248,7 @@ describe('NamesRefresh', () => {
     on.refresh.note('api.example.org', [], 6, []);
     await vi.advanceTimersByTimeAsync(250_000);
     expect(on.asked).toHaveLength(1);
-    expect(on.refresh.elements().map(({ key }) => key)).toEqual(['198.51.100.8', '198.51.100.7']);
+    expect(on.refresh.elements().map(openedAddress)).toEqual(['198.51.100.8', '198.51.100.7']);
     await vi.advanceTimersByTimeAsync(100_000);
     expect(on.asked).toHaveLength(2);
     await on.stop();

@@ -5,6 +5,7 @@ import type { QueryReport } from '../../src/agent/dns/answer-query.ts';
 import { Upstreams } from '../../src/agent/dns/upstreams.ts';
 import type { NamesPolicy } from '../../src/agent/dns/names-policy.ts';
 import type { NameRule } from '../../src/egress/policy.ts';
+import { openedAddress } from '../../src/dataplane/elements/egress.ts';
 import type { Element } from '../../src/nft/element.ts';
 import { ask, type AskOptions, type Heard } from './client.ts';
 import { startUpstream, type Asked, type Said, type Upstream } from './upstream.ts';
@@ -63,7 +64,7 @@ export async function makeRig(
     reports,
     clock,
     ask: (name: string, how: AskOptions = {}) => ask(port, name, how),
-    openKeys: () => [...new Set(opened.map(({ key }) => key))],
+    openKeys: () => [...new Set(opened.map(openedAddress))],
     [Symbol.asyncDispose]: async () => {
       await proxy.close();
       await upstream[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { resolve, transition, type Claim, type Transition } from '../../src/dataplane/difference.ts';
-import type { Element } from '../../src/nft/element.ts';
+import { dataText, type Element } from '../../src/nft/element.ts';
 import type { RuleGroup } from '../../src/nft/group.ts';
 
 const table = 'inet drawbridge';
@@ -13,7 +13,7 @@ function claim(key: string, createdAt: string, elements: Partial<Element>[] = []
     createdAt,
     madeAt,
     groups,
-    elements: elements.map((element) => ({ table, set: 's', key: 'k', ...element })),
+    elements: elements.map((element) => ({ table, set: 's', key: ['k'], ...element })),
   };
 }
 
@@ -25,7 +25,8 @@ function keysOf(step: Partial<Transition>): Record<string, string[]> {
     isShared: () => false,
     ...step,
   });
-  const text = ({ key, value }: Element): string => (value === undefined ? key : `${key}=${value}`);
+  const text = ({ key, value }: Element): string =>
+    [key, value].flatMap((data) => (data === undefined ? [] : dataText(data))).join('=');
   const lists = {
     drop: drop.map(text),
     put: put.map(text),
@@ -43,22 +44,22 @@ describe('transition()', () => {
     ['puts again what stays', { previous: claim('a', '1', [{}]), next: claim('a', '1', [{}]) }, { put: ['k'] }],
     [
       'replaces a value',
-      { previous: claim('a', '1', [{ value: 'x' }]), next: claim('a', '1', [{ value: 'y' }]) },
+      { previous: claim('a', '1', [{ value: ['x'] }]), next: claim('a', '1', [{ value: ['y'] }]) },
       { drop: ['k=x'], put: ['k=y'] },
     ],
     [
       'leaves a newer attachment its element',
-      { previous: claim('a', '1', [{ value: 'x' }]), rivals: [claim('b', '2', [{ value: 'y' }])] },
+      { previous: claim('a', '1', [{ value: ['x'] }]), rivals: [claim('b', '2', [{ value: ['y'] }])] },
       {},
     ],
     [
       'gives an element back to an older one',
-      { previous: claim('b', '2', [{ value: 'y' }]), rivals: [claim('a', '1', [{ value: 'x' }])] },
+      { previous: claim('b', '2', [{ value: ['y'] }]), rivals: [claim('a', '1', [{ value: ['x'] }])] },
       { drop: ['k=y'], put: ['k=x'] },
     ],
     [
       'takes an element from an older one',
-      { next: claim('b', '2', [{ value: 'y' }]), rivals: [claim('a', '1', [{ value: 'x' }])] },
+      { next: claim('b', '2', [{ value: ['y'] }]), rivals: [claim('a', '1', [{ value: ['x'] }])] },
       { drop: ['k=x'], put: ['k=y'] },
     ],
     ['drops what is shared with the last', { previous: claim('a', '1', [{ shared: 'bridge-b' }]) }, { drop: ['k'] }],
@@ -86,11 +87,11 @@ describe('transition()', () => {
 });
 
 test('resolve() takes the newest attachment whatever the order of the list', () => {
-  const old = claim('a', '1', [{ value: 'x' }]);
-  const young = claim('b', '2', [{ value: 'y' }]);
+  const old = claim('a', '1', [{ value: ['x'] }]);
+  const young = claim('b', '2', [{ value: ['y'] }]);
   const values = [
     [old, young],
     [young, old],
   ].map((claims) => [...resolve(claims).values()].map(({ value }) => value));
-  expect(values).toEqual([['y'], ['y']]);
+  expect(values).toEqual([[['y']], [['y']]]);
 });

@@ -6,7 +6,7 @@ import { quotedComment, quotedInterface } from '../../src/nft/quote.ts';
 import { changeText, comparisonTexts, isEmpty, rebuildText, type Change } from '../../src/dataplane/transaction.ts';
 
 const nothing: Change = { drop: [], undeclare: [], declare: [], assert: [], put: [] };
-const port: Element = { table: 'inet drawbridge', set: 'published4', key: 'tcp . 80', value: '10.0.0.2 . 8080' };
+const port: Element = { table: 'inet drawbridge', set: 'published4', key: ['tcp', '80'], value: ['10.0.0.2', '8080'] };
 const group: RuleGroup = {
   id: 'ab12',
   sets: [],
@@ -23,12 +23,12 @@ describe('changeText()', () => {
     ['drops a map element by its key', { drop: [port] }, ['delete element inet drawbridge published4 { tcp . 80 }']],
     [
       'writes the elements of one set in one command',
-      { put: [port, { ...port, key: 'tcp . 81' }] },
+      { put: [port, { ...port, key: ['tcp', '81'] }] },
       ['add element inet drawbridge published4 { tcp . 80 : 10.0.0.2 . 8080, tcp . 81 : 10.0.0.2 . 8080 }'],
     ],
     [
       'drops before it puts',
-      { drop: [port], put: [{ ...port, value: '10.0.0.3 . 1' }] },
+      { drop: [port], put: [{ ...port, value: ['10.0.0.3', '1'] }] },
       [
         'delete element inet drawbridge published4 { tcp . 80 }',
         'add element inet drawbridge published4 { tcp . 80 : 10.0.0.3 . 1 }',
@@ -41,7 +41,7 @@ describe('changeText()', () => {
     ],
     [
       'renews the time of a expiring element on every kernel',
-      { put: [{ table: 'inet drawbridge', set: 'names4', key: '192.0.2.1', timeout: 59.2 }] },
+      { put: [{ table: 'inet drawbridge', set: 'names4', key: ['192.0.2.1'], timeout: 59.2 }] },
       [
         'add element inet drawbridge names4 { 192.0.2.1 timeout 60s }',
         'delete element inet drawbridge names4 { 192.0.2.1 }',
@@ -97,7 +97,7 @@ describe('rebuildText()', () => {
 });
 
 test('comparisonTexts() asks for values and keys apart', () => {
-  const plain: Element = { table: 'inet drawbridge', set: 'bridges', key: '"br0"' };
+  const plain: Element = { table: 'inet drawbridge', set: 'bridges', key: [{ interface: 'br0' }] };
   const { values, keys } = comparisonTexts([port, plain], []);
   expect(values).not.toContain('bridges');
   expect(keys).toContain('delete element inet drawbridge bridges { "br0" }');

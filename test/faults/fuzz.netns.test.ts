@@ -13,6 +13,7 @@ import { parsePluginConf } from '../../src/egress/conf.ts';
 import { parsePolicyText } from '../../src/egress/load-policy.ts';
 import { collect, list } from '../../src/ipam/ledger.ts';
 import { release } from '../../src/ipam/leases.ts';
+import { dataText } from '../../src/nft/element.ts';
 import { desired } from '../../src/records/desired.ts';
 import { parseInterfaceConf } from '../../src/plugins/drawbridge/conf.ts';
 import { readAttachment } from '../../src/records/parse.ts';
@@ -144,7 +145,7 @@ describe('hostile input is refused with an error of ours, or is data', () => {
       (random) => spoil(full, random),
       (value) => {
         const { elements } = desired(readAttachment(value));
-        for (const { key, value: says = '' } of elements) [key, says].forEach(expectPlain);
+        for (const { key, value: says = [] } of elements) [key, says].map(dataText).forEach(expectPlain);
       },
       (error) => error instanceof TypeError || error instanceof RangeError || isCniError(error),
     );

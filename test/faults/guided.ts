@@ -20,6 +20,7 @@ import { LinkEvents } from '../../src/host/netlink/link-event.ts';
 import { decode } from '../../src/host/netlink/message.ts';
 import { decodeRulesetEvent } from '../../src/host/netlink/nftables/event.ts';
 import { parseListing } from '../../src/host/firewall/listing.ts';
+import { dataText } from '../../src/nft/element.ts';
 import { desired } from '../../src/records/desired.ts';
 import { parseInterfaceConf } from '../../src/plugins/drawbridge/conf.ts';
 import { readAttachment } from '../../src/records/parse.ts';
@@ -88,7 +89,7 @@ const readers: readonly Reader[] = [
     seeds: [text(sample({ link: { ports: [mapping(8080, 80)], enforced: true } }))],
     read: (input) => {
       const { elements } = desired(readAttachment(JSON.parse(input.toString())));
-      for (const { key, value: says = '' } of elements) [key, says].forEach(expectPlain);
+      for (const { key, value: says = [] } of elements) [key, says].map(dataText).forEach(expectPlain);
     },
     isRefusal: (error) =>
       error instanceof TypeError || error instanceof RangeError || isCniError(error) || isSyntax(error),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { elementId, type Element } from '../../src/nft/element.ts';
+import { dataText, elementId, type Element } from '../../src/nft/element.ts';
 import { overlaps } from '../../src/ports/mapping.ts';
 import { masqueradeElements } from '../../src/dataplane/elements/masquerade.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
@@ -8,7 +8,7 @@ import { mapping, sample } from '../records/sample.ts';
 
 function texts(elements: readonly Element[]): string[] {
   return elements
-    .map((element) => elementId(element) + (element.value === undefined ? '' : ` = ${element.value}`))
+    .map((element) => elementId(element) + (element.value === undefined ? '' : ` = ${dataText(element.value)}`))
     .map((text) => text.replace('inet drawbridge ', ''));
 }
 

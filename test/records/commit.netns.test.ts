@@ -154,7 +154,7 @@ describe('commit()', () => {
   test('puts expiring elements for the record that comes, and renews them', async ({ host }) => {
     await values(host, ['put', one]);
     await host.run(['nft', 'add set inet drawbridge names4 { type ipv4_addr; flags timeout; }']);
-    const expiring = (timeout: number) => [{ table: 'inet drawbridge', set: 'names4', key: '192.0.2.9', timeout }];
+    const expiring = (timeout: number) => [{ table: 'inet drawbridge', set: 'names4', key: ['192.0.2.9'], timeout }];
     expect(await values(host, ['put', two, expiring(60)], ['put', two, expiring(600)])).toEqual([fast, fast]);
     expect(await elements(host, 'names4')).toMatch(/^192\.0\.2\.9 timeout 10m expires 9m59s/);
   });

@@ -2,8 +2,7 @@ import { covers, intervalOf, overlaps } from '../../egress/interval.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import { familyOf } from '../../ip/family.ts';
-import type { Element } from '../../nft/element.ts';
-import { quotedInterface } from '../../nft/quote.ts';
+import { interfacePart, type Element } from '../../nft/element.ts';
 import { byAge } from '../../records/age.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import type { NamesPolicy } from '../dns/names-policy.ts';
@@ -85,6 +84,6 @@ function forcedElements({ ingressInterface, addresses }: EgressRecord): Element[
   return addresses.map((address) => ({
     table: 'inet drawbridge',
     set: `dnsforce${familyOf(address)}`,
-    key: `${quotedInterface(ingressInterface)} . ${address}`,
+    key: [interfacePart(ingressInterface), address],
   }));
 }

@@ -1,7 +1,6 @@
 import { formatAddress, readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
-import type { Element } from '../../nft/element.ts';
-import { quotedInterface } from '../../nft/quote.ts';
+import { interfacePart, plainText, type Element, type Part } from '../../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { namesSet, policyChain } from '../../egress/compile.ts';
 import type { Policy, PortRule } from '../../egress/policy.ts';
@@ -10,30 +9,30 @@ import type { Policy, PortRule } from '../../egress/policy.ts';
 export function egressElements({ egress, link }: AttachmentRecord): Element[] {
   if (egress === undefined) return link?.enforced === true ? enforcedElements(link.bridge, link.hostInterface) : [];
   const { policy, policyId, ingressInterface, port } = egress;
-  const from = quotedInterface(ingressInterface);
+  const from = interfacePart(ingressInterface);
   const chain = policyChain(policyId);
   return [
     ...enforcedElements(ingressInterface, port),
     ...egress.addresses.filter((address) => familyOf(address) === 4).map((address) => inet('enforced_hosts4', address)),
     ...egress.addresses.flatMap((address) => {
-      const key = `${from} . ${address}`;
+      const key = [from, address];
       const n = familyOf(address);
       return [
-        inet(`parties${n}`, `${address} . ${address}`),
-        { ...inet(`egress${n}`, key), value: `goto ${chain}` },
-        { ...inet(`ingress${n}`, key), value: `goto ${ingressChain(policy)}` },
-        ...(isolatesPort(policy) ? [] : [inet(`siblings${n}`, key)]),
+        inet(`parties${n}`, address, address),
+        { ...inet(`egress${n}`, ...key), value: { goto: chain } },
+        { ...inet(`ingress${n}`, ...key), value: { goto: ingressChain(policy) } },
+        ...(isolatesPort(policy) ? [] : [inet(`siblings${n}`, ...key)]),
       ];
     }),
     ...sourcesOf(egress).flatMap((address) => {
-      const key = `${from} . ${address}`;
+      const key = [from, address];
       const n = familyOf(address);
       const gateways = egress.gateways.filter((gateway) => familyOf(gateway) === n);
       return [
-        inet(`sources${n}`, key),
-        { ...inet(`host${n}`, key), value: `goto ${chain}_host` },
-        inet(`denials${n}`, key),
-        ...[...new Set(gateways)].map((gateway) => inet(`gateways${n}`, `${key} . ${gateway}`)),
+        inet(`sources${n}`, ...key),
+        { ...inet(`host${n}`, ...key), value: { goto: `${chain}_host` } },
+        inet(`denials${n}`, ...key),
+        ...[...new Set(gateways)].map((gateway) => inet(`gateways${n}`, ...key, gateway)),
       ];
     }),
   ];
@@ -47,8 +46,8 @@ export function guardElements({ egress, link }: AttachmentRecord): Element[] {
   if (egress?.port !== undefined && egress.mac !== undefined) return portElements(egress, egress.port, egress.mac);
   if (egress === undefined && link?.enforced === true) return closedPort(link.hostInterface);
   if (link === undefined || !link.macspoofchk) return [];
-  const port = quotedInterface(link.hostInterface);
-  return [bridge('guard_mac_ports', port), bridge('guard_mac', `${port} . ${link.mac}`)];
+  const port = interfacePart(link.hostInterface);
+  return [bridge('guard_mac_ports', port), bridge('guard_mac', port, link.mac)];
 }
 
 /**
@@ -64,6 +63,11 @@ export function namesElement(
 ): Element {
   const timeout = timeoutSeconds === undefined ? {} : { timeout: timeoutSeconds };
   return { ...inet(namesSet(policyId, familyOf(address), rule), address), ...timeout, comment };
+}
+
+/** The address that an element of {@link namesElement} opens. */
+export function openedAddress({ key: [address = ''] }: Element): string {
+  return plainText(address);
 }
 
 /** Name under which the containers that are enforced behind an interface have it in common. */
@@ -92,18 +96,18 @@ export function sourcesOf({ addresses, mac }: Pick<EgressRecord, 'addresses' | '
  * refused.
  */
 function enforcedElements(ingressInterface: string, port: string | undefined): Element[] {
-  const from = quotedInterface(ingressInterface);
+  const from = interfacePart(ingressInterface);
   const shared = enforcedUse(ingressInterface);
   const isBridge = port !== undefined;
   return [
     { ...inet('enforced', from), shared },
-    { ...inet('enforced_out', from), value: `jump egress_${isBridge ? '' : 'lone_'}out`, shared },
-    { ...inet('enforced_host', from), value: `jump egress_${isBridge ? '' : 'lone_'}host`, shared },
+    { ...inet('enforced_out', from), value: { jump: `egress_${isBridge ? '' : 'lone_'}out` }, shared },
+    { ...inet('enforced_host', from), value: { jump: `egress_${isBridge ? '' : 'lone_'}host` }, shared },
     ...(isBridge
       ? [{ ...inet('enforced_bridges', from), shared }]
-      : (['ip drawbridge', 'ip6 drawbridge'] as const).map((table) => ({ table, set: 'lone', key: from, shared }))),
-    { ...inet('enforced_pairs', `${from} . ${from}`), shared },
-    ...(port === undefined ? [] : [inet('enforced_ports', quotedInterface(port))]),
+      : (['ip drawbridge', 'ip6 drawbridge'] as const).map((table) => ({ table, set: 'lone', key: [from], shared }))),
+    { ...inet('enforced_pairs', from, from), shared },
+    ...(port === undefined ? [] : [inet('enforced_ports', interfacePart(port))]),
   ];
 }
 
@@ -112,26 +116,26 @@ function enforcedElements(ingressInterface: string, port: string | undefined): E
  * passes.
  */
 function closedPort(name: string): Element[] {
-  const port = quotedInterface(name);
+  const port = interfacePart(name);
   return [bridge('guard_ports', port), bridge('guard_isolated', port)];
 }
 
 function portElements(egress: EgressRecord, portName: string, mac: string): Element[] {
-  const port = quotedInterface(portName);
+  const port = interfacePart(portName);
   const ipv6 = [...egress.addresses.filter((address) => familyOf(address) === 6), linkLocalOf(mac)];
   const ipv4 = egress.addresses.filter((address) => familyOf(address) === 4);
-  const value = isolatesPort(egress.policy) ? 'goto guard_apart' : 'goto guard_apart_if_isolated';
+  const value = { goto: isolatesPort(egress.policy) ? 'guard_apart' : 'guard_apart_if_isolated' };
   return [
     bridge('guard_ports', port),
-    bridge('guard_mac', `${port} . ${mac}`),
+    bridge('guard_mac', port, mac),
     ...ipv4.flatMap((address) => [
-      bridge('guard4', `${port} . ${mac} . ${address}`),
+      bridge('guard4', port, mac, address),
       { ...bridge('guard_siblings4', address), value },
     ]),
     ...ipv6.flatMap((address) => [
-      bridge('guard6', `${port} . ${mac} . ${address}`),
-      bridge('guard_nd', `${port} . ${mac} . ${halvesOf(address)}`),
-      { ...bridge('guard_siblings_nd', halvesOf(address)), value },
+      bridge('guard6', port, mac, address),
+      bridge('guard_nd', port, mac, ...halvesOf(address)),
+      { ...bridge('guard_siblings_nd', ...halvesOf(address)), value },
     ]),
     { ...bridge('guard_siblings_mac', mac), value },
     bridge('guard_denials', port),
@@ -150,15 +154,15 @@ function ingressChain({ ingress, audit }: Policy): string {
 }
 
 /** An IPv6 address as two numbers. */
-function halvesOf(address: string): string {
+function halvesOf(address: string): Part[] {
   const value = readAnyAddress(address)?.value ?? 0n;
-  return `${value >> 64n} . ${BigInt.asUintN(64, value)}`;
+  return [String(value >> 64n), String(BigInt.asUintN(64, value))];
 }
 
-function inet(set: string, key: string): Element {
+function inet(set: string, ...key: readonly Part[]): Element {
   return { table: 'inet drawbridge', set, key };
 }
 
-function bridge(set: string, key: string): Element {
+function bridge(set: string, ...key: readonly Part[]): Element {
   return { table: 'bridge drawbridge', set, key };
 }

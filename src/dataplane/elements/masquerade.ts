@@ -1,7 +1,6 @@
 import { familyOf } from '../../ip/family.ts';
 import { addressOf } from '../../ip/prefix.ts';
-import type { Element } from '../../nft/element.ts';
-import { quotedInterface } from '../../nft/quote.ts';
+import { interfacePart, type Element } from '../../nft/element.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 
 /**
@@ -14,19 +13,19 @@ export function masqueradeElements({ link, published, ingressPolicy }: Attachmen
   const ingressInterface = link?.bridge ?? foreign?.ingressInterface;
   if (ingressInterface === undefined) return [];
   const table = 'inet drawbridge';
-  const from = quotedInterface(ingressInterface);
+  const from = interfacePart(ingressInterface);
   const addresses = link?.addresses.map(({ address }) => addressOf(address)) ?? published?.addresses ?? [];
   return [
-    { table, set: 'bridges', key: from, shared: bridgeUse(ingressInterface) },
+    { table, set: 'bridges', key: [from], shared: bridgeUse(ingressInterface) },
     ...addresses.flatMap((address): Element[] => {
       const family = familyOf(address);
-      const home: Element = { table, set: `containers${family}`, key: `${from} . ${address}` };
+      const home: Element = { table, set: `containers${family}`, key: [from, address] };
       if (link?.masquerade !== true) return [home];
       const bare = (link.noMasquerade ?? []).filter((network) => familyOf(network) === family);
       return [
         home,
-        { table, set: `masquerade${family}`, key: address },
-        ...bare.map((network) => ({ table, set: `bare${family}`, key: `${address} . ${network}` }) as const),
+        { table, set: `masquerade${family}`, key: [address] },
+        ...bare.map((network) => ({ table, set: `bare${family}`, key: [address, network] }) as const),
       ];
     }),
   ];

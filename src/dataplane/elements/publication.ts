@@ -1,6 +1,5 @@
 import { familyOf } from '../../ip/family.ts';
-import type { Element } from '../../nft/element.ts';
-import { quotedInterface } from '../../nft/quote.ts';
+import { interfacePart, type Element } from '../../nft/element.ts';
 import type { AttachmentId } from '../../cni/request.ts';
 import type { PublishedRecord as Publication } from '../../records/record.ts';
 import type { PortMapping } from '../../ports/mapping.ts';
@@ -45,15 +44,15 @@ function mapElement(
   family: 4 | 6,
   target: string,
 ): Element {
-  const key = `${protocol} . ${hostPort}`;
+  const key = [protocol, hostPort];
   return {
     table: 'inet drawbridge',
     set: hostIp === undefined ? `published${family}` : `published${family}_at`,
-    key: hostIp === undefined ? key : `${hostIp} . ${key}`,
-    value: `${target} . ${containerPort}`,
+    key: hostIp === undefined ? key : [hostIp, ...key],
+    value: [target, containerPort],
   };
 }
 
 function hairpinElement({ ingressInterface }: Publication, family: 4 | 6, target: string): Element {
-  return { table: 'inet drawbridge', set: `hairpin${family}`, key: `${quotedInterface(ingressInterface)} . ${target}` };
+  return { table: 'inet drawbridge', set: `hairpin${family}`, key: [interfacePart(ingressInterface), target] };
 }

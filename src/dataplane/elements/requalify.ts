@@ -11,8 +11,7 @@
  *      could wait and go on with what stayed in the kernel's table. They cost a judgement per packet.
  */
 import { familyOf } from '../../ip/family.ts';
-import type { Element } from '../../nft/element.ts';
-import { quotedInterface } from '../../nft/quote.ts';
+import { interfacePart, type Element } from '../../nft/element.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { sourcesOf } from './egress.ts';
 
@@ -22,7 +21,7 @@ export function requalifyElements({ egress }: AttachmentRecord, seconds: number 
   return sourcesOf(egress).map((address): Element => ({
     table: 'inet drawbridge',
     set: `requalify${familyOf(address)}`,
-    key: `${quotedInterface(egress.ingressInterface)} . ${address}`,
+    key: [interfacePart(egress.ingressInterface), address],
     ...(seconds === undefined ? {} : { timeout: seconds }),
   }));
 }

@@ -4,13 +4,13 @@ import { runDir } from '../../host/paths.ts';
 import { findProgram } from '../../host/run.ts';
 import { desired } from '../../records/desired.ts';
 import { declaredSet } from '../../dataplane/catalogue.ts';
-import { keyOfParts } from '../../dataplane/held-key.ts';
+import { heldKey } from '../../dataplane/held-key.ts';
 import type { SetDeclaration } from '../../nft/declaration.ts';
 import { groupMark, isGroupMark } from '../../dataplane/layout.ts';
 import { readPolicyName } from '../../egress/compile.ts';
 import { isPolicyId } from '../../egress/policy-id.ts';
 import { removeTables } from '../../dataplane/commit.ts';
-import { tableNames, type TableName } from '../../nft/element.ts';
+import { dataText, plainText, tableNames, type Part, type TableName } from '../../nft/element.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readTable, type HeldElement, type HeldTable } from '../../host/held-tables.ts';
@@ -75,7 +75,7 @@ function orphansOf(held: readonly HeldTable[], records: readonly AttachmentRecor
         const set = declaredSet(table, name);
         if (set === undefined || !isJudged(set)) return [];
         const isNobodys = ({ parts, expires }: HeldElement): boolean =>
-          expires === undefined && !wanted.has(`${table} ${name} ${parts.join(' ').toLowerCase()}`);
+          expires === undefined && !wanted.has(`${table} ${name} ${plain(parts)}`);
         return elements.filter(isNobodys).map((element) => ({ set, element }));
       }),
     ),
@@ -98,9 +98,9 @@ function policyOf(name: string): string | undefined {
   return id !== undefined && isPolicyId(id) ? id : undefined;
 }
 
-/** `"drawbridge0" . 10.88.0.2` as the parts of a held element are joined. */
-function plain(key: string): string {
-  return key.split(' . ').join(' ').replaceAll('"', '').toLowerCase();
+/** One text for a key that we made and for one that nft listed. */
+function plain(key: readonly Part[]): string {
+  return key.map(plainText).join(' ').toLowerCase();
 }
 
 /** One transaction, under the lock under which records and tables change: what is wanted by now stays. */
@@ -114,7 +114,7 @@ async function removeOrphans(): Promise<boolean> {
     const isOrphaned = (name: string): boolean => groups.has(policyOf(name) ?? '');
     const lines = [
       ...elements.map(
-        ({ set, element }) => `delete element ${set.table} ${set.name} { ${keyOfParts(set, element.parts)} }`,
+        ({ set, element }) => `delete element ${set.table} ${set.name} { ${dataText(heldKey(set, element.parts))} }`,
       ),
       ...names.flatMap(({ table, chains }) =>
         chains.filter(isOrphaned).map((chain) => `flush chain ${table} ${chain}`),

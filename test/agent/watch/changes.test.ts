@@ -13,8 +13,10 @@ import { linkMessage, routeMessage, rulesetMessage } from '../../host/netlink/me
 const removed = { isRemoval: true } as const;
 const added = { isRemoval: false } as const;
 const [ip, bridge] = [2, 7];
-const egressKey = encodeKey('inet drawbridge', 'egress4', '"drawbridge0" . 10.88.0.2') ?? new Uint8Array();
-const otherKey = encodeKey('inet drawbridge', 'egress4', '"drawbridge0" . 10.88.0.3') ?? new Uint8Array();
+const egressKey =
+  encodeKey('inet drawbridge', 'egress4', [{ interface: 'drawbridge0' }, '10.88.0.2']) ?? new Uint8Array();
+const otherKey =
+  encodeKey('inet drawbridge', 'egress4', [{ interface: 'drawbridge0' }, '10.88.0.3']) ?? new Uint8Array();
 
 function changes(message: Uint8Array): ChangeEvent[] {
   return decode(message).flatMap((answer) => {

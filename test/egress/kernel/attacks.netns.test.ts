@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Element } from '../../../src/nft/element.ts';
+import { interfacePart, type Element } from '../../../src/nft/element.ts';
 import { battery, ruleset, subjects } from './battery.ts';
 
 /**
@@ -25,17 +25,17 @@ const [, victim, , openly] = containers;
 
 /** Port 8080 of the host leads to "victim", port 53/udp of its address 192.0.2.99 to "openly". */
 const published: Element[] = [
-  { table: 'inet drawbridge', set: 'published4', key: 'tcp . 8080', value: `${victim?.ip4} . 80` },
-  { table: 'inet drawbridge', set: 'published4_at', key: '192.0.2.99 . udp . 53', value: `${openly?.ip4} . 53` },
+  { table: 'inet drawbridge', set: 'published4', key: ['tcp', 8080], value: [victim?.ip4 ?? '', 80] },
+  { table: 'inet drawbridge', set: 'published4_at', key: ['192.0.2.99', 'udp', 53], value: [openly?.ip4 ?? '', 53] },
   ...containers.map(({ bridge, ip4 }): Element => ({
     table: 'inet drawbridge',
     set: 'containers4',
-    key: `"${bridge}" . ${ip4}`,
+    key: [interfacePart(bridge), ip4],
   })),
   ...[victim, openly].map((one): Element => ({
     table: 'inet drawbridge',
     set: 'hairpin4',
-    key: `"db0" . ${one?.ip4}`,
+    key: [interfacePart('db0'), one?.ip4 ?? ''],
   })),
 ];
 

@@ -4,7 +4,7 @@ import { compilePolicy } from '../../../src/egress/compile.ts';
 import { egressElements, guardElements, linkLocalOf } from '../../../src/dataplane/elements/egress.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import type { Policy } from '../../../src/egress/policy.ts';
-import type { Element } from '../../../src/nft/element.ts';
+import { interfacePart, type Element } from '../../../src/nft/element.ts';
 import { rebuildText } from '../../../src/dataplane/transaction.ts';
 import type { AttachmentRecord } from '../../../src/records/record.ts';
 
@@ -114,7 +114,7 @@ export function ruleset(all: readonly Subject[], extra: readonly Element[] = [])
   const bridges = [...new Set(all.map(({ bridge }) => bridge))].map((bridge): Element => ({
     table: 'inet drawbridge',
     set: 'bridges',
-    key: `"${bridge}"`,
+    key: [interfacePart(bridge)],
   }));
   return rebuildText({
     groups: [...groups.values()],

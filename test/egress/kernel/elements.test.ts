@@ -5,7 +5,7 @@ import { isGateFilter, planGate } from '../../../src/dataplane/gate.ts';
 import { shellTextOf, textOf } from '../../../src/links/text.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { deleteArguments, parseFlows } from '../../../src/host/conntrack-program.ts';
-import { elementId } from '../../../src/nft/element.ts';
+import { dataText, elementId } from '../../../src/nft/element.ts';
 import { recordOf, subjects } from './battery.ts';
 
 const [restricted, open, bare] = subjects({ restricted: {}, open: { mode: 'open' }, bare: undefined }).map(recordOf);
@@ -53,7 +53,7 @@ test('guardElements() checks the MAC alone for macspoofchk', () => {
     ipam: { type: 'host-local' },
     conf: {},
   };
-  expect(guardElements({ ...bare, link }).map(({ set, key }) => `${set} ${key}`)).toEqual([
+  expect(guardElements({ ...bare, link }).map(({ set, key }) => `${set} ${dataText(key)}`)).toEqual([
     'guard_mac_ports "veth1"',
     'guard_mac "veth1" . 02:00:00:00:00:01',
   ]);

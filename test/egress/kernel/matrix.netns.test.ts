@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { dataText } from '../../../src/nft/element.ts';
 import { namesElement } from '../../../src/dataplane/elements/egress.ts';
 import { judge } from '../../../src/egress/judge.ts';
 import { policyId } from '../../../src/egress/policy-id.ts';
@@ -154,7 +155,7 @@ beforeAll(async () => {
         );
   results = await battery(containers, [
     {
-      nft: `${ruleset(containers, [])}${elements.map(({ set, key, timeout }) => `add element inet drawbridge ${set} { ${key} timeout ${timeout}s }\n`).join('')}`,
+      nft: `${ruleset(containers, [])}${elements.map(({ set, key, timeout }) => `add element inet drawbridge ${set} { ${dataText(key)} timeout ${timeout}s }\n`).join('')}`,
       probes,
       patience: 2.5,
     },

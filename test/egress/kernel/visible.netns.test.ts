@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Element } from '../../../src/nft/element.ts';
+import { interfacePart, type Element } from '../../../src/nft/element.ts';
 import { battery, ruleset, subjects } from './battery.ts';
 
 const containers = subjects({
@@ -8,7 +8,9 @@ const containers = subjects({
   forced: { preset: 'none' },
   free: { preset: 'none' },
 });
-const dns: Element[] = [{ table: 'inet drawbridge', set: 'dnsforce4', key: `"db0" . ${containers[2]?.ip4}` }];
+const dns: Element[] = [
+  { table: 'inet drawbridge', set: 'dnsforce4', key: [interfacePart('db0'), containers[2]?.ip4 ?? ''] },
+];
 
 let results: Record<string, string | string[]> = {};
 

@@ -1,9 +1,17 @@
 import { join } from 'node:path';
 import { namesElement } from '../../../src/dataplane/elements/egress.ts';
-import type { Element } from '../../../src/nft/element.ts';
 import { catalogue } from '../../../src/dataplane/catalogue.ts';
 import { tableText } from '../../../src/dataplane/layout.ts';
-import { tableNames, type TableName } from '../../../src/nft/element.ts';
+import {
+  elementId,
+  interfacePart,
+  plainText,
+  tableNames,
+  type Element,
+  type Part,
+  type TableName,
+  type Verdict,
+} from '../../../src/nft/element.ts';
 import { putSteps, type ElementStep } from '../../../src/dataplane/transaction.ts';
 import { pick, seeded } from '../../faults/random.ts';
 import { describe, expect, test, type Host } from '../../helpers/host.ts';
@@ -57,8 +65,8 @@ function randomElements(random: () => number, count: number): Element[] {
   expect(sets.length).toBeGreaterThan(35);
   const number = (below: number): number => Math.floor(random() * below);
   const hex = (digits: number): string => Array.from({ length: digits }, () => number(16).toString(16)).join('');
-  const part: Record<string, () => string> = {
-    ifname: () => `"${pick(['db0', 'veth0123456789', 'a.b-c@d', '-x'], random)}${number(9)}"`,
+  const part: Record<string, () => Part> = {
+    ifname: () => interfacePart(`${pick(['db0', 'veth0123456789', 'a.b-c@d', '-x'], random)}${number(9)}`),
     ipv4_addr: () => Array.from({ length: 4 }, () => number(256)).join('.'),
     ipv6_addr: () => Array.from({ length: 8 }, () => (number(2) === 0 ? '0' : hex(4))).join(':'),
     ether_addr: () => Array.from({ length: 6 }, () => hex(2)).join(':'),
@@ -67,10 +75,14 @@ function randomElements(random: () => number, count: number): Element[] {
     half_addr: () => String(BigInt(`0x${hex(16)}`)),
   };
   /** A chain of the map's own table that may be jumped to from where the map is asked. */
-  const verdict = (table: TableName): string =>
-    `goto ${pick(table === 'bridge drawbridge' ? ['guard_apart', 'guard_apart_if_isolated'] : ['deny_drop', 'ingress_published', 'egress_unknown'], random)}`;
-  const text = (types: readonly string[]): string =>
-    types.map((type) => part[type]?.() ?? expect.fail(type)).join(' . ');
+  const verdict = (table: TableName): Verdict => {
+    const chains =
+      table === 'bridge drawbridge'
+        ? ['guard_apart', 'guard_apart_if_isolated']
+        : ['deny_drop', 'ingress_published', 'egress_unknown'];
+    return { goto: pick(chains, random) ?? '' };
+  };
+  const data = (types: readonly string[]): Part[] => types.map((type) => part[type]?.() ?? expect.fail(type));
   const elements = Array.from({ length: count }, (_, at): Element => {
     const { table, name: set, key, value, flags = [] } = sets[at % sets.length] ?? expect.fail();
     const timeout = flags.includes('timeout') && number(3) > 0 ? { timeout: 100 + number(100_000) } : {};
@@ -79,8 +91,8 @@ function randomElements(random: () => number, count: number): Element[] {
     return {
       table,
       set,
-      key: text(key),
-      ...(value === undefined ? {} : { value: value === 'verdict' ? verdict(table) : text(value) }),
+      key: data(key),
+      ...(value === undefined ? {} : { value: value === 'verdict' ? verdict(table) : data(value) }),
       ...timeout,
       ...comment,
     };
@@ -88,13 +100,13 @@ function randomElements(random: () => number, count: number): Element[] {
   const names = Array.from({ length: 40 }, () =>
     namesElement(
       'ab12',
-      part[number(2) === 0 ? 'ipv4_addr' : 'ipv6_addr']?.() ?? '',
+      plainText(part[number(2) === 0 ? 'ipv4_addr' : 'ipv6_addr']?.() ?? ''),
       { protocol: 'tcp', ports: { from: 443, to: 443 } },
       number(2) === 0 ? undefined : 60 + number(1000),
       'api.example.org',
     ),
   );
-  return [...new Map([...elements, ...names].map((one) => [`${one.table} ${one.set} ${one.key}`, one])).values()];
+  return [...new Map([...elements, ...names].map((one) => [elementId(one), one])).values()];
 }
 
 describe('elements that are committed by netlink', () => {
@@ -134,7 +146,7 @@ describe('elements that are committed by netlink', () => {
     const element = (timeout: number): Element => ({
       table: 'inet drawbridge',
       set: 'policy_ab12_names4_tcp_443',
-      key: '192.0.2.1',
+      key: ['192.0.2.1'],
       timeout,
     });
     const way = 'netlink';
@@ -154,7 +166,7 @@ describe('elements that are committed by netlink', () => {
     const elements = Array.from({ length: 8000 }, (_, at): Element => ({
       table: 'inet drawbridge',
       set: 'policy_ab12_names4_tcp_443',
-      key: `10.0.${at >> 8}.${at & 255}`,
+      key: [`10.0.${at >> 8}.${at & 255}`],
       timeout: 600,
       comment: `host-${at}.${'label.'.repeat(8)}example.org`,
     }));
@@ -167,24 +179,24 @@ describe('elements that are committed by netlink', () => {
     async (way) => {
       await using host = await (await import('../../helpers/private-host.ts')).makeHost();
       await writeTables(host);
-      const one: Element = { table: 'inet drawbridge', set: 'bridges', key: '"db0"' };
+      const one: Element = { table: 'inet drawbridge', set: 'bridges', key: [{ interface: 'db0' }] };
       const published: Element = {
         table: 'inet drawbridge',
         set: 'published4',
-        key: 'tcp . 80',
-        value: '10.0.0.2 . 80',
+        key: ['tcp', 80],
+        value: ['10.0.0.2', 80],
       };
       const outcomes = await commit(host, [
         {
           way,
           steps: [
             { verb: 'add', elements: [one] },
-            { verb: 'delete', elements: [{ ...one, key: '"db1"' }] },
+            { verb: 'delete', elements: [{ ...one, key: [{ interface: 'db1' }] }] },
           ],
         },
         { way, steps: putSteps([published]) },
-        { way, steps: putSteps([one, { ...published, value: '10.0.0.3 . 80' }]) },
-        { way, steps: putSteps([one, { ...one, set: 'policy_cd34_names4_tcp_443', key: '10.0.0.1' }]) },
+        { way, steps: putSteps([one, { ...published, value: ['10.0.0.3', 80] }]) },
+        { way, steps: putSteps([one, { ...one, set: 'policy_cd34_names4_tcp_443', key: ['10.0.0.1'] }]) },
       ]);
       expect(outcomes).toEqual(['stale', 'committed', 'stale', 'stale']);
       expect(await listed(host)).not.toContainEqual(expect.stringContaining('inet drawbridge bridges'));
@@ -207,7 +219,7 @@ describe('elements that are committed by netlink', () => {
     const elements = [1, 2, 3].map((at): Element => ({
       table: 'inet drawbridge',
       set: 'policy_ef56_names4_tcp_443',
-      key: `10.0.0.${at}`,
+      key: [`10.0.0.${at}`],
     }));
     expect(await commit(host, [{ way: 'netlink', steps: putSteps(elements) }])).toEqual([
       'Cannot write rules: the kernel refuses elements: Too many open files in system',
