@@ -27,7 +27,8 @@ export const strangerMark = 0x80000;
 
 /**
  * "Came in by a container's port", to the gate of a bridge that has other ports too: there only what bears it has to
- * show the marks of our tables. The kernel sets it at the port, tables or no tables.
+ * show the marks of our tables. The kernel sets it at the port, tables or no tables. The bridge table sets it too, for
+ * the other one: what bears it there is not from a foreign port.
  */
 export const portMark = 0x100000;
 

@@ -6,7 +6,15 @@
  * nft has no name for the target of a neighbour advertisement before 1.0.7; later ones list the whole of it by name,
  * and then do not read back what they list. The two halves of that address stay as they are.
  */
-import { bridgedMark, bridgeMark, hex, strangerMark, translatedMark, unjudgedMark } from '../../egress/marks.ts';
+import {
+  bridgedMark,
+  bridgeMark,
+  hex,
+  portMark,
+  strangerMark,
+  translatedMark,
+  unjudgedMark,
+} from '../../egress/marks.ts';
 import type { DataType } from '../../nft/data.ts';
 import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
 
@@ -203,7 +211,7 @@ export const guardChains: readonly ChainDeclaration[] = [
     table,
     name: 'guard',
     rules: [
-      `meta mark set meta mark | ${hex(unjudgedMark)}`,
+      `meta mark set meta mark | ${hex(unjudgedMark | portMark)}`,
       'ether type vmap { ip : goto guard_ip4, ip6 : goto guard_ip6, arp : goto guard_arp }',
       'counter name guard_refused drop',
     ],

@@ -8,7 +8,7 @@
  * makes it (guard.ts).
  */
 import type { ChainDeclaration } from '../../nft/declaration.ts';
-import { strangerMark, without } from '../../egress/marks.ts';
+import { hex, portMark, strangerMark, without } from '../../egress/marks.ts';
 import { boundsOfEcho } from './bounds.ts';
 
 const table = 'inet drawbridge';
@@ -23,12 +23,13 @@ const table = 'inet drawbridge';
  * A source that nobody knows gets no answer: the answer quotes the packet and would carry it to whoever
  * is named as the source. On a bridge the guard lets a container send from its own addresses alone, and what comes in
  * by the veth of somebody unknown ends in egress_stranger; so any other source there is one of a port that is not a
- * container's. Behind a lone veth nothing but these rules ties a packet to a source.
- * An ICMP error is believed of a party of the flow that it quotes: conntrack takes it to belong there, whoever sends
- * it. A source route names the true destination in an option, which conntrack does not read; so it is looked for in
- * packets of established connections too.
- * "return" allows: a packet that leaves one enforced bridge may still be judged on entering another.
- * Judging egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
+ * container's. The bridge table saw the packet earlier, when the container may still have had its policy: what it
+ * marked as a container's is refused here with a source that is nobody's by now. Of "::" come a container's reports of
+ * groups. Behind a lone veth nothing but these rules ties a packet to a source. An ICMP error is believed of a party of
+ * the flow that it quotes: conntrack takes it to belong there, whoever sends it. A source route names the true
+ * destination in an option, which conntrack does not read; so it is looked for in packets of established connections
+ * too. "return" allows: a packet that leaves one enforced bridge may still be judged on entering another. Judging
+ * egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
  */
 export const judgementChains: readonly ChainDeclaration[] = [
   {
@@ -94,7 +95,15 @@ export const judgementChains: readonly ChainDeclaration[] = [
     name: 'egress_answer',
     rules: ['iifname . ip saddr vmap @ingress4', 'iifname . ip6 saddr vmap @ingress6', 'goto ingress_published'],
   },
-  { table, name: 'egress_foreign', rules: ['iifname @enforced_bridges return', 'goto egress_unknown'] },
+  {
+    table,
+    name: 'egress_foreign',
+    rules: [
+      `meta mark & ${hex(portMark)} == 0 iifname @enforced_bridges return`,
+      'ip6 saddr :: drop',
+      'goto egress_unknown',
+    ],
+  },
   {
     table,
     name: 'egress_error',
