@@ -13,6 +13,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   'policy show': ['nosuch'],
   'policy diff': ['one', 'other'],
   presets: [],
+  seccomp: [],
   watch: ['--for', '0.2'],
   learn: ['web0'],
   refresh: [],

@@ -380,6 +380,19 @@ describe('drawbridge presets', () => {
   });
 });
 
+describe('drawbridge seccomp', () => {
+  test('lists the tiers, and prints one as a profile or as a manifest of a guest', async ({ host }) => {
+    const { json: tiers } = await drawbridge(host, ['seccomp', '--json']);
+    expect(schemaErrors('seccomp', tiers)).toEqual([]);
+    expect(tiers).toHaveLength(5);
+    expect((await drawbridge(host, ['seccomp', 'standard'])).json).toMatchObject({ defaultAction: 'SCMP_ACT_ERRNO' });
+    expect((await drawbridge(host, ['seccomp', 'standard', '--form', 'guest'])).json).toMatchObject({
+      tier: 'standard',
+      allowed_syscalls: expect.arrayContaining(['read']),
+    });
+  });
+});
+
 describe('drawbridge refresh', () => {
   test('applies a changed policy to containers that run, and keeps the old one when the new one is wrong', async ({
     host,

@@ -21,6 +21,7 @@ const pureRooms = [
   'src/ipam/pool.ts',
   'src/ports/x.ts',
   'src/egress/x.ts',
+  'src/seccomp/x.ts',
   'src/nft/x.ts',
   'src/records/sections/x.ts',
   'src/dataplane/catalogue/x.ts',

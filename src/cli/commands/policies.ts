@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { processors, tierNames } from '../../seccomp/tiers.ts';
 import { json } from './options.ts';
 
 const policySource =
@@ -97,6 +98,29 @@ export const policiesCommands: readonly Command[] = [
     ],
     needsRoot: false,
     load: async () => import('../presets.ts'),
+  },
+  {
+    name: 'seccomp',
+    summary: 'Print a seccomp profile: which system calls a container may make',
+    about: [
+      'The tiers are cumulative: essential, minimal, standard, network, unrestricted. Without TIER they are listed. Use a profile with no_new_privs: a runtime otherwise applies it before its own last steps, and those fail.',
+    ],
+    operands: [{ name: 'TIER', about: 'Print its profile', required: false, values: tierNames }],
+    options: [
+      {
+        flag: '--form FORM',
+        about: 'oci unless given: what container runtimes take; guest: seccomp.json for the init of a virtual machine',
+        values: ['oci', 'guest'],
+      },
+      { flag: '--processor NAME', about: 'That of this host unless given', values: processors },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge seccomp', about: 'the tiers, in a line each' },
+      { line: 'drawbridge seccomp standard > profile.json', about: 'everything but sockets' },
+    ],
+    needsRoot: false,
+    load: async () => import('../seccomp.ts'),
   },
   {
     name: 'refresh',
