@@ -1,7 +1,10 @@
 /** Parts of gates (dataplane/gate.ts) as a host has them: made, found, taken out, each by itself. */
+import { gateMark, portMark } from '../egress/marks.ts';
 import {
+  everyVeth,
   gatePreference,
   isAnyGateFilter,
+  isCommon,
   isGateFilter,
   planGate,
   portFilterLabel,
@@ -11,17 +14,37 @@ import {
   type ShownFilter,
 } from './gate.ts';
 import { applyCommands } from '../host/apply.ts';
+import { listLinks } from '../host/interfaces.ts';
 import { showJson } from '../host/ip.ts';
 import { LinkError } from '../host/link-error.ts';
-import { markIncoming } from '../host/netlink/classifier.ts';
+import { withLock } from '../host/lock.ts';
+import { isMarked, markIncoming, unmarkIncoming } from '../host/netlink/classifier.ts';
 import { findProgram } from '../host/run.ts';
 import { hasIpv6 } from '../host/sysctl.ts';
 import type { LinkCommand } from '../links/command.ts';
 
 /** Makes one part. Returns why the host cannot have it; throws code 100 when it should and does not. */
 export async function makePart(part: GatePart): Promise<string | undefined> {
-  if (part.mark !== undefined)
-    return markIncoming(part.interface, { bits: part.mark, preference: gatePreference, label: portFilterLabel });
+  if (part.mark !== undefined) {
+    const { speakers } = part;
+    return markIncoming(part.interface, {
+      ...filterPlace,
+      bits: part.mark,
+      ...(speakers === undefined ? {} : { speakers }),
+    });
+  }
+  if (isCommon(part)) return withLock('routing-rules', describePart(part), async () => makeCommonPart(part));
+  return makeByProgram(part);
+}
+
+const filterPlace = { preference: gatePreference, label: portFilterLabel };
+
+/** Of two who move the rule of table "local" at once, one could take away what the other relies on. */
+async function makeCommonPart(part: GatePart): Promise<string | undefined> {
+  return (await standingParts([part])).length > 0 ? undefined : makeByProgram(part);
+}
+
+async function makeByProgram(part: GatePart): Promise<string | undefined> {
   const program = isFilter(part) ? 'tc' : 'ip';
   if (findProgram(program) === undefined) return `"${program}" is not installed`;
   for (let commands = part.add; commands.length > 0;) {
@@ -31,28 +54,41 @@ export async function makePart(part: GatePart): Promise<string | undefined> {
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
       if (error.reason === 'unsupported' && isFilter(part)) return error.message;
-      if (error.reason !== 'exists' || error.index === undefined) throw error;
+      const isDone = error.reason === 'exists' || (isCommon(part) && error.reason === 'missing');
+      if (!isDone || error.index === undefined) throw error;
       commands = commands.slice(error.index + 1);
     }
   }
   return undefined;
 }
 
+/** Whether a filter of a gate marks what comes in by an interface. */
+export function isIncomingMarked(name: string): boolean {
+  return isMarked(name, filterPlace) === true;
+}
+
 /** Takes out one part, if it is there. */
 export async function removePart(part: GatePart): Promise<void> {
+  if (part.kind === 'veth filter') return unmarkIncoming(part.interface, filterPlace);
   if (isFilter(part)) return removeFilter(part);
   await applyCommands(part.remove).catch(unlessMissing);
 }
 
-/** The gates that the host has, whoever needs them: all routing rules that are ours, and the filters of all bridges. */
+/** The gates that the host has, whoever needs them: routing rules, and filters at bridges and at lone veths. */
 export async function allStandingParts(): Promise<GatePart[]> {
-  const bridges = ((await showJson(['link', 'show', 'type', 'bridge'])) ?? []) as { ifname: string }[];
-  const filters = bridges.flatMap(({ ifname }) => partsOf({ name: ifname, isBridge: true })).filter(isFilter);
+  const links = listLinks();
+  const bridges = links.filter(({ kind }) => kind === 'bridge');
+  const veths = links.filter(({ kind, master }) => kind === 'veth' && master === undefined);
+  const filters = [
+    ...bridges.flatMap(({ name }) => partsOf({ name, isBridge: true })),
+    ...veths.flatMap(({ name }) => partsOf({ name, isBridge: false })),
+  ].filter(isFilter);
   const [rules, standing] = await Promise.all([standingRules(), standingParts(filters)]);
   return [...rules, ...standing];
 }
 
 export function describePart({ kind, interface: name }: GatePart): string {
+  if (name === everyVeth) return `the ${kind} that shuts all veths without our tables`;
   return `the ${kind} that shuts "${name}" without our tables`;
 }
 
@@ -62,6 +98,10 @@ export const whatFor: Readonly<Record<GatePart['kind'], string>> = {
   'IPv6 routing rule': 'if another program flushes all rules, containers there reach everything until they are back',
   'bridge filter':
     'if another program flushes all rules, containers there reach what the host itself offers until they are back',
+  'veth filter':
+    'if another program flushes all rules, that container reaches what the host itself offers until they are back',
+  'IPv4 veth rule': 'if another program flushes all rules, containers reach everything until they are back',
+  'IPv6 veth rule': 'if another program flushes all rules, containers reach everything until they are back',
   'port filter': 'if another program flushes all rules, that container reaches everything until they are back',
   'foreign filter':
     'if another program flushes all rules, containers there reach what is behind that port until they are back',
@@ -97,29 +137,51 @@ async function standingRules(): Promise<GatePart[]> {
   const rules = await Promise.all(
     families.map(async (family) => {
       const shown = ((await showJson([`-${family}`, 'rule', 'show'])) ?? []) as ShownRule[];
-      return shown.flatMap(({ priority, iif, fwmask, action }) => {
-        const isOurs = (sparesForeign: boolean): boolean => Number(fwmask) === ruleMask(sparesForeign);
-        if (priority !== gatePreference || action !== 'prohibit' || iif === undefined) return [];
-        if (!isOurs(true) && !isOurs(false)) return [];
-        return partsOf({ name: iif, isBridge: false, foreign: isOurs(true) ? ['-'] : [] }).filter(
-          ({ kind }) => kind === `IPv${family} routing rule`,
-        );
-      });
+      const local = shown.findIndex(({ table }) => table === 'local');
+      const isShut = shown.slice(0, Math.max(local, 0)).some(isVethRule);
+      const single = shown.flatMap((rule) => singleRule(rule, family));
+      return isShut ? [...single, ...commonParts().filter(({ kind }) => kind === `IPv${family} veth rule`)] : single;
     }),
   );
   return rules.flat();
 }
 
-/** What `ip -json rule show` prints. */
+/** What all lone veths have in common. */
+export function commonParts(): GatePart[] {
+  return partsOf({ name: everyVeth, isBridge: false })
+    .filter(isCommon)
+    .filter((part) => !isFilter(part));
+}
+
+function isVethRule({ iif, fwmark, fwmask, action }: ShownRule): boolean {
+  const isOurs = Number(fwmark) === portMark && Number(fwmask) === (portMark | gateMark);
+  return isOurs && iif === undefined && action === 'prohibit';
+}
+
+/** The routing rule of one interface, if this is one. */
+function singleRule({ priority, iif, fwmask, action }: ShownRule, family: 4 | 6): GatePart[] {
+  const isOurs = (sparesForeign: boolean): boolean => Number(fwmask) === ruleMask(sparesForeign);
+  if (priority !== gatePreference || action !== 'prohibit' || iif === undefined) return [];
+  if (!isOurs(true) && !isOurs(false)) return [];
+  return partsOf({ name: iif, isBridge: true, foreign: isOurs(true) ? ['-'] : [] }).filter(
+    ({ kind }) => kind === `IPv${family} routing rule`,
+  );
+}
+
+/** What `ip -json rule show` prints, in the order in which rules are asked. */
 interface ShownRule {
   readonly priority: number;
   readonly iif?: string;
+  readonly fwmark?: string;
   readonly fwmask?: string;
   readonly action?: string;
+  readonly table?: string;
 }
 
 /** Nothing comes in by an interface that is not there: it lacks no filter. */
 async function hasFilter(part: GatePart): Promise<boolean> {
+  const isThere = part.mark === undefined ? undefined : isMarked(part.interface, filterPlace);
+  if (isThere !== undefined) return isThere;
   const filters = await readFilters(part.interface, part.kind === 'foreign filter' ? 'egress' : 'ingress');
   return filters === undefined || filters.some((filter) => isGateFilter(filter, part));
 }

@@ -2,7 +2,7 @@
  * What stays when somebody else removes our tables (`nft flush ruleset`): a gate that lets nothing of an enforced
  * interface pass that our tables have not marked.
  *
- *   ip rule       forwards only what `table inet drawbridge` has marked; behind every enforced interface
+ *   ip rule       forwards only what `table inet drawbridge` has marked; behind every enforced bridge
  *   tc filter     lets only what `table bridge drawbridge` has marked come up from a bridge to the host: what is
  *                 addressed to the host itself is found in routing table "local", which no rule of ours precedes
  *
@@ -12,10 +12,18 @@
  *   foreign filter  lets nothing of that leave by a foreign port which `table inet drawbridge` has not judged: from
  *                   port to port no routing rule sees it
  *
- * An isolated port stays isolated besides, and no port of a container with a policy learns. Behind a lone veth (ptp)
- * there is no bridge table to set a mark: there the repair of the agent is the only second line for what is addressed
- * to the host.
+ * An isolated port stays isolated besides, and no port of a container with a policy learns. Behind a lone veth (routed,
+ * or of ptp) there is no bridge table to set a mark:
+ *
+ *   veth filter     marks what comes in by the veth, and lets its container speak ARP for its own addresses alone
+ *   veth rule       lets nothing of that pass which `table inet drawbridge` has not marked. It stands before the rule
+ *   of
+ *                   table "local", so that it holds for what is addressed to the host too; and it is one for all
+ *                   veths: with one for each, a packet would cost 5 ns for every container there is
+ *
+ * Where the kernel takes no such filter, a routing rule for each lone veth is all there is.
  */
+import { familyOf } from '../ip/family.ts';
 import type { FilterPlace, FilterProgram, LinkCommand } from '../links/command.ts';
 import type { SysctlValue } from '../links/sysctl-value.ts';
 import { bridgeMark, gateMark, portMark } from '../egress/marks.ts';
@@ -29,16 +37,31 @@ export interface GatedInterface {
   readonly ports?: readonly string[];
   /** Ports of it that lead elsewhere than to a container. */
   readonly foreign?: readonly string[];
+  /** Of a lone veth: what the container has, without prefix length. */
+  readonly addresses?: readonly string[];
+  /** Of a lone veth on a kernel that takes no filter that marks. */
+  readonly isUnmarked?: boolean;
 }
 
 /** One part of the gate of an interface. */
 export interface GatePart {
-  readonly kind: 'IPv4 routing rule' | 'IPv6 routing rule' | 'bridge filter' | 'port filter' | 'foreign filter';
+  readonly kind:
+    | 'IPv4 routing rule'
+    | 'IPv6 routing rule'
+    | 'bridge filter'
+    | 'port filter'
+    | 'foreign filter'
+    | 'veth filter'
+    | 'IPv4 veth rule'
+    | 'IPv6 veth rule';
+  /** "*" of what all lone veths have in common. */
   readonly interface: string;
   /** Whether foreign ports go on without our tables. */
   readonly sparesForeign: boolean;
-  /** A port filter sets this bit, which no line of `tc` can say on every kernel. */
+  /** A filter that sets this bit, which no line of `tc` can say on every kernel. */
   readonly mark?: number;
+  /** Addresses that ARP may come from, where only IP is marked. */
+  readonly speakers?: readonly string[];
   /** One that fails with "exists" has been carried out already; the ones after it are still to come. */
   readonly add: readonly LinkCommand[];
   readonly remove: readonly LinkCommand[];
@@ -88,11 +111,12 @@ export const portFilterLabel = 'drawbridge';
 
 /** The parts of an interface's gate. `ipv6` is whether the kernel has it. */
 export function planGate(
-  { name, isBridge, ports = [], foreign = [] }: GatedInterface,
+  { name, isBridge, ports = [], foreign = [], addresses = [], isUnmarked = false }: GatedInterface,
   { ipv6 }: { readonly ipv6: boolean },
 ): GatePart[] {
   const sparesForeign = foreign.length > 0;
   const families = ipv6 ? ([4, 6] as const) : ([4] as const);
+  if (!isBridge && !isUnmarked) return [vethFilterOf(name, addresses), ...families.map(vethRuleOf)];
   return [
     ...(sparesForeign ? [...ports.map(portFilterOf), ...foreign.map(foreignFilterOf)] : []),
     ...families.map((version) => ruleOf(name, version, sparesForeign)),
@@ -100,24 +124,28 @@ export function planGate(
   ];
 }
 
-/** Words for `ip rule show` that find the routing rule. */
-export function gateSelector(name: string): string[] {
-  return ['pref', String(gatePreference), 'iif', name];
+/** Stands for all lone veths, in the place of an interface. */
+export const everyVeth = '*';
+
+/** Whether all lone veths have a part of a gate in common. */
+export function isCommon(part: Pick<GatePart, 'interface'>): boolean {
+  return part.interface === everyVeth;
 }
 
 /** Whether a filter is this part of a gate, and not somebody else's at the same place. */
 export function isGateFilter({ kind, pref, options }: ShownFilter, part: GatePart): boolean {
   if (kind !== 'bpf' || pref !== gatePreference) return false;
-  if (part.kind === 'port filter') return options?.bpf_name === portFilterLabel;
+  if (part.mark !== undefined) return options?.bpf_name === portFilterLabel;
   const shown = options?.bytecode?.insns?.map(({ code, jt, jf, k }) => [code, jt, jf, k]);
   return JSON.stringify(shown) === JSON.stringify(programOf(part));
 }
 
 /** Whether a filter is part of any gate. */
 export function isAnyGateFilter(filter: ShownFilter): boolean {
-  const kinds = ['bridge filter', 'port filter', 'foreign filter'] as const;
-  return kinds.some((kind) =>
-    [true, false].some((sparesForeign) => isGateFilter(filter, { ...bare, kind, sparesForeign })),
+  const kinds = ['bridge filter', 'foreign filter'] as const;
+  return (
+    isGateFilter(filter, portFilterOf('')) ||
+    kinds.some((kind) => [true, false].some((sparesForeign) => isGateFilter(filter, { ...bare, kind, sparesForeign })))
   );
 }
 
@@ -141,6 +169,30 @@ function ruleOf(name: string, family: 4 | 6, sparesForeign: boolean): GatePart {
   };
 }
 
+/** The rule of table "local", which the kernel makes, and a free place behind it. */
+const [localPreference, sparePreference] = [0, 1];
+
+/**
+ * A rule that is made goes behind those of its preference: so "local" leaves its place, and comes back. At every moment
+ * there is one.
+ */
+function vethRuleOf(family: 4 | 6): GatePart {
+  const rule = { family, preference: localPreference, mark: portMark, mask: portMark | gateMark };
+  return {
+    kind: `IPv${family} veth rule`,
+    interface: everyVeth,
+    sparesForeign: false,
+    add: [
+      { kind: 'addRule', ...rule },
+      { kind: 'addLocalRule', family, preference: sparePreference },
+      { kind: 'deleteLocalRule', family, preference: localPreference },
+      { kind: 'addLocalRule', family, preference: localPreference },
+      { kind: 'deleteLocalRule', family, preference: sparePreference },
+    ],
+    remove: [{ kind: 'deleteRule', ...rule }],
+  };
+}
+
 /** The bits that a routing rule looks at, by which it is known for ours. */
 export function ruleMask(sparesForeign: boolean): number {
   return sparesForeign ? portMark | gateMark : gateMark;
@@ -157,6 +209,11 @@ function foreignFilterOf(name: string): GatePart {
 function portFilterOf(name: string): GatePart {
   const part = filterOf({ ...bare, kind: 'port filter', interface: name, sparesForeign: true }, 'ingress');
   return { ...part, add: [], mark: portMark };
+}
+
+function vethFilterOf(name: string, addresses: readonly string[]): GatePart {
+  const speakers = addresses.filter((address) => familyOf(address) === 4);
+  return { ...portFilterOf(name), kind: 'veth filter', sparesForeign: false, speakers };
 }
 
 /** The queueing discipline may be there already, with filters of others. */

@@ -3,18 +3,23 @@
  *
  *   /run/drawbridge/gates/<interface>     written when the gate is there, removed before it goes; a line for each part
  *                                         that this host cannot have, and for each foreign port that it spares
+ *   /run/drawbridge/veth-gates/<veth>     the same of a lone veth
+ *   /run/drawbridge/gates/*               the same of what all lone veths have in common
  *
  * Who removes a note looks under the lock of the tables whether somebody still needs the gate, and somebody does whose
  * rules are in force; who relies on one looks at it when the own rules are in force. So one of the two sees the other.
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
-import { gateSysctl, quietSysctl, type GatedInterface, type GatePart } from './gate.ts';
+import { everyVeth, gateSysctl, isCommon, quietSysctl, type GatedInterface, type GatePart } from './gate.ts';
 import { foreignPorts } from '../host/bridge-ports.ts';
+import { listFolder } from '../host/files.ts';
 import { isLinkThere } from '../host/interfaces.ts';
 import { runDir } from '../host/paths.ts';
 import { writeSysctls } from '../host/sysctl.ts';
 import {
+  commonParts,
   describePart,
   identify,
   isFilter,
@@ -28,7 +33,7 @@ import { readText } from '../host/state-file.ts';
 import { systemReason } from '../text/system-error.ts';
 
 export function isGateNoted(name: string): boolean {
-  return existsSync(noteFile(name));
+  return [noteFile(name), vethNoteFile(name)].some((file) => existsSync(file));
 }
 
 /**
@@ -40,12 +45,32 @@ export function isGateNoted(name: string): boolean {
  * cannot.
  */
 export async function keepGate(own: GatedInterface, all: () => readonly GatedInterface[]): Promise<string[]> {
+  if (!own.isBridge) return keepVethGate(own);
   const gated = withForeignPorts(own);
   const note = readText(noteFile(gated.name));
   if (note === undefined || foreignIn(note).join() !== (gated.foreign ?? []).join()) return openGate(gated, all);
   const ports = partsOf(gated).filter(({ kind }) => kind === 'port filter');
   refuseLacking(gated, await makeParts(ports));
   return [];
+}
+
+/** Of a lone veth, the filter is made anew each time, in this process. */
+async function keepVethGate(own: GatedInterface): Promise<string[]> {
+  const [filter, ...rules] = partsOf(own);
+  if (filter === undefined) return [];
+  const why = await makePart(filter);
+  const isNoted = isGateNoted(own.name);
+  if (why !== undefined) {
+    if (isNoted) return [];
+    writeSysctls([gateSysctl]);
+    const lacking = [{ part: filter, why }, ...(await makeParts(partsOf({ ...own, isUnmarked: true })))];
+    writeNote(vethNoteFile(own.name), kindsOf(lacking));
+    return lacking.map(sayLacking);
+  }
+  const lacking = isGateNoted(everyVeth) ? [] : await makeParts(rules);
+  if (!isGateNoted(everyVeth)) writeNote(noteFile(everyVeth), kindsOf(lacking));
+  if (!isNoted) writeNote(vethNoteFile(own.name), []);
+  return lacking.map(sayLacking);
 }
 
 async function openGate(gated: GatedInterface, all: () => readonly GatedInterface[]): Promise<string[]> {
@@ -63,7 +88,11 @@ async function openGate(gated: GatedInterface, all: () => readonly GatedInterfac
   refuseLacking(gated, lacking);
   await removeOtherRules(whole);
   noteGate(gated, lacking);
-  return lacking.map(({ part, why }) => `Cannot make ${describePart(part)}: ${why}; ${whatFor[part.kind]}`);
+  return lacking.map(sayLacking);
+}
+
+function sayLacking({ part, why }: LackingPart): string {
+  return `Cannot make ${describePart(part)}: ${why}; ${whatFor[part.kind]}`;
 }
 
 /** A part that the host cannot have. */
@@ -106,33 +135,48 @@ async function removeOtherRules(gated: GatedInterface): Promise<void> {
 export async function restoreGates(gated: readonly GatedInterface[]): Promise<GatePart[]> {
   const made: GatePart[] = [];
   for (const part of await missingParts(gated)) if ((await makePart(part)) === undefined) made.push(part);
-  const changed = new Set(made.filter(({ kind }) => kind !== 'port filter').map((part) => part.interface));
-  for (const one of gated.map(withForeignPorts)) {
+  const changed = new Set(made.filter(({ mark }) => mark === undefined).map((part) => part.interface));
+  for (const one of gated.filter(({ isBridge }) => isBridge).map(withForeignPorts)) {
     const { name, foreign = [] } = one;
     if (![name, ...foreign].some((place) => changed.has(place))) continue;
     await removeOtherRules(one);
     const lacking = (readText(noteFile(name)) ?? '').split('\n').filter((text) => !text.startsWith(foreignWord));
-    writeNote(name, [...lacking.filter((text) => text !== ''), ...foreign.map((port) => `${foreignWord}${port}`)]);
+    writeNote(noteFile(name), [
+      ...lacking.filter((text) => text !== ''),
+      ...foreign.map((port) => `${foreignWord}${port}`),
+    ]);
   }
   return made;
 }
 
-/** Parts that are not there, without those that the host cannot have unless `all` asks for them. */
+export interface LookOptions {
+  /** Also those that the host cannot have; default false. */
+  readonly all?: boolean;
+  /** Which are looked for; default all. A filter at a bridge takes a program to see. */
+  readonly among?: (part: GatePart) => boolean;
+}
+
+/** Parts that are not there. */
 export async function missingParts(
   gated: readonly GatedInterface[],
-  { all = false }: { readonly all?: boolean } = {},
+  { all = false, among = () => true }: LookOptions = {},
 ): Promise<GatePart[]> {
   const complete = gated.map(withForeignPorts);
   const parts = complete.flatMap((one) => {
-    const lacking = all ? [] : (readText(noteFile(one.name)) ?? '').split('\n');
-    return partsOf(one).filter(({ kind }) => !lacking.includes(kind));
+    const note = readText(one.isBridge ? noteFile(one.name) : vethNoteFile(one.name)) ?? '';
+    const lacking = `${note}\n${one.isBridge ? '' : (readText(noteFile(everyVeth)) ?? '')}`.split('\n');
+    const isUnmarked = !one.isBridge && lacking.includes('veth filter' satisfies GatePart['kind']);
+    const own = isUnmarked ? [...partsOf(one).slice(0, 1), ...partsOf({ ...one, isUnmarked })] : partsOf(one);
+    return own.filter((part) => among(part) && (all || !lacking.includes(part.kind)));
   });
   const standing = new Set((await standingParts(parts)).map(identify));
-  return parts.filter((part) => !standing.has(identify(part)));
+  const missing = parts.filter((part) => !standing.has(identify(part)));
+  return [...new Map(missing.map((part) => [identify(part), part])).values()];
 }
 
 /** Takes out what is there of a gate, and its note. Throws code 100. */
 export async function removeGate(name: string): Promise<void> {
+  if (existsSync(vethNoteFile(name))) return removeVethGate(name);
   const spared = foreignIn(readText(noteFile(name)) ?? '');
   forgetGate(name);
   // One that was never finished has no note.
@@ -146,14 +190,28 @@ export async function removeGate(name: string): Promise<void> {
   await Promise.all([...plain, ...rules, ...filters].map(removePart));
 }
 
-function noteGate({ name, foreign = [] }: GatedInterface, lacking: readonly LackingPart[]): void {
-  writeNote(name, [...lacking.map(({ part }) => part.kind), ...foreign.map((port) => `${foreignWord}${port}`)]);
+/** With the last one goes what all have in common. */
+async function removeVethGate(name: string): Promise<void> {
+  const isUnmarked = readText(vethNoteFile(name)) !== '';
+  forgetGate(name);
+  const own = partsOf({ name, isBridge: false, isUnmarked }).filter((part) => !isCommon(part));
+  await Promise.all(own.map(removePart));
+  if (listFolder(`${runDir}/veth-gates`).length > 0) return;
+  forgetGate(everyVeth);
+  await Promise.all(commonParts().map(removePart));
 }
 
-function writeNote(name: string, lines: readonly string[]): void {
-  const file = noteFile(name);
+function noteGate({ name, foreign = [] }: GatedInterface, lacking: readonly LackingPart[]): void {
+  writeNote(noteFile(name), [...kindsOf(lacking), ...foreign.map((port) => `${foreignWord}${port}`)]);
+}
+
+function kindsOf(lacking: readonly LackingPart[]): GatePart['kind'][] {
+  return lacking.map(({ part }) => part.kind);
+}
+
+function writeNote(file: string, lines: readonly string[]): void {
   try {
-    mkdirSync(`${runDir}/gates`, { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     writeFileSync(file, lines.join('\n'), { mode: 0o600 });
   } catch (error) {
     throw new CniError(codes.ioFailure, `Cannot write "${file}"`, systemReason(error), { cause: error });
@@ -169,9 +227,13 @@ function foreignIn(note: string): string[] {
 
 /** Says that the gate of an interface may not be there. */
 export function forgetGate(name: string): void {
-  rmSync(noteFile(name), { force: true });
+  for (const file of [noteFile(name), vethNoteFile(name)]) rmSync(file, { force: true });
 }
 
 function noteFile(name: string): string {
   return `${runDir}/gates/${encodeURIComponent(name)}`;
+}
+
+function vethNoteFile(name: string): string {
+  return `${runDir}/veth-gates/${encodeURIComponent(name)}`;
 }

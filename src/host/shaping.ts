@@ -56,7 +56,7 @@ export async function unshape(commands: readonly LinkCommand[], ifb: string | un
 export async function showQueues(name: string): Promise<{ queues: unknown[]; filters: unknown[] }> {
   const [queues, filters] = await Promise.all([
     show(['qdisc', 'show', 'dev', name]),
-    show(['filter', 'show', 'dev', name, 'parent', 'ffff:']),
+    show(['filter', 'show', 'dev', name, 'ingress']),
   ]);
   return { queues, filters };
 }

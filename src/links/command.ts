@@ -42,12 +42,16 @@ interface Commands {
 
   readonly addRule: ProhibitingRule;
   readonly deleteRule: ProhibitingRule;
+  /** Has table "local" asked, as by the rule that the kernel makes. */
+  readonly addLocalRule: LocalRule;
+  readonly deleteLocalRule: LocalRule;
 
   readonly replaceTokenBucket: LinkName & TokenBucket;
   readonly addFilterQueue: LinkName & { readonly queue: FilterQueue };
   readonly deleteQueue: LinkName & { readonly queue: FilterQueue | 'root' };
   /** All that comes in by an interface leaves by another one. */
-  readonly redirectIncoming: LinkName & { readonly to: string };
+  readonly redirectIncoming: LinkName & { readonly to: string; readonly preference: number };
+  readonly deleteRedirection: LinkName & { readonly preference: number };
   readonly replaceFilter: FilterPlace & { readonly program: FilterProgram };
   readonly deleteFilter: FilterPlace;
 }
@@ -119,13 +123,18 @@ export interface PortVlanRange {
   readonly isNative?: boolean;
 }
 
-/** Forbids forwarding what comes in by an interface and carries a mark. */
+/** Forbids the way of what carries a mark and comes in by an interface, or by any. */
 export interface ProhibitingRule {
   readonly family: 4 | 6;
   readonly preference: number;
-  readonly ingressInterface: string;
+  readonly ingressInterface?: string;
   readonly mark: number;
   readonly mask: number;
+}
+
+export interface LocalRule {
+  readonly family: 4 | 6;
+  readonly preference: number;
 }
 
 export interface TokenBucket {

@@ -43,12 +43,13 @@ export interface Ifb {
 /**
  * Plans the queues of one interface: a token bucket on the host's end of the veth for what the container receives, and
  * for what it sends a redirection into an interface of its own with a token bucket, since the kernel queues only what
- * leaves an interface. Both are what the reference bandwidth plugin makes.
+ * leaves an interface. Both are what the reference bandwidth plugin makes, but for the place of the redirection.
+ * `hasFilterQueue` says that a filter of a gate is there already.
  */
 export function planShaping(
   { hostInterface, ifb }: ShapedRecord,
   { ingress, egress }: Shaping,
-  mtu: number,
+  { mtu, hasFilterQueue = false }: { readonly mtu: number; readonly hasFilterQueue?: boolean },
 ): ShapingSteps {
   if (ifb === undefined || egress === undefined)
     return { links: [], queues: ingress === undefined ? [] : [tokenBucket(hostInterface, ingress)] };
@@ -59,18 +60,26 @@ export function planShaping(
     ],
     queues: [
       // First, because it is the one that somebody else may have: then there is nothing of it to take back.
-      { kind: 'addFilterQueue', name: hostInterface, queue: 'ingress' },
+      ...(hasFilterQueue ? [] : [{ kind: 'addFilterQueue', name: hostInterface, queue: 'ingress' } as const]),
       tokenBucket(ifb, egress),
       ...(ingress === undefined ? [] : [tokenBucket(hostInterface, ingress)]),
-      { kind: 'redirectIncoming', name: hostInterface, to: ifb },
+      { kind: 'redirectIncoming', name: hostInterface, to: ifb, preference: redirectPreference },
     ],
   };
 }
 
-/** Removes what `planShaping` makes; each command may fail because its queue is gone. */
-export function planUnshaping(name: string): LinkCommand[] {
+/** Behind the filter of a gate (dataplane/gate.ts): what is redirected meets no later one. */
+const redirectPreference = 100;
+
+/**
+ * Removes what `planShaping` makes; each command may fail because its queue is gone. The queue of the filter of a gate
+ * stays.
+ */
+export function planUnshaping(name: string, { hasFilterQueue = false } = {}): LinkCommand[] {
   return [
-    { kind: 'deleteQueue', name, queue: 'ingress' },
+    hasFilterQueue
+      ? { kind: 'deleteRedirection', name, preference: redirectPreference }
+      : { kind: 'deleteQueue', name, queue: 'ingress' },
     { kind: 'deleteQueue', name, queue: 'root' },
   ];
 }

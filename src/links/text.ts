@@ -31,8 +31,7 @@ export function batchOf(commands: readonly LinkCommand[]): string {
 }
 
 export function toolOf(command: LinkCommand): Tool {
-  if (command.kind === 'addRule' || command.kind === 'deleteRule')
-    return { program: 'ip', options: [`-${command.family}`] };
+  if ('preference' in command && 'family' in command) return { program: 'ip', options: [`-${command.family}`] };
   return { program: programs[command.kind] ?? 'ip', options: [] };
 }
 
@@ -51,6 +50,7 @@ const programs: { readonly [Kind in LinkCommandKind]?: Tool['program'] } = {
   addFilterQueue: 'tc',
   deleteQueue: 'tc',
   redirectIncoming: 'tc',
+  deleteRedirection: 'tc',
   replaceFilter: 'tc',
   deleteFilter: 'tc',
 };
@@ -85,13 +85,17 @@ const sentences: { readonly [Kind in LinkCommandKind]: (command: LinkCommand<Kin
   deletePortVlan: ({ name, vlan }) => words`vlan del dev ${name} vid ${vlan}`,
   addRule: (rule) => words`rule add ${wordsOfRule(rule)}`,
   deleteRule: (rule) => words`rule del ${wordsOfRule(rule)}`,
+  // A manager of networks takes a rule of another protocol for one that somebody left.
+  addLocalRule: ({ preference }) => words`rule add pref ${preference} lookup local protocol kernel`,
+  deleteLocalRule: ({ preference }) => words`rule del pref ${preference} lookup local`,
   replaceTokenBucket: ({ name, rate, burst, limit }) =>
     words`qdisc replace dev ${name} root handle 1: tbf rate ${`${rate}bps`} burst ${burst} limit ${limit}`,
   addFilterQueue: ({ name, queue }) =>
     words`qdisc add dev ${name} ${queue === 'ingress' ? ['handle', 'ffff:', 'ingress'] : queue}`,
   deleteQueue: ({ name, queue }) => words`qdisc del dev ${name} ${queue}`,
-  redirectIncoming: ({ name, to }) =>
-    words`filter add dev ${name} parent ffff: protocol all prio 1 u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev ${to}`,
+  redirectIncoming: ({ name, to, preference }) =>
+    words`filter add dev ${name} ingress protocol all prio ${preference} u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev ${to}`,
+  deleteRedirection: ({ name, preference }) => words`filter del dev ${name} ingress prio ${preference}`,
   replaceFilter: ({ program, ...place }) => {
     const code = [program.length, ...program.map((instruction) => instruction.join(' '))].join(',');
     return words`filter replace ${wordsOfFilter(place)} direct-action bytecode ${code}`;
@@ -151,7 +155,7 @@ function wordsOfRoute({ dst, via, dev, protocol, mtu, advmss, metric, table, sco
 }
 
 function wordsOfRule({ preference, ingressInterface, mark, mask }: ProhibitingRule): Words {
-  return ['pref', preference, 'iif', ingressInterface, 'fwmark', `${hex(mark)}/${hex(mask)}`, 'prohibit'];
+  return ['pref', preference, ...option('iif', ingressInterface), 'fwmark', `${hex(mark)}/${hex(mask)}`, 'prohibit'];
 }
 
 function wordsOfFilter({ name, direction, preference }: FilterPlace): Words {

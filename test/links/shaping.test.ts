@@ -11,14 +11,14 @@ const shaped = { hostInterface: 'veth1', ifb: 'bwp0123456789ab' };
 
 describe('planShaping()', () => {
   test('queues what a container receives on the host end of its pair', () => {
-    expect(textsOf(planShaping({ hostInterface: 'veth1' }, { ingress: limit }, 1500))).toEqual({
+    expect(textsOf(planShaping({ hostInterface: 'veth1' }, { ingress: limit }, { mtu: 1500 }))).toEqual({
       links: [],
       queues: ['qdisc replace dev veth1 root handle 1: tbf rate 125000bps burst 50000 limit 53125'],
     });
   });
 
   test('queues what a container sends on an interface of its own', () => {
-    expect(textsOf(planShaping(shaped, { egress: limit }, 1400))).toEqual({
+    expect(textsOf(planShaping(shaped, { egress: limit }, { mtu: 1400 }))).toEqual({
       links: [
         'link add name bwp0123456789ab address 02:b5:89:48:46:dc mtu 1400 type ifb',
         'link set dev bwp0123456789ab up',
@@ -26,14 +26,14 @@ describe('planShaping()', () => {
       queues: [
         'qdisc add dev veth1 handle ffff: ingress',
         'qdisc replace dev bwp0123456789ab root handle 1: tbf rate 125000bps burst 50000 limit 53125',
-        'filter add dev veth1 parent ffff: protocol all prio 1 u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev bwp0123456789ab',
+        'filter add dev veth1 ingress protocol all prio 100 u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev bwp0123456789ab',
       ],
     });
   });
 
   test('keeps the limit of the queue to what the kernel can count', () => {
     const most = { rate: 12_500_000_000, burst: 2 ** 32 - 1 };
-    expect(textsOf(planShaping({ hostInterface: 'v' }, { ingress: most }, 1500)).queues[0]).toMatch(
+    expect(textsOf(planShaping({ hostInterface: 'v' }, { ingress: most }, { mtu: 1500 })).queues[0]).toMatch(
       / limit 4294967295$/,
     );
   });
@@ -44,13 +44,13 @@ describe('planShaping()', () => {
     [1_250_000, 268_435_456, 268_435_456],
     [1, 4_294_967_295, 274],
   ])('keeps a burst at %i bytes a second, %i bytes, to what the kernel can count', (rate, burst, held) => {
-    const [queue] = planShaping({ hostInterface: 'v' }, { ingress: { rate, burst } }, 1500).queues;
+    const [queue] = planShaping({ hostInterface: 'v' }, { ingress: { rate, burst } }, { mtu: 1500 }).queues;
     expect(queue).toMatchObject({ burst: held });
     expect(held / rate / 64e-9).toBeLessThanOrEqual(2 ** 32);
   });
 
   test('refuses a name that would be more than one word', () => {
-    const { queues } = planShaping({ hostInterface: 'a b' }, { ingress: limit }, 1500);
+    const { queues } = planShaping({ hostInterface: 'a b' }, { ingress: limit }, { mtu: 1500 });
     expect(() => batchOf(queues)).toThrow(/Cannot write "a b"/);
     expect(() => batchOf(planUnshaping('a\nb'))).toThrow(/Cannot write/);
   });

@@ -1,25 +1,45 @@
 /** A filter of tc(8) that marks what comes in by an interface: what no text of `tc` can say on every kernel. */
 import { closeSync } from 'node:fs';
 import { Conversation, RefusedError } from './conversation.ts';
+import { errnos } from './errno.ts';
 import { openLibrary } from './libc.ts';
-import { attribute, concat, flag, readNumber, text, u16, u32, u8, type Attribute } from './message.ts';
+import {
+  attribute,
+  concat,
+  decodeAttributes,
+  flag,
+  readNumber,
+  readText,
+  text,
+  u32,
+  type Answer,
+  type Attribute,
+} from './message.ts';
+import { markingProgram, type FilterMark } from './marking-program.ts';
+
+/** How a filter is told from others of its interface. */
+export interface FilterLabel {
+  readonly preference: number;
+  readonly label: string;
+}
+
+export type MarkOptions = FilterMark & FilterLabel;
 
 /**
  * Sets bits of the mark of every packet that comes in by an interface, whoever sends it. Returns why that cannot be
  * had, also where the interface is gone.
  */
-export async function markIncoming(
-  name: string,
-  { bits, preference, label }: { readonly bits: number; readonly preference: number; readonly label: string },
-): Promise<string | undefined> {
+export async function markIncoming(name: string, options: MarkOptions): Promise<string | undefined> {
   const kernel = openLibrary();
   const conversation = kernel && Conversation.open(kernel);
   if (kernel === undefined || conversation === undefined) return 'this program cannot speak to the kernel itself';
   try {
-    const program = kernel.loadClassifier(label, marking(bits));
+    const program = kernel.loadClassifier(options.label, markingProgram(options));
     if (program === undefined) return 'the kernel takes no eBPF program (CONFIG_BPF_SYSCALL, CAP_BPF)';
     try {
-      attach(conversation, { index: indexOf(conversation, name), program, preference, label });
+      const index = indexOf(conversation, name);
+      if (index === 0) return 'the interface is gone';
+      attach(conversation, { ...options, index, program });
     } finally {
       closeSync(program);
     }
@@ -32,45 +52,80 @@ export async function markIncoming(
   }
 }
 
-/** mark |= bits; then the next filter is asked. Registers and fields of linux/bpf.h, __sk_buff.mark at 8. */
-function marking(bits: number): Uint8Array {
-  const instruction = (code: number, registers: number, offset: number, immediate: number): Uint8Array =>
-    concat([
-      u8(code, isLittleEndian ? registers : ((registers & 0xf) << 4) | (registers >> 4)),
-      u16(offset),
-      u32(immediate >>> 0),
-    ]);
-  const [r0, r2] = [0, 2];
-  const context = 1;
-  return concat([
-    instruction(LOAD_WORD, (context << 4) | r2, markOffset, 0),
-    instruction(OR_CONSTANT, r2, 0, bits),
-    instruction(STORE_WORD, (r2 << 4) | context, markOffset, 0),
-    instruction(MOVE_CONSTANT, r0, 0, TC_ACT_UNSPEC),
-    instruction(EXIT, 0, 0, 0),
-  ]);
+/**
+ * Whether a filter of {@link markIncoming} is there; true also when the interface is not, since nothing comes in by it.
+ * Undefined where the kernel cannot be asked from here.
+ */
+export function isMarked(name: string, place: FilterLabel): boolean | undefined {
+  return converse((conversation) => {
+    const index = indexOf(conversation, name);
+    return index === 0 || filtersAt(conversation, index, ingressParent).some((filter) => isAt(filter, place));
+  });
+}
+
+/** Takes that filter out, if it is there, and what it hung on if nothing else does. */
+export function unmarkIncoming(name: string, place: FilterLabel): void {
+  converse((conversation) => {
+    const index = indexOf(conversation, name);
+    const filters = filtersAt(conversation, index, ingressParent);
+    if (index === 0 || !filters.some((filter) => isAt(filter, place))) return;
+    const change = (kind: number, words: readonly number[]): void =>
+      conversation.change({ type: kind, flags: 0, head: concat([0, index, ...words].map(u32)), attributes: [] });
+    change(RTM_DELTFILTER, [0, ingressParent, ((place.preference << 16) | everyProtocol) >>> 0]);
+    const left = [ingressParent, egressParent].flatMap((parent) => filtersAt(conversation, index, parent));
+    if (left.length === 0) change(RTM_DELQDISC, [clsactHandle, TC_H_CLSACT, 0]);
+  });
+}
+
+/** Undefined where the kernel cannot be asked, or refuses. */
+function converse<T>(talk: (conversation: Conversation) => T): T | undefined {
+  const kernel = openLibrary();
+  const conversation = kernel && Conversation.open(kernel);
+  if (conversation === undefined) return undefined;
+  try {
+    return talk(conversation);
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  } finally {
+    conversation.close();
+  }
+}
+
+function filtersAt(conversation: Conversation, index: number, parent: number): Answer[] {
+  return conversation.read({
+    type: RTM_GETTFILTER,
+    flags: flag.dump,
+    head: concat([0, index, 0, parent, 0].map(u32)),
+    attributes: [],
+  });
+}
+
+/** Of struct tcmsg, preference and protocol are the last word. */
+function isAt({ payload }: Answer, { preference, label }: FilterLabel): boolean {
+  const options = decodeAttributes(payload.subarray(20)).get(tca.options);
+  const own = options && decodeAttributes(options).get(tcaBpf.name);
+  return readNumber(payload, 16, 4) >>> 16 === preference && own !== undefined && readText(own) === label;
 }
 
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-const markOffset = 8;
-const [LOAD_WORD, OR_CONSTANT, STORE_WORD, MOVE_CONSTANT, EXIT] = [0x61, 0x47, 0x63, 0xb7, 0x95];
-const TC_ACT_UNSPEC = -1;
 
 /** Of linux/rtnetlink.h and linux/pkt_sched.h. */
-const [RTM_NEWQDISC, RTM_NEWTFILTER, RTM_GETLINK] = [36, 44, 18];
+const [RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTFILTER, RTM_DELTFILTER, RTM_GETTFILTER, RTM_GETLINK] = [
+  36, 37, 44, 45, 46, 18,
+];
 const TC_H_CLSACT = 0xfffffff1;
 const clsactHandle = 0xffff0000;
-const ingressParent = 0xfffffff2;
+const [ingressParent, egressParent] = [0xfffffff2, 0xfffffff3];
 const everyProtocol = isLittleEndian ? 0x0300 : 0x0003;
 const tca = { kind: 1, options: 2 } as const;
 const tcaBpf = { fd: 6, name: 7, flags: 8 } as const;
 const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const IFLA_IFNAME = 3;
-const EEXIST = 17;
 
 function attach(
   conversation: Conversation,
-  { index, program, preference, label }: { index: number; program: number; preference: number; label: string },
+  { index, program, preference, label }: MarkOptions & { readonly index: number; readonly program: number },
 ): void {
   const change = (kind: number, flags: number, words: readonly number[], attributes: readonly Attribute[]): void =>
     conversation.change({ type: kind, flags, head: concat([u32(0), u32(index), ...words.map(u32)]), attributes });
@@ -83,7 +138,7 @@ function attach(
     );
   } catch (error) {
     // It may be there already, with filters of others.
-    if (!(error instanceof RefusedError && error.errno === EEXIST)) throw error;
+    if (!(error instanceof RefusedError && error.errno === errnos.EEXIST)) throw error;
   }
   change(
     RTM_NEWTFILTER,
@@ -100,12 +155,18 @@ function attach(
   );
 }
 
+/** 0 when it is gone. */
 function indexOf(conversation: Conversation, name: string): number {
-  const [link] = conversation.read({
-    type: RTM_GETLINK,
-    flags: 0,
-    head: new Uint8Array(16),
-    attributes: [attribute(IFLA_IFNAME, text(name))],
-  });
-  return link === undefined ? 0 : readNumber(link.payload, 4, 4);
+  try {
+    const [link] = conversation.read({
+      type: RTM_GETLINK,
+      flags: 0,
+      head: new Uint8Array(16),
+      attributes: [attribute(IFLA_IFNAME, text(name))],
+    });
+    return link === undefined ? 0 : readNumber(link.payload, 4, 4);
+  } catch (error) {
+    if (error instanceof RefusedError && error.errno === errnos.ENODEV) return 0;
+    throw error;
+  }
 }

@@ -17,7 +17,7 @@ import type { Finding, RecordSurvey } from './finding.ts';
  */
 export function findFiles({ records, broken }: RecordSurvey): Finding[] {
   const keys = new Set([...records, ...broken].map(({ key }) => key));
-  return [...drafts(), ...indexEntries(keys), ...bridgeNotes()];
+  return [...drafts(), ...indexEntries(keys), ...bridgeNotes(), ...vethNotes()];
 }
 
 /** What was remembered of names that nobody asked about for days: no orphans, but of no use either. */
@@ -133,6 +133,22 @@ function bridgeNotes(): Finding[] {
       },
     ];
   });
+}
+
+/** Each keeps a routing rule that all lone veths have in common. */
+function vethNotes(): Finding[] {
+  return listReadable(`${runDir}/veth-gates`).flatMap((name): Finding[] =>
+    isLinkThere(decodeURIComponent(name))
+      ? []
+      : [
+          {
+            kind: 'note',
+            name: `${runDir}/veth-gates/${name}`,
+            why: `there is no veth "${decodeURIComponent(name)}"`,
+            remove: removing(`${runDir}/veth-gates/${name}`),
+          },
+        ],
+  );
 }
 
 function removing(file: string): () => Promise<boolean> {

@@ -1,3 +1,5 @@
+import { isCommon, type GatePart } from '../../dataplane/gate.ts';
+import { findLink } from '../../host/interfaces.ts';
 import { removeVeth } from '../../host/veth.ts';
 import { allStandingParts, removePart } from '../../dataplane/gate-parts.ts';
 import { forgetGate } from '../../dataplane/gates.ts';
@@ -35,19 +37,27 @@ export async function findGates({ records, broken }: RecordSurvey): Promise<Find
   const enforced = enforcedInterfaces(records);
   const parts = await allStandingParts();
   return parts
-    .filter((part) => !enforced.has(part.interface))
+    .filter((part) => !isNeeded(part, enforced))
     .map((part) => ({
       kind: 'gate',
       name: `${part.interface} (${part.kind})`,
-      why: `no container with a policy is behind "${part.interface}"`,
+      why: isCommon(part)
+        ? 'no container with a policy is behind a veth of its own'
+        : `no container with a policy is behind "${part.interface}"`,
       remove: async () => {
         const now = listRecords();
-        if ((await isUnclear(now)) || enforcedInterfaces(now.records).has(part.interface)) return false;
+        if ((await isUnclear(now)) || isNeeded(part, enforcedInterfaces(now.records))) return false;
         forgetGate(part.interface);
         await removePart(part);
         return true;
       },
     }));
+}
+
+/** What all lone veths have in common is needed as long as one of them is enforced. */
+function isNeeded(part: GatePart, enforced: ReadonlySet<string>): boolean {
+  if (!isCommon(part)) return enforced.has(part.interface);
+  return [...enforced].some((name) => findLink(name)?.kind !== 'bridge');
 }
 
 function enforcedInterfaces(records: readonly AttachmentRecord[]): Set<string> {

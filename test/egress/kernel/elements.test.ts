@@ -125,10 +125,22 @@ test('the gate is taken out by what put it in', () => {
   ]);
 });
 
-test('the gate of a lone veth has no bridge filter, and of a host without IPv6 no rule for it', () => {
-  expect(planGate({ name: 'veth1', isBridge: false }, { ipv6: false }).map(({ kind }) => kind)).toEqual([
-    'IPv4 routing rule',
-  ]);
+test('the gate of a lone veth is a filter there and a rule for all veths, and of a host without IPv6 no rule for it', () => {
+  const kinds = (isUnmarked: boolean): string[] =>
+    planGate({ name: 'veth1', isBridge: false, isUnmarked }, { ipv6: false }).map(({ kind }) => kind);
+  expect(kinds(false)).toEqual(['veth filter', 'IPv4 veth rule']);
+  expect(kinds(true)).toEqual(['IPv4 routing rule']);
+});
+
+test('there is a rule of table "local" at every step that puts ours before it', () => {
+  const [, rule] = planGate({ name: 'veth1', isBridge: false }, { ipv6: false });
+  const locals = [0];
+  for (const command of rule?.add ?? []) {
+    if (command.kind === 'addLocalRule') locals.push(command.preference);
+    if (command.kind === 'deleteLocalRule') locals.splice(locals.indexOf(command.preference), 1);
+    expect(locals).not.toEqual([]);
+  }
+  expect(locals).toEqual([0]);
 });
 
 test('the gate of a bridge with a foreign port asks only what bears the mark of a port for the marks of our tables', () => {

@@ -48,7 +48,10 @@ describe('requestOf()', () => {
     { kind: 'replaceTokenBucket', name: 'a', rate: 1, burst: 1, limit: 1 },
     { kind: 'addFilterQueue', name: 'a', queue: 'clsact' },
     { kind: 'deleteQueue', name: 'a', queue: 'root' },
-    { kind: 'redirectIncoming', name: 'a', to: 'b' },
+    { kind: 'redirectIncoming', name: 'a', to: 'b', preference: 100 },
+    { kind: 'deleteRedirection', name: 'a', preference: 100 },
+    { kind: 'addLocalRule', family: 4, preference: 1 },
+    { kind: 'deleteLocalRule', family: 6, preference: 0 },
     { kind: 'replaceFilter', ...place, program: [] },
     { kind: 'deleteFilter', ...place },
   ] satisfies LinkCommand[])('leaves %j to a program', (command) => {

@@ -1,10 +1,10 @@
 import { isolatesPort } from '../../../dataplane/elements/egress.ts';
-import { gateSelector } from '../../../dataplane/gate.ts';
+import { describePart, isFilter } from '../../../dataplane/gate-parts.ts';
+import { missingParts } from '../../../dataplane/gates.ts';
 import { findLink } from '../../../host/interfaces.ts';
-import { showJson } from '../../../host/ip.ts';
 import { netnsExists } from '../../../host/netns.ts';
-import { hasIpv6 } from '../../../host/sysctl.ts';
 import { takeDown } from '../../../host/veth.ts';
+import { gatedInterface } from '../../gated-interfaces.ts';
 import type { EgressRecord } from '../../record.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -18,21 +18,16 @@ export const egress: Upkeep<EgressRecord> = {
 };
 
 /** Sentences about what keeps the container in beside the rules and is not there; empty when all is. */
-async function findUnguarded({ ingressInterface, port, policy }: EgressRecord): Promise<string[]> {
-  const families = hasIpv6() ? ([4, 6] as const) : ([4] as const);
-  const gates = await Promise.all(
-    families.map(async (family) => {
-      const rules = (await showJson([`-${family}`, 'rule', 'show', ...gateSelector(ingressInterface)])) as unknown[];
-      return rules.length > 0
-        ? []
-        : [`there is no IPv${family} routing rule that stops "${ingressInterface}" without our tables`];
-    }),
-  );
+async function findUnguarded(value: EgressRecord): Promise<string[]> {
+  const { port, policy } = value;
+  const rules = await missingParts([gatedInterface(value)], {
+    among: (part) => !isFilter(part) || part.kind === 'veth filter',
+  });
   const found = port === undefined ? undefined : findLink(port);
   const isPort = found?.portState !== undefined;
   const isOpen = isPort && isolatesPort(policy) && !found.isolated;
   return [
-    ...gates.flat(),
+    ...rules.map((part) => `${describePart(part)} is not there`),
     ...(isOpen ? [`the bridge does not isolate the port "${port}"`] : []),
     ...(isPort && found.learns ? [`the bridge learns MAC addresses at the port "${port}"`] : []),
   ];

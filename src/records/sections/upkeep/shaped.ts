@@ -1,5 +1,7 @@
+import { isIncomingMarked } from '../../../dataplane/gate-parts.ts';
 import { isLinkThere, readInterface } from '../../../host/interfaces.ts';
 import { shape, showQueues, unshape } from '../../../host/shaping.ts';
+import type { LinkCommand } from '../../../links/command.ts';
 import {
   planShaping,
   planUnshaping,
@@ -14,13 +16,13 @@ import type { Upkeep } from './upkeep.ts';
 export const shaped: Upkeep<ShapedRecord> = {
   // The interface for what the container sends outlives the container's own.
   unlink: async ({ hostInterface, ifb }) =>
-    unshape(isLinkThere(hostInterface) ? planUnshaping(hostInterface) : [], ifb),
+    unshape(isLinkThere(hostInterface) ? planUnshapingOf(hostInterface) : [], ifb),
   differences: limitDifferences,
   mend: { look: limitDifferences, why: 'the container sends or receives without its limit', put: limitAnew },
 };
 
 async function limitAnew(value: ShapedRecord): Promise<void> {
-  await unshape(planUnshaping(value.hostInterface), value.ifb);
+  await unshape(planUnshapingOf(value.hostInterface), value.ifb);
   await limit(value);
 }
 
@@ -28,7 +30,12 @@ async function limitAnew(value: ShapedRecord): Promise<void> {
 export async function limit(value: ShapedRecord): Promise<void> {
   const { hostInterface, ifb, limits = {} } = value;
   const mtu = (await readInterface(hostInterface))?.mtu ?? 1500;
-  await shape(planShaping(value, limits, mtu), { ifb, undo: planUnshaping(hostInterface) });
+  const hasFilterQueue = isIncomingMarked(hostInterface);
+  await shape(planShaping(value, limits, { mtu, hasFilterQueue }), { ifb, undo: planUnshapingOf(hostInterface) });
+}
+
+function planUnshapingOf(hostInterface: string): LinkCommand[] {
+  return planUnshaping(hostInterface, { hasFilterQueue: isIncomingMarked(hostInterface) });
 }
 
 /** Says which limits are not in force, a sentence each. Nothing is known of those of before 0.2.0. */
