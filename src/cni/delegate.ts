@@ -174,18 +174,16 @@ async function runPatiently(file: string, options: Parameters<typeof run>[2]): R
     try {
       return await run(file, [], options);
     } catch (error) {
-      if (!didNotStart(error)) throw error;
+      if (!mayStartLater(error)) throw error;
     }
     await sleep(pause);
   }
   return run(file, [], options);
 }
 
-/** A child that was killed has no exit status either: starting that one again would do its work twice. */
-function didNotStart(error: unknown): boolean {
-  return (
-    error instanceof CommandError && error.exitCode === undefined && /ETXTBSY|exit status unknown$/.test(error.message)
-  );
+/** Only what never ran is started again: a plugin that was killed would do its work twice. */
+function mayStartLater(error: unknown): boolean {
+  return error instanceof CommandError && (error.startError === 'ETXTBSY' || error.startError === '');
 }
 
 /** The error object that the plugin printed; undefined when it printed none. */

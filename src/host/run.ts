@@ -30,15 +30,18 @@ export class CommandError extends CniError {
   readonly stdout: string;
   /** Exit status; undefined when the program did not start or was killed. */
   readonly exitCode: number | undefined;
+  /** As of {@link ProgramExit}. */
+  readonly startError: string | undefined;
 
   constructor(
     message: string,
-    { stderr, stdout, exitCode }: { stderr: string; stdout: string; exitCode: number | undefined },
+    { stderr, stdout, exitCode, startError }: Pick<ProgramExit, 'stderr' | 'stdout' | 'exitCode' | 'startError'>,
   ) {
     super(codes.commandFailed, message, stderr.trim().slice(0, 2000));
     this.stderr = stderr;
     this.stdout = stdout;
     this.exitCode = exitCode;
+    this.startError = startError;
   }
 }
 
@@ -76,7 +79,6 @@ function prepare(program: string, args: readonly string[], { input, deadline, en
     throw new CommandError(`Cannot run "${program}": it is not installed in ${searchFolders().join(', ')}`, {
       stderr: '',
       stdout: '',
-      exitCode: undefined,
     });
   }
   const command = [program, ...args].join(' ');
@@ -89,10 +91,8 @@ function prepare(program: string, args: readonly string[], { input, deadline, en
 }
 
 function outputOf(command: string, done: ProgramExit, deadline: number): RunResult {
-  const { stdout, stderr, exitCode } = done;
-  if (exitCode !== 0 || done.timedOut)
-    throw new CommandError(failureMessage(command, done, deadline), { stderr, stdout, exitCode });
-  return { stdout, stderr };
+  if (done.exitCode !== 0 || done.timedOut) throw new CommandError(failureMessage(command, done, deadline), done);
+  return { stdout: done.stdout, stderr: done.stderr };
 }
 
 /** With DRAWBRIDGE_VERBOSE=1, tells on stderr what is about to be done. */
@@ -176,12 +176,14 @@ async function startWithExeca(
     env,
   });
   const { stdout, stderr, timedOut, exitCode, signal } = done;
+  const isStarted = exitCode !== undefined || signal !== undefined;
   return {
     stdout,
-    stderr: exitCode === undefined && signal === undefined ? (done.originalMessage ?? stderr) : stderr,
+    stderr: isStarted ? stderr : (done.originalMessage ?? stderr),
     timedOut,
     exitCode,
     signal,
+    startError: isStarted ? undefined : (done.code ?? ''),
   };
 }
 

@@ -10,6 +10,8 @@ export interface ProgramExit {
   /** Exit status; undefined when the program did not start or was killed. */
   readonly exitCode?: number | undefined;
   readonly signal?: string | undefined;
+  /** The errno of a program that could not be started: "ETXTBSY". Empty where the system does not tell it. */
+  readonly startError?: string | undefined;
 }
 
 export interface SpawnOptions {
@@ -63,7 +65,8 @@ async function spawnBeside(
       killSignal: 'SIGKILL',
     });
   } catch (error) {
-    return { stdout: '', stderr: (error as Error).message, timedOut: false };
+    const { message, code = '' } = error as NodeJS.ErrnoException;
+    return { stdout: '', stderr: message, timedOut: false, startError: code };
   }
   const outputs = Promise.all([child.stdout, child.stderr].map((output) => runtime.readableStreamToText(output)));
   await child.exited;
@@ -75,6 +78,7 @@ async function spawnBeside(
     timedOut: signal === 'SIGKILL' && performance.now() - begin >= deadline,
     exitCode: exitCode ?? undefined,
     signal: signal ?? undefined,
+    startError: exitCode === null && signal === null ? '' : undefined,
   };
 }
 
@@ -98,10 +102,13 @@ export function spawnProgramNow(
     encoding: 'utf8',
     maxBuffer: Number.POSITIVE_INFINITY,
   });
+  const { code = '', message = '' } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  const isStarted = status !== null || signal !== null;
   return {
     stdout: stdout ?? '',
-    stderr: status === null && signal === null ? (error?.message ?? '') : (stderr ?? ''),
-    timedOut: (error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT',
+    stderr: isStarted ? (stderr ?? '') : message,
+    timedOut: code === 'ETIMEDOUT',
+    startError: isStarted ? undefined : code,
     exitCode: status ?? undefined,
     signal: signal ?? undefined,
   };
