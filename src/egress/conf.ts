@@ -1,6 +1,7 @@
 import { CniError, InvalidValueError, codes } from '../cni/errors.ts';
 import { Fields, quote } from '../cni/fields.ts';
-import { parsePolicy, policyKeys } from './parse.ts';
+import { choiceKeys, policyKeys } from './keys.ts';
+import { parsePolicy } from './parse.ts';
 import type { Policy } from './policy.ts';
 import { noOwnPresets } from './presets.ts';
 import type { OwnPresets } from './presets/own.ts';
@@ -58,13 +59,13 @@ export function parsePluginConf(raw: unknown, own: OwnPresets = noOwnPresets): E
  * Throws {@link CniError} with code 7.
  */
 export function parseEgressConf(raw: unknown, where: string, own: OwnPresets = noOwnPresets): EgressConf {
-  const fields = new Fields(raw, where).only([...policyKeys, 'policy', 'selectable']);
+  const fields = new Fields(raw, where).only([...policyKeys, ...choiceKeys]);
   const selectable = (fields.strings('selectable') ?? []).map((name, index) =>
     checkPolicyName(name, `${fields.at('selectable')}[${index}]`),
   );
   const named = fields.string('policy');
   const keys = Object.fromEntries(
-    Object.entries(fields.value).filter(([key]) => !['policy', 'selectable'].includes(key.toLowerCase())),
+    Object.entries(fields.value).filter(([key]) => !choiceKeys.some((one) => one === key.toLowerCase())),
   );
   if (named === undefined) {
     if (fields.has('policy'))

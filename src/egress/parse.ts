@@ -4,29 +4,11 @@ import { InvalidValueError } from '../cni/errors.ts';
 import { Fields, quote, show } from '../cni/fields.ts';
 import { formatAddress, readAnyAddress } from '../ip/address.ts';
 import { openedByPrivate } from './allow-private.ts';
+import { policyKeys, policyModes } from './keys.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { noOwnPresets, presetNames, presetRules } from './presets.ts';
 import type { OwnPresets } from './presets/own.ts';
-
-/** Keys of a policy, in the order in which the manual lists them. */
-export const policyKeys = [
-  'mode',
-  'preset',
-  'allow',
-  'allowPrivate',
-  'deny',
-  'allowLocalNetworks',
-  'hostAccess',
-  'hostPorts',
-  'isolation',
-  'ingress',
-  'ipv6',
-  'refreshIntervalMinutes',
-  'dns',
-  'onDeny',
-  'audit',
-] as const;
 
 /**
  * Reads a policy: checks every key, fills in the defaults, and puts the contents of presets among the rules.
@@ -44,7 +26,7 @@ export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwn
   refuseNull(fields);
   const preset = parsePreset(fields, own);
   const mode =
-    oneOf(fields, 'mode', ['open', 'restricted', 'allowlist']) ??
+    oneOf(fields, 'mode', policyModes) ??
     (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
   const listed = parseAllow(fields);
   const fromPresets = (preset ?? []).map((name) => presetRules(name, own));

@@ -1,25 +1,6 @@
 import type { Fields } from '../cni/fields.ts';
 import type { ConfKeys, KeyTable } from '../cni/known-keys.ts';
-
-/** Keys that a policy has alone: beside a policy's object they do nothing, and a container stays open. */
-const policyOnly = [
-  'preset',
-  'allow',
-  'allowPrivate',
-  'deny',
-  'allowLocalNetworks',
-  'hostAccess',
-  'hostPorts',
-  'isolation',
-  'ingress',
-  'onDeny',
-  'audit',
-  'policy',
-  'selectable',
-];
-
-/** What makes "mode" that of a policy: macvlan and ipvlan have modes of their own. */
-const policyModes: readonly unknown[] = ['open', 'restricted', 'allowlist'];
+import { choiceKeys, policyKeys, policyModes } from '../egress/keys.ts';
 
 /** Capabilities of CONVENTIONS.md, and those of runtimes, as they are spelled there. */
 const capabilities: KeyTable = {
@@ -68,16 +49,23 @@ const interfaceKeys = {
   dns,
 } satisfies KeyTable['own'];
 
+/** Keys that only a policy has: beside its object they do nothing, and a container stays open. In small letters. */
+const policyOnly = new Set<string>(
+  [...policyKeys, ...choiceKeys].filter((key) => !(key in interfaceKeys)).map((key) => key.toLowerCase()),
+);
+
+/** Modes of macvlan and ipvlan are another plugin's. */
+function isOfPolicy(key: string, value: unknown): boolean {
+  return key === 'mode' ? policyModes.some((mode) => mode === value) : policyOnly.has(key);
+}
+
 const bandwidth = 'ingressRate ingressBurst egressRate egressBurst unshapedSubnets shapedSubnets';
 
 const tables: Readonly<Record<string, KeyTable>> = {
   drawbridge: {
     own: interfaceKeys,
     elsewhere: (key, value) =>
-      policyOnly.some((one) => one.toLowerCase() === key.toLowerCase()) ||
-      (key.toLowerCase() === 'mode' && policyModes.includes(value))
-        ? 'under "egress", or to the plugin "egress-policy"'
-        : undefined,
+      isOfPolicy(key.toLowerCase(), value) ? 'under "egress", or to the plugin "egress-policy"' : undefined,
   },
   // It refuses every key of a policy that it does not know by itself.
   'egress-policy': { own: { capabilities }, isOpen: true },

@@ -5,7 +5,7 @@ import { commandLinePage } from '../../bundle/command-line-page.ts';
 import { withSetsList } from '../../bundle/sets-list.ts';
 import { codes } from '../../src/cni/errors.ts';
 import { parsePluginConf } from '../../src/egress/conf.ts';
-import { policyKeys } from '../../src/egress/parse.ts';
+import { choiceKeys, policyKeys } from '../../src/egress/keys.ts';
 
 const root = join(import.meta.dirname, '../..');
 const pages = globSync(['*.md', 'docs/*.md', 'test/faults/complaints.md'], { cwd: root }).toSorted();
@@ -79,7 +79,7 @@ describe.for(['ARCHITECTURE.md', 'docs/internals.md'])('the text of %s', (page) 
 describe('docs/policies.md', () => {
   test('has a row for each key of a policy, and for no other', () => {
     const rows = [...read('docs/policies.md').matchAll(/^\| `(\w+)` \|/gmu)].map(([, key = '']) => key);
-    expect(rows.toSorted()).toEqual([...policyKeys, 'policy', 'selectable'].toSorted());
+    expect(rows.toSorted()).toEqual([...policyKeys, ...choiceKeys].toSorted());
   });
 });
 
