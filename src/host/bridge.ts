@@ -6,7 +6,7 @@
 import { sha256 } from '../digest/sha256.ts';
 import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { indexOfUpInterface, readInterface } from './interfaces.ts';
+import { findLink, indexOfUpInterface, readInterface } from './interfaces.ts';
 import { uplinkMtu } from './uplink.ts';
 import { conflictingAddresses } from '../links/conflicts.ts';
 import type { InterfaceState } from '../links/state.ts';
@@ -74,6 +74,19 @@ export async function prepareBridge(steps: BridgePlan, folder = runDir): Promise
     folder,
   );
   return { mac: bridge.mac, warnings };
+}
+
+/**
+ * Adds the bits for link-local groups that a plan asks for and the bridge does not have: another network of the bridge,
+ * or an operator, may have asked for others. Returns the mask that lacked some; undefined when nothing was missing.
+ */
+export async function addForwardedGroups({ name, groupForwardMask: mask }: BridgePlan): Promise<number | undefined> {
+  if (mask === 0) return undefined;
+  const found = findLink(name);
+  const present = found?.groupForwardMask ?? 0;
+  if (found === undefined || (present & mask) === mask) return undefined;
+  await applyCommands([{ kind: 'setBridge', name, groupForwardMask: present | mask }]);
+  return present;
 }
 
 /** MTU of Ethernet, which the kernel gives to what has no other (RFC 894). */

@@ -10,7 +10,7 @@ import { applyCommands } from './apply.ts';
 import { LinkError, mostPorts } from './link-error.ts';
 import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
-import { prepareBridge } from './bridge.ts';
+import { addForwardedGroups, prepareBridge } from './bridge.ts';
 
 /** What is known when links stand. */
 export interface MadeLinks {
@@ -36,6 +36,7 @@ export async function createVeth(bridge: BridgePlan, veth: VethPlan, folder = ru
   }
   const { mac, warnings } = await prepareBridge(bridge, folder);
   enableForwarding(bridge.forwarding);
+  await addForwardedGroups(bridge);
   await makeVeth(bridge, veth, { mayReplace: true });
   return { bridgeMac: mac, warnings };
 }
@@ -44,6 +45,7 @@ export async function createVeth(bridge: BridgePlan, veth: VethPlan, folder = ru
 export async function updateBridge(bridge: BridgePlan, folder = runDir): Promise<MadeLinks> {
   const { mac, warnings } = await prepareBridge(bridge, folder);
   enableForwarding(bridge.forwarding);
+  await addForwardedGroups(bridge);
   await applyCommands(bridge.keep);
   return { bridgeMac: mac, warnings };
 }

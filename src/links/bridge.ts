@@ -9,7 +9,7 @@ export interface BridgeSpec extends PortVlans {
   readonly bridge: string;
   readonly mtu: number;
   readonly promiscMode: boolean;
-  /** Bits for the link-local groups that the bridge forwards; 0 leaves it as it is. */
+  /** Bits for the link-local groups that the bridge forwards; other networks of the bridge may ask for others. */
   readonly groupForwardMask?: number;
   readonly forceAddress: boolean;
   /** Addresses of the host on this network, with prefix length; empty when the bridge is no gateway. */
@@ -32,7 +32,9 @@ export interface BridgePlan {
   readonly gatewayInterface: string;
   readonly gateways: readonly string[];
   readonly forceAddress: boolean;
-  /** Bits for the link-local groups that the bridge forwards; 0 when nothing is asked of it. */
+  /**
+   * Bits for the link-local groups that the bridge forwards beside those that it has; 0 when nothing is asked of it.
+   */
   readonly groupForwardMask: number;
   /**
    * Only for a gateway in a VLAN: a veth pair, one end of it a port of the bridge in that VLAN. Those of
@@ -100,11 +102,10 @@ export function gatewayInterfaceOf(
 }
 
 function keepBridge(spec: BridgeSpec, gatewayInterface: string): LinkCommand[] {
-  const { bridge: name, groupForwardMask = 0 } = spec;
+  const { bridge: name } = spec;
   const commands: LinkCommand[] = [];
   if (needsVlanFiltering(spec)) commands.push({ kind: 'setBridge', name, vlanFiltering: true });
   if (spec.promiscMode) commands.push({ kind: 'setLink', name, promiscuous: true });
-  if (groupForwardMask !== 0) commands.push({ kind: 'setBridge', name, groupForwardMask });
   commands.push({ kind: 'setLink', name, state: 'up' });
   if (gatewayInterface !== name) {
     commands.push(

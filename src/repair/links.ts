@@ -1,12 +1,10 @@
 import { applyCommands } from '../host/apply.ts';
-import { prepareBridge } from '../host/bridge.ts';
+import { addForwardedGroups, prepareBridge } from '../host/bridge.ts';
 import { findLink, isLinkThere, readInterface } from '../host/interfaces.ts';
 import { LinkError } from '../host/link-error.ts';
 import { enableForwarding, hasIpv6, interfacesWithoutForwarding, unforwarded, writeSysctls } from '../host/sysctl.ts';
 import { completeAddresses } from '../links/addresses.ts';
 import { planBridge, type BridgePlan } from '../links/bridge.ts';
-import { lacksGroups } from '../links/differences.ts';
-import type { LinkState } from '../links/state.ts';
 import type { LinkCommand } from '../links/command.ts';
 import { isTiedToMac, planVeth } from '../links/veth.ts';
 import type { AttachmentRecord, LinkRecord, LinkSettings } from '../records/record.ts';
@@ -103,9 +101,10 @@ async function repairBridge(plan: BridgePlan): Promise<string[]> {
   ]);
   const present = new Set((gateway?.addresses ?? []).map(({ address }) => address));
   const missing = plan.gateways.filter((address) => !present.has(address));
-  const groups = await repairGroups(plan, bridge);
+  const groups = await repairGroups(plan);
   if (bridge?.isUp === true && missing.length === 0) return [...forwarding, ...groups];
   await prepareBridge(plan);
+  await addForwardedGroups(plan);
   await applyCommands(plan.keep);
   writeSysctls(plan.sysctls);
   if (bridge === undefined) return [...forwarding, `The bridge "${plan.name}" was gone`];
@@ -118,15 +117,9 @@ async function repairBridge(plan: BridgePlan): Promise<string[]> {
   ];
 }
 
-/** Adds the bits that are missing: two networks of one bridge would else take away each other's. */
-async function repairGroups(
-  { name, groupForwardMask: mask }: BridgePlan,
-  bridge: LinkState | undefined,
-): Promise<string[]> {
-  if (bridge === undefined || !lacksGroups(bridge, mask)) return [];
-  const present = bridge.groupForwardMask ?? 0;
-  await applyCommands([{ kind: 'setBridge', name, groupForwardMask: present | mask }]);
-  return [`The "group_fwd_mask" of "${name}" was ${present}`];
+async function repairGroups(plan: BridgePlan): Promise<string[]> {
+  const present = await addForwardedGroups(plan);
+  return present === undefined ? [] : [`The "group_fwd_mask" of "${plan.name}" was ${present}`];
 }
 
 async function repairPort(record: AttachmentRecord): Promise<string[]> {

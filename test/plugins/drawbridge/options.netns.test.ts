@@ -145,6 +145,24 @@ else:
     expect(await said(expected)).toBe(true);
   });
 
+  test('adds the bits of a network to those that others have asked for', async ({ host }) => {
+    const other = { name: 'other', isDefaultGateway: false, ipMasq: false, ipam: hostLocal('10.2.0.0/24') };
+    const confs = [{ group_fwd_mask: 0x4000 }, { ...other, group_fwd_mask: 8 }, { group_fwd_mask: 0x4000 }];
+    const masks: unknown[] = [];
+    for (const [at, conf] of confs.entries()) {
+      succeeded(await host.cni('ADD', interfaceConf(conf), { container: await host.container() }));
+      const found = await show(host, host, 'link', 'br0');
+      masks.push(
+        Number(
+          (found as { linkinfo?: { info_data?: { group_fwd_mask?: string } } }).linkinfo?.info_data?.group_fwd_mask,
+        ),
+      );
+      // An operator's own bit.
+      if (at === 1) await host.sh('ip link set br0 type bridge group_fwd_mask 0x4018');
+    }
+    expect(masks).toEqual([0x4000, 0x4008, 0x4018]);
+  });
+
   test('is told by CHECK and doctor when somebody took it away, and put back by "doctor --fix"', async ({ host }) => {
     const [c1, c2] = [await host.container(), await host.container()];
     const conf = interfaceConf({ group_fwd_mask: 0x4000 });
