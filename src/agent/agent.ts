@@ -6,6 +6,7 @@ import { openLog, type Log, type LogLevel } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import type { Service } from './service.ts';
 import { CountsService } from './services/counts.ts';
+import { FlowsService } from './services/flows.ts';
 import { MetricsService } from './services/metrics.ts';
 import { NamesService } from './services/names.ts';
 import { PoliciesService } from './services/policies.ts';
@@ -85,11 +86,18 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const state = new HostState();
   const metrics = new Metrics();
   const counts = new CountsService(state);
-  const names = new NamesService({ state, counted: counts.memory, metrics, log });
+  const flows: FlowsService = new FlowsService({ state, metrics, nameOf: (address) => names.names.nameOf(address) });
+  const names: NamesService = new NamesService({
+    state,
+    counted: counts.memory,
+    metrics,
+    log,
+    onQuery: (report) => flows.noteQuery(report),
+  });
   const known = { state, names: names.names, metrics, log };
   const repair = new RepairService(known);
   const policies = new PoliciesService(known);
-  const watch = new WatchService({ ...known, policies, repair });
+  const watch = new WatchService({ ...known, flows, policies, repair });
   const sweep = new SweepService({ ...options, state, metrics, log });
   const programs = new ProgramsService({ version, repair, metrics, log });
   const socket = new SocketService({
@@ -99,6 +107,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
     health,
     metrics,
     names,
+    flows,
     policies,
     programs,
     repair,
@@ -112,7 +121,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   });
   return {
     // Whoever is asked answers from the beginning. What changes from then on is seen before what was lost is put back.
-    services: [socket, served, counts, names, watch, repair, policies, sweep, programs, systemd],
+    services: [socket, served, counts, flows, names, watch, repair, policies, sweep, programs, systemd],
     reload: async () => {
       await policies.apply();
       await repair.lookNow();

@@ -166,6 +166,11 @@ export class Names {
     return this.#seen.list();
   }
 
+  /** What an address was called in the last answer that had it. */
+  nameOf(address: string): string | undefined {
+    return this.#seen.nameOf(address);
+  }
+
   /** Addresses at which queries are taken. */
   get addresses(): readonly string[] {
     return this.#proxy.addresses;

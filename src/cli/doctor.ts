@@ -1,5 +1,6 @@
 import { CniError } from '../cni/errors.ts';
 import { unknown, type Invocation } from './command.ts';
+import { accountingCheck } from './doctor/accounting.ts';
 import type { Check, CheckName, Trouble } from './doctor/check.ts';
 import { hostChecks } from './doctor/host.ts';
 import { addressChecks } from './doctor/addresses.ts';
@@ -20,7 +21,7 @@ interface Diagnosis extends Trouble {
   readonly isUnknown?: true;
 }
 
-const checks: readonly Check[] = [...hostChecks, ...networkChecks, ...addressChecks, ...policyChecks];
+const checks: readonly Check[] = [...hostChecks, accountingCheck, ...networkChecks, ...addressChecks, ...policyChecks];
 const severities = ['problem', 'warning', 'notice'] as const;
 
 /**

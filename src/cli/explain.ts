@@ -11,10 +11,10 @@ import { parseDestination, type AskedDestination } from './explain/destination.t
 import type { AddressAnswer, Explanation } from './explain/explanation.ts';
 import type { Obstacle } from './explain/obstacle.ts';
 import { findObstacles } from './explain/obstacles.ts';
-import { placeOf, policyFileOf, startOf } from './explain/place.ts';
+import { placeOf, policyFileOf, startOf } from '../repair/survey/policy-place.ts';
 import { printExplanation } from './explain/print.ts';
 import { trace } from './explain/trace.ts';
-import { verdictOf, type Ground } from './explain/verdict.ts';
+import { verdictOf, type Ground } from '../repair/survey/verdict.ts';
 import { isAgentRunning } from '../repair/survey/agent.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import { findAttachments, UnknownContainer } from '../repair/survey/find.ts';

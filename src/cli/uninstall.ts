@@ -1,3 +1,4 @@
+import { endAccounting } from '../host/accounting.ts';
 import { tableNames } from '../nft/element.ts';
 import { listReadable } from '../host/files.ts';
 import { existsSync, lstatSync, renameSync, rmdirSync, rmSync } from 'node:fs';
@@ -66,6 +67,7 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   for (const folder of folders) await attempt(`lease folder ${folder}`, () => removeLeaseFolder(folder, report));
   const manifest = readManifest();
   for (const file of manifest) await attempt(`file ${file.path}`, () => removeFile(file, report));
+  await attempt('setting nf_conntrack_acct', endAccounting);
   for (const folder of [runDir, stateDir]) await attempt(`folder ${folder}`, () => removeFolder(folder));
   if (existsSync('/etc/drawbridge')) report.kept.push('/etc/drawbridge: policies are yours');
   const left = await leftovers(manifest, report);

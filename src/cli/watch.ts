@@ -3,7 +3,7 @@ import { hostText } from '../ip/host-text.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
-import { verdictOf } from './explain/verdict.ts';
+import { verdictOf } from '../repair/survey/verdict.ts';
 import { readDenied, type Denial } from '../repair/survey/denials.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { readKnownNames } from '../repair/survey/known-names.ts';

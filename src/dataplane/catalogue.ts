@@ -14,6 +14,7 @@ import { judgementChains } from './catalogue/judgement.ts';
 import { boundChains, boundCounters, boundSets } from './catalogue/bounds.ts';
 import { lastResortChains, lastResortSets } from './catalogue/last-resort.ts';
 import { publishingChains, publishingSets } from './catalogue/publishing.ts';
+import { recordingChains, recordingCounters, recordingSets } from './catalogue/recording.ts';
 
 export interface Catalogue {
   readonly sets: readonly SetDeclaration[];
@@ -22,14 +23,23 @@ export interface Catalogue {
 }
 
 export const catalogue: Catalogue = {
-  sets: [...publishingSets, ...ingressPolicySets, ...judgementSets, ...boundSets, ...guardSets, ...lastResortSets],
-  counters: [...judgementCounters, ...boundCounters, ...guardCounters],
+  sets: [
+    ...publishingSets,
+    ...ingressPolicySets,
+    ...judgementSets,
+    ...boundSets,
+    ...recordingSets,
+    ...guardSets,
+    ...lastResortSets,
+  ],
+  counters: [...judgementCounters, ...boundCounters, ...recordingCounters, ...guardCounters],
   chains: [
     ...publishingChains,
     ...ingressPolicyChains,
     ...judgementHooks,
     ...judgementChains,
     ...boundChains,
+    ...recordingChains,
     ...denialChains,
     ...guardChains,
     ...lastResortChains,

@@ -15,6 +15,7 @@ export const policyKeys = [
   'dns',
   'onDeny',
   'audit',
+  'record',
 ] as const;
 
 /** Modes of a policy, from the widest to the narrowest. */

@@ -49,9 +49,15 @@ export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwn
     dns: parseDns(fields),
     onDeny: oneOf(fields, 'onDeny', ['reject', 'drop']) ?? 'reject',
     audit: fields.boolean('audit') ?? false,
+    ...parseRecord(fields),
   };
   refuseContradictions(policy, fields);
   return policy;
+}
+
+function parseRecord(fields: Fields): Pick<Policy, 'record'> {
+  const record = oneOf(fields, 'record', ['denied', 'all', 'none']) ?? 'denied';
+  return record === 'denied' ? {} : { record };
 }
 
 /** Minutes; a week. */

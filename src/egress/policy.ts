@@ -25,6 +25,8 @@ export interface Policy {
   readonly dns: { readonly upstream: readonly string[]; readonly denied: 'refused' | 'nxdomain' };
   readonly onDeny: 'reject' | 'drop';
   readonly audit: boolean;
+  /** Which flows are recorded; absent: what is denied, or would be under `audit`. */
+  readonly record?: 'all' | 'none';
 }
 
 /** Where traffic may or may not go, by address. */

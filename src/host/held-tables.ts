@@ -50,11 +50,18 @@ export async function readSet(
   return listed?.flatMap(({ set }) => (set === undefined ? [] : heldElements(set)));
 }
 
+/** Packets that the named counters of a table of ours have, by their names; none when the table is not there. */
+export async function readCounters(table: TableName): Promise<ReadonlyMap<string, number>> {
+  const listed = (await listJson(['counters', 'table', ...table.split(' ')])) ?? [];
+  return new Map(listed.flatMap(({ counter }) => (counter === undefined ? [] : [[counter.name, counter.packets]])));
+}
+
 /** Part of what `nft -j list` prints (libnftables-json(5)). */
 interface ListedObject {
   readonly chain?: { readonly name: string };
   readonly set?: ListedSet;
   readonly map?: ListedSet;
+  readonly counter?: { readonly name: string; readonly packets: number };
 }
 
 interface ListedSet {

@@ -1,5 +1,5 @@
 import type { Answer } from './netlink/message.ts';
-import { subscribe, type Subscription } from './netlink/subscribe.ts';
+import { subscribe, type OpenSubscription, type Subscription } from './netlink/subscribe.ts';
 
 export interface MonitorOptions {
   /** Messages of the kernel, in the order in which they came. */
@@ -14,6 +14,8 @@ export interface MonitorOptions {
 
 export interface Monitor {
   stop(): void;
+  /** Messages that the kernel dropped for want of room since this was asked last. */
+  dropped(): number;
 }
 
 /** Milliseconds that a watch has to have run to be begun again at once when it ends; another one waits as long. */
@@ -30,7 +32,8 @@ export function startMonitor(
   { onMessages, onGap, onLoss, onProblem }: MonitorOptions,
   begin = subscribe,
 ): Monitor {
-  let open: { close(): void } | undefined;
+  let open: OpenSubscription | undefined;
+  let knownDrops = 0;
   let timer: NodeJS.Timeout | undefined;
   let wellAgain: NodeJS.Timeout | undefined;
   let began = -Infinity;
@@ -45,17 +48,30 @@ export function startMonitor(
       clearTimeout(wellAgain);
       open?.close();
     },
+    dropped: () => {
+      const drops = open?.dropped() ?? knownDrops;
+      const fresh = drops - knownDrops;
+      knownDrops = drops;
+      return fresh;
+    },
   };
 
   async function start(): Promise<void> {
     began = performance.now();
-    const opened = await begin(subscription, { onMessages, onEnd: again });
+    let opened: OpenSubscription | undefined;
+    let reason = 'this process has no netlink socket';
+    try {
+      opened = await begin(subscription, { onMessages, onEnd: again });
+    } catch (error) {
+      reason = `the kernel says: ${(error as Error).message}`;
+    }
     if (isStopped) opened?.close();
     else if (opened === undefined) {
-      onProblem('this process has no netlink socket');
+      onProblem(reason);
       timer = setTimeout(() => void start(), trial);
     } else {
       open = opened;
+      knownDrops = 0;
       if (isOnTrial) wellAgain = setTimeout(pass, trial);
       else onProblem(undefined);
       onGap();

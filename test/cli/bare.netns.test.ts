@@ -15,6 +15,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   presets: [],
   seccomp: [],
   watch: ['--for', '0.2'],
+  flows: [],
   learn: ['web0'],
   refresh: [],
   'port add': ['web0', '8080:80'],

@@ -30,6 +30,7 @@ const pureRooms = [
   'src/text/x.ts',
 ];
 const otherRooms = [
+  'src/flows/x.ts',
   'src/plugins/x.ts',
   'src/ipam/x.ts',
   'src/records/x.ts',

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { FlowRecord } from '../../flows/flow-record.ts';
 import type { QueryReport } from '../dns/answer-query.ts';
 import type { RefreshReport } from '../names/refresh.ts';
 import type { RepairReport } from '../../repair/repairer.ts';
@@ -60,6 +61,24 @@ export class Metrics {
     labelNames: ['watch'],
     registers: [this.#registry],
   });
+  readonly #flows = new Counter({
+    name: 'drawbridge_flows_total',
+    help: 'Decisions about packets, queries and connections of containers; of connections, those that are recorded',
+    labelNames: ['verdict', 'direction', 'policy', 'rule'],
+    registers: [this.#registry],
+  });
+  readonly #lostFlows = new Counter({
+    name: 'drawbridge_flows_lost_total',
+    help: 'Decisions that are in no record, by where they were lost',
+    labelNames: ['where'],
+    registers: [this.#registry],
+  });
+  readonly #flowBytes = new Counter({
+    name: 'drawbridge_flow_bytes_total',
+    help: 'Bytes of recorded connections that are over, by container',
+    labelNames: ['network', 'container', 'direction'],
+    registers: [this.#registry],
+  });
   readonly #policyChanges = new Counter({
     name: 'drawbridge_policy_changes_total',
     help: 'Attachments that came under a changed policy',
@@ -87,6 +106,27 @@ export class Metrics {
 
   gap(watch: string): void {
     this.#gaps.inc({ watch });
+  }
+
+  /** `policy` and `rule` are an operator's words, and bounded by what policies list. */
+  flow({ verdict, direction, policy, rule }: FlowRecord, count: number): void {
+    this.#flows.inc(visibleLabels({ verdict, direction, policy: policy ?? '', rule }), count);
+  }
+
+  lostFlows(where: string, count: number): void {
+    if (count > 0) this.#lostFlows.inc({ where }, count);
+  }
+
+  flowBytes({ network, container, bytes }: FlowRecord): void {
+    if (bytes === undefined) return;
+    this.#flowBytes.inc(visibleLabels({ network, container, direction: 'sent' }), bytes.sent);
+    this.#flowBytes.inc(visibleLabels({ network, container, direction: 'received' }), bytes.received);
+  }
+
+  /** Forgets the counts of a container that is gone. */
+  forgetContainer(network: string, container: string): void {
+    for (const direction of ['sent', 'received'])
+      this.#flowBytes.remove(visibleLabels({ network, container, direction }));
   }
 
   policyChanged(count: number): void {

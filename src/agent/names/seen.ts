@@ -26,6 +26,11 @@ export class SeenNames {
     }
   }
 
+  /** What an address was called last; undefined where nobody was told it. */
+  nameOf(address: string): string | undefined {
+    return this.#names.get(address);
+  }
+
   list(): SeenName[] {
     return [...this.#names].map(([address, name]) => ({ address, name }));
   }

@@ -19,6 +19,8 @@ export interface NamesServiceOptions {
   readonly counted: CountMemory;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Told of each query. */
+  readonly onQuery: (report: QueryReport) => void;
 }
 
 /** Answers DNS, keeps the addresses of names open, and tells what became of queries and names. */
@@ -80,6 +82,7 @@ export class NamesService implements Service {
     const { source, name, type, verdict, why, took } = report;
     this.queries += 1;
     this.#options.metrics.query(report);
+    this.#options.onQuery(report);
     this.#options.log.debug({ source, name, type, verdict, why, ms: Math.round(took) }, 'query');
   }
 

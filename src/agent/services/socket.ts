@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Service } from '../service.ts';
 import { serveProtocol } from '../socket/protocol.ts';
 import type { AgentStatus } from '../status.ts';
+import type { FlowsService } from './flows.ts';
 import type { NamesService } from './names.ts';
 import type { PoliciesService } from './policies.ts';
 import type { ProgramsService } from './programs.ts';
@@ -20,6 +21,7 @@ export interface SocketServiceOptions {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly names: NamesService;
+  readonly flows: FlowsService;
   readonly policies: PoliciesService;
   readonly programs: ProgramsService;
   readonly repair: RepairService;
@@ -39,7 +41,7 @@ export class SocketService implements Service {
   }
 
   start(): void {
-    const { metrics, names, repair, server } = this.#options;
+    const { flows, metrics, names, repair, server } = this.#options;
     this.#inode = inode();
     this.#protocol = serveProtocol(server, {
       status: () => this.#status(),
@@ -48,6 +50,9 @@ export class SocketService implements Service {
       refresh: () => this.#refresh(),
       repair: () => repair.lookNow(),
       metrics: () => metrics.text(),
+      flows: () => flows.write(),
+      follow: () => flows.follow(),
+      account: () => flows.account(),
     });
   }
 

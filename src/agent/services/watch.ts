@@ -9,6 +9,7 @@ import type { Names } from '../names.ts';
 import type { Service } from '../service.ts';
 import { watchFolder, type FolderWatch } from '../watch/folder.ts';
 import { Monitors } from '../watch/monitors.ts';
+import type { FlowsService } from './flows.ts';
 import type { PoliciesService } from './policies.ts';
 import type { RepairService } from './repair.ts';
 
@@ -17,6 +18,7 @@ const slowly = 30_000;
 
 export interface WatchServiceOptions {
   readonly names: Names;
+  readonly flows: FlowsService;
   readonly policies: PoliciesService;
   readonly repair: RepairService;
   readonly metrics: Metrics;
@@ -76,6 +78,7 @@ export class WatchService implements Service {
   async #follow(): Promise<void> {
     try {
       await this.#options.names.follow();
+      this.#options.flows.attend();
       this.#failure = undefined;
     } catch (error) {
       this.#failure = `Cannot take in a change of containers: ${systemReason(error)}`;

@@ -15,13 +15,18 @@
  *   refresh {"force": true}    reads the policies again and asks for all names now; answers when that is done
  *   repair                     looks at everything now; answers when that is done
  *   metrics                    {"contentType", "text"} as Prometheus reads it
+ *   flows                      writes down what was recorded so far, for a reader of /var/lib/drawbridge/flows
+ *   account                    has the kernel count the bytes of connections for the next half minute
+ *   follow                     {} and then, until the connection is closed, a line for each record of a flow, and again
+ *                              when its count has grown: {"id": …, "event": FlowRecord}; also {"id": …} now and then,
+ *                              to find out who has gone
  */
 import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { CniError } from '../../cni/errors.ts';
 
-/** Answers one method. What it throws becomes the error. */
+/** Answers one method; with an iterable, until the reader goes. What it throws becomes the error. */
 export type Method = (params: Readonly<Record<string, unknown>>) => unknown;
 
 /** Bytes; requests are short. */
@@ -69,7 +74,9 @@ async function serveConnection(socket: Socket, methods: Readonly<Record<string, 
     rest = lines.pop() ?? '';
     if (rest.length > longestLine) return void socket.destroy();
     for (const line of lines.filter((text) => text.trim() !== '')) {
-      await send(socket, await answer(line, methods));
+      const { id, answered, events } = await answer(line, methods);
+      await send(socket, answered);
+      if (events !== undefined) return stream(socket, id, events);
       // The agent has others to serve, and this one may have gone.
       await setImmediate();
       if (socket.destroyed) return;
@@ -83,7 +90,35 @@ async function send(socket: Socket, value: object): Promise<void> {
   await once(socket, 'drain', { signal: AbortSignal.timeout(patience) });
 }
 
-async function answer(line: string, methods: Readonly<Record<string, Method>>): Promise<object> {
+/** Milliseconds between lines that say nothing: writing is how one learns that a reader has gone. */
+const heartbeat = 15_000;
+
+/** Tells events for as long as somebody reads them. One who does not take them in time is let go. */
+async function stream(socket: Socket, id: unknown, events: AsyncIterableIterator<unknown>): Promise<void> {
+  socket.setTimeout(0);
+  const timer = setInterval(() => void socket.write(`${JSON.stringify({ id })}\n`), heartbeat);
+  const leave = (): void => void events.return?.();
+  socket.once('close', leave);
+  try {
+    for await (const event of events) {
+      await send(socket, { id, event });
+      if (socket.destroyed) return;
+    }
+    socket.end();
+  } finally {
+    clearInterval(timer);
+    leave();
+  }
+}
+
+interface MethodAnswer {
+  readonly id: unknown;
+  readonly answered: object;
+  /** What is told after that. */
+  readonly events?: AsyncIterableIterator<unknown>;
+}
+
+async function answer(line: string, methods: Readonly<Record<string, Method>>): Promise<MethodAnswer> {
   let id: unknown = null;
   try {
     const request = JSON.parse(line) as { id?: unknown; method?: unknown; params?: unknown } | null;
@@ -93,12 +128,15 @@ async function answer(line: string, methods: Readonly<Record<string, Method>>): 
     if (method === undefined)
       throw new RangeError(`There is no method ${JSON.stringify(name)}: there are ${Object.keys(methods).join(', ')}`);
     const params = typeof request?.params === 'object' && request.params !== null ? request.params : {};
-    return { id, result: (await method(params as Record<string, unknown>)) ?? {} };
+    const result = (await method(params as Record<string, unknown>)) ?? {};
+    return isIterator(result) ? { id, answered: { id, result: {} }, events: result } : { id, answered: { id, result } };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return {
-      id,
-      error: error instanceof CniError ? { code: error.code, message, details: error.details ?? '' } : { message },
-    };
+    const told = error instanceof CniError ? { code: error.code, message, details: error.details ?? '' } : { message };
+    return { id, answered: { id, error: told } };
   }
+}
+
+function isIterator(value: unknown): value is AsyncIterableIterator<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }

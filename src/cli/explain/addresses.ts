@@ -4,7 +4,7 @@ import { recallName } from '../../egress/names-store.ts';
 import { readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
 import type { AskedDestination } from './destination.ts';
-import type { Ground } from './verdict.ts';
+import type { Ground } from '../../repair/survey/verdict.ts';
 
 export interface FoundAddresses {
   readonly addresses: readonly string[];

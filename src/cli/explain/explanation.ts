@@ -3,7 +3,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import type { OpenAddress } from '../../repair/survey/open-names.ts';
 import type { AskedDestination } from './destination.ts';
 import type { Obstacle } from './obstacle.ts';
-import type { PolicyFile, RulePlace } from './place.ts';
+import type { PolicyFile, RulePlace } from '../../repair/survey/policy-place.ts';
 import type { Trace } from './trace.ts';
 
 /** What becomes of packets to one address. */

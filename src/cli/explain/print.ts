@@ -4,7 +4,7 @@ import { count, durationWords, policyWords } from '../../repair/survey/words.ts'
 import { printRemedy } from '../remedy.ts';
 import type { Terminal } from '../terminal.ts';
 import { hang } from '../wrap.ts';
-import { placeWords, startOf } from './place.ts';
+import { placeWords, startOf } from '../../repair/survey/policy-place.ts';
 import type { Trace } from './trace.ts';
 
 /** Columns of the words before each fact. */

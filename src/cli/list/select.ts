@@ -64,7 +64,7 @@ export function totalWords(attachments: readonly Attachment[], denials: Readonly
 }
 
 /** "web*" is the whole word; a pattern without "*" and "?" may stand anywhere in it. */
-function patternOf(text: string): RegExp {
+export function patternOf(text: string): RegExp {
   const escaped = text
     .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '.*')

@@ -3,7 +3,7 @@ import { policyNotices } from '../../egress/describe.ts';
 import { parsePolicy } from '../../egress/parse.ts';
 import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { findJsonProblem } from '../../text/json-problem.ts';
-import { findPlaces, type JsonPlace, type TextPlace } from '../json-places.ts';
+import { findPlaces, type JsonPlace, type TextPlace } from '../../repair/survey/json-places.ts';
 import { draftOf } from './draft.ts';
 import { isNetworkConf, partsOfNetwork, type CheckedPart } from './network-conf.ts';
 

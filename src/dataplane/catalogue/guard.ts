@@ -279,7 +279,7 @@ export const guardChains: readonly ChainDeclaration[] = [
     table,
     name: 'guard_apart',
     rules: [
-      'iifname @guard_denials',
+      'iifname @guard_denials jump guard_tell',
       'update @guard_recorded { iifname limit rate over 1/second burst 512 packets } return',
       'ether type arp update @guard_asked4 { arp saddr ip . arp daddr ip } return',
       'icmpv6 type nd-neighbor-solicit update @guard_asked6 { ip6 saddr . @th,64,64 . @th,128,64 } return',

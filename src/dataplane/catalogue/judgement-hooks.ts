@@ -10,6 +10,7 @@ import {
 } from '../../egress/marks.ts';
 import type { ChainDeclaration } from '../../nft/declaration.ts';
 import { boundsBeforeConntrack, boundsOfDenials } from './bounds.ts';
+import { tellsDenied } from './recording.ts';
 import { judging } from './stages.ts';
 
 const table = 'inet drawbridge';
@@ -84,8 +85,7 @@ export const denialChains: readonly ChainDeclaration[] = [
     name: 'deny_count',
     rules: [
       'meta pkttype { broadcast, multicast } return',
-      'iifname . ip saddr @denials4',
-      'iifname . ip6 saddr @denials6',
+      ...tellsDenied,
       ...boundsOfDenials,
       'meta l4proto { tcp, udp, sctp } update @denied4 { ct original ip saddr . ct original ip daddr . meta l4proto . ct original proto-dst }',
       'meta l4proto { tcp, udp, sctp } update @denied6 { ct original ip6 saddr . ct original ip6 daddr . meta l4proto . ct original proto-dst }',

@@ -10,6 +10,7 @@
 import type { ChainDeclaration } from '../../nft/declaration.ts';
 import { hex, portMark, strangerMark, without } from '../../egress/marks.ts';
 import { boundsOfEcho } from './bounds.ts';
+import { tellsUnasked } from './recording.ts';
 
 const table = 'inet drawbridge';
 
@@ -167,7 +168,11 @@ export const judgementChains: readonly ChainDeclaration[] = [
     name: 'egress_again',
     rules: ['oifname . ct original ip saddr vmap @egress4', 'oifname . ct original ip6 saddr vmap @egress6', 'drop'],
   },
-  { table, name: 'ingress_published', rules: ['ct status dnat return', 'counter name unasked_ingress drop'] },
+  {
+    table,
+    name: 'ingress_published',
+    rules: ['ct status dnat return', ...tellsUnasked, 'counter name unasked_ingress drop'],
+  },
   {
     table,
     name: 'ingress_open',
@@ -178,7 +183,11 @@ export const judgementChains: readonly ChainDeclaration[] = [
       'meta l4proto tcp ct state new tcp flags & (fin | syn | rst | ack) != syn counter name unasked_ingress drop',
     ],
   },
-  { table, name: 'ingress_published_audit', rules: ['ct status dnat return', 'counter name unasked_ingress'] },
+  {
+    table,
+    name: 'ingress_published_audit',
+    rules: ['ct status dnat return', ...tellsUnasked, 'counter name unasked_ingress'],
+  },
   {
     table,
     name: 'egress_host',

@@ -76,7 +76,9 @@ const ctDelete = (1 << 8) | 2;
 const ENOENT = 2;
 const families = { 4: 2, 6: 10 } as const;
 const NLA_F_NESTED = 0x8000;
-const cta = { original: 1, reply: 2, id: 12, zone: 18, filter: 25 } as const;
+const cta = { original: 1, reply: 2, counted: 9, countedReply: 10, id: 12, zone: 18, filter: 25 } as const;
+/** CTA_COUNTERS_PACKETS and CTA_COUNTERS_BYTES. */
+const ctaCounters = { packets: 1, bytes: 2 } as const;
 const ctaTuple = { ip: 1, proto: 2, zone: 3 } as const;
 const ctaIp = { 4: { source: 1, destination: 2 }, 6: { source: 3, destination: 4 } } as const;
 const ctaProto = { number: 1, sourcePort: 2, destinationPort: 3 } as const;
@@ -165,6 +167,57 @@ function addressAttribute(kind: number, address: string): Attribute {
 
 function nested(kind: number, value: Attribute['value']): Attribute {
   return attribute(NLA_F_NESTED | kind, value);
+}
+
+/** What became of a flow: it began, or it is over. */
+export interface FlowEvent {
+  readonly kind: 'began' | 'ended';
+  readonly flow: CountedFlow;
+}
+
+/** A flow with what passed of it: zero where `nf_conntrack_acct` was off when it began. */
+export interface CountedFlow extends Flow {
+  /** The kernel's id of it, which no other has while it is there. */
+  readonly id: string;
+  readonly asked: FlowCount;
+  readonly answered: FlowCount;
+}
+
+export interface FlowCount {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Groups of {@link readFlowEvent}: NFNLGRP_CONNTRACK_NEW and NFNLGRP_CONNTRACK_DESTROY. */
+export const flowEventGroups = [1, 3] as const;
+const ctNew = 1 << 8;
+
+/** Undefined for messages about anything else, and as {@link readFlows} leaves flows out. */
+export function readFlowEvent(answer: Answer): FlowEvent | undefined {
+  if (answer.type !== ctNew && answer.type !== ctDelete) return undefined;
+  const flow = countedFlow(answer);
+  return flow === undefined ? undefined : { kind: answer.type === ctNew ? 'began' : 'ended', flow };
+}
+
+function countedFlow(answer: Answer): CountedFlow | undefined {
+  const [found] = flowOf(answer);
+  if (found === undefined) return undefined;
+  const { family: _, handle: __, ...flow } = found;
+  const attributes = decodeAttributes(answer.payload.subarray(4));
+  const id = attributes.get(cta.id);
+  return {
+    ...flow,
+    id: id === undefined ? '' : String(readNumber(id)),
+    asked: countedIn(attributes.get(cta.counted)),
+    answered: countedIn(attributes.get(cta.countedReply)),
+  };
+}
+
+function countedIn(bytes: Uint8Array | undefined): FlowCount {
+  const counters = decodeAttributes(bytes ?? u8());
+  const number = (value: Uint8Array | undefined): number =>
+    value === undefined ? 0 : Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0));
+  return { packets: number(counters.get(ctaCounters.packets)), bytes: number(counters.get(ctaCounters.bytes)) };
 }
 
 /** None for one of another zone, or of a kind of address that we know nothing of. */

@@ -100,7 +100,7 @@ const NLMSGERR_ATTR_MSG = 1;
 const EIO = 5;
 
 /** An error of 0 is an acknowledgement. Behind the number stands the request, and behind that maybe a sentence. */
-function throwIfRefused({ payload, flags }: Answer): void {
+export function throwIfRefused({ payload, flags }: Answer): void {
   const errno = -(readNumber(payload, 0, 4) | 0);
   if (errno === 0) return;
   const requestLength = (flags & NLM_F_CAPPED) === 0 ? readNumber(payload, 4, 4) : 16;

@@ -23,9 +23,13 @@ export interface Kernel {
   openSocket(netns: string | undefined, protocol: number): number | undefined;
   /**
    * Opens a socket that is told of changes in this process' namespace, and waits for nothing when it is read. Undefined
-   * when the kernel has no such groups.
+   * when the kernel has no such groups. `isLossy`: what there is no room for is dropped, and reading goes on.
    */
-  openListener(protocol: number, groups: readonly number[]): number | undefined;
+  openListener(
+    protocol: number,
+    groups: readonly number[],
+    options?: { readonly isLossy?: boolean },
+  ): number | undefined;
   /** Sends a message whole; false when the kernel did not take it. */
   send(socket: number, message: Uint8Array): boolean;
   /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
@@ -98,6 +102,7 @@ const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_NO_ENOBUFS = 5;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const CLONE_NEWNET = 0x40000000;
@@ -127,13 +132,14 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
     }
     return socket;
   };
-  const openListener = (protocol: number, groups: readonly number[]): number | undefined => {
+  const openListener: Kernel['openListener'] = (protocol, groups, { isLossy = false } = {}) => {
     const socket = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC | SOCK_NONBLOCK, protocol);
     if (socket < 0) return undefined;
     // struct sockaddr_nl: the kernel picks the number of this end.
     const address = new Uint8Array(12);
     address.set(new Uint8Array(new Uint16Array([AF_NETLINK]).buffer));
     calls.setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, new Int32Array([listenerRoom]), 4);
+    if (isLossy) calls.setsockopt(socket, SOL_NETLINK, NETLINK_NO_ENOBUFS, new Int32Array([1]), 4);
     const isTold =
       calls.bind(socket, address, address.length) === 0 &&
       groups.every(

@@ -12,11 +12,16 @@ let shared: ReadonlySet<string> = new Set();
 /** What runtimes call the containers of this host, by their ids. Read once: a command is short. */
 export function containerNames(): ReadonlyMap<string, ContainerName> {
   if (known !== undefined) return known;
-  const found = [...podmanNames(), ...containerdNames(), ...nerdctlNames()].filter(({ name }) => name !== '');
-  known = new Map(found.map((one) => [one.containerId, { ...one, name: visible(one.name) }]));
+  known = readContainerNames();
   const words = [...known.values()].map(wordsOf);
   shared = new Set(words.filter((word, index) => words.indexOf(word) !== index));
   return known;
+}
+
+/** As {@link containerNames}, read now. */
+export function readContainerNames(): ReadonlyMap<string, ContainerName> {
+  const found = [...podmanNames(), ...containerdNames(), ...nerdctlNames()].filter(({ name }) => name !== '');
+  return new Map(found.map((one) => [one.containerId, { ...one, name: visible(one.name) }]));
 }
 
 /**

@@ -8,7 +8,7 @@ import { askAgent } from './agent.ts';
  * agent.
  */
 export async function readKnownNames(): Promise<Map<string, string[]>> {
-  const names = remembered();
+  const names = rememberedNames();
   const seen = await askAgent('seen');
   if (!Array.isArray(seen)) return names;
   for (const { address, name } of seen as { address?: unknown; name?: unknown }[]) {
@@ -19,8 +19,8 @@ export async function readKnownNames(): Promise<Map<string, string[]>> {
   return names;
 }
 
-/** Files that cannot be read are passed over. */
-function remembered(): Map<string, string[]> {
+/** The names of policies that each address was an answer for. Files that cannot be read are passed over. */
+export function rememberedNames(): Map<string, string[]> {
   const names = new Map<string, string[]>();
   for (const file of listReadable(namesFolder).filter((file) => file.endsWith('.json'))) {
     try {

@@ -1,13 +1,19 @@
-import { judge, type Surroundings, type Verdict } from '../../egress/judge.ts';
+import { judge, type Destination, type Surroundings, type Verdict } from '../../egress/judge.ts';
 import { nameCovers } from '../../egress/name.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { waitsForPolicy } from '../../records/waiting.ts';
-import type { OpenAddress } from '../../repair/survey/open-names.ts';
 import { addressesOf } from '../../records/sections.ts';
-import type { AskedDestination } from './destination.ts';
+import type { OpenAddress } from './open-names.ts';
+
+/** What is asked for: an address, and the name that led to it. */
+export interface AskedHost extends Pick<Destination, 'protocol' | 'port'> {
+  /** Canonical address, or name in lower case. */
+  readonly host: string;
+  readonly isName: boolean;
+}
 
 /** What an attachment's verdicts rest on. */
 export interface Ground {
@@ -23,7 +29,7 @@ export interface Ground {
  */
 export function verdictOf(
   address: string,
-  { protocol, port, host, isName }: Pick<AskedDestination, 'protocol' | 'port' | 'host' | 'isName'>,
+  { protocol, port, host, isName }: AskedHost,
   { record, surroundings, open }: Ground,
 ): Verdict {
   const { egress } = record;

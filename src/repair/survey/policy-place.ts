@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
 import { readRegularFile } from '../../egress/load-file.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { findPlaces, type JsonPlace } from '../json-places.ts';
+import { findPlaces, type JsonPlace } from './json-places.ts';
 
 /** A file that a policy stands in, and where in it. */
 export interface PolicyFile {

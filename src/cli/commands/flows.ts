@@ -1,0 +1,42 @@
+import type { Command } from '../command.ts';
+import { json } from './options.ts';
+
+/** Commands about what containers did. */
+export const flowsCommands: readonly Command[] = [
+  {
+    name: 'flows',
+    summary: 'Show what was denied, which names were refused, and what was allowed',
+    about: [
+      'The agent writes down what the kernel tells it: each denial, each name that its proxy refused, each hit of an audit, once for the same destination and minute, with a count; and under a policy with "record": "all" each connection, with its bytes when it is over. What is written outlives the container and the agent: 64 MB, and seven days at most.',
+      'Without --since and --last the last fifty are shown. With --json it prints one object on each line; an object whose "id" came before has what is known of it now.',
+    ],
+    operands: [
+      {
+        name: 'CONTAINER',
+        about: 'Only of those with it in their name or id; "web*" is the whole word',
+        required: false,
+        completes: 'containers',
+      },
+    ],
+    options: [
+      { flag: '--since TIME', about: 'From so long ago, "90s", "10m", "1h", "2d", or from a date, "2026-11-27T08:00"' },
+      { flag: '--denied', about: 'Only what was denied, or would have been' },
+      { flag: '--to DESTINATION', about: 'Only to this name, "*.example.org", address or prefix' },
+      { flag: '--network NETWORK', about: 'Only of this network' },
+      { flag: '--policy NAME', about: 'Only under this named policy', completes: 'policies' },
+      { flag: '--last NUMBER', about: 'Only the latest so many' },
+      { flag: '--follow', about: 'Go on with what comes, until Ctrl-C' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge flows --denied --since 1h', about: 'what was denied in the last hour' },
+      { line: "drawbridge flows web0 --to '*.example.org' --follow", about: 'what one container asks of one domain' },
+      {
+        line: `drawbridge flows --since 1d --json | jq -r 'select(.verdict == "deny").destination' | sort | uniq -c`,
+        about: 'how often each destination was denied today',
+      },
+    ],
+    needsRoot: true,
+    load: async () => import('../flows.ts'),
+  },
+];
