@@ -2,6 +2,8 @@
  * The one list of the parts that a record has. Whoever asks something of a record that any part may answer asks here;
  * a new part is a file in sections/, an entry here, and its upkeep in upkeep.ts.
  */
+import type { BridgePlan } from '../links/bridge.ts';
+import type { PortSpec } from '../links/port.ts';
 import type { Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import type { PortMapping } from '../ports/mapping.ts';
@@ -125,6 +127,28 @@ export function hostInterfacesOf(record: AttachmentRecord): string[] {
 /** Whether any section asks the bridge to keep its port from the other isolated ones. */
 export function isPortIsolated(record: AttachmentRecord): boolean {
   return claimsOf(record).some((claims) => claims.isPortIsolated === true);
+}
+
+/**
+ * What its port has to be: of what several sections say of it the strictest, and the MAC that the last of the list had.
+ */
+export function portOf(record: AttachmentRecord): PortSpec | undefined {
+  const specs = mapSections(record, (name, value) => sections[name].port?.(value)).filter((spec) => spec !== undefined);
+  const [first] = specs;
+  if (first === undefined) return undefined;
+  const mac = specs.findLast((spec) => spec.mac !== undefined)?.mac;
+  return {
+    ...first,
+    hairpin: specs.some(({ hairpin }) => hairpin === true),
+    isolated: isPortIsolated(record),
+    learns: specs.every(({ learns }) => learns !== false),
+    ...(mac === undefined ? {} : { mac }),
+  };
+}
+
+/** The bridges that were made for it, as they have to be. */
+export function bridgesOf(record: AttachmentRecord): BridgePlan[] {
+  return mapSections(record, (name, value) => sections[name].bridge?.(value)).filter((plan) => plan !== undefined);
 }
 
 /** Folder in which our address management keeps the leases of its network; undefined when it gave no address. */

@@ -16,6 +16,7 @@ const askTheList = [
   'src/plugins/drop-in/section.ts',
   'src/plugins/drop-in/{bandwidth,firewall,portmap}/verbs.ts',
   'src/records/*.ts',
+  'src/repair/{chains,firewalls,gates,links,tables}.ts',
   'src/repair/orphans/*.ts',
   'src/repair/survey/{attachments,denials,find}.ts',
 ];

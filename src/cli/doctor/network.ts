@@ -14,7 +14,7 @@ import { addressOf, splitPrefix } from '../../ip/prefix.ts';
 import { openingsOf } from '../../repair/firewalls.ts';
 import { repairGates } from '../../repair/gates.ts';
 import { lacksGroups } from '../../links/differences.ts';
-import { portTrouble, repairLinks } from '../../repair/links.ts';
+import { repairLinks, troubleOfPort } from '../../repair/links.ts';
 import { rebuild } from '../../records/commit.ts';
 import { describePart, makePart, whatFor } from '../../dataplane/gate-parts.ts';
 import { missingParts } from '../../dataplane/gates.ts';
@@ -174,7 +174,7 @@ function portTroubles(attachments: Survey['attachments']): Trouble[] {
       if (found === undefined) return [];
       const isDown = !found.isUp;
       const up = isDown ? [{ kind: 'setLink', name: found.name, state: 'up' } as const] : [];
-      const wrong = portTrouble(record);
+      const wrong = troubleOfPort(record);
       if (!isDown && wrong === undefined) return [];
       const isCutOff = isDown || found.master === undefined;
       return [

@@ -21,6 +21,10 @@ export const egress: Section<EgressRecord> = {
     ...(mac === undefined ? {} : { mac, linkLocal: [linkLocalOf(mac)] }),
     ...(port === undefined ? {} : { hostInterface: port }),
   }),
+  port: ({ port, ingressInterface, mac }) =>
+    port === undefined
+      ? undefined
+      : { name: port, bridge: ingressInterface, learns: false, ...(mac === undefined ? {} : { mac }) },
   // The interface of ours goes with the plugin before in the chain: until then it reaches nothing, not everything.
   leave: (rest) => (rest.link === undefined ? rest : { ...rest, link: { ...rest.link, enforced: true } }),
 };

@@ -3,7 +3,10 @@ import { egressElements, guardElements } from '../../dataplane/elements/egress.t
 import { addressOf } from '../../ip/prefix.ts';
 import type { RangeSet } from '../../ipam/pool.ts';
 import { parseIpam } from '../../ipam/ranges.ts';
+import { completeAddresses } from '../../links/addresses.ts';
+import { planBridge } from '../../links/bridge.ts';
 import { parseLinkConf } from '../../links/conf.ts';
+import { isTiedToMac } from '../../links/veth.ts';
 import type { Element } from '../../nft/element.ts';
 import { publicationElements } from '../../dataplane/elements/publication.ts';
 import { overlaps } from '../../ports/mapping.ts';
@@ -41,6 +44,22 @@ export const link: Section<LinkRecord> = {
     isPortIsolated: settingsOf(value).portIsolation,
     isEnforced: value.enforced === true,
   }),
+  port: (value) => {
+    const { hairpinMode, ...vlans } = settingsOf(value);
+    return {
+      name: value.hostInterface,
+      bridge: value.bridge,
+      hairpin: hairpinMode,
+      learns: !isTiedToMac(value),
+      mac: value.mac,
+      vlans,
+    };
+  },
+  bridge: (value) => {
+    const settings = settingsOf(value);
+    const { gateways } = completeAddresses({ ips: [...value.addresses], routes: [] }, settings);
+    return planBridge({ ...settings, bridge: value.bridge, mtu: value.mtu, gateways, routeLocalnet: true });
+  },
   withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),
 };
 

@@ -1,3 +1,5 @@
+import type { BridgePlan } from '../../links/bridge.ts';
+import type { PortSpec } from '../../links/port.ts';
 import type { Element } from '../../nft/element.ts';
 import type { RuleGroup } from '../../nft/group.ts';
 import type { PortMapping } from '../../ports/mapping.ts';
@@ -18,6 +20,10 @@ export interface Section<Value> {
   /** The chains and sets that those elements lead to. */
   readonly groups?: (value: Value) => readonly RuleGroup[];
   readonly claims: (value: Value) => Claims;
+  /** What the host's end of the veth has to be as a port of a bridge; undefined where it is none. */
+  readonly port?: (value: Value) => PortSpec | undefined;
+  /** The bridge that was made for it, as it has to be. */
+  readonly bridge?: (value: Value) => BridgePlan;
   /** The value without the ports of the host that overlap one that a living container publishes now. */
   readonly withoutPort?: (value: Value, mapping: PortMapping) => Value;
   /** What the rest of the record becomes when this section alone is taken out. */

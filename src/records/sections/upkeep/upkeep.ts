@@ -29,7 +29,10 @@ export interface Upkeep<Value> {
   readonly differences?: (value: Value, record: AttachmentRecord, told: AttachmentRequest) => Promise<string[]>;
   /** So much of it as can be told of every container at once, from one list of the host's links. */
   readonly glance?: (value: Value, record: AttachmentRecord) => readonly Glance[];
-  /** What doctor looks for in a living container, and puts back; ports and bridges of ours are mended together. */
+  /**
+   * What doctor looks for in a living container, and puts back. Ports and bridges are what the section says of them
+   * (section.ts): of one bridge many records may say something.
+   */
   readonly mend?: Mend<Value>;
   /** Before rules go: a container that still runs never runs without them. */
   readonly close?: (value: Value, record: AttachmentRecord) => Promise<void>;
