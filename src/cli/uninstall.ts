@@ -6,12 +6,14 @@ import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { findLink, listLinks } from '../host/interfaces.ts';
 import { applyCommands } from '../host/apply.ts';
+import { withLock } from '../host/lock.ts';
 import { runDir, stateDir } from '../host/paths.ts';
 import { findProgram } from '../host/run.ts';
 import { removeTables } from '../dataplane/commit.ts';
 import { isAlive, mayBeAlive } from '../records/alive.ts';
 import { holdAttachment } from '../records/attachment-lock.ts';
-import { listRecords } from '../records/store.ts';
+import type { AttachmentRecord } from '../records/record.ts';
+import { listRecords, readSoundRecord } from '../records/store.ts';
 import { findAll } from './clean.ts';
 import { leaseFolders } from '../repair/orphans/leases.ts';
 import { readKnown, removeRecorded } from '../repair/orphans/records.ts';
@@ -38,9 +40,10 @@ interface Report {
  * something is.
  */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
-  await refuseRunning(options['force'] === true);
-  refuseLiving(options['force'] === true);
-  await refuseUnclear(options['force'] === true);
+  const isForced = options['force'] === true;
+  await refuseRunning(isForced);
+  refuseLiving(isForced);
+  await refuseUnclear(isForced);
   const report: Report = { removed: [], kept: [], errors: [] };
   const attempt = async (what: string, step: () => unknown): Promise<void> => {
     try {
@@ -51,8 +54,10 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   };
   for (const record of listRecords().records)
     await attempt(`attachment ${record.containerId}/${record.ifname}`, async () =>
-      holdAttachment(record, 'uninstall', async () => removeRecorded(record)),
+      holdAttachment(record, 'uninstall', async () => removeNow(record, isForced)),
     );
+  // One may have come while others were waited for.
+  refuseLiving(isForced);
   const folders = leaseFolders([]);
   const bridges = bridgesOfOurs();
   const { findings, problems } = await findAll(readKnown(), false);
@@ -63,7 +68,12 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   }
   for (const bridge of bridges) await attempt(`bridge ${bridge}`, async () => removeBridge(bridge, report));
   if (findProgram('nft') !== undefined && (await readTable('inet drawbridge')) !== undefined)
-    await attempt('tables "inet drawbridge" and "bridge drawbridge"', removeTables);
+    await attempt('tables "inet drawbridge" and "bridge drawbridge"', async () =>
+      withLock('tables', 'uninstall', async () => {
+        refuseLiving(isForced);
+        await removeTables();
+      }),
+    );
   for (const folder of folders) await attempt(`lease folder ${folder}`, () => removeLeaseFolder(folder, report));
   const manifest = readManifest();
   for (const file of manifest) await attempt(`file ${file.path}`, () => removeFile(file, report));
@@ -74,6 +84,16 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   if (options['json'] === true) printJson(terminal, { ...report, left });
   else print(report, left, terminal);
   return left.length + report.errors.length === 0 ? 0 : 1;
+}
+
+/**
+ * Whoever had the lock before may have removed it, or added it again. Returns false when there is nothing to remove.
+ */
+async function removeNow({ key }: AttachmentRecord, isForced: boolean): Promise<boolean> {
+  const now = readSoundRecord(key);
+  if (now === undefined || (!isForced && isAlive(now))) return false;
+  await removeRecorded(now);
+  return true;
 }
 
 /** It would put back what is removed. */

@@ -180,6 +180,11 @@ END`,
     finds: { kind: 'file', name: '/var/lib/drawbridge/.learnt.99999.3' },
   },
   {
+    what: 'a record that 0.1.0 was writing, called by part of a UUID',
+    make: 'echo "{" > /run/drawbridge/attachments/0123456789abcdef.json.1b4e28ba-2fa',
+    finds: { kind: 'file', name: '/run/drawbridge/attachments/0123456789abcdef.json.1b4e28ba-2fa' },
+  },
+  {
     what: 'an executable that was being installed',
     make: 'mkdir -p /opt/cni/bin; echo half > /opt/cni/bin/.drawbridge.99999.1',
     finds: { kind: 'file', name: '/opt/cni/bin/.drawbridge.99999.1' },

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { attach, drawbridge, schemaErrors, shipped } from './cli.ts';
-import { executable } from '../helpers/executable.ts';
-import { describe, expect, test } from '../helpers/host.ts';
-import type { Conflist } from '../helpers/runtime.ts';
+import { executable, pluginFolder } from '../helpers/executable.ts';
+import { describe, expect, test, type Container, type Host } from '../helpers/host.ts';
+import { interfaceConf, succeeded } from '../plugins/drawbridge/network.ts';
+import type { CniResult, Conflist } from '../helpers/runtime.ts';
 
 const standard = [
   '/opt/cni/bin/drawbridge',
@@ -210,6 +211,65 @@ describe('drawbridge uninstall', () => {
     expect(stdout).toContain('Nothing of drawbridge is left');
     expect(code).toBe(0);
     expect(await host.leftovers()).toEqual([]);
+  });
+
+  describe('beside a DEL that takes its time', () => {
+    const path = `${pluginFolder}:/run/plugins`;
+    const conf = interfaceConf({ ipam: { type: 'slow' } });
+
+    /** An IPAM plugin whose DEL waits until it is told to go on. */
+    async function waitingDel(host: Host, container: Container): Promise<{ go: () => Promise<CniResult> }> {
+      await host.sh(`mkdir -p /run/plugins; cat > /run/plugins/slow <<'END'
+#!/bin/sh
+echo "$CNI_COMMAND" >> /run/slow.log
+case $CNI_COMMAND in
+ADD) echo '{"cniVersion":"1.1.0","ips":[{"address":"10.6.0.9/24","gateway":"10.6.0.1"}]}' ;;
+DEL) while ! [ -e /run/go ]; do sleep 0.05; done ;;
+esac
+END
+chmod +x /run/plugins/slow`);
+      succeeded(await host.cni('ADD', conf, { container, path }));
+      const deleted = host.cni('DEL', conf, { container, path });
+      await expect.poll(async () => host.sh('cat /run/slow.log'), { timeout: 10_000 }).toContain('DEL');
+      return {
+        go: async () => {
+          await host.sh('touch /run/go');
+          return deleted;
+        },
+      };
+    }
+
+    const waiting = async (host: Host): Promise<number> =>
+      Number(await host.sh('ls /run/drawbridge/locks/attachment-*.queue 2>/dev/null | grep -c . || true'));
+
+    test('waits for it, and does not do its work again', async ({ host }) => {
+      const del = await waitingDel(host, await host.container());
+      const uninstalled = drawbridge(host, ['uninstall', '--force']);
+      await expect.poll(async () => waiting(host), { timeout: 10_000 }).toBe(1);
+      expect(succeeded(await del.go())).toBeDefined();
+      expect(await uninstalled).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('Nothing of drawbridge is left'),
+      });
+      expect((await host.sh('cat /run/slow.log')).trim().split('\n')).toEqual(['ADD', 'DEL']);
+      expect(await host.leftovers()).toEqual([]);
+    });
+
+    test('leaves the container that was added again meanwhile, and its rules', async ({ host }) => {
+      const gone = await host.container('gone');
+      const del = await waitingDel(host, gone);
+      await gone.remove();
+      const container = await host.container('again');
+      const again = host.cni('ADD', conf, { container, containerId: 'gone', path });
+      await expect.poll(async () => waiting(host), { timeout: 10_000 }).toBe(1);
+      const uninstalled = drawbridge(host, ['uninstall']);
+      await expect.poll(async () => waiting(host), { timeout: 10_000 }).toBe(2);
+      await del.go();
+      succeeded(await again);
+      expect(await uninstalled).toMatchObject({ code: 1, stderr: expect.stringContaining('1 container is attached') });
+      expect(await host.ping(container, '10.6.0.1')).toBe('answer');
+      expect(await host.run(['nft', 'list', 'set', 'inet', 'drawbridge', 'bridges'])).toContain('"br0"');
+    });
   });
 
   test('keeps what was changed, what others use, and policies', async ({ host }) => {
