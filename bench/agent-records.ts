@@ -83,6 +83,7 @@ function record(number: number): AttachmentRecord & { readonly link: LinkRecord 
     state: 'ready',
     link: {
       bridge: 'drawbridge0',
+      ingressInterface: 'drawbridge0',
       hostInterface,
       mac,
       mtu: 1500,

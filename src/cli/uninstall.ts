@@ -4,7 +4,9 @@ import { listReadable } from '../host/files.ts';
 import { existsSync, lstatSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
+import { bridgeGateways, type BridgeGateway } from '../host/bridge-ports.ts';
 import { findLink, listLinks } from '../host/interfaces.ts';
+import { vlanGatewayNames } from '../links/vlan.ts';
 import { applyCommands } from '../host/apply.ts';
 import { withLock } from '../host/lock.ts';
 import { runDir, stateDir } from '../host/paths.ts';
@@ -145,6 +147,8 @@ function bridgesOfOurs(): string[] {
 
 /** One with ports of others is theirs too. */
 async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> {
+  const gateways = bridgeGateways().filter((one) => one.bridge === bridge && isOurGateway(one));
+  for (const { name } of gateways) await applyCommands([{ kind: 'deleteLink', name }]);
   const ports = listLinks().flatMap(({ name, master }) => (master === bridge ? [name] : []));
   if (ports.length > 0) {
     kept.push(
@@ -154,6 +158,12 @@ async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> 
   }
   await applyCommands([{ kind: 'deleteLink', name: bridge }]);
   return true;
+}
+
+/** Gateways in VLANs have names that follow from the bridge and the VLAN. */
+function isOurGateway({ name, bridge, port }: BridgeGateway): boolean {
+  const own = vlanGatewayNames(bridge, Number(name.slice(bridge.length + 1)));
+  return own.name === name && own.port === port;
 }
 
 /** What is left in it when the leases are gone is a lock and what was given last. */

@@ -6,7 +6,8 @@
  */
 import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { TableName } from '../nft/element.ts';
-import { guardChains, guardCounters, guardSets } from './catalogue/guard.ts';
+import { guardSets } from './catalogue/guard-sets.ts';
+import { guardChains, guardCounters } from './catalogue/guard.ts';
 import { ingressPolicyChains, ingressPolicySets } from './catalogue/ingress-policy.ts';
 import { denialChains, judgementHooks } from './catalogue/judgement-hooks.ts';
 import { judgementCounters, judgementSets } from './catalogue/judgement-sets.ts';

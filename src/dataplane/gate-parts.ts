@@ -14,6 +14,7 @@ import {
   type ShownFilter,
 } from './gate.ts';
 import { applyCommands } from '../host/apply.ts';
+import { bridgeGateways } from '../host/bridge-ports.ts';
 import { listLinks } from '../host/interfaces.ts';
 import { showJson } from '../host/ip.ts';
 import { LinkError } from '../host/link-error.ts';
@@ -74,11 +75,17 @@ export async function removePart(part: GatePart): Promise<void> {
   await applyCommands(part.remove).catch(unlessMissing);
 }
 
-/** The gates that the host has, whoever needs them: routing rules, and filters at bridges and at lone veths. */
+/**
+ * The gates that the host has, whoever needs them: routing rules, and filters at bridges, at gateways in their VLANs
+ * and at lone veths.
+ */
 export async function allStandingParts(): Promise<GatePart[]> {
   const links = listLinks();
-  const bridges = links.filter(({ kind }) => kind === 'bridge');
-  const veths = links.filter(({ kind, master }) => kind === 'veth' && master === undefined);
+  const gateways = new Set(bridgeGateways().map(({ name }) => name));
+  const bridges = links.filter(({ name, kind }) => kind === 'bridge' || gateways.has(name));
+  const veths = links.filter(
+    ({ name, kind, master }) => kind === 'veth' && master === undefined && !gateways.has(name),
+  );
   const filters = [
     ...bridges.flatMap(({ name }) => partsOf({ name, isBridge: true })),
     ...veths.flatMap(({ name }) => partsOf({ name, isBridge: false })),

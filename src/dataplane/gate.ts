@@ -31,7 +31,9 @@ import { bridgeMark, gateMark, portMark } from '../egress/marks.ts';
 /** An interface behind which containers have a policy. */
 export interface GatedInterface {
   readonly name: string;
-  /** Otherwise it is a lone veth. */
+  /** The bridge that its packets come from, where that is not the interface itself (a gateway in a VLAN). */
+  readonly bridge?: string;
+  /** Whether its packets come from a bridge; otherwise it is a lone veth. */
   readonly isBridge: boolean;
   /** Ports of enforced containers on it. */
   readonly ports?: readonly string[];

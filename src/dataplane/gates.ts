@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { everyVeth, gateSysctl, isCommon, quietSysctl, type GatedInterface, type GatePart } from './gate.ts';
-import { foreignPorts } from '../host/bridge-ports.ts';
+import { bridgeBehind, foreignPorts } from '../host/bridge-ports.ts';
 import { listFolder } from '../host/files.ts';
 import { isLinkThere } from '../host/interfaces.ts';
 import { runDir } from '../host/paths.ts';
@@ -117,7 +117,7 @@ function refuseLacking({ name, foreign = [] }: GatedInterface, [first]: readonly
 }
 
 function withForeignPorts(gated: GatedInterface): GatedInterface {
-  return gated.isBridge ? { ...gated, foreign: foreignPorts(gated.name) } : gated;
+  return gated.isBridge ? { ...gated, foreign: foreignPorts(gated.bridge ?? gated.name) } : gated;
 }
 
 /** The rules of the other kind: the first foreign port came, or the last one went. */
@@ -180,7 +180,7 @@ export async function removeGate(name: string): Promise<void> {
   const spared = foreignIn(readText(noteFile(name)) ?? '');
   forgetGate(name);
   // One that was never finished has no note.
-  const foreign = new Set([...spared, ...foreignPorts(name), '-']);
+  const foreign = new Set([...spared, ...foreignPorts(bridgeBehind(name)), '-']);
   const [plain, sparing] = [
     partsOf({ name, isBridge: true }),
     partsOf({ name, isBridge: true, foreign: [...foreign] }),

@@ -44,8 +44,15 @@ export const unjudgedMark = 0x200000;
  */
 export const bridgedMark = 0x400000;
 
+/**
+ * "On its way through a bridge, between a container and its gateway in a VLAN", from the bridge table to the other one,
+ * which takes it off. Where br_netfilter is on, such a packet meets the chains of the host twice; translation and
+ * conntrack are for the second time, when it comes out of the gateway's interface.
+ */
+export const passingMark = 0x800000;
+
 /** What the bridge table says of a packet, until the inet table has seen it. */
-export const bridgeTableMarks = bridgeMark | strangerMark | unjudgedMark;
+export const bridgeTableMarks = bridgeMark | strangerMark | unjudgedMark | passingMark;
 
 /** A mark, or a mask, in nft's words. */
 export function hex(mark: number): string {

@@ -24,6 +24,30 @@ export function masterOf(port: string): string {
   return findLink(port)?.master ?? '';
 }
 
+/** An interface of this host whose other end is a port of a bridge: what is sent there comes up to the host here. */
+export interface BridgeGateway {
+  readonly name: string;
+  readonly bridge: string;
+  readonly port: string;
+}
+
+/** Those that are there, of gateways in VLANs for one; each end of a pair between two bridges is a port and neither. */
+export function bridgeGateways(): BridgeGateway[] {
+  const links = listLinks();
+  const byIndex = new Map(links.map((link) => [link.index, link]));
+  return links.flatMap((link) => {
+    if (!pairs.includes(link.kind) || link.master !== undefined || link.netnsId !== undefined) return [];
+    const port = byIndex.get(link.otherEnd ?? 0);
+    if (port?.master === undefined || port.otherEnd !== link.index || port.netnsId !== undefined) return [];
+    return [{ name: link.name, bridge: port.master, port: port.name }];
+  });
+}
+
+/** The bridge whose packets come up to the host at an interface: itself, unless it is a {@link BridgeGateway}. */
+export function bridgeBehind(name: string): string {
+  return bridgeGateways().find((gateway) => gateway.name === name)?.bridge ?? name;
+}
+
 /**
  * All names of the namespace that this process is in, two lines of heading before them; undefined where /proc does not
  * tell.

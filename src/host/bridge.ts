@@ -6,7 +6,7 @@
 import { sha256 } from '../digest/sha256.ts';
 import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { findLink, indexOfUpInterface, readInterface } from './interfaces.ts';
+import { findLink, indexOfUpInterface, isLinkThere, readInterface } from './interfaces.ts';
 import { uplinkMtu } from './uplink.ts';
 import { conflictingAddresses } from '../links/conflicts.ts';
 import type { InterfaceState } from '../links/state.ts';
@@ -50,7 +50,8 @@ export interface PreparedBridge {
 export async function prepareBridge(steps: BridgePlan, folder = runDir): Promise<PreparedBridge> {
   const plan = sha256(JSON.stringify(steps)).slice(0, 16);
   const note = readNote(steps.name, folder);
-  if (note !== undefined && note.plan === plan && isCurrent(note, steps.name)) return { mac: note.mac, warnings: [] };
+  const isGatewayThere = steps.vlanGateway === undefined || isLinkThere(steps.gatewayInterface);
+  if (note?.plan === plan && isGatewayThere && isCurrent(note, steps.name)) return { mac: note.mac, warnings: [] };
   const isNew = await makeUnlessThere(steps.create);
   const bridge = await readInterface(steps.name);
   if (bridge?.kind !== 'bridge') {

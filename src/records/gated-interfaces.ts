@@ -2,9 +2,10 @@ import type { GatedInterface } from '../dataplane/gate.ts';
 import type { AttachmentRecord, EgressRecord } from './record.ts';
 
 /** The interface whose gate keeps a container in. */
-export function gatedInterface({ ingressInterface, port, mac, addresses }: EgressRecord): GatedInterface {
+export function gatedInterface({ ingressInterface, vlanGateway, port, mac, addresses }: EgressRecord): GatedInterface {
   return {
     name: ingressInterface,
+    ...(vlanGateway === undefined ? {} : { bridge: vlanGateway.bridge }),
     isBridge: port !== undefined && mac !== undefined,
     ports: port === undefined ? [] : [port],
     ...(port === undefined ? { addresses } : {}),

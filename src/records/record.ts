@@ -40,6 +40,11 @@ export interface AttachmentRecord extends AttachmentId {
 
 export interface LinkRecord {
   readonly bridge: string;
+  /**
+   * The interface through which the container's packets enter the host: the bridge, or the gateway's in its VLAN. In
+   * records of before 0.2.0 always the bridge.
+   */
+  readonly ingressInterface: string;
   readonly hostInterface: string;
   readonly mac: string;
   /** That of bridge and pair; of the container's end too, unless `containerMtu` says otherwise. */
@@ -114,9 +119,20 @@ export interface IngressPolicyRecord {
   readonly policy: 'open' | 'same-bridge' | 'isolated';
 }
 
+/** The far end of the pair of which one end is the gateway's interface in a VLAN: a port of the bridge. */
+export interface VlanGateway {
+  readonly bridge: string;
+  readonly port: string;
+}
+
 export interface EgressRecord {
-  /** The interface through which the container's packets enter the host: the bridge, or a lone veth (ptp). */
+  /**
+   * The interface through which the container's packets enter the host: the bridge, the gateway's in its VLAN, or a
+   * lone veth (ptp).
+   */
   readonly ingressInterface: string;
+  /** Where that is the gateway's in a VLAN. */
+  readonly vlanGateway?: VlanGateway;
   /** The container's port on that bridge; absent when there is no bridge. */
   readonly port?: string;
   readonly mac?: string;

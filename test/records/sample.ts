@@ -34,6 +34,7 @@ export function sample({
     state,
     link: {
       bridge: 'drawbridge0',
+      ingressInterface: rest.link?.bridge ?? 'drawbridge0',
       hostInterface: hostInterfaceOf(key),
       mac: '02:00:5e:00:53:02',
       mtu: 1500,

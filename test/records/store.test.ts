@@ -227,7 +227,7 @@ describe('hints', () => {
 
   test('do not count for a record that says something else by now', () => {
     write(one);
-    writeRecord({ ...one, link: { ...one.link!, ports: [], bridge: 'other0' } }, run);
+    writeRecord({ ...one, link: { ...one.link!, ports: [], bridge: 'other0', ingressInterface: 'other0' } }, run);
     expect(portHolders(two, two.link!.ports[0]!, run)).toEqual([]);
     expect(sharedByOthers('bridge-drawbridge0', two.key, run)).toBe(false);
   });

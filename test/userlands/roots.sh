@@ -15,7 +15,7 @@ main() {
     return 0
   fi
   mkdir -p "$roots"
-  make bullseye nftables,iproute2,iptables,util-linux
+  make bullseye nftables,iproute2,util-linux
   make trixie "$packages,ubuntu-keyring"
   make sid "$packages"
   make noble "$packages" --components=main,universe \

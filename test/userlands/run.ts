@@ -75,7 +75,7 @@ function versionsOf(suite: Suite): string[] {
     '. /etc/os-release; echo "$PRETTY_NAME"',
     'nft --version | cut -d" " -f2 | tr -d v',
     'ip -V 2>/dev/null | sed "s/.*iproute2-//; s/,.*//"',
-    'iptables --version | cut -d" " -f2 | tr -d v',
+    '(iptables --version 2>/dev/null || echo "- -") | cut -d" " -f2 | tr -d v',
     'ldd --version | sed -n "1s/.* //p"',
   ].map((script) => ask(suite, script));
 }

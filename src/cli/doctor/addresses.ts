@@ -31,7 +31,7 @@ async function checkOverlaps({ attachments }: Survey): Promise<Trouble[]> {
         .filter(({ address }) => familyOf(address) === 4)
         .map(({ address }) => {
           const prefix = parsePrefix(address);
-          const bridge = link?.bridge ?? '';
+          const bridge = link?.ingressInterface ?? '';
           return [`${prefix.length} ${bridge}`, { network: formatPrefix(prefix), bridge }] as const;
         }),
     ),

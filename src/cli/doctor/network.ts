@@ -67,8 +67,8 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
         ];
       const isDown = !found.isUp;
       const present = await addressesOn();
-      const missing = gatewaysOf(own).filter((gateway) => !present.has(addressOf(gateway)));
-      const commands = missing.map((gateway) => shellTextOf(keepGateway(gateway, bridge)));
+      const missing = gatewaysOf(own).filter(({ gateway }) => !present.has(addressOf(gateway)));
+      const commands = missing.map(({ gateway, holder }) => shellTextOf(keepGateway(gateway, holder)));
       if (isDown)
         return [
           {
@@ -96,7 +96,7 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
             },
           ]
         : [];
-      const addresses = missing.map((gateway, index): Trouble => ({
+      const addresses = missing.map(({ gateway }, index): Trouble => ({
         severity: 'problem',
         found: `the gateway address ${gateway} is missing on the host`,
         why: `containers on "${bridge}" send to it everything that is not on their bridge`,
@@ -109,15 +109,18 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
   return troubles.flat();
 }
 
-/** Addresses that the host has to have on a bridge: those of networks that ask for a gateway. */
-function gatewaysOf(links: readonly LinkRecord[]): string[] {
+/**
+ * Addresses that the host has to have on a bridge, or at the holder in a VLAN: those of networks that ask for a
+ * gateway.
+ */
+function gatewaysOf(links: readonly LinkRecord[]): { gateway: string; holder: string }[] {
   const gateways = links.filter((link) => settingsOf(link).isGateway);
-  const all = gateways.flatMap(({ addresses }) =>
+  const all = gateways.flatMap(({ addresses, ingressInterface: holder }) =>
     addresses.flatMap(({ address, gateway }) =>
-      gateway === undefined ? [] : [`${gateway}/${splitPrefix(address).length ?? ''}`],
+      gateway === undefined ? [] : [{ gateway: `${gateway}/${splitPrefix(address).length ?? ''}`, holder }],
     ),
   );
-  return [...new Set(all)];
+  return [...new Map(all.map((one) => [`${one.gateway} ${one.holder}`, one])).values()];
 }
 
 async function addressesOn(): Promise<Set<string>> {

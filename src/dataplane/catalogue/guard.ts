@@ -1,7 +1,8 @@
 /**
  * `table bridge drawbridge`: who may send what on a bridge. Rules have no state: ct in the bridge family
  * needs a module of its own. What comes up from a bridge to the host bears the mark of the bridge's gate (gate.ts),
- * whichever bridge it is: to tell bridges apart here needs a module too.
+ * whichever bridge it is: to tell bridges apart here needs a module too. A VLAN's way up is by a gateway's port, and
+ * marks stay across the pair.
  *
  * nft has no name for the target of a neighbour advertisement before 1.0.7; later ones list the whole of it by name,
  * and then do not read back what they list. The two halves of that address stay as they are.
@@ -10,156 +11,18 @@ import {
   bridgedMark,
   bridgeMark,
   hex,
+  passingMark,
   portMark,
   strangerMark,
   translatedMark,
   unjudgedMark,
+  without,
 } from '../../egress/marks.ts';
-import type { DataType } from '../../nft/data.ts';
-import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
-
+import type { ChainDeclaration, CounterDeclaration } from '../../nft/declaration.ts';
 import { mostFragments } from './bounds.ts';
 import { perFamily } from './per-family.ts';
 
 const table = 'bridge drawbridge';
-
-export const guardSets: readonly SetDeclaration[] = [
-  {
-    table,
-    name: 'guard_ports',
-    key: ['ifname'],
-    filledBy: 'record',
-    about: 'ports that may send only as themselves, and only to the host and to one another',
-  },
-  {
-    table,
-    name: 'guard_mac_ports',
-    key: ['ifname'],
-    filledBy: 'record',
-    about: 'ports whose source MAC alone is checked (macspoofchk)',
-  },
-  { table, name: 'guard_mac', key: ['ifname', 'ether_addr'], filledBy: 'record', about: '(port, MAC)' },
-  {
-    table,
-    name: 'guard4',
-    key: ['ifname', 'ether_addr', 'ipv4_addr'],
-    filledBy: 'record',
-    about: '(port, MAC, address)',
-  },
-  {
-    table,
-    name: 'guard6',
-    key: ['ifname', 'ether_addr', 'ipv6_addr'],
-    filledBy: 'record',
-    about: '(port, MAC, address), with the link-local address of the MAC',
-  },
-  {
-    table,
-    name: 'guard_nd',
-    key: ['ifname', 'ether_addr', 'half_addr', 'half_addr'],
-    typeof: 'iifname . ether saddr . @th,64,64 . @th,128,64',
-    filledBy: 'record',
-    about:
-      'the same with the address in two halves: the target of an advertisement, or of a solicitation that asks whether an address is free',
-  },
-  {
-    table,
-    name: 'guard_isolated',
-    key: ['ifname'],
-    filledBy: 'record',
-    about: 'ports that neither send to another port nor receive from one',
-  },
-  {
-    table,
-    name: 'guard_siblings4',
-    key: ['ipv4_addr'],
-    value: 'verdict',
-    filledBy: 'record',
-    about: 'address of a container -> how it is counted that another asks the bridge for it',
-  },
-  {
-    table,
-    name: 'guard_siblings_nd',
-    key: ['half_addr', 'half_addr'],
-    typeof: '@th,64,64 . @th,128,64',
-    value: 'verdict',
-    filledBy: 'record',
-    about: 'the same of an IPv6 address in two halves: the target of a solicitation',
-  },
-  {
-    table,
-    name: 'guard_siblings_mac',
-    key: ['ether_addr'],
-    value: 'verdict',
-    filledBy: 'record',
-    about: 'MAC of a container -> how it is counted that another sends to it',
-  },
-  {
-    table,
-    name: 'guard_denials',
-    key: ['ifname'],
-    isCounted: true,
-    filledBy: 'record',
-    about: 'ports with the count of what was for a container that theirs is kept apart from',
-  },
-  ...perFamily((n, address) =>
-    deniedSet(
-      `guard_denied${n}`,
-      [address, address, 'inet_proto', 'inet_service'],
-      '(container, other container, protocol, port) with counts of what was denied; bounded as the lists of table inet',
-    ),
-  ),
-  ...perFamily((n, address) =>
-    deniedSet(
-      `guard_denied${n}_portless`,
-      [address, address, 'inet_proto'],
-      '(container, other container, protocol), the same',
-    ),
-  ),
-  deniedSet('guard_asked4', ['ipv4_addr', 'ipv4_addr'], '(container, other container) that it asked for by ARP'),
-  deniedSet(
-    'guard_asked6',
-    ['ipv6_addr', 'half_addr', 'half_addr'],
-    '(container, other container in two halves) that it solicited',
-    'ip6 saddr . @th,64,64 . @th,128,64',
-  ),
-  {
-    table,
-    name: 'guard_recorded',
-    key: ['ifname'],
-    flags: ['dynamic', 'timeout'],
-    size: 4096,
-    timeoutMinutes: 10,
-    filledBy: 'bucket',
-    about: 'ports with a bucket for lines in the lists of denials',
-  },
-  {
-    table,
-    name: 'guard_fragments',
-    key: ['ifname'],
-    flags: ['dynamic', 'timeout'],
-    size: 4096,
-    timeoutMinutes: 1,
-    filledBy: 'bucket',
-    about: 'ports with a bucket for fragments',
-  },
-];
-
-/** What was denied lately between containers. */
-function deniedSet(name: string, key: readonly DataType[], about: string, expressions?: string): SetDeclaration {
-  return {
-    table,
-    name,
-    key,
-    ...(expressions === undefined ? {} : { typeof: expressions }),
-    flags: ['dynamic', 'timeout'],
-    size: 8192,
-    timeoutMinutes: 10,
-    isCounted: true,
-    filledBy: 'counter',
-    about,
-  };
-}
 
 export const guardCounters: readonly CounterDeclaration[] = [
   { table, name: 'guard_forged', about: 'frames with the MAC or the address of another' },
@@ -181,9 +44,10 @@ export const guardChains: readonly ChainDeclaration[] = [
     name: 'guard_prerouting',
     hook: { type: 'filter', at: 'prerouting', priority: '-300' },
     rules: [
+      `iifname @guard_vlan_ports meta mark set meta mark | ${hex(passingMark)}`,
       'iifname @guard_ports goto guard',
       'iifname @guard_mac_ports iifname . ether saddr != @guard_mac counter name guard_forged drop',
-      `meta iifkind { "veth", "netkit" } meta mark set meta mark | ${hex(strangerMark)}`,
+      `meta iifkind { "veth", "netkit" } iifname != @guard_gateways meta mark set meta mark | ${hex(strangerMark)}`,
     ],
   },
   {
@@ -201,6 +65,8 @@ export const guardChains: readonly ChainDeclaration[] = [
     hook: { type: 'filter', at: 'forward', priority: '-300' },
     rules: [
       `meta mark and ${hex(translatedMark)} != 0 meta mark set meta mark | ${hex(bridgedMark)} accept`,
+      `oifname @guard_gateways meta mark set meta mark & ${without(passingMark)} | ${hex(bridgeMark)} accept`,
+      'iifname @guard_gateways accept',
       'iifname @guard_isolated counter name guard_isolation drop',
       'oifname @guard_isolated counter name guard_isolation drop',
       'iifname @guard_ports oifname != @guard_ports counter name guard_isolation drop',

@@ -4,6 +4,7 @@ import {
   bridgeTableMarks,
   gateMark,
   hex,
+  passingMark,
   strangerMark,
   translatedMark,
   without,
@@ -28,6 +29,7 @@ export const judgementHooks: readonly ChainDeclaration[] = [
     rules: [
       ...boundsBeforeConntrack,
       `meta mark & ${hex(strangerMark)} != 0 iifname @enforced goto egress_stranger`,
+      `meta mark & ${hex(passingMark)} != 0 notrack`,
       `meta mark & ${hex(bridgeTableMarks)} != 0 meta mark set meta mark & ${without(bridgeTableMarks)}`,
     ],
   },

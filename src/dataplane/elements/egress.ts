@@ -4,10 +4,12 @@ import { interfacePart, plainText, type Element, type Part } from '../../nft/ele
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { namesSet, policyChain } from '../../egress/compile.ts';
 import type { Policy, PortRule } from '../../egress/policy.ts';
+import { vlanGatewayElements } from './vlan-gateway.ts';
 
 /** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Sets: dataplane/catalogue. */
 export function egressElements({ egress, link }: AttachmentRecord): Element[] {
-  if (egress === undefined) return link?.enforced === true ? enforcedElements(link.bridge, link.hostInterface) : [];
+  if (egress === undefined)
+    return link?.enforced === true ? enforcedElements(link.ingressInterface, link.hostInterface) : [];
   const { policy, policyId, ingressInterface, port } = egress;
   const from = interfacePart(ingressInterface);
   const chain = policyChain(policyId);
@@ -139,6 +141,7 @@ function portElements(egress: EgressRecord, portName: string, mac: string): Elem
     ]),
     { ...bridge('guard_siblings_mac', mac), value },
     bridge('guard_denials', port),
+    ...vlanGatewayElements(egress, portName),
     ...(isolatesPort(egress.policy) ? [bridge('guard_isolated', port)] : []),
   ];
 }

@@ -10,7 +10,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
  */
 export function masqueradeElements({ link, published, ingressPolicy }: AttachmentRecord): Element[] {
   const foreign = link === undefined ? (published ?? ingressPolicy) : undefined;
-  const ingressInterface = link?.bridge ?? foreign?.ingressInterface;
+  const ingressInterface = link?.ingressInterface ?? foreign?.ingressInterface;
   if (ingressInterface === undefined) return [];
   const table = 'inet drawbridge';
   const from = interfacePart(ingressInterface);

@@ -38,6 +38,7 @@ import { toResult } from './result.ts';
 import { leadToBridge, lookAndMake, type Newcomer } from './surroundings.ts';
 import { warn } from '../../cni/warn.ts';
 import { warnOfListeners, warnOfUnserved } from '../warnings.ts';
+import { hostSideOf } from '../../records/sections/link.ts';
 
 /**
  * Connects a container: a veth veth between its namespace and the bridge, addresses, routes, masquerading,
@@ -77,7 +78,7 @@ async function connect(
     const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
     const { served, unserved } = servedBy(conf.ports, familiesOf(newcomer.addresses));
     warnOfUnserved(unserved);
-    const ready = readyRecord(begun, { addresses, mac, mtu: plans.bridge.mtu, policy, ports: served });
+    const ready = readyRecord(begun, { addresses, mac, bridge: plans.bridge, policy, ports: served });
     const { contested, made } = await lookAndMake(newcomer, () =>
       phase('make links', () => makeLinks(plans, { isThere: early !== undefined })),
     );
@@ -229,18 +230,33 @@ async function planLinks(
 
 function readyRecord(
   begun: LinkedRecord,
-  { addresses: { ips, routes }, mac, mtu, policy, ports }: LinkSpec & { mtu: number; ports: LinkRecord['ports'] },
+  {
+    addresses: { ips, routes },
+    mac,
+    bridge: { mtu, gatewayInterface: ingressInterface },
+    policy,
+    ports,
+  }: LinkSpec & { bridge: BridgePlan; ports: LinkRecord['ports'] },
 ): LinkedRecord {
   const addresses = ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway }));
   const ready: LinkedRecord = {
     ...begun,
     state: 'ready',
     unfinished: true,
-    link: { ...begun.link, mac, mtu, addresses, ports, routes, defaultRoutes: defaultRoutesAmong(routes) },
+    link: {
+      ...begun.link,
+      ingressInterface,
+      mac,
+      mtu,
+      addresses,
+      ports,
+      routes,
+      defaultRoutes: defaultRoutesAmong(routes),
+    },
   };
   if (policy === undefined) return ready;
   const enforced = {
-    ingressInterface: ready.link.bridge,
+    ...hostSideOf(ready.link),
     port: ready.link.hostInterface,
     mac,
     addresses: addresses.map(({ address }) => addressOf(address)),
@@ -261,7 +277,7 @@ async function putInForce(
   } else {
     const { warnings } = await commit({ put: record }, { replaces: record });
     warnings.forEach(warn);
-    await openFirewalls(record.link.bridge);
+    await openFirewalls(record.link.ingressInterface);
   }
   (await flows).forEach(warn);
 }

@@ -21,6 +21,8 @@ export function begunRecord(request: AttachmentRequest, conf: InterfaceConf): Li
     ...base,
     link: {
       bridge: conf.link.bridge,
+      // Nothing is in force before there are addresses, and with them it is known whether there is a gateway.
+      ingressInterface: conf.link.bridge,
       hostInterface: hostInterfaceOf(base.key),
       mac: conf.mac ?? hardwareAddressOf(base.key),
       mtu: 0,

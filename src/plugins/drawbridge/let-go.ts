@@ -9,6 +9,6 @@ export async function letGo({ link, ...record }: AttachmentRecord): Promise<void
   if (link === undefined) return;
   const { warnings } = await commit({ put: { ...record, link: { ...link, enforced: false } } });
   warnings.forEach(warn);
-  await closeGate(link.bridge, record.key);
-  await openFirewalls(link.bridge);
+  await closeGate(link.ingressInterface, record.key);
+  await openFirewalls(link.ingressInterface);
 }

@@ -9,6 +9,7 @@ import { countPorts } from '../../host/networks.ts';
 import { runDir } from '../../host/paths.ts';
 import { formatAddress, formatPrefix } from '../../ip/address.ts';
 import { fullSets } from '../../ipam/ledger.ts';
+import { gatewayInterfaceOf } from '../../links/bridge.ts';
 import { conflictingAddresses } from '../../links/conflicts.ts';
 import { requirePolicies } from '../egress-policy/status.ts';
 import { notAvailable, requireFolder, requirePrograms, requireRules } from '../status.ts';
@@ -64,7 +65,8 @@ async function requireBridge({ link, ipam }: InterfaceConf): Promise<void> {
 async function requireOwnSubnets({ link, ipam }: InterfaceConf): Promise<void> {
   if (!link.isGateway || ipam.kind !== 'host-local') return;
   const choices = ipam.conf.sets.map(({ ranges }) => ranges.map(({ subnet }) => formatPrefix(subnet)));
-  const error = await findContested(link.bridge, choices);
+  const gatewayInterface = gatewayInterfaceOf(link.bridge, { vlan: link.vlan, gateways: gatewaysOf(ipam) });
+  const error = await findContested({ bridge: link.bridge, gatewayInterface }, choices);
   if (error !== undefined) throw notAvailable(error.message, error.details ?? '');
 }
 

@@ -33,7 +33,7 @@ export interface Newcomer {
  * the flows of the other's.
  */
 async function lookAround(newcomer: Newcomer): Promise<readonly string[]> {
-  const { key, bridge, gatewayInterface, isGateway, addresses } = newcomer;
+  const { bridge, gatewayInterface, isGateway, addresses } = newcomer;
   const present = await readHostAddresses();
   const own = ownAddressAmong(addresses, present);
   if (own !== undefined) {
@@ -49,7 +49,7 @@ async function lookAround(newcomer: Newcomer): Promise<readonly string[]> {
   const stale: string[] = [];
   for (const overlap of overlaps) {
     const isContested = overlap.isIdentical && (await isInUse(overlap.other.interface));
-    if (isContested && !(await isHereFirst(bridge, key))) throw alreadyThere(overlap, bridge);
+    if (isContested && !(await isHereFirst(newcomer))) throw alreadyThere(overlap, bridge);
     if (overlap.isIdentical) stale.push(overlap.network);
     warn(describe(overlap, { bridge, isContested }));
   }
@@ -83,13 +83,14 @@ export async function lookAndMake<T>(
  * the subnets of each range set.
  */
 export async function findContested(
-  bridge: string,
+  { bridge, gatewayInterface }: Pick<Newcomer, 'bridge' | 'gatewayInterface'>,
   choices: readonly (readonly string[])[],
 ): Promise<CniError | undefined> {
   const present = await readHostAddresses();
-  if (await isHereFirst(bridge, '')) return undefined;
+  if (await isHereFirst({ key: '', bridge, gatewayInterface })) return undefined;
+  const own = [bridge, gatewayInterface];
   for (const subnets of choices) {
-    const overlaps = await Promise.all(subnets.map(async (subnet) => firstContested(subnet, { bridge, present })));
+    const overlaps = await Promise.all(subnets.map(async (subnet) => firstContested(subnet, { own, present })));
     const [first] = overlaps;
     if (first !== undefined && overlaps.every((overlap) => overlap !== undefined)) return alreadyThere(first, bridge);
   }
@@ -98,9 +99,9 @@ export async function findContested(
 
 async function firstContested(
   subnet: string,
-  { bridge, present }: { bridge: string; present: readonly HostAddress[] },
+  { own, present }: { own: readonly string[]; present: readonly HostAddress[] },
 ): Promise<Overlap | undefined> {
-  for (const overlap of findOverlaps([subnet], present, [bridge]))
+  for (const overlap of findOverlaps([subnet], present, own))
     if (overlap.isIdentical && (await isInUse(overlap.other.interface))) return overlap;
   return undefined;
 }
@@ -145,8 +146,12 @@ const scopeLink = 253;
  * Whether containers of ours run on the bridge: they are not cut off from new ones by who came later. One that is just
  * being made has a record, and no port yet.
  */
-async function isHereFirst(bridge: string, key: string): Promise<boolean> {
-  return sharedByOthers(bridgeUse(bridge), key) && (await countPorts(bridge)) > 0;
+async function isHereFirst({
+  key,
+  bridge,
+  gatewayInterface,
+}: Pick<Newcomer, 'key' | 'bridge' | 'gatewayInterface'>): Promise<boolean> {
+  return sharedByOthers(bridgeUse(gatewayInterface), key) && (await countPorts(bridge)) > 0;
 }
 
 /** A bridge is in use when it has ports, another interface when it is up. */

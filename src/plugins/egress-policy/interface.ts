@@ -1,11 +1,13 @@
 import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result } from '../../cni/result.ts';
+import { bridgeGateways } from '../../host/bridge-ports.ts';
 import { listLinks, readInterface } from '../../host/interfaces.ts';
 import { idOfNamespace } from '../../host/namespace-id.ts';
 import { addressOf } from '../../ip/prefix.ts';
 import type { LinkState } from '../../links/state.ts';
-import type { LinkRecord } from '../../records/record.ts';
+import type { LinkRecord, VlanGateway } from '../../records/record.ts';
+import { hostSideOf } from '../../records/sections/link.ts';
 
 /** The plugin that looks for the interface, in the words of its error texts. */
 export interface Seeker {
@@ -20,8 +22,9 @@ const policySeeker: Seeker = { name: 'egress-policy', verb: 'police', subject: '
 
 /** The container's interface as the host sees it: what a policy is tied to. */
 export interface EnforcedInterface {
-  /** Through which the container's packets enter the host: the bridge, or a lone veth (ptp). */
+  /** Through which the container's packets enter the host: the bridge, a gateway in its VLAN, or a lone veth (ptp). */
   readonly ingressInterface: string;
+  readonly vlanGateway?: VlanGateway;
   /** The container's port on that bridge; absent when there is no bridge. */
   readonly port?: string;
   readonly mac: string;
@@ -58,7 +61,7 @@ export async function findInterface(
   }
   const gateways = unique(ips.flatMap(({ gateway }) => gateway ?? []));
   if (link !== undefined) {
-    return { ingressInterface: link.bridge, port: link.hostInterface, mac: mac ?? link.mac, addresses, gateways };
+    return { ...hostSideOf(link), port: link.hostInterface, mac: mac ?? link.mac, addresses, gateways };
   }
   return { ...(await findHostEnd(request, prevResult, seeker)), addresses, gateways };
 }
@@ -74,7 +77,7 @@ export async function findHostInterface(
 ): Promise<{ readonly hostInterface: string; readonly ingressInterface: string }> {
   const prevResult = requireResult(request, seeker);
   containerInterface(prevResult, request.netns, request.id.ifname, seeker);
-  if (link !== undefined) return { hostInterface: link.hostInterface, ingressInterface: link.bridge };
+  if (link !== undefined) return { hostInterface: link.hostInterface, ingressInterface: link.ingressInterface };
   const { port, ingressInterface } = await findHostEnd(request, prevResult, seeker);
   return { hostInterface: port ?? ingressInterface, ingressInterface };
 }
@@ -115,9 +118,9 @@ function containerInterface(
  */
 async function findHostEnd(
   { netns, id }: AttachmentRequest,
-  { interfaces }: Result,
+  { interfaces, ips }: Result,
   { verb }: Seeker,
-): Promise<Pick<EnforcedInterface, 'ingressInterface' | 'port' | 'mac'>> {
+): Promise<Pick<EnforcedInterface, 'ingressInterface' | 'vlanGateway' | 'port' | 'mac'>> {
   const inside = await readInterface(id.ifname, { netns });
   if (inside === undefined || !isPairEnd(inside) || inside.otherEnd === undefined) {
     throw new CniError(
@@ -141,7 +144,21 @@ async function findHostEnd(
   }
   return outside.master === undefined
     ? { ingressInterface: outside.name, mac: inside.mac }
-    : { ingressInterface: outside.master, port: outside.name, mac: inside.mac };
+    : { ...(await hostSideBy(outside.master, ips)), port: outside.name, mac: inside.mac };
+}
+
+/** A bridge plugin that puts containers in a VLAN gives its gateway's address to the far end of a pair. */
+async function hostSideBy(
+  bridge: string,
+  ips: Result['ips'],
+): Promise<Pick<EnforcedInterface, 'ingressInterface' | 'vlanGateway'>> {
+  const wanted = new Set(ips.map(({ gateway }) => gateway));
+  for (const { name, port } of bridgeGateways().filter((one) => one.bridge === bridge)) {
+    const found = await readInterface(name);
+    if (found?.addresses.some(({ address }) => wanted.has(addressOf(address))) === true)
+      return { ingressInterface: name, vlanGateway: { bridge, port } };
+  }
+  return { ingressInterface: bridge };
 }
 
 /** The kernel calls the lower device of a macvlan or a VLAN "link" too: that may well be the uplink of the host. */

@@ -21,10 +21,15 @@ export const egress: Section<EgressRecord> = {
     ...(mac === undefined ? {} : { mac, linkLocal: [linkLocalOf(mac)] }),
     ...(port === undefined ? {} : { hostInterface: port }),
   }),
-  port: ({ port, ingressInterface, mac }) =>
+  port: ({ port, ingressInterface, vlanGateway, mac }) =>
     port === undefined
       ? undefined
-      : { name: port, bridge: ingressInterface, learns: false, ...(mac === undefined ? {} : { mac }) },
+      : {
+          name: port,
+          bridge: vlanGateway?.bridge ?? ingressInterface,
+          learns: false,
+          ...(mac === undefined ? {} : { mac }),
+        },
   // The interface of ours goes with the plugin before in the chain: until then it reaches nothing, not everything.
   leave: (rest) => (rest.link === undefined ? rest : { ...rest, link: { ...rest.link, enforced: true } }),
 };
@@ -40,6 +45,8 @@ export function withoutPolicy({ addresses }: EgressRecord, found: readonly strin
 function read(value: unknown): EgressRecord {
   const from = object(value, '"egress"');
   matching(from, 'ingressInterface', interfaceName);
+  if (from['vlanGateway'] !== undefined)
+    for (const key of ['bridge', 'port']) matching(object(from['vlanGateway'], '"vlanGateway"'), key, interfaceName);
   if (from['port'] !== undefined) matching(from, 'port', interfaceName);
   if (from['mac'] !== undefined) matching(from, 'mac', hardwareAddress);
   for (const key of ['addresses', 'gateways']) list(from, key).forEach((ip) => ipText(ip, key));

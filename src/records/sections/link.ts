@@ -2,16 +2,18 @@ import { Fields } from '../../cni/fields.ts';
 import { egressElements, guardElements } from '../../dataplane/elements/egress.ts';
 import { addressOf } from '../../ip/prefix.ts';
 import type { RangeSet } from '../../ipam/pool.ts';
+import { vlanGatewayElements } from '../../dataplane/elements/vlan-gateway.ts';
 import { parseIpam } from '../../ipam/ranges.ts';
 import { completeAddresses } from '../../links/addresses.ts';
 import { planBridge } from '../../links/bridge.ts';
 import { parseLinkConf } from '../../links/conf.ts';
 import { isTiedToMac } from '../../links/veth.ts';
+import { vlanGatewayNames } from '../../links/vlan.ts';
 import type { Element } from '../../nft/element.ts';
 import { publicationElements } from '../../dataplane/elements/publication.ts';
 import { overlaps } from '../../ports/mapping.ts';
 import { masqueradeElements } from '../../dataplane/elements/masquerade.ts';
-import type { AddressRecord, AttachmentRecord, LinkRecord, LinkSettings } from '../record.ts';
+import type { AddressRecord, AttachmentRecord, EgressRecord, LinkRecord, LinkSettings } from '../record.ts';
 import {
   flag,
   hardwareAddress,
@@ -37,7 +39,7 @@ export const link: Section<LinkRecord> = {
     prefixes: value.addresses.map(({ address }) => address),
     ports: value.ports,
     mac: value.mac,
-    ingressInterface: value.bridge,
+    ingressInterface: value.ingressInterface,
     hostInterface: value.hostInterface,
     ...(value.ipam.dataDir === undefined ? {} : { leaseFolder: value.ipam.dataDir }),
     isOpened: true,
@@ -62,6 +64,14 @@ export const link: Section<LinkRecord> = {
   },
   withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),
 };
+
+/** Where the container's packets enter the host, as a policy is told of it. */
+export function hostSideOf(value: LinkRecord): Pick<EgressRecord, 'ingressInterface' | 'vlanGateway'> {
+  const { bridge, ingressInterface } = value;
+  if (ingressInterface === bridge) return { ingressInterface };
+  const { port } = vlanGatewayNames(bridge, settingsOf(value).vlan);
+  return { ingressInterface, vlanGateway: { bridge, port } };
+}
 
 /** The container's addresses without prefix length. */
 export function hostsOf({ addresses }: Pick<LinkRecord, 'addresses'>): string[] {
@@ -107,6 +117,7 @@ export function rangeSetsOf({ conf, ipam }: LinkRecord): readonly RangeSet[] {
 function read(value: unknown): LinkRecord {
   const from = object(value, '"link"');
   matching(from, 'bridge', interfaceName);
+  if (from['ingressInterface'] !== undefined) matching(from, 'ingressInterface', interfaceName);
   matching(from, 'hostInterface', interfaceName);
   matching(from, 'mac', hardwareAddress);
   for (const key of ['masquerade', 'macspoofchk']) flag(from, key);
@@ -122,7 +133,7 @@ function read(value: unknown): LinkRecord {
   readIpam(object(from['ipam'], '"ipam"'));
   object(from['conf'], '"conf"');
   if (from['settings'] !== undefined) readSettings(object(from['settings'], '"settings"'));
-  return from as unknown as LinkRecord;
+  return { ingressInterface: from['bridge'], ...from } as unknown as LinkRecord;
 }
 
 function readAddressRecord(value: unknown): void {
@@ -164,9 +175,9 @@ function readSettings(from: Record<string, unknown>): void {
 }
 
 function elements(value: LinkRecord, record: AttachmentRecord): Element[] {
-  const { bridge, ports, snat = true, defaultRoutes } = value;
+  const { ingressInterface, ports, snat = true, defaultRoutes } = value;
   const publication = {
-    ingressInterface: bridge,
+    ingressInterface,
     addresses: hostsOf(value),
     ports,
     snat,
@@ -175,6 +186,7 @@ function elements(value: LinkRecord, record: AttachmentRecord): Element[] {
   return [
     ...publicationElements(publication, record),
     ...masqueradeElements(record),
+    ...vlanGatewayElements(hostSideOf(value), value.hostInterface),
     // With a policy these are the policy's own to say.
     ...(record.egress === undefined ? [...egressElements(record), ...guardElements(record)] : []),
   ];

@@ -47,6 +47,7 @@ function withoutPolicy({ egress, ...record }: AttachmentRecord): AttachmentRecor
   const bridge = egress?.ingressInterface ?? '';
   const link = {
     bridge,
+    ingressInterface: bridge,
     hostInterface: egress?.port ?? '',
     mac: egress?.mac ?? '',
     mtu: 1500,

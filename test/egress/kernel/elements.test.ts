@@ -43,6 +43,7 @@ test('guardElements() checks the MAC alone for macspoofchk', () => {
   if (bare === undefined) throw new Error('no record');
   const link = {
     bridge: 'db0',
+    ingressInterface: 'db0',
     hostInterface: 'veth1',
     mac: '02:00:00:00:00:01',
     mtu: 1500,
@@ -63,6 +64,7 @@ test('an attachment whose policy is still to come is enforced and known at no gu
   if (bare === undefined) throw new Error('no record');
   const link = {
     bridge: 'db0',
+    ingressInterface: 'db0',
     hostInterface: 'veth1',
     mac: '02:00:00:00:00:01',
     mtu: 1500,
