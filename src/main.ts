@@ -1,9 +1,10 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { aboutText, serve, type Plugin } from './cni/serve.ts';
+import { aboutText, serve, type Plugin, type PluginIo } from './cni/serve.ts';
 import { systemReason } from './text/system-error.ts';
 import { isOwnNetns } from './host/netns.ts';
 import { dropIns } from './plugins/drop-in/plugins.ts';
+import { netavarkCommands } from './plugins/netavark/commands.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
 import { policyPlugin } from './plugins/egress-policy/plugin.ts';
 import { visible, visibleLines } from './text/visible.ts';
@@ -17,8 +18,6 @@ const plugins: Readonly<Record<string, () => Plugin>> = {
   ...dropIns,
 };
 
-void main();
-
 async function main(): Promise<void> {
   const called = basename(process.argv0);
   const makePlugin = plugins[called];
@@ -28,21 +27,27 @@ async function main(): Promise<void> {
   }
   const words = process.argv.slice(2);
   if (called === 'drawbridge' && (process.env['CNI_COMMAND'] ?? '') === '') {
+    if (netavarkCommands.some((command) => command === words[0])) {
+      const { serveNetavark } = await import('./plugins/netavark/serve.ts');
+      process.exit(await serveNetavark(words, DRAWBRIDGE_VERSION, io));
+    }
     // A program that asks what plugin this is reads the line that the reference prints there.
     if (words.length === 0 && !process.stderr.isTTY) writeSync(2, aboutText(makePlugin()));
     // Loaded for people alone: plugin runs do not pay for it.
     const { runCommandLine } = await import('./cli/main.ts');
     process.exit(await runCommandLine(words, DRAWBRIDGE_VERSION));
   }
-  const status = await serve(makePlugin(), {
-    env: process.env,
-    readStdin: readInput,
-    stdout: answer,
-    stderr: (output) => void writeSync(2, visibleLines(output)),
-    ownNetns: isOwnNetns,
-  });
-  process.exit(status);
+  process.exit(await serve(makePlugin(), io));
 }
+
+/** What a run of a plugin reads and writes. */
+const io: PluginIo = {
+  env: process.env,
+  readStdin: readInput,
+  stdout: answer,
+  stderr: (output) => void writeSync(2, visibleLines(output)),
+  ownNetns: isOwnNetns,
+};
 
 /** An answer that cannot be written is a failure: the runtime then sends a DEL. */
 function answer(output: string): void {
@@ -69,3 +74,5 @@ async function readInput(): Promise<string> {
   const { text } = await import('node:stream/consumers');
   return text(process.stdin);
 }
+
+void main();

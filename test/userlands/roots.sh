@@ -2,6 +2,9 @@
 # Makes the roots that `npm run test:userlands` runs in, below test/.cache/userlands: file systems of other
 # distributions, unpacked from their own packages by mmdebstrap and never installed. What is there is left as it is.
 # A root that cannot be had is named, and the run goes on without it.
+#
+#   roots.sh           the roots of the stage "userlands"
+#   roots.sh podman    that of podman 5, which `npm run test:runtimes` has for a client
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -15,31 +18,36 @@ main() {
     return 0
   fi
   mkdir -p "$roots"
-  make bullseye nftables,iproute2,util-linux
-  make trixie "$packages,ubuntu-keyring"
-  make sid "$packages"
-  make noble "$packages" --components=main,universe \
+  if [ "${1:-}" = podman ]; then
+    make podman trixie podman,netavark,aardvark-dns,crun,nftables,iproute2,procps,util-linux
+    return 0
+  fi
+  make bullseye bullseye nftables,iproute2,util-linux
+  make trixie trixie "$packages,ubuntu-keyring"
+  make sid sid "$packages"
+  make noble noble "$packages" --components=main,universe \
     "--keyring=$PWD/$roots/trixie/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 }
 
-# make SUITE PACKAGES [OPTION…]
+# make NAME SUITE PACKAGES [OPTION…]
 make() {
-  suite=$1
-  include=$2
-  shift 2
-  [ ! -e "$roots/$suite/etc/os-release" ] || return 0
-  say "Unpacking a root of $suite (a minute or two)"
-  rm -rf "$roots/$suite.part"
+  name=$1
+  suite=$2
+  include=$3
+  shift 3
+  [ ! -e "$roots/$name/etc/os-release" ] || return 0
+  say "Unpacking the root $name (a minute or two)"
+  rm -rf "$roots/$name.part"
   # An unstable release's list of packages may have run out a few days ago.
   if nice mmdebstrap --variant=minbase "--include=$include" "$@" --aptopt='Acquire::Languages "none"' \
     --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    "$suite" "$roots/$suite.part" >"$roots/$suite.log" 2>&1; then
-    mv "$roots/$suite.part" "$roots/$suite"
+    "$suite" "$roots/$name.part" >"$roots/$name.log" 2>&1; then
+    mv "$roots/$name.part" "$roots/$name"
   else
-    say "Cannot make the root of $suite; the end of what mmdebstrap said:"
-    tail -n 3 "$roots/$suite.log" | sed 's|[a-z]*://[^ ]*|…|g' >&2
-    rm -rf "$roots/$suite.part"
+    say "Cannot make the root $name; the end of what mmdebstrap said:"
+    tail -n 3 "$roots/$name.log" | sed 's|[a-z]*://[^ ]*|…|g' >&2
+    rm -rf "$roots/$name.part"
   fi
 }
 
@@ -47,4 +55,4 @@ say() {
   echo "userlands: $*" >&2
 }
 
-main
+main "$@"
