@@ -1,5 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { readerWord } from './agent/first-bytes/messages.ts';
 import { aboutText, serve, type Plugin, type PluginIo } from './cni/serve.ts';
 import { systemReason } from './text/system-error.ts';
 import { isOwnNetns } from './host/netns.ts';
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
     }
     // A program that asks what plugin this is reads the line that the reference prints there.
     if (words.length === 0 && !process.stderr.isTTY) writeSync(2, aboutText(makePlugin()));
+    if (words[0] === readerWord) process.exit(await (await import('./agent/first-bytes/process.ts')).runReader());
     // Loaded for people alone: plugin runs do not pay for it.
     const { runCommandLine } = await import('./cli/main.ts');
     process.exit(await runCommandLine(words, DRAWBRIDGE_VERSION));

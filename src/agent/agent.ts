@@ -6,6 +6,7 @@ import { openLog, type Log, type LogLevel } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import type { Service } from './service.ts';
 import { CountsService } from './services/counts.ts';
+import { FirstBytesService } from './services/first-bytes.ts';
 import { FlowsService } from './services/flows.ts';
 import { MetricsService } from './services/metrics.ts';
 import { NamesService } from './services/names.ts';
@@ -97,7 +98,8 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const known = { state, names: names.names, metrics, log };
   const repair = new RepairService(known);
   const policies = new PoliciesService(known);
-  const watch = new WatchService({ ...known, flows, policies, repair });
+  const firstBytes = new FirstBytesService({ ...known, onRefused: (refusals) => log.info({ refusals }, 'refused') });
+  const watch = new WatchService({ ...known, firstBytes, flows, policies, repair });
   const sweep = new SweepService({ ...options, state, metrics, log });
   const programs = new ProgramsService({ version, repair, metrics, log });
   const socket = new SocketService({
@@ -121,7 +123,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   });
   return {
     // Whoever is asked answers from the beginning. What changes from then on is seen before what was lost is put back.
-    services: [socket, served, counts, flows, names, watch, repair, policies, sweep, programs, systemd],
+    services: [socket, served, counts, flows, names, firstBytes, watch, repair, policies, sweep, programs, systemd],
     reload: async () => {
       await policies.apply();
       await repair.lookNow();

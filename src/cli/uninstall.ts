@@ -22,6 +22,7 @@ import { readKnown, removeRecorded } from '../repair/orphans/records.ts';
 import { isUnclear } from '../repair/orphans/unclear.ts';
 import type { Invocation } from './command.ts';
 import { describePath, isSame, readManifest, type InstalledFile } from '../repair/manifest.ts';
+import { notedQueueForm, removeQueueRule } from '../host/queue-rule.ts';
 import { isAgentRunning } from '../repair/survey/agent.ts';
 import { readTable } from '../host/held-tables.ts';
 import { shownName } from '../repair/survey/container-names.ts';
@@ -76,6 +77,11 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
         await removeTables();
       }),
     );
+  await attempt('the queue of first bytes', async () => {
+    if (notedQueueForm() === undefined) return false;
+    await removeQueueRule();
+    return true;
+  });
   for (const folder of folders) await attempt(`lease folder ${folder}`, () => removeLeaseFolder(folder, report));
   const manifest = readManifest();
   for (const file of manifest) await attempt(`file ${file.path}`, () => removeFile(file, report));

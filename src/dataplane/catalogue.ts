@@ -14,6 +14,7 @@ import { judgementCounters, judgementSets } from './catalogue/judgement-sets.ts'
 import { judgementChains } from './catalogue/judgement.ts';
 import { boundChains, boundCounters, boundSets } from './catalogue/bounds.ts';
 import { lastResortChains, lastResortSets } from './catalogue/last-resort.ts';
+import { namesChains, namesCounters, namesSets } from './catalogue/names.ts';
 import { publishingChains, publishingSets } from './catalogue/publishing.ts';
 import { recordingChains, recordingCounters, recordingSets } from './catalogue/recording.ts';
 
@@ -30,10 +31,11 @@ export const catalogue: Catalogue = {
     ...judgementSets,
     ...boundSets,
     ...recordingSets,
+    ...namesSets,
     ...guardSets,
     ...lastResortSets,
   ],
-  counters: [...judgementCounters, ...boundCounters, ...recordingCounters, ...guardCounters],
+  counters: [...judgementCounters, ...boundCounters, ...recordingCounters, ...namesCounters, ...guardCounters],
   chains: [
     ...publishingChains,
     ...ingressPolicyChains,
@@ -41,6 +43,7 @@ export const catalogue: Catalogue = {
     ...judgementChains,
     ...boundChains,
     ...recordingChains,
+    ...namesChains,
     ...denialChains,
     ...guardChains,
     ...lastResortChains,

@@ -3,7 +3,7 @@ import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { nftInterval } from './interval.ts';
 import { foldAddressRules, foldPorts } from './normalise.ts';
-import type { AddressRule, Policy, PortRule } from './policy.ts';
+import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { policyId } from './policy-id.ts';
 
 /**
@@ -17,6 +17,7 @@ import { policyId } from './policy-id.ts';
  *   set P_host_ports                      (protocol, port) on the gateway addresses
  *   set P_names4_tcp_443                  addresses of names, one set per protocol and ports; expiring, filled
  *                                         from elsewhere (elements.ts), kept when the group is added again
+ *   set P_names4_tcp_22_unchecked         with `verifyNames`: those whose connections are not looked into
  */
 export function compilePolicy(policy: Policy): RuleGroup {
   const id = policyId(policy);
@@ -33,15 +34,24 @@ export function compilePolicy(policy: Policy): RuleGroup {
   return { id, sets: draft.sets, chains: draft.chains };
 }
 
+/** Whether connections that a name alone opens are looked into. An audit holds nothing up. */
+export function checksNames({ verifyNames, mode, names, audit }: Policy): boolean {
+  return verifyNames && !audit && mode === 'allowlist' && names.some(({ unchecked }) => unchecked !== true);
+}
+
 /** The chain of a policy. */
 export function policyChain(id: string): string {
   return `policy_${id}`;
 }
 
 /** The set that holds the addresses of a policy's names with this protocol and these ports. */
-export function namesSet(id: string, family: 4 | 6, { protocol, ports }: PortRule): string {
+export function namesSet(
+  id: string,
+  family: 4 | 6,
+  { protocol, ports, unchecked }: PortRule & Pick<NameRule, 'unchecked'>,
+): string {
   const range = ports === undefined ? '' : ports.from === ports.to ? `_${ports.from}` : `_${ports.from}_${ports.to}`;
-  return `${policyChain(id)}_names${family}_${protocol}${range}`;
+  return `${policyChain(id)}_names${family}_${protocol}${range}${unchecked ? '_unchecked' : ''}`;
 }
 
 /** What the name of a chain or a set of a policy says of it. */
@@ -64,15 +74,17 @@ const families = [4, 6] as const;
 /** What is not denied outright: DESIGN.md, "Order of judgement". */
 function judgement(draft: Draft, id: string, policy: Policy, deny: string): string[] {
   const name = policyChain(id);
+  // Of a container whose connections are looked into, those that need no look have to say so.
+  const allow = checksNames(policy) ? 'goto names_settled' : 'return';
   return [
-    ...draft.lists(`${name}_private`, policy.allowPrivate, 'return'),
+    ...draft.lists(`${name}_private`, policy.allowPrivate, allow),
     ...families.flatMap((family) => [
       `${asked(family)} @metadata${family} ${deny}`,
       `${asked(family)} @bogon${family} ${deny}`,
     ]),
-    ...families.map((family) => `${asked(family)} @private${family} ${policy.allowLocalNetworks ? 'return' : deny}`),
+    ...families.map((family) => `${asked(family)} @private${family} ${policy.allowLocalNetworks ? allow : deny}`),
     ...(policy.mode === 'allowlist'
-      ? [...draft.lists(`${name}_allow`, policy.allow, 'return'), ...draft.names(id, policy), deny]
+      ? [...draft.lists(`${name}_allow`, policy.allow, allow), ...draft.names(id, policy, allow), deny]
       : ['return']),
   ];
 }
@@ -136,10 +148,11 @@ class Draft {
   }
 
   /** Declares the sets for the addresses of names and returns the rules that allow what is in them. */
-  names(id: string, policy: Policy): string[] {
+  names(id: string, policy: Policy, allow: string): string[] {
     const kinds = new Map(policy.names.map((rule) => [namesSet(id, 4, rule), rule]));
+    const isChecked = (rule: NameRule): boolean => checksNames(policy) && rule.unchecked !== true;
     return [...kinds]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .toSorted(([a, one], [b, other]) => Number(isChecked(one)) - Number(isChecked(other)) || (a < b ? -1 : 1))
       .flatMap(([, rule]) =>
         families.flatMap((family) => {
           const name = namesSet(id, family, rule);
@@ -152,9 +165,9 @@ class Draft {
             filledBy: 'expiring',
             about: `addresses of names: ${rule.protocol}${portText(rule)}`,
           });
-          return protocolTexts(rule, family).map(
-            (protocol) => `${protocol}${asked(family)} @${name}${portText(rule)} return`,
-          );
+          const found = `${asked(family)} @${name}${portText(rule)}`;
+          if (isChecked(rule)) return checkedRules(rule, family, found, policy);
+          return protocolTexts(rule, family).map((protocol) => `${protocol}${found} ${allow}`);
         }),
       );
   }
@@ -200,6 +213,19 @@ function protocolTexts({ protocol, ports }: PortRule, family: 4 | 6): string[] {
   if (protocol === 'icmp') return [`meta l4proto ${icmpOf(family)} `];
   if (protocol !== 'any') return [`meta l4proto ${protocol} `];
   return ports === undefined ? [''] : ['tcp', 'udp', 'sctp'].map((one) => `meta l4proto ${one} `);
+}
+
+/**
+ * What a name opens whose connections are looked into: TCP, when its first bytes were, and ICMP. What shows no name is
+ * left to the rule behind, which denies.
+ */
+function checkedRules({ protocol, ports }: NameRule, family: 4 | 6, found: string, { onDeny }: Policy): string[] {
+  return [
+    ...(protocol === 'any' || protocol === 'tcp' ? [`meta l4proto tcp ${found} goto names_held_${onDeny}`] : []),
+    ...(protocol === 'icmp' || (protocol === 'any' && ports === undefined)
+      ? [`meta l4proto ${icmpOf(family)} ${found} goto names_settled`]
+      : []),
+  ];
 }
 
 function portText({ ports }: PortRule): string {

@@ -1,3 +1,4 @@
+import { checksNames } from './compile.ts';
 import { intervalOf, overlaps } from './interval.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { bogonRanges, metadataRanges, privateRanges } from './ranges-reserved.ts';
@@ -12,6 +13,7 @@ export function policyNotices(policy: Policy): string[] {
     ...closedEntries(policy),
     ...resolverEntries(policy),
     ...wildcards(policy),
+    ...namesUnchecked(policy),
     ...hostPortsWithoutEffect(policy),
     ...auditing(policy),
   ];
@@ -24,6 +26,7 @@ export function describePolicy(policy: Policy): string[] {
     `mode ${mode}${policy.audit ? ', audit: nothing is denied' : ''}: ${modeWords[mode]}`,
     ...(preset.length === 0 ? [] : [`presets: ${preset.join(', ')}`]),
     ...list('opens', mode === 'allowlist' ? [...allow, ...names] : []),
+    ...(checksNames(policy) ? ['a connection to a name has to ask for it in its first bytes'] : []),
     ...list('opens of private networks', allowPrivate),
     ...(policy.allowLocalNetworks && mode !== 'open' ? ['private networks are open'] : []),
     ...list('closes before all else', deny),
@@ -113,6 +116,20 @@ function wildcards({ mode, names }: Policy): string[] {
     ({ source }) =>
       `${source} opens what the names below it resolve to when the container asks for them: that needs the agent, nothing is open before`,
   );
+}
+
+/** What `verifyNames` does not do, or does beside what one may think of. */
+function namesUnchecked(policy: Policy): string[] {
+  const { verifyNames, audit, names, mode } = policy;
+  if (!verifyNames) return [];
+  if (audit) return ['"verifyNames" checks nothing under "audit", which holds nothing up'];
+  if (mode !== 'allowlist') return [`"verifyNames" has no effect in mode "${mode}", in which no name opens anything`];
+  return names
+    .filter(({ protocol, unchecked }) => (protocol === 'udp' || protocol === 'sctp') && unchecked !== true)
+    .map(
+      ({ source, protocol }) =>
+        `${source} opens nothing: "verifyNames" is on, and the first bytes of ${protocol} are not read; "/unchecked" behind it opens it`,
+    );
 }
 
 function hostPortsWithoutEffect({ hostAccess, hostPorts }: Policy): string[] {

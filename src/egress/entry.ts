@@ -21,13 +21,14 @@ export type Entry =
 /**
  * Reads one entry of `allow`, `allowPrivate` or `deny`:
  *
- *     DESTINATION[:PORT[-PORT]][/PROTOCOL]
+ *     DESTINATION[:PORT[-PORT]][/PROTOCOL][/unchecked]
  *
  * DESTINATION is a name (`github.com`, `*.example.org`), an address (`8.8.8.8`, `2001:db8::1`,
  * `[2001:db8::1]`) or a prefix without host bits (`203.0.113.0/24`, `[2001:db8::]/32`). An IPv6 address
  * that is followed by a port needs the brackets. PORT is 1 to 65535. PROTOCOL is tcp, udp, sctp or
  * icmp; icmp takes no port and means ICMPv6 where the destination is IPv6. Without a protocol, a port
- * is meant in tcp, udp and sctp, and no port means every IP protocol.
+ * is meant in tcp, udp and sctp, and no port means every IP protocol. "unchecked" stands behind names alone: with
+ * `verifyNames` too, the first bytes of its connections are not looked at.
  *
  * Throws {@link CniError} with code 7.
  */
@@ -37,11 +38,14 @@ export function parseEntry(value: unknown, place: Place): Entry {
   if (value === '') throw refusal(quoted, place, 'it is empty', formExpected);
   if (/[\s\p{Cc}\p{Cf}]/u.test(value))
     throw refusal(quoted, place, 'it has white space or control characters in it', formExpected);
-  const { destination, length, rest } = split(value, place);
+  const isUnchecked = /\/unchecked$/i.test(value);
+  const { destination, length, rest } = split(isUnchecked ? value.slice(0, -'/unchecked'.length) : value, place);
   const ports = parseTail(rest, quoted, place);
   const source = `${place.key} ${quoted}`;
 
   const address = readAnyAddress(destination);
+  if (address !== undefined && isUnchecked)
+    throw refusal(quoted, place, 'connections to a literal address are never checked', 'leave "/unchecked" out');
   if (address !== undefined)
     return {
       kind: 'address',
@@ -59,7 +63,10 @@ export function parseEntry(value: unknown, place: Place): Entry {
   if (length !== undefined) throw refusal(quoted, place, 'a name has no prefix length', formExpected);
   const name = parseName(destination);
   if ('refused' in name) throw refusal(quoted, place, name.refused, name.expected);
-  return { kind: 'name', rule: { name: name.name, ...ports, source } };
+  return {
+    kind: 'name',
+    rule: { name: name.name, ...ports, ...(isUnchecked ? { unchecked: true as const } : {}), source },
+  };
 }
 
 /**

@@ -5,6 +5,7 @@ export const policyKeys = [
   'allow',
   'allowPrivate',
   'deny',
+  'verifyNames',
   'allowLocalNetworks',
   'hostAccess',
   'hostPorts',

@@ -51,6 +51,25 @@ export const bridgedMark = 0x400000;
  */
 export const passingMark = 0x800000;
 
+/**
+ * "Whoever answers for the queue has to look at it", from our chain before the queue. Who looked takes it off: what
+ * still bears it behind the queue was not looked at, and is dropped.
+ */
+export const queueMark = 0x8000000;
+
+/** "Its connection asks for an allowed name, and the server has what was looked at", from the queue's reader. */
+export const verdictMark = 0x1000000;
+
+/** Number of the kernel's queue for packets with that mark, of this network namespace. */
+export const heldQueue = 8808;
+
+/**
+ * Bits of the mark of a connection; all others are somebody else's. "Held": a name alone opens it, and its packets go
+ * to the queue. "Settled": there is nothing to look at any more.
+ */
+export const heldMark = 0x2000000;
+export const settledMark = 0x4000000;
+
 /** What the bridge table says of a packet, until the inet table has seen it. */
 export const bridgeTableMarks = bridgeMark | strangerMark | unjudgedMark | passingMark;
 

@@ -28,7 +28,8 @@ export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwn
   const mode =
     oneOf(fields, 'mode', policyModes) ??
     (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
-  const listed = parseAllow(fields);
+  const verifyNames = fields.boolean('verifyNames') ?? false;
+  const listed = parseAllow(fields, verifyNames);
   const fromPresets = (preset ?? []).map((name) => presetRules(name, own));
   const allow = [...listed.addresses, ...fromPresets.flatMap(({ addresses }) => addresses)];
   const names = [...listed.names, ...fromPresets.flatMap(({ names }) => names)];
@@ -38,6 +39,7 @@ export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwn
     ...(mode === 'allowlist' ? { allow, names } : { allow: [], names: [], ...ignoring([...allow, ...names]) }),
     allowPrivate: addressEntries(fields, 'allowPrivate').flatMap(({ rule, place }) => openedByPrivate(rule, place)),
     deny: addressEntries(fields, 'deny').map(({ rule }) => rule),
+    verifyNames,
     allowLocalNetworks: fields.boolean('allowLocalNetworks') ?? false,
     hostAccess: oneOf(fields, 'hostAccess', ['ports', 'all', 'none']) ?? 'ports',
     hostPorts: parseHostPorts(fields),
@@ -95,15 +97,44 @@ function nearWords(nearest: string | undefined): string {
   return nearest === undefined ? '' : `, the nearest one is ${quote(nearest)}`;
 }
 
-function parseAllow(fields: Fields): { addresses: AddressRule[]; names: NameRule[] } {
+function parseAllow(fields: Fields, verifyNames: boolean): { addresses: AddressRule[]; names: NameRule[] } {
   const addresses: AddressRule[] = [];
   const names: NameRule[] = [];
   for (const { value, place } of entries(fields, 'allow')) {
     const entry = parseEntry(value, place);
-    if (entry.kind === 'address') addresses.push(entry.rule);
-    else names.push(entry.rule);
+    if (entry.kind === 'address') {
+      addresses.push(entry.rule);
+      continue;
+    }
+    if (verifyNames) refuseNamelessProtocol(entry.rule, value, place);
+    names.push(entry.rule);
   }
   return { addresses, names };
+}
+
+/** Ports of protocols whose clients send no name, or wait for the server to speak first. */
+const namelessPorts: ReadonlyMap<number, string> = new Map([
+  [22, 'SSH'],
+  [25, 'SMTP'],
+  [3306, 'MySQL'],
+  [5432, 'PostgreSQL'],
+  [6379, 'Redis'],
+  [9418, 'git'],
+]);
+
+/** What `verifyNames` would let nobody use is refused when the policy is read, and not by a connection that ends. */
+function refuseNamelessProtocol({ protocol, ports, name, unchecked }: NameRule, value: unknown, place: Place): void {
+  if (unchecked || ports === undefined || (protocol !== 'any' && protocol !== 'tcp')) return;
+  const found = [...namelessPorts].find(([port]) => ports.from <= port && port <= ports.to);
+  if (found === undefined) return;
+  const [port, service] = found;
+  const range = ports.from === ports.to ? `${port}` : `${ports.from}-${ports.to}`;
+  throw refusal(
+    show(value),
+    place,
+    `the first bytes of ${service} at port ${port} show no name, and "verifyNames" is on`,
+    `protocols that cannot be checked (SSH, git, databases) need an entry that says so: ${quote(`${name}:${range}/tcp/unchecked`)}`,
+  );
 }
 
 /** Entries of a list that takes no names: a name means what its owner makes it mean, from one minute to the next. */

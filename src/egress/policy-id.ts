@@ -17,6 +17,7 @@ export function policyId(policy: Policy): string {
     names: canonicalNames(policy.names),
     allowPrivate: canonicalRules(policy.allowPrivate),
     deny: canonicalRules(policy.deny),
+    ...checking(policy),
     allowLocalNetworks: policy.allowLocalNetworks,
     hostAccess: policy.hostAccess,
     hostPorts: policy.hostAccess === 'ports' ? canonicalPorts(policy.hostPorts) : [],
@@ -33,6 +34,15 @@ export function policyId(policy: Policy): string {
 /** Whether a text has the form of a {@link policyId}. */
 export function isPolicyId(text: string): boolean {
   return /^[0-9a-f]{16}$/.test(text);
+}
+
+/** Nothing for a policy that says nothing of it: records of earlier versions have no such key. */
+function checking({ verifyNames, names }: Policy): Record<string, unknown> {
+  const unchecked = names.filter((rule) => rule.unchecked === true);
+  return {
+    ...(verifyNames ? { verifyNames } : {}),
+    ...(unchecked.length > 0 ? { unchecked: canonicalNames(unchecked) } : {}),
+  };
 }
 
 function canonicalRules(rules: readonly AddressRule[]): unknown {

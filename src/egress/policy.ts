@@ -14,6 +14,8 @@ export interface Policy {
   readonly ignored?: readonly string[];
   readonly allowPrivate: readonly AddressRule[];
   readonly deny: readonly AddressRule[];
+  /** A connection that a name alone opens has to ask for an allowed name in its first bytes. */
+  readonly verifyNames: boolean;
   readonly allowLocalNetworks: boolean;
   readonly hostAccess: 'ports' | 'all' | 'none';
   readonly hostPorts: readonly PortRule[];
@@ -42,6 +44,8 @@ export interface AddressRule extends PortRule {
 export interface NameRule extends PortRule {
   /** Lower case, without a trailing dot; a wildcard is "*.example.org" (one or more labels, not the apex). */
   readonly name: string;
+  /** With `verifyNames` too, its connections are not looked into. */
+  readonly unchecked?: true;
   readonly source: string;
 }
 

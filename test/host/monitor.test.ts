@@ -25,7 +25,7 @@ function watch({ isTaken = true } = {}): {
     },
     async (_, one) => {
       subscriber = one;
-      return takes ? { close: () => void said.push('closed'), dropped: () => 0 } : undefined;
+      return takes ? { close: () => void said.push('closed'), send: () => true, dropped: () => 0 } : undefined;
     },
   );
   return {

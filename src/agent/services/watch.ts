@@ -9,6 +9,7 @@ import type { Names } from '../names.ts';
 import type { Service } from '../service.ts';
 import { watchFolder, type FolderWatch } from '../watch/folder.ts';
 import { Monitors } from '../watch/monitors.ts';
+import type { FirstBytesService } from './first-bytes.ts';
 import type { FlowsService } from './flows.ts';
 import type { PoliciesService } from './policies.ts';
 import type { RepairService } from './repair.ts';
@@ -18,6 +19,7 @@ const slowly = 30_000;
 
 export interface WatchServiceOptions {
   readonly names: Names;
+  readonly firstBytes: FirstBytesService;
   readonly flows: FlowsService;
   readonly policies: PoliciesService;
   readonly repair: RepairService;
@@ -78,6 +80,7 @@ export class WatchService implements Service {
   async #follow(): Promise<void> {
     try {
       await this.#options.names.follow();
+      await this.#options.firstBytes.follow();
       this.#options.flows.attend();
       this.#failure = undefined;
     } catch (error) {

@@ -13,6 +13,7 @@ import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
 import { trialText } from '../../dataplane/transaction.ts';
+import { checkQueue } from './queue.ts';
 import { familyOf } from '../../ip/family.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
@@ -104,11 +105,11 @@ function compareVersions(one: string, other: string): number {
   return one.localeCompare(other, 'en', { numeric: true });
 }
 
-async function checkKernel(): Promise<Trouble[]> {
+async function checkKernel(survey: Survey): Promise<Trouble[]> {
   if (findProgram('nft') === undefined) return [];
   try {
     await tryTransaction(trialText());
-    return [];
+    return await checkQueue(survey);
   } catch (error) {
     const { message, details } = error instanceof CniError ? error : { message: String(error), details: undefined };
     return [

@@ -79,6 +79,7 @@ function unusual(policy: Policy): Record<string, unknown> {
   const { mode, dns } = policy;
   const usual = parsePolicy({ mode, ...(mode === 'allowlist' ? { preset: ['none'] } : {}) }, '');
   const keys = [
+    'verifyNames',
     'allowLocalNetworks',
     'hostAccess',
     'isolation',

@@ -10,6 +10,7 @@ export function unfold(policy: Policy): Map<string, string | readonly string[]> 
     ['allow', entryList([...policy.names, ...policy.allow])],
     ['allowPrivate', entryList(policy.allowPrivate)],
     ['deny', entryList(policy.deny)],
+    ['verifyNames', String(policy.verifyNames)],
     ['allowLocalNetworks', String(allowLocalNetworks)],
     ['hostAccess', hostAccess],
     ['hostPorts', hostAccess === 'ports' ? policy.hostPorts.map(portText) : []],
@@ -28,7 +29,7 @@ export function unfold(policy: Policy): Map<string, string | readonly string[]> 
 export function entryText(rule: AddressRule | NameRule): string {
   const ports = portText(rule);
   const tail = ports === '' ? '' : /^\d/.test(ports) ? `:${ports}` : `/${ports}`;
-  if ('name' in rule) return `${rule.name}${tail}`;
+  if ('name' in rule) return `${rule.name}${tail}${rule.unchecked ? '/unchecked' : ''}`;
   const { address, length } = splitPrefix(rule.prefix);
   const isSingle = length === (rule.family === 4 ? '32' : '128');
   const prefix = isSingle ? '' : `/${length}`;

@@ -97,6 +97,13 @@ const containerSets: readonly SetDeclaration[] = [
   })),
   ...perFamily((n, address): SetDeclaration => ({
     table,
+    name: `verifying${n}`,
+    key: ['ifname', address],
+    filledBy: 'record',
+    about: '(interface, container) whose connections to a name have to ask for an allowed one',
+  })),
+  ...perFamily((n, address): SetDeclaration => ({
+    table,
     name: `parties${n}`,
     key: [address, address],
     filledBy: 'record',

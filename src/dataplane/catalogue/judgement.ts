@@ -10,6 +10,8 @@
 import type { ChainDeclaration } from '../../nft/declaration.ts';
 import { hex, portMark, strangerMark, without } from '../../egress/marks.ts';
 import { boundsOfEcho } from './bounds.ts';
+import { isSettled } from './names.ts';
+import { perFamily } from './per-family.ts';
 import { tellsUnasked } from './recording.ts';
 
 const table = 'inet drawbridge';
@@ -29,8 +31,10 @@ const table = 'inet drawbridge';
  * groups. Behind a lone veth nothing but these rules ties a packet to a source. An ICMP error is believed of a party of
  * the flow that it quotes: conntrack takes it to belong there, whoever sends it. A source route names the true
  * destination in an option, which conntrack does not read; so it is looked for in packets of established connections
- * too. "return" allows: a packet that leaves one enforced bridge may still be judged on entering another. Judging
- * egress before ingress matters: a published port would else let siblings through (DESIGN.md, isolation).
+ * too. The connections of a container whose names are checked have to say that they are settled (names.ts): so one
+ * whose mark somebody wipes is judged anew, and not let through. "return" allows: a packet that leaves one enforced
+ * bridge may still be judged on entering another. Judging egress before ingress matters: a published port would else
+ * let siblings through (DESIGN.md, isolation).
  */
 export const judgementChains: readonly ChainDeclaration[] = [
   {
@@ -75,8 +79,10 @@ export const judgementChains: readonly ChainDeclaration[] = [
     rules: [
       'ip hdrlength > 5 jump egress_options',
       'ip6 nexthdr != { tcp, udp, icmpv6 } jump egress_options',
-      'ct state established iifname . ip saddr != @requalify4 return',
-      'ct state established iifname . ip6 saddr != @requalify6 return',
+      ...perFamily((n) => `ct state established ${isSettled} ${sourceOf(n)} != @requalify${n} return`),
+      ...perFamily(
+        (n) => `ct state established ${sourceOf(n)} != @requalify${n} ${sourceOf(n)} != @verifying${n} return`,
+      ),
       'meta pkttype { broadcast, multicast } iifname . oifname @enforced_pairs accept',
       'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 iifname . oifname @enforced_pairs accept',
       'iifname . ip saddr != @sources4 goto egress_foreign',
@@ -213,3 +219,7 @@ export const judgementChains: readonly ChainDeclaration[] = [
   },
   { table, name: 'egress_unknown', rules: ['counter name unknown_sources', 'goto deny_drop'] },
 ];
+
+function sourceOf(n: 4 | 6): string {
+  return `iifname . ${n === 4 ? 'ip' : 'ip6'} saddr`;
+}

@@ -2,8 +2,8 @@ import { formatAddress, readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
 import { interfacePart, plainText, type Element, type Part } from '../../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
-import { namesSet, policyChain } from '../../egress/compile.ts';
-import type { Policy, PortRule } from '../../egress/policy.ts';
+import { checksNames, namesSet, policyChain } from '../../egress/compile.ts';
+import type { NameRule, Policy } from '../../egress/policy.ts';
 import { vlanGatewayElements } from './vlan-gateway.ts';
 
 /** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Sets: dataplane/catalogue. */
@@ -32,6 +32,7 @@ export function egressElements({ egress, link }: AttachmentRecord): Element[] {
       const gateways = egress.gateways.filter((gateway) => familyOf(gateway) === n);
       return [
         inet(`sources${n}`, ...key),
+        ...(checksNames(policy) ? [inet(`verifying${n}`, ...key)] : []),
         { ...inet(`host${n}`, ...key), value: { goto: `${chain}_host` } },
         inet(`denials${n}`, ...key),
         ...[...new Set(gateways)].map((gateway) => inet(`gateways${n}`, ...key, gateway)),
@@ -59,7 +60,7 @@ export function guardElements({ egress, link }: AttachmentRecord): Element[] {
 export function namesElement(
   policyId: string,
   address: string,
-  rule: PortRule,
+  rule: NameRule,
   timeoutSeconds: number | undefined,
   comment: string,
 ): Element {

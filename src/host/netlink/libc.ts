@@ -7,7 +7,9 @@ import type { dlopen, LibraryCalls, ptr } from 'bun:ffi';
 import { isPluginRun } from '../run.ts';
 
 /** Calls as the C library has them: -1 says that one failed. */
-type Calls = LibraryCalls<'socket' | 'bind' | 'setsockopt' | 'getsockopt' | 'setns' | 'send' | 'recv' | 'syscall'>;
+type Calls = LibraryCalls<
+  'socket' | 'bind' | 'setsockopt' | 'getsockopt' | 'setns' | 'send' | 'sendto' | 'recv' | 'syscall'
+>;
 
 interface Library {
   readonly dlopen: typeof dlopen;
@@ -30,6 +32,10 @@ export interface Kernel {
     groups: readonly number[],
     options?: { readonly isLossy?: boolean },
   ): number | undefined;
+  /** Opens a socket that sends packets with the headers that they have. Undefined when there is none to be had. */
+  openRawSocket(family: 4 | 6): number | undefined;
+  /** Sends a packet to an address, by the host's routes; false when the kernel did not take it. */
+  sendTo(socket: number, packet: Uint8Array, address: Uint8Array): boolean;
   /** Sends a message whole; false when the kernel did not take it. */
   send(socket: number, message: Uint8Array): boolean;
   /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
@@ -78,6 +84,7 @@ function load(): Kernel | undefined {
       getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], ...number },
       setns: { args: ['i32', 'i32'], ...number },
       send: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
+      sendto: { args: ['i32', 'ptr', 'usize', 'i32', 'ptr', 'u32'], ...number },
       recv: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
       syscall: { args: ['usize', 'usize', 'ptr', 'usize'], ...number },
     });
@@ -119,8 +126,8 @@ const BPF_PROG_LOAD = 5;
 const BPF_PROG_TYPE_SCHED_CLS = 3;
 
 function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kernel {
-  /** A part of a dump is no longer than 32 KB (netlink_dump in net/netlink/af_netlink.c). */
-  const buffer = new Uint8Array(64 * 1024);
+  /** A part of a dump is no longer than 32 KB (netlink_dump in net/netlink/af_netlink.c), a queued packet than 66. */
+  const buffer = new Uint8Array(128 * 1024);
   const socketHere = (protocol: number): number => {
     const socket = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
     // Errors then come with the kernel's own sentence, where it has one (Linux 4.12).
@@ -148,6 +155,18 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
     if (isTold) return socket;
     closeSync(socket);
     return undefined;
+  };
+  const openRawSocket = (family: 4 | 6): number | undefined => {
+    const socket = calls.socket(family === 4 ? AF_INET : AF_INET6, SOCK_RAW_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+    return socket < 0 ? undefined : socket;
+  };
+  const sendTo = (socket: number, packet: Uint8Array, address: Uint8Array): boolean => {
+    // struct sockaddr_in and sockaddr_in6, without port; the latter has a flow label before its address.
+    const isSix = address.length === 16;
+    const to = new Uint8Array(isSix ? 28 : 16);
+    to.set(new Uint8Array(new Uint16Array([isSix ? AF_INET6 : AF_INET]).buffer));
+    to.set(address, isSix ? 8 : 4);
+    return calls.sendto(socket, packet, packet.length, 0, to, to.length) === packet.length;
   };
   const within = <T>(netns: string, work: () => T): T => {
     const own = openSync('/proc/thread-self/ns/net', 'r');
@@ -200,6 +219,8 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
     loadClassifier,
     readOption,
     openListener,
+    openRawSocket,
+    sendTo,
     openSocket: (netns, protocol) => {
       try {
         const socket = netns === undefined ? socketHere(protocol) : within(netns, () => socketHere(protocol));

@@ -25,6 +25,8 @@ export interface Subscriber {
 
 export interface OpenSubscription {
   close(): void;
+  /** Says something to the kernel that it does not answer; false when it did not take it. */
+  send(message: Uint8Array): boolean;
   /** Messages that the kernel dropped for want of room since it was opened; undefined where it does not say. */
   dropped(): number | undefined;
 }
@@ -70,6 +72,7 @@ export async function subscribe(
         isOpen = false;
         connection.terminate();
       },
+      send: (message) => kernel.send(socket, message),
       dropped: () => droppedOf(inode),
     };
   } catch {

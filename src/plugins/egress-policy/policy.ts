@@ -1,9 +1,12 @@
+import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig } from '../../cni/runtime-config.ts';
 import type { EgressConf } from '../../egress/conf.ts';
+import { checksNames } from '../../egress/compile.ts';
 import { policyNotices } from '../../egress/describe.ts';
 import { policyFor, type ChosenPolicy } from '../../egress/load-policy.ts';
 import { policyId } from '../../egress/policy-id.ts';
+import { notedQueueForm, putQueueRule } from '../../host/queue-rule.ts';
 import type { EgressRecord } from '../../records/record.ts';
 import { warn } from '../../cni/warn.ts';
 import type { EnforcedInterface } from './interface.ts';
@@ -16,7 +19,18 @@ export async function choosePolicy(conf: EgressConf, { config, args }: Attachmen
     annotations: parseRuntimeConfig(config.fields).podAnnotations,
   });
   policyNotices(chosen.policy).forEach(warn);
+  if (checksNames(chosen.policy) && notedQueueForm() === undefined && (await putQueueRule()) === undefined)
+    throw withoutQueue();
   return chosen;
+}
+
+/** The error for a policy that asks for what this host cannot do. */
+export function withoutQueue(): CniError {
+  return new CniError(
+    codes.notAvailable,
+    'Cannot check names as "verifyNames" asks: this host has neither the queue of nft nor NFQUEUE of iptables',
+    'Load the module nft_queue, or xt_NFQUEUE with the package "iptables"; or leave "verifyNames" out',
+  );
 }
 
 /** What the record says of an enforced interface. */

@@ -1,5 +1,6 @@
 import { CniError } from '../../cni/errors.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
+import { checksNames } from '../../egress/compile.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';
@@ -11,6 +12,8 @@ import { listRecords, type RecordList } from '../../records/store.ts';
 import { alignWithPolicies, isEnforced, type EnforcedRecord } from './enforce.ts';
 import { namesElements, rememberedElements } from '../../records/remembered-elements.ts';
 import { canEndFlows } from '../../host/conntrack.ts';
+import { putQueueRule } from '../../host/queue-rule.ts';
+import { withoutQueue } from './policy.ts';
 import { forgetDeniedFlows } from './revoke.ts';
 
 export interface RefreshOptions {
@@ -103,6 +106,7 @@ async function reread(
   for (const name of new Set(enforced.flatMap(({ egress }) => egress.policyName ?? []))) {
     try {
       const policy = await loadPolicy(name);
+      if (checksNames(policy) && (await putQueueRule()) === undefined) throw withoutQueue();
       policies.set(name, { policy, policyId: policyId(policy), text: JSON.stringify(policy) });
     } catch (error) {
       if (!(error instanceof CniError)) throw error;

@@ -6,8 +6,11 @@ import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
 import type { NameRule, Policy } from '../../egress/policy.ts';
 import { presetSource } from '../../egress/presets.ts';
+import { checksNames } from '../../egress/compile.ts';
+import { findQueueForm } from '../../host/queue-rule.ts';
 import { runDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
+import { withoutQueue } from './policy.ts';
 import { requirePrograms, requireRules } from '../status.ts';
 
 /**
@@ -29,8 +32,18 @@ export async function requirePolicies({ policy, selectable }: EgressConf): Promi
   const names = [...('named' in policy ? [policy.named] : []), ...selectable];
   const policies = 'named' in policy ? [] : [policy];
   for (const name of names) policies.push(await requirePolicy(name));
+  const isAgentThere = isAgentListening();
+  if (policies.some(checksNames)) {
+    if ((await findQueueForm()) === undefined) throw withoutQueue();
+    if (!isAgentThere)
+      throw new CniError(
+        codes.limitedConnectivity,
+        '"verifyNames" refuses every connection to a name: no agent is running to look at its first bytes',
+        'Start it: systemctl enable --now drawbridge-agent',
+      );
+  }
   const pattern = policies.flatMap(ownNames).find(({ name }) => name.startsWith('*.'));
-  if (pattern !== undefined && !isAgentListening())
+  if (pattern !== undefined && !isAgentThere)
     throw new CniError(
       codes.limitedConnectivity,
       `${pattern.source} opens nothing: no agent is running`,

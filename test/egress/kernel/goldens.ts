@@ -24,6 +24,19 @@ const policies: Readonly<Record<string, object>> = {
   'host-all-drop': { hostAccess: 'all', onDeny: 'drop' },
   'host-none-audit': { hostAccess: 'none', audit: true },
   'host-ports': { hostPorts: ['53', '5000/tcp', 'icmp'], allowLocalNetworks: true },
+  'verify-names': {
+    allow: [
+      '8.8.8.8:443/tcp',
+      '*.example.org:443',
+      'a.example.org',
+      'a.example.org:22/tcp/unchecked',
+      'b.example.org:53/udp',
+      'c.example.org/icmp',
+    ],
+    allowPrivate: ['10.1.2.3'],
+    verifyNames: true,
+    onDeny: 'drop',
+  },
   'without-ipv6': { ipv6: 'disable' },
 };
 

@@ -13,13 +13,31 @@ describe('policyNotices() is empty', () => {
     { preset: 'unrestricted' },
     { allow: ['a.example.org', '192.0.2.1', '0.0.0.0/0'] },
     { allowPrivate: ['10.0.0.1'] },
+    { allow: ['a.example.org', 'a.example.org:53/udp/unchecked', '192.0.2.1:53/udp'], verifyNames: true },
+    { allow: ['a.example.org:53/udp'] },
   ])('for %j', (raw) => {
     expect(notices(raw)).toEqual([]);
   });
 });
 
 describe('policyNotices() says', () => {
+  test('that names are not checked under audit', () => {
+    expect(notices({ allow: ['a.example.org'], verifyNames: true, audit: true })).toContain(
+      '"verifyNames" checks nothing under "audit", which holds nothing up',
+    );
+  });
+
   test.each<[string, unknown, string]>([
+    [
+      'that UDP of a checked name opens nothing',
+      { allow: ['a.example.org:53/udp'], verifyNames: true },
+      'allow "a.example.org:53/udp" opens nothing: "verifyNames" is on, and the first bytes of udp are not read',
+    ],
+    [
+      'that names are not checked where none opens anything',
+      { mode: 'restricted', verifyNames: true },
+      '"verifyNames" has no effect in mode "restricted"',
+    ],
     [
       'that "allow" has no effect in mode restricted',
       { mode: 'restricted', allow: ['a.example.org'] },

@@ -23,6 +23,8 @@ describe('parseEntry() refuses', () => {
     ['white space', 'example.org :443', 'white space'],
     ['a line break', 'example.org\n', 'white space'],
     ['an invisible character', 'exam\u200bple.org', 'control characters'],
+    ['an unchecked address', '8.8.8.8:22/tcp/unchecked', 'connections to a literal address are never checked'],
+    ['"unchecked" before the protocol', 'example.org:22/unchecked/tcp', 'is neither a port nor a protocol'],
     ['everything', '*', 'it would open everything'],
     ['everything at a port', '*:443', 'it would open everything'],
     ['a wildcard of a top-level domain', '*.com', '"com" belongs to more than one owner'],

@@ -97,6 +97,18 @@ describe('parsePolicy() refuses', () => {
       'what a name resolves to may change',
     ],
     ['a wildcard in deny', { deny: ['*.example.org'] }, '"deny" takes addresses only', undefined],
+    ...[22, 25, 3306, 5432, 6379, 9418].map((port): [string, unknown, string, string] => [
+      `port ${port} of a name that is checked`,
+      { allow: ['b.example.org', `a.example.org:${port}`], verifyNames: true },
+      `Cannot use "a.example.org:${port}" in "egress.allow[1]": the first bytes of`,
+      `protocols that cannot be checked (SSH, git, databases) need an entry that says so: "a.example.org:${port}/tcp/unchecked"`,
+    ]),
+    [
+      'a range of ports with one of them',
+      { allow: ['a.example.org:20-30/tcp'], verifyNames: true },
+      'the first bytes of SSH at port 22 show no name, and "verifyNames" is on',
+      '"a.example.org:20-30/tcp/unchecked"',
+    ],
     [
       'a name in allowPrivate',
       { allowPrivate: ['10.0.0.1', 'db.lan:5432'] },
@@ -229,6 +241,7 @@ describe('parsePolicy()', () => {
       names: [],
       allowPrivate: [],
       deny: [],
+      verifyNames: false,
       allowLocalNetworks: false,
       hostAccess: 'ports',
       hostPorts: [

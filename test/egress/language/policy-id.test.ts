@@ -42,6 +42,16 @@ describe('policyId() is the same', () => {
 });
 
 describe('policyId() differs', () => {
+  test('between a name that is checked and one that is not, whether names are checked or not', () => {
+    for (const verifyNames of [true, false]) {
+      const [checked, unchecked] = ['a.example.org:443', 'a.example.org:443/unchecked'].map((name) =>
+        idOf({ allow: [name], verifyNames }),
+      );
+      expect(checked).not.toBe(unchecked);
+    }
+    expect(idOf({ allow: ['a.example.org'], verifyNames: true })).not.toBe(idOf({ allow: ['a.example.org'] }));
+  });
+
   test.each<[string, unknown]>([
     ['by mode', { mode: 'open', isolation: 'container' }],
     ['by allow', { allow: ['192.0.2.1'] }],

@@ -101,7 +101,7 @@ function randomElements(random: () => number, count: number): Element[] {
     namesElement(
       'ab12',
       plainText(part[number(2) === 0 ? 'ipv4_addr' : 'ipv6_addr']?.() ?? ''),
-      { protocol: 'tcp', ports: { from: 443, to: 443 } },
+      { name: 'api.example.org', protocol: 'tcp', ports: { from: 443, to: 443 }, source: 'allow' },
       number(2) === 0 ? undefined : 60 + number(1000),
       'api.example.org',
     ),

@@ -1,0 +1,140 @@
+/** Packets that a rule of the kernel hands to a program: linux/netfilter/nfnetlink_queue.h. */
+import { protocols } from './libc.ts';
+import {
+  attribute,
+  concat,
+  decodeAttributes,
+  encode,
+  u8,
+  type Answer,
+  type Attribute,
+  type Request,
+} from './message.ts';
+import { subscribe, type OpenSubscription } from './subscribe.ts';
+
+/** A packet that waits for a verdict. */
+export interface QueuedPacket {
+  readonly id: number;
+  /** The mark that it bears now. */
+  readonly mark: number;
+  /** From the header of IP on. */
+  readonly bytes: Uint8Array;
+}
+
+export interface PacketQueue {
+  /** Says what becomes of a packet, which then bears `mark`. Sent with the others of this turn of the event loop. */
+  answer(packet: Pick<QueuedPacket, 'id'>, verdict: 'accept' | 'drop', mark?: number): void;
+  /** Packets that nobody has read since it was opened, for want of room; undefined where the kernel does not say. */
+  dropped(): number | undefined;
+  close(): void;
+}
+
+export interface QueueReader {
+  readonly onPackets: (packets: readonly QueuedPacket[]) => void;
+  /** No packet comes any more, for this reason. */
+  readonly onEnd: (reason: string) => void;
+}
+
+/** Message types of subsystem 3 (NFNL_SUBSYS_QUEUE). */
+const message = { packet: 3 << 8, verdict: (3 << 8) | 1, configure: (3 << 8) | 2 } as const;
+const configuration = { command: 1, parameters: 2, longest: 3, mask: 4, flags: 5 } as const;
+const bind = 1;
+const copyPacket = 2;
+const segmentsTogether = 4;
+const attributes = { header: 1, verdictHeader: 2, mark: 3, payload: 10 } as const;
+const verdicts = { drop: 0, accept: 1 } as const;
+
+/** Bytes of a packet that are copied: all. */
+const longestCopy = 0xffff;
+/** Packets that may wait at once; each container has its share of them (agent/first-bytes/connections.ts). */
+const mostWaiting = 16_384;
+
+/**
+ * Takes the packets of a queue. Rejects with the kernel's reason when another program has it; undefined where this
+ * process cannot speak to the kernel.
+ */
+export async function openQueue(number: number, { onPackets, onEnd }: QueueReader): Promise<PacketQueue | undefined> {
+  const head = headOf(number);
+  const open = await subscribe(
+    { protocol: protocols.netfilter, groups: [], setup: settings.map((one) => configuring(head, one)), isLossy: true },
+    { onMessages: (messages) => onPackets(messages.flatMap(packetOf)), onEnd },
+  );
+  if (open === undefined) return undefined;
+  const answers = new Answers(open, head);
+  return {
+    answer: ({ id }, verdict, mark) => answers.add(id, verdict, mark),
+    dropped: () => open.dropped(),
+    close: () => open.close(),
+  };
+}
+
+const settings: readonly (readonly Attribute[])[] = [
+  [attribute(configuration.command, u8(bind, 0, 0, 0))],
+  [attribute(configuration.parameters, u8(0, 0, longestCopy >> 8, longestCopy & 255, copyPacket))],
+  [attribute(configuration.longest, bigEndian(mostWaiting))],
+  // A segment of 64 kB comes as one, and not as 45 (Linux 3.10).
+  [
+    attribute(configuration.mask, bigEndian(segmentsTogether)),
+    attribute(configuration.flags, bigEndian(segmentsTogether)),
+  ],
+];
+
+function configuring(head: Uint8Array, wanted: readonly Attribute[]): Request {
+  return { type: message.configure, flags: 0, head, attributes: wanted };
+}
+
+/** struct nfgenmsg: of no family, version 0, and the number of the queue. */
+function headOf(number: number): Uint8Array {
+  return u8(0, 0, number >> 8, number & 255);
+}
+
+function packetOf({ type: kind, payload }: Answer): QueuedPacket[] {
+  if (kind !== message.packet) return [];
+  const found = decodeAttributes(payload.subarray(4));
+  const header = found.get(attributes.header);
+  if (header === undefined) return [];
+  return [
+    {
+      id: readBigEndian(header),
+      mark: readBigEndian(found.get(attributes.mark) ?? new Uint8Array(4)),
+      bytes: found.get(attributes.payload) ?? new Uint8Array(0),
+    },
+  ];
+}
+
+/** Collects verdicts, and sends those of one turn as one message. */
+class Answers {
+  readonly #open: OpenSubscription;
+  readonly #head: Uint8Array;
+  #waiting: Uint8Array[] = [];
+
+  constructor(open: OpenSubscription, head: Uint8Array) {
+    this.#open = open;
+    this.#head = head;
+  }
+
+  add(id: number, verdict: 'accept' | 'drop', mark: number | undefined): void {
+    if (this.#waiting.length === 0) queueMicrotask(() => this.#send());
+    const header = attribute(attributes.verdictHeader, concat([bigEndian(verdicts[verdict]), bigEndian(id)]));
+    const marked = mark === undefined ? [] : [attribute(attributes.mark, bigEndian(mark))];
+    this.#waiting.push(
+      encode({ type: message.verdict, flags: 0, head: this.#head, attributes: [header, ...marked] }, 0),
+    );
+  }
+
+  #send(): void {
+    const all = concat(this.#waiting);
+    this.#waiting = [];
+    this.#open.send(all);
+  }
+}
+
+function bigEndian(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value >>> 0);
+  return bytes;
+}
+
+function readBigEndian(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0);
+}
