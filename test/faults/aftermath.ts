@@ -70,7 +70,7 @@ function isUnfinishedLease(line: string): boolean {
  * takes them.
  */
 function isHarmless(line: string): boolean {
-  return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\w+\/\.|\w+\/\w+\.json\.\d+$)/u.test(
+  return /^\+ file \/run\/drawbridge\/(?:ports|addresses|shared|locks|listings|\.|\w+\/\.|\w+\/\w+\.json\.\d+$)/u.test(
     line,
   );
 }

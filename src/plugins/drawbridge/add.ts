@@ -31,6 +31,8 @@ import { isolatesPort } from '../../dataplane/elements/egress.ts';
 import { disableIpv6, enforce } from '../egress-policy/enforce.ts';
 import { namesElements } from '../../records/remembered-elements.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
+import { awaitingPolicy } from '../../records/gated-interfaces.ts';
+import { keepGated } from '../keep-gated.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
 import { removeAttachment } from '../../records/remove.ts';
@@ -275,9 +277,14 @@ async function putInForce(
     const names = namesElements(record.egress, await policy.names);
     await enforce({ ...record, egress: record.egress }, names, { passing: 'nothing', made, replaces: record });
   } else {
-    const { warnings } = await commit({ put: record }, { replaces: record });
-    warnings.forEach(warn);
-    await openFirewalls(record.link.ingressInterface);
+    const inForce = commit({ put: record }, { replaces: record });
+    const gated = awaitingPolicy(record).map(async (bridge) => keepGated(bridge, { made, inForce }));
+    const opened = inForce.then(async ({ warnings }) => {
+      warnings.forEach(warn);
+      await openFirewalls(record.link.ingressInterface);
+    });
+    await Promise.allSettled([...gated, opened]);
+    await Promise.all([...gated, opened]);
   }
   (await flows).forEach(warn);
 }

@@ -8,13 +8,12 @@ import { requalifyElements } from '../../dataplane/elements/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { isAlive } from '../../records/alive.ts';
 import { commit } from '../../records/commit.ts';
-import { keepGate } from '../../dataplane/gates.ts';
-import { gatedInterface, gatedInterfaces } from '../../records/gated-interfaces.ts';
+import { gatedInterface } from '../../records/gated-interfaces.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { isPortIsolated } from '../../records/sections.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
-import { listRecords } from '../../records/store.ts';
 import { warn } from '../../cni/warn.ts';
+import { keepGated } from '../keep-gated.ts';
 
 /** A record that has a policy. */
 export type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
@@ -55,7 +54,7 @@ export async function enforce(
     // route.
     passing === 'refused' ? undefined : Promise.all([made, inForce]).then(async () => forgetFlowsOf(sourcesOf(egress))),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
-    keepGated(egress, { made, inForce }),
+    keepGated(gatedInterface(egress), { made, inForce }),
     isFresh ? undefined : shutPort(egress),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
     egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
@@ -131,24 +130,6 @@ export function isEnforced(record: AttachmentRecord | undefined): record is Enfo
 export function firewallOptions({ hostAccess, hostPorts, ingress }: Policy): Parameters<typeof openFirewalls>[1] {
   if (hostAccess === 'none') return { hostPorts: [], ingress };
   return { hostPorts: hostAccess === 'all' ? [{ protocol: 'any' }] : hostPorts, ingress };
-}
-
-/**
- * The last one behind the interface takes the gate along unless it sees us, and it sees us when our rules are in force:
- * so we look again then.
- */
-async function keepGated(
-  egress: EgressRecord,
-  { made, inForce }: { made: Promise<unknown>; inForce: Promise<unknown> },
-): Promise<void> {
-  const gated = gatedInterface(egress);
-  const keep = async (): Promise<void> => {
-    (await keepGate(gated, () => gatedInterfaces(listRecords().records))).forEach(warn);
-  };
-  await made;
-  await keep();
-  await inForce;
-  await keep();
 }
 
 /**

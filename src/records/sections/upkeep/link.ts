@@ -5,7 +5,6 @@ import { isSupported, type SpecVersion } from '../../../cni/versions.ts';
 import { warn } from '../../../cni/warn.ts';
 import { forgetUdpFlows } from '../../../host/conntrack.ts';
 import { findLink } from '../../../host/interfaces.ts';
-import { netnsExists } from '../../../host/netns.ts';
 import { removeVeth, takeDown } from '../../../host/veth.ts';
 import { ipamOf } from '../../../ipam/conf-of-request.ts';
 import { release } from '../../../ipam/leases.ts';
@@ -19,8 +18,9 @@ import type { Glance, Upkeep } from './upkeep.ts';
 export const link: Upkeep<LinkRecord> = {
   differences: linkDifferences,
   glance,
-  close: async ({ enforced, hostInterface }, { netns }) => {
-    if (enforced === true && netnsExists(netns)) await takeDown(hostInterface);
+  // Also where the namespace has lost its path: a process may still be in it.
+  close: async ({ enforced, hostInterface }) => {
+    if (enforced === true) await takeDown(hostInterface);
   },
   delegate: async (value, record, told) => {
     if (isDelegated(value)) await delegateDel(delegationFor(value, record, told));
