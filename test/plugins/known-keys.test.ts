@@ -29,3 +29,10 @@ test.each([
 ])('drawbridge takes %j for no policy', (conf, told) => {
   expect(check(conf)).toEqual(told);
 });
+
+test.each(['cniVersions', 'disableCheck', 'disableGC', 'loadOnlyInlinedPlugins', 'plugins'])(
+  "drawbridge goes on when it is shown %s, which is the list's",
+  (key) => {
+    expect(check({ [key]: true })).toEqual([`nothing acts on "${key}": not a known key`]);
+  },
+);
