@@ -1,13 +1,4 @@
-import {
-  describe,
-  expect,
-  test,
-  type Conflist,
-  type Host,
-  type Json,
-  type Place,
-  type Server,
-} from '../../helpers/host.ts';
+import { describe, expect, type Conflist, type Host, type Json, type Place, type Server } from '../../helpers/host.ts';
 import { hostLocal, succeeded } from '../drawbridge/network.ts';
 import {
   addContainer,
@@ -17,13 +8,13 @@ import {
   makeWorld,
   oneProcess,
   policyConf,
-  reaches,
   referenceChain,
   referencePlugins,
   runChain,
   ways,
   world,
 } from './network.ts';
+import { test } from './world.ts';
 
 /** Sends datagrams to the addresses at port 9 without end, whatever comes back. */
 const sender = `
@@ -191,21 +182,23 @@ test('a source that nobody knows gets neither out nor an answer', async ({ host 
 });
 
 describe('when somebody flushes all rules', () => {
-  test.for([0, 1, 2])('what is forwarded stops in both families, with rp_filter %i', async (rpFilter, { host }) => {
-    await makeWorld(host);
-    await host.sh(
-      `echo ${rpFilter} | tee /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/default/rp_filter /proc/sys/net/ipv4/conf/eth0/rp_filter`,
-    );
-    const container = await addContainer(host, chain({ mode: 'open' }));
-    const open = { public4: 'outside', public6: 'outside', private4: 'outside', private6: 'outside' };
-    const keys = ['public4', 'public6', 'private4', 'private6'] as const;
-    expect(await reaches(host, container, keys)).toEqual(open);
-    await host.sh('nft flush ruleset');
-    const answers = await reaches(host, container, keys);
-    expect(Object.values(answers).filter((answer) => answer === 'outside')).toEqual([]);
-    await addContainer(host, chain({ mode: 'open' }));
-    expect(await reaches(host, container, keys)).toEqual(open);
-  });
+  test.for([0, 1, 2])(
+    'what is forwarded stops in both families, with rp_filter %i',
+    async (rpFilter, { host, world }) => {
+      await host.sh(
+        `echo ${rpFilter} | tee /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/default/rp_filter /proc/sys/net/ipv4/conf/eth0/rp_filter`,
+      );
+      const container = await addContainer(host, chain({ mode: 'open' }));
+      const open = { public4: 'outside', public6: 'outside', private4: 'outside', private6: 'outside' };
+      const keys = ['public4', 'public6', 'private4', 'private6'] as const;
+      expect(await world.reaches(container, keys)).toEqual(open);
+      await host.sh('nft flush ruleset');
+      const answers = await world.reaches(container, keys);
+      expect(Object.values(answers).filter((answer) => answer === 'outside')).toEqual([]);
+      await addContainer(host, chain({ mode: 'open' }));
+      expect(await world.reaches(container, keys)).toEqual(open);
+    },
+  );
 
   test('what the host offers is shut, and open again with the rules', async ({ host }) => {
     const container = await addContainer(host, chain({ mode: 'open', hostPorts: ['80/tcp'] }));
@@ -224,12 +217,11 @@ describe('when somebody flushes all rules', () => {
     expect((await offered()).filter((answer) => ['host', 'ssh'].includes(answer))).toEqual(['host', 'host']);
   });
 
-  test('a host without "tc" says what it lacks, and has its rules all the same', async ({ host }) => {
+  test('a host without "tc" says what it lacks, and has its rules all the same', async ({ host, world }) => {
     await host.sh('touch /run/absent; mount --bind /run/absent "$(readlink -f "$(command -v tc)")"');
-    await makeWorld(host);
     const container = await addContainer(host, chain({ mode: 'open' }));
     expect(container.stderr).toContain('bridge filter');
-    expect(await reaches(host, container, ['public4'])).toEqual({ public4: 'outside' });
+    expect(await world.reaches(container, ['public4'])).toEqual({ public4: 'outside' });
   });
 
   test('siblings stay apart', async ({ host }) => {
@@ -258,12 +250,11 @@ describe('when somebody flushes all rules', () => {
 });
 
 describe.for(Object.entries(ways))('in %s, the key', ([, conflist]) => {
-  test('"ipv6": "disable" turns IPv6 off inside, and ADD, CHECK and DEL know', async ({ host }) => {
-    await makeWorld(host);
+  test('"ipv6": "disable" turns IPv6 off inside, and ADD, CHECK and DEL know', async ({ host, world }) => {
     const list = conflist({ mode: 'open', ipv6: 'disable' });
     const container = await addContainer(host, list);
     expect((await host.run(['ip', '-6', 'addr', 'show', 'dev', 'eth0'], { where: container })).trim()).toBe('');
-    expect(await reaches(host, container, ['public4', 'public6'])).toEqual({
+    expect(await world.reaches(container, ['public4', 'public6'])).toEqual({
       public4: 'outside',
       public6: 'unreachable',
     });
@@ -274,10 +265,9 @@ describe.for(Object.entries(ways))('in %s, the key', ([, conflist]) => {
     ).toEqual([]);
   });
 
-  test('"audit" lets pass and counts', async ({ host }) => {
-    await makeWorld(host);
+  test('"audit" lets pass and counts', async ({ host, world }) => {
     const container = await addContainer(host, conflist({ allow: [world.other4], audit: true }));
-    expect(await reaches(host, container, ['public4', 'private4', 'public6'])).toEqual({
+    expect(await world.reaches(container, ['public4', 'private4', 'public6'])).toEqual({
       public4: 'outside',
       private4: 'outside',
       public6: 'outside',
@@ -288,8 +278,7 @@ describe.for(Object.entries(ways))('in %s, the key', ([, conflist]) => {
     );
   });
 
-  test('"onDeny": "drop" answers nothing', async ({ host }) => {
-    await makeWorld(host);
+  test('"onDeny": "drop" answers nothing', async ({ host, world }) => {
     const container = await addContainer(host, conflist({ onDeny: 'drop' }));
     const answers = await Promise.all(
       [world.private4, world.private6, world.metadata, '10.1.0.1'].map(async (address) =>
@@ -300,8 +289,10 @@ describe.for(Object.entries(ways))('in %s, the key', ([, conflist]) => {
   });
 });
 
-test('denials are counted for each container, and listed by destination, protocol and port', async ({ host }) => {
-  await makeWorld(host);
+test('denials are counted for each container, and listed by destination, protocol and port', async ({
+  host,
+  world,
+}) => {
   const [first, second] = [await addContainer(host, chain()), await addContainer(host, chain())];
   await Promise.all([
     host.fetch(first, world.private4, 80),
@@ -335,8 +326,8 @@ describe('what conntrack knows of an earlier owner of an address', () => {
       ipam: { type: 'host-local', ranges: [[{ subnet: '10.1.0.0/24', rangeStart: '10.1.0.9', rangeEnd: '10.1.0.9' }]] },
     });
 
-  test('gives the next one nothing', async ({ host }) => {
-    const outside = await makeWorld(host);
+  test('gives the next one nothing', async ({ host, world }) => {
+    const { outside } = world;
     const server = await host.serve(outside, { port: 9, proto: 'udp' });
     const first = await addContainer(host, one({ mode: 'open' }));
     expect(await host.fetch(first, world.private4, 9, { proto: 'udp', from: '10.1.0.9', fromPort: 4444 })).toBe(
@@ -364,8 +355,7 @@ describe('what conntrack knows of an earlier owner of an address', () => {
   });
 });
 
-test('an address that a dead container left behind is enforced for the next one alone', async ({ host }) => {
-  await makeWorld(host);
+test('an address that a dead container left behind is enforced for the next one alone', async ({ host, world }) => {
   const list = (policy: Json): Conflist => chain(policy, { ipam: hostLocal('10.1.0.0/30') });
   const first = await addContainer(host, list({ mode: 'open' }));
   await host.sh(`rm -f /var/lib/cni/networks/net/10.1.0.2`);
@@ -373,6 +363,6 @@ test('an address that a dead container left behind is enforced for the next one 
   const second = await addContainer(host, list({}));
   expect(addressOf(second.result, 4)).toBe('10.1.0.2');
   succeeded(await host.delChain(list({ mode: 'open' }), { containerId: first.name, netns: '' }));
-  expect(await reaches(host, second, ['public4', 'private4'])).toEqual({ public4: 'outside', private4: 'refused' });
+  expect(await world.reaches(second, ['public4', 'private4'])).toEqual({ public4: 'outside', private4: 'refused' });
   succeeded(await host.cni('CHECK', policyConf({}, second.result), { container: second }));
 });

@@ -1,29 +1,25 @@
-import { describe, expect, test, type Conflist, type Json } from '../../helpers/host.ts';
+import { describe, expect, type Conflist, type Json } from '../../helpers/host.ts';
 import { expectFailure, succeeded } from '../drawbridge/network.ts';
 import {
   addContainer,
   chain,
-  makeWorld,
   oneProcess,
   policyConf,
-  reaches,
   referenceChain,
   referencePlugins,
   restricted,
   runChain,
   ways,
-  world,
 } from './network.ts';
+import { test } from './world.ts';
 
 describe.for(Object.entries(ways))('in %s a policy', ([, conflist]) => {
-  test('opens what it allows and refuses the rest at once, in both families', async ({ host }) => {
-    await makeWorld(host);
+  test('opens what it allows and refuses the rest at once, in both families', async ({ host, world }) => {
     const container = await addContainer(host, conflist());
-    expect(await reaches(host, container)).toEqual(restricted);
+    expect(await world.reaches(container)).toEqual(restricted);
   });
 
   test('passes CHECK, and leaves nothing when the last container goes', async ({ host }) => {
-    await makeWorld(host);
     const list = conflist();
     const container = await addContainer(host, list);
     expect((await host.checkChain(list, { container })).error).toBeUndefined();
@@ -34,7 +30,6 @@ describe.for(Object.entries(ways))('in %s a policy', ([, conflist]) => {
   });
 
   test('keeps siblings apart', async ({ host }) => {
-    await makeWorld(host);
     const [first, second] = [await addContainer(host, conflist()), await addContainer(host, conflist())];
     await host.serve(second, { port: 80, reply: 'sibling' });
     const addresses = (second.result['ips'] as { address: string }[]).map(
@@ -46,8 +41,10 @@ describe.for(Object.entries(ways))('in %s a policy', ([, conflist]) => {
     expect(answers).not.toContain('sibling');
   });
 
-  test('opens the ports of the host that it names, on the gateway, and nothing else of the host', async ({ host }) => {
-    await makeWorld(host);
+  test('opens the ports of the host that it names, on the gateway, and nothing else of the host', async ({
+    host,
+    world,
+  }) => {
     const container = await addContainer(host, conflist({ hostPorts: ['5000/tcp'] }));
     await Promise.all([5000, 22].map(async (port) => host.serve(host, { port, reply: 'host' })));
     const answers = await Promise.all(
@@ -57,8 +54,8 @@ describe.for(Object.entries(ways))('in %s a policy', ([, conflist]) => {
           'fd01::1 5000',
           '10.1.0.1 22',
           'fd01::1 22',
-          '192.0.2.1 5000',
-          '2001:db8:ffff::1 5000',
+          `${world.outside.hostV4} 5000`,
+          `${world.outside.hostV6} 5000`,
         ] as const
       ).map(async (text) => {
         const [address = '', port] = text.split(' ');
@@ -71,13 +68,12 @@ describe.for(Object.entries(ways))('in %s a policy', ([, conflist]) => {
 
 describe.skipIf(referencePlugins() === undefined)('after the reference plugin', () => {
   describe.for(['bridge', 'ptp'] as const)('"%s"', (type) => {
-    test('a policy holds, and goes with the container', async ({ host }) => {
-      await makeWorld(host);
+    test('a policy holds, and goes with the container', async ({ host, world }) => {
       const container = await host.container();
       const list = referenceChain(type);
       const result = succeeded(await runChain(host, 'ADD', list, { container }));
       await host.fetch(container, world.public6, 80, { timeout: 4000 });
-      expect(await reaches(host, container)).toEqual(restricted);
+      expect(await world.reaches(container)).toEqual(restricted);
       succeeded(await runChain(host, 'CHECK', list, { container, result }));
       succeeded(await runChain(host, 'DEL', list, { container, result }));
       expect(
@@ -86,7 +82,6 @@ describe.skipIf(referencePlugins() === undefined)('after the reference plugin', 
     });
 
     test('siblings are kept apart', async ({ host }) => {
-      await makeWorld(host);
       const list = referenceChain(type);
       const [first, second] = [await host.container(), await host.container()];
       succeeded(await runChain(host, 'ADD', list, { container: first }));
@@ -101,8 +96,7 @@ describe.skipIf(referencePlugins() === undefined)('after the reference plugin', 
     });
   });
 
-  test('"loopback" a chain of ours goes on, and the result of both arrives', async ({ host }) => {
-    await makeWorld(host);
+  test('"loopback" a chain of ours goes on, and the result of both arrives', async ({ host, world }) => {
     const list: Conflist = { ...chain(), cniVersion: '1.0.0', plugins: [{ type: 'loopback' }, ...chain().plugins] };
     const container = await host.container();
     const result = succeeded(await runChain(host, 'ADD', list, { container }));
@@ -112,19 +106,18 @@ describe.skipIf(referencePlugins() === undefined)('after the reference plugin', 
       expect.stringMatching(/^veth/),
       'eth0',
     ]);
-    expect(await reaches(host, container)).toEqual(restricted);
+    expect(await world.reaches(container)).toEqual(restricted);
     succeeded(await runChain(host, 'CHECK', list, { container, result }));
     succeeded(await runChain(host, 'DEL', list, { container, result }));
   });
 
-  test('"bridge" that follows "loopback" the policy finds its interface', async ({ host }) => {
-    await makeWorld(host);
+  test('"bridge" that follows "loopback" the policy finds its interface', async ({ host, world }) => {
     const reference = referenceChain('bridge');
     const list = { ...reference, plugins: [{ type: 'loopback' }, ...reference.plugins] };
     const container = await host.container();
     succeeded(await runChain(host, 'ADD', list, { container }));
     await host.fetch(container, world.public6, 80, { timeout: 4000 });
-    expect(await reaches(host, container)).toEqual(restricted);
+    expect(await world.reaches(container)).toEqual(restricted);
   });
 });
 
@@ -149,8 +142,7 @@ describe('a result with interfaces of others appended', () => {
     ['the reference plugin "bridge"', () => referenceChain('bridge')],
   ] as const)(
     'is enforced at the interface of the container, each address once, after %s',
-    async ([, make], { host }) => {
-      await makeWorld(host);
+    async ([, make], { host, world }) => {
       const list = make();
       const container = await host.container();
       const made = succeeded(
@@ -162,7 +154,7 @@ describe('a result with interfaces of others appended', () => {
         cniVersion: '1.1.0',
       });
       await host.fetch(container, world.public6, 80, { timeout: 4000 });
-      expect(await reaches(host, container)).toEqual(restricted);
+      expect(await world.reaches(container)).toEqual(restricted);
       const { egress } = JSON.parse(await host.sh('cat /run/drawbridge/attachments/*.json')) as {
         egress: { addresses: string[] };
       };
@@ -171,7 +163,6 @@ describe('a result with interfaces of others appended', () => {
   );
 
   test('passes CHECK', async ({ host }) => {
-    await makeWorld(host);
     const container = await addContainer(host, chain());
     succeeded(await host.cni('CHECK', policyConf({}, appended(container.result, container.netns)), { container }));
   });
@@ -298,13 +289,12 @@ test('a policy in one process wants addresses', async ({ host }) => {
   expectFailure(added, 7, 'Cannot use "egress" without addresses');
 });
 
-test('policies of both kinds on one bridge do not disturb one another', async ({ host }) => {
-  await makeWorld(host);
+test('policies of both kinds on one bridge do not disturb one another', async ({ host, world }) => {
   const first = await addContainer(host, oneProcess());
   const second = await addContainer(host, { ...chain({ mode: 'open' }), name: 'net' });
   const other = { ...oneProcess(), name: 'net' };
   await host.delChain(other, { container: first });
-  expect(await reaches(host, second, ['public4', 'private4', 'private6'])).toEqual({
+  expect(await world.reaches(second, ['public4', 'private4', 'private6'])).toEqual({
     public4: 'outside',
     private4: 'outside',
     private6: 'outside',

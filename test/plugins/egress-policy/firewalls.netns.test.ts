@@ -1,17 +1,8 @@
-import { describe, expect, test, type Host } from '../../helpers/host.ts';
+import { describe, expect, type Host } from '../../helpers/host.ts';
 import { firewalld, startFirewalld, startUfw, ufw } from '../../firewall/managers.ts';
 import { succeeded } from '../drawbridge/network.ts';
-import {
-  addContainer,
-  chain,
-  makeWorld,
-  reaches,
-  referenceChain,
-  referencePlugins,
-  runChain,
-  ways,
-  world,
-} from './network.ts';
+import { addContainer, chain, referenceChain, referencePlugins, runChain, ways, world } from './network.ts';
+import { test } from './world.ts';
 
 /** For both families; "ipt" is the program of one, `$prohibited` its word for a refusal. */
 const firewalls = {
@@ -49,15 +40,14 @@ describe.for(Object.entries(firewalls))('behind %s', ([, script]) => {
     ['a chain', 'legacy'],
   ] as const)(
     'what the policy of %s allows passes and the rest does not, with iptables-%s',
-    async ([way, kind], { host }) => {
-      await makeWorld(host);
+    async ([way, kind], { host, world }) => {
       await host.serve(host, { port: 53, proto: 'udp', reply: 'dns' });
       await host.serve(host, { port: 22, reply: 'ssh' });
       await install(host, script, kind);
       const rules = await host.sh(`iptables-${kind} -S; ip6tables-${kind} -S`);
       const list = ways[way](policy);
       const container = await addContainer(host, list);
-      expect(await reaches(host, container, keys)).toEqual(judged);
+      expect(await world.reaches(container, keys)).toEqual(judged);
       const own = await Promise.all(
         ['10.1.0.1', 'fd01::1'].map(async (gateway) => [
           await host.fetch(container, gateway, 53, { proto: 'udp', timeout: 1500 }),
@@ -77,41 +67,38 @@ describe.for(Object.entries(firewalls))('behind %s', ([, script]) => {
 
 test.skipIf(referencePlugins() === undefined)(
   'behind a REJECT a chain of the reference plugin passes too, and the accepts go with its container',
-  async ({ host }) => {
-    await makeWorld(host);
+  async ({ host, world }) => {
     await install(host, firewalls['a REJECT first in FORWARD and INPUT'], 'nft');
     const list = referenceChain('bridge', policy);
     const container = await host.container();
     const result = succeeded(await runChain(host, 'ADD', list, { container }));
     await host.fetch(container, world.public6, 80, { timeout: 4000 });
-    expect(await reaches(host, container, keys)).toEqual(judged);
+    expect(await world.reaches(container, keys)).toEqual(judged);
     succeeded(await runChain(host, 'DEL', list, { container, result }));
     expect(await host.run(['iptables-nft', '-S'])).not.toContain('drawbridge');
   },
 );
 
-test('a policy drop of somebody else is told of with what to do, and opens nothing', async ({ host }) => {
-  await makeWorld(host);
+test('a policy drop of somebody else is told of with what to do, and opens nothing', async ({ host, world }) => {
   await host.sh(
     'nft add table inet site; nft "add chain inet site fw { type filter hook forward priority 10; policy drop; }"',
   );
   const container = await addContainer(host, chain(policy));
   expect(container.stderr).toContain('meets the policy drop of chain "fw" in table "inet site"');
-  expect(await reaches(host, container, ['public4', 'private4'])).toEqual({ public4: 'timeout', private4: 'refused' });
+  expect(await world.reaches(container, ['public4', 'private4'])).toEqual({ public4: 'timeout', private4: 'refused' });
   await host.sh(
     'nft insert rule inet site fw iifname "br0" accept; nft insert rule inet site fw oifname "br0" ct state established,related accept',
   );
-  expect(await reaches(host, container, keys)).toEqual(judged);
+  expect(await world.reaches(container, keys)).toEqual(judged);
 });
 
-test('an early accept of somebody else opens nothing', async ({ host }) => {
-  await makeWorld(host);
+test('an early accept of somebody else opens nothing', async ({ host, world }) => {
   await host.sh(
     'nft add table inet site; nft "add chain inet site fw { type filter hook forward priority -200; policy accept; }"; nft add rule inet site fw accept; iptables-nft -I FORWARD -j ACCEPT; iptables-nft -I INPUT -j ACCEPT',
   );
   await host.serve(host, { port: 22, reply: 'ssh' });
   const container = await addContainer(host, chain(policy));
-  expect(await reaches(host, container, keys)).toEqual(judged);
+  expect(await world.reaches(container, keys)).toEqual(judged);
   expect(await host.fetch(container, '10.1.0.1', 22)).toBe('refused');
 });
 
@@ -119,10 +106,9 @@ describe.each([
   ['ufw', ufw, startUfw],
   ['firewalld', firewalld, startFirewalld],
 ] as const)('a policy behind real %s', (_, unpacked, start) => {
-  test.skipIf(unpacked === undefined)('lets pass what it allows and refuses the rest', async ({ host }) => {
-    await makeWorld(host);
+  test.skipIf(unpacked === undefined)('lets pass what it allows and refuses the rest', async ({ host, world }) => {
     await start(host);
     const container = await addContainer(host, chain(policy));
-    expect(await reaches(host, container, keys)).toEqual(judged);
+    expect(await world.reaches(container, keys)).toEqual(judged);
   });
 });

@@ -1,20 +1,12 @@
 /** What conntrack remembers: no flow that begins during an ADD, or before a policy became narrower, stays open. */
 import { readFileSync } from 'node:fs';
 import { executable } from '../../helpers/executable.ts';
-import {
-  describe,
-  expect,
-  makeHost,
-  test,
-  type Conflist,
-  type Host,
-  type Json,
-  type Place,
-} from '../../helpers/host.ts';
+import { describe, expect, makeHost, type Conflist, type Host, type Json, type Place } from '../../helpers/host.ts';
 import { isLong } from '../../faults/network.ts';
 import { count } from '../../faults/tally.ts';
 import { hostLocal, succeeded } from '../drawbridge/network.ts';
 import { addContainer, chain, makeWorld, ways, world } from './network.ts';
+import { test } from './world.ts';
 
 const pause = async (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -272,7 +264,6 @@ describe.each(Object.entries(ways))("in %s, an earlier owner's flow of the addre
     ).trim();
 
   test('is forgotten where there is no conntrack(8)', async ({ host }) => {
-    await makeWorld(host);
     const container = await host.container();
     await host.sh(`iptables-legacy -A OUTPUT -m conntrack --ctstate NEW; ${insert}`);
     expect((await flows(host)).split('\n')).toHaveLength(2);
@@ -282,7 +273,6 @@ describe.each(Object.entries(ways))("in %s, an earlier owner's flow of the addre
   });
 
   test('makes ADD fail where nothing can forget it, and stops no ADD when it is gone', async ({ host }) => {
-    await makeWorld(host);
     const container = await host.container();
     const env = { DRAWBRIDGE_CHILDREN: '1' };
     await host.sh(`iptables-legacy -A OUTPUT -m conntrack --ctstate NEW; ${insert}; ${withoutConntrack}`);
@@ -299,8 +289,8 @@ describe.each(Object.entries(ways))("in %s, an earlier owner's flow of the addre
 });
 
 describe.each(Object.entries(ways))('in %s', (_, way) => {
-  test('DEL forgets every flow of the addresses, and of no other', async ({ host }) => {
-    const outside = await makeWorld(host);
+  test('DEL forgets every flow of the addresses, and of no other', async ({ host, world }) => {
+    const { outside } = world;
     await startTalker(host, outside);
     await startTalker(host, host);
     const list = way({ mode: 'open', hostAccess: 'all' }, { ipam });

@@ -1,6 +1,7 @@
-import { describe, expect, test, type Host, type Json } from '../../helpers/host.ts';
+import { describe, expect, type Host, type Json } from '../../helpers/host.ts';
 import { startDns, type Zone } from '../../helpers/dns.ts';
-import { addContainer, chain, makeWorld, oneProcess, world } from './network.ts';
+import { addContainer, chain, oneProcess, world } from './network.ts';
+import { test } from './world.ts';
 
 const both = { A: [world.public4], AAAA: [world.public6], ttl: 300 };
 const zone: Zone = {
@@ -41,8 +42,7 @@ describe('a name', () => {
   test.for([
     ['a chain', chain],
     ['one process', oneProcess],
-  ] as const)('opens its addresses of both families at its port, in %s', async ([, conflist], { host }) => {
-    await makeWorld(host);
+  ] as const)('opens its addresses of both families at its port, in %s', async ([, conflist], { host, world }) => {
     await startDns(host, zone);
     const container = await addContainer(host, conflist(policy(['api.example.org:80'])));
     const answers = await Promise.all([
@@ -55,16 +55,16 @@ describe('a name', () => {
     expect(container.stderr).toBe('');
   });
 
-  test('is asked of the servers of the host when the policy names none', async ({ host }) => {
-    const outside = await makeWorld(host);
+  test('is asked of the servers of the host when the policy names none', async ({ host, world }) => {
+    const { outside } = world;
     await startDns(host, zone, { where: outside, address: '192.0.2.2' });
     await host.sh('cp --remove-destination /dev/null /etc/resolv.conf; echo nameserver 192.0.2.2 > /etc/resolv.conf');
     const container = await addContainer(host, chain({ allow: ['api.example.org'] }));
     expect(await host.fetch(container, world.public4, 80)).toBe('outside');
   });
 
-  test('is asked of a server with a port, at an IPv6 address', async ({ host }) => {
-    const outside = await makeWorld(host);
+  test('is asked of a server with a port, at an IPv6 address', async ({ host, world }) => {
+    const { outside } = world;
     const server = await startDns(host, zone, { where: outside, address: '2001:db8:ffff::2', port: 5353 });
     const container = await addContainer(
       host,
@@ -73,19 +73,17 @@ describe('a name', () => {
     expect(await host.fetch(container, world.public4, 80)).toBe('outside');
   });
 
-  test('is followed through a chain of CNAMEs, and lives as long as the shortest of them', async ({ host }) => {
-    await makeWorld(host);
+  test('is followed through a chain of CNAMEs, and lives as long as the shortest of them', async ({ host, world }) => {
     await startDns(host, zone);
     const container = await addContainer(host, chain(policy(['alias.example.org'], { refreshIntervalMinutes: 10 })));
     expect(await host.fetch(container, world.public4, 80)).toBe('outside');
     expect(await expiring(host)).toEqual({ [world.public4]: 690, [world.public6]: 690 });
   });
 
-  test('opens all of 500 addresses', async ({ host }) => {
+  test('opens all of 500 addresses', async ({ host, world }) => {
     const A = Array.from({ length: 500 }, (_, index) =>
       `198.51.100.${index % 250}`.replace('100', String(100 + Math.floor(index / 250))),
     );
-    await makeWorld(host);
     await startDns(host, {
       'many.example.org': { A: [...A, world.other4].map((one) => one.replace(/^198\.51\./u, '145.1.')) },
     });
@@ -94,8 +92,7 @@ describe('a name', () => {
     expect(await host.fetch(container, world.other4, 80)).toBe('outside');
   });
 
-  test('never opens a private, link-local, metadata or loopback address, and says so', async ({ host }) => {
-    await makeWorld(host);
+  test('never opens a private, link-local, metadata or loopback address, and says so', async ({ host, world }) => {
     await startDns(host, zone);
     const container = await addContainer(host, chain(policy(['rebind.example.org', 'api.example.org'])));
     expect(Object.keys(await expiring(host)).toSorted()).toEqual([world.public6, world.public4].toSorted());
@@ -108,8 +105,7 @@ describe('a name', () => {
     ['does not exist', 'missing.example.org', 'it has no addresses'],
     ['fails at the server', 'servfail.example.org', 'the server failed (SERVFAIL)'],
     ['gets no answer', 'silent.example.org', 'no server answered'],
-  ])('that %s opens nothing, harms no other, and is reported', async ([, name = '', why], { host }) => {
-    await makeWorld(host);
+  ])('that %s opens nothing, harms no other, and is reported', async ([, name = '', why], { host, world }) => {
     await startDns(host, zone);
     const container = await addContainer(host, chain(policy([name, 'api.example.org'])));
     expect(container.stderr).toContain(`Cannot resolve "${name}": ${why}`);
@@ -117,8 +113,7 @@ describe('a name', () => {
     expect(await host.fetch(container, world.public4, 80)).toBe('outside');
   });
 
-  test('with one family whose query fails opens the other', async ({ host }) => {
-    await makeWorld(host);
+  test('with one family whose query fails opens the other', async ({ host, world }) => {
     await startDns(host, { 'half.example.org': { A: [world.public4], rcode6: 2 } });
     const container = await addContainer(host, chain(policy(['half.example.org'])));
     expect(await host.fetch(container, world.public4, 80)).toBe('outside');
@@ -151,8 +146,7 @@ describe('timeouts', () => {
 });
 
 describe('while no resolver answers', () => {
-  test('a name that was never resolved opens nothing, and the ADD ends in its time', async ({ host }) => {
-    await makeWorld(host);
+  test('a name that was never resolved opens nothing, and the ADD ends in its time', async ({ host, world }) => {
     const list = chain(
       policy(['api.example.org', 'four.example.org', world.other4], {
         dns: { upstream: ['192.0.2.77', '192.0.2.78'] },
@@ -167,8 +161,7 @@ describe('while no resolver answers', () => {
     expect(await host.fetch(container, world.other4, 80)).toBe('outside');
   });
 
-  test('the last good addresses serve', async ({ host }) => {
-    await makeWorld(host);
+  test('the last good addresses serve', async ({ host, world }) => {
     const server = await startDns(host, zone);
     const list = chain(policy(['api.example.org']));
     const first = await addContainer(host, list);
@@ -183,8 +176,7 @@ describe('while no resolver answers', () => {
     expect(await host.fetch(second, world.public4, 80)).toBe('outside');
   });
 
-  test('last good addresses that are older than four days do not serve', async ({ host }) => {
-    await makeWorld(host);
+  test('last good addresses that are older than four days do not serve', async ({ host, world }) => {
     const server = await startDns(host, zone);
     const list = chain(policy(['api.example.org']));
     const first = await addContainer(host, list);
@@ -207,8 +199,7 @@ describe('what is remembered', () => {
     expect(await server.queries()).toHaveLength(2);
   });
 
-  test('of one resolver does not count for a policy that asks another', async ({ host }) => {
-    await makeWorld(host);
+  test('of one resolver does not count for a policy that asks another', async ({ host, world }) => {
     await startDns(host, zone);
     await startDns(host, { 'api.example.org': { A: [world.other4] } }, { address: '127.0.0.54' });
     await addContainer(host, chain(policy(['api.example.org'])));
@@ -219,8 +210,7 @@ describe('what is remembered', () => {
     ]);
   });
 
-  test('may be spoiled by anyone, and opens nothing that is private', async ({ host }) => {
-    await makeWorld(host);
+  test('may be spoiled by anyone, and opens nothing that is private', async ({ host, world }) => {
     const server = await startDns(host, zone);
     const list = chain(policy(['api.example.org']));
     await addContainer(host, list);
@@ -231,8 +221,7 @@ describe('what is remembered', () => {
   });
 });
 
-test('names stay open when the tables are rebuilt for another container', async ({ host }) => {
-  await makeWorld(host);
+test('names stay open when the tables are rebuilt for another container', async ({ host, world }) => {
   await startDns(host, zone);
   const first = await addContainer(host, chain(policy(['api.example.org'])));
   await host.sh('nft flush ruleset');
@@ -244,8 +233,10 @@ test('names stay open when the tables are rebuilt for another container', async 
   ]);
 });
 
-test('containers under one policy share what its names open, and those under another do not', async ({ host }) => {
-  await makeWorld(host);
+test('containers under one policy share what its names open, and those under another do not', async ({
+  host,
+  world,
+}) => {
   await startDns(host, zone);
   await addContainer(host, chain(policy(['api.example.org'])));
   const same = await addContainer(host, chain(policy(['api.example.org'])));

@@ -1,18 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test, type Host, type Json } from '../../helpers/host.ts';
+import { describe, expect, type Host, type Json } from '../../helpers/host.ts';
 import { startDns } from '../../helpers/dns.ts';
 import { expectFailure } from '../drawbridge/network.ts';
-import {
-  addContainer,
-  chain,
-  makeWorld,
-  oneProcess,
-  policyConf,
-  reaches,
-  ways,
-  world,
-  writePolicy,
-} from './network.ts';
+import { addContainer, chain, oneProcess, policyConf, ways, writePolicy } from './network.ts';
+import { test } from './world.ts';
 
 const driver = fileURLToPath(new URL('refresh-driver.ts', import.meta.url));
 
@@ -75,11 +66,10 @@ async function hold(
 }
 
 describe.for(Object.entries(ways))('in %s', ([, conflist]) => {
-  test('a named policy is read from its file', async ({ host }) => {
-    await makeWorld(host);
+  test('a named policy is read from its file', async ({ host, world }) => {
     await writePolicy(host, 'web', { allow: [`${world.public4}:80`] });
     const container = await addContainer(host, conflist({ policy: 'web' }));
-    expect(await reaches(host, container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
+    expect(await world.reaches(container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
   });
 
   test.for([
@@ -90,13 +80,12 @@ describe.for(Object.entries(ways))('in %s', ([, conflist]) => {
       undefined,
     ],
     ['a label', {}, { cni: { labels: [{ key: 'drawbridge/egress-policy', value: 'wide' }] } }],
-  ] as const)('a container chooses a selectable policy by %s', async ([, options, args], { host }) => {
-    await makeWorld(host);
+  ] as const)('a container chooses a selectable policy by %s', async ([, options, args], { host, world }) => {
     await writePolicy(host, 'wide', { mode: 'open' });
     const list = conflist({ preset: 'none', selectable: ['wide'] });
     const plugins = args === undefined ? list.plugins : list.plugins.map((plugin) => ({ ...plugin, args }));
     const container = await addContainer(host, { ...list, plugins }, options);
-    expect(await reaches(host, container, ['public4', 'private4'])).toEqual({
+    expect(await world.reaches(container, ['public4', 'private4'])).toEqual({
       public4: 'outside',
       private4: 'outside',
     });
@@ -218,8 +207,7 @@ describe('STATUS', () => {
 });
 
 describe('refresh()', () => {
-  test('applies a changed file to all its containers in one transaction, and to no other', async ({ host }) => {
-    await makeWorld(host);
+  test('applies a changed file to all its containers in one transaction, and to no other', async ({ host, world }) => {
     await writePolicy(host, 'web', { allow: [world.public4] });
     await writePolicy(host, 'fixed', { allow: [world.public4] });
     const list = chain({ policy: 'web' });
@@ -244,8 +232,8 @@ describe('refresh()', () => {
     await host.sh('rm /usr/local/sbin/nft');
     expect(report.problems).toEqual([]);
     for (const one of [first, second])
-      expect(await reaches(host, one, ['public4', 'other4'])).toEqual({ public4: 'refused', other4: 'outside' });
-    expect(await reaches(host, other, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
+      expect(await world.reaches(one, ['public4', 'other4'])).toEqual({ public4: 'refused', other4: 'outside' });
+    expect(await world.reaches(other, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
     expect((await host.checkChain(list, { container: first })).error).toBeUndefined();
     expect((await refresh(host)).changed).toEqual([]);
   });
@@ -256,9 +244,9 @@ describe('refresh()', () => {
     ['public4', 'without conntrack'],
   ] as const)(
     'lets a connection go on that stays allowed, and ends at once one that is denied: %s, %s',
-    async ([kept, conntrack], { host }) => {
+    async ([kept, conntrack], { host, world }) => {
       if (conntrack === 'without conntrack') await host.sh('mount --bind /dev/null /usr/sbin/conntrack');
-      const outside = await makeWorld(host);
+      const { outside } = world;
       await host.spawn(['/usr/bin/python3', '-u', '-c', echo], { where: outside });
       const ended = kept === 'public4' ? 'other4' : 'other6';
       await writePolicy(host, 'web', { allow: [world[kept], world[ended]] });
@@ -276,8 +264,7 @@ describe('refresh()', () => {
     },
   );
 
-  test('keeps the policy as it was while its file is not valid, and says so', async ({ host }) => {
-    await makeWorld(host);
+  test('keeps the policy as it was while its file is not valid, and says so', async ({ host, world }) => {
     await writePolicy(host, 'web', { allow: [world.public4] });
     const container = await addContainer(host, chain({ policy: 'web' }));
     await writePolicy(host, 'web', `{ "allow": ["${world.other4}" }`);
@@ -286,14 +273,13 @@ describe('refresh()', () => {
     expect(report.problems).toEqual([
       expect.stringMatching(/Cannot use policy "web".*line 1, column \d+: .*; the policy as it was stays in force/),
     ]);
-    expect(await reaches(host, container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
+    expect(await world.reaches(container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
     await host.sh('rm /etc/drawbridge/policies/web.json');
     expect((await refresh(host)).problems).toEqual([expect.stringContaining('Cannot find policy "web"')]);
-    expect(await reaches(host, container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
+    expect(await world.reaches(container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
   });
 
-  test('opens new addresses of a name, and keeps the old', async ({ host }) => {
-    await makeWorld(host);
+  test('opens new addresses of a name, and keeps the old', async ({ host, world }) => {
     const server = await startDns(host, { 'api.example.org': { A: [world.public4] } });
     const container = await addContainer(
       host,
@@ -301,7 +287,7 @@ describe('refresh()', () => {
     );
     await server.say({ 'api.example.org': { A: [world.other4] } });
     await refresh(host, true);
-    expect(await reaches(host, container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'outside' });
+    expect(await world.reaches(container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'outside' });
   });
 
   test('opens and closes the port of the bridge with the isolation of the policy', async ({ host }) => {
@@ -315,8 +301,7 @@ describe('refresh()', () => {
     expect(await isolated()).toBe('0\n');
   });
 
-  test('changes nothing when the rules cannot be written', async ({ host }) => {
-    await makeWorld(host);
+  test('changes nothing when the rules cannot be written', async ({ host, world }) => {
     await writePolicy(host, 'web', { allow: [world.public4] });
     const container = await addContainer(host, chain({ policy: 'web' }));
     const records = await host.sh('cat /run/drawbridge/attachments/*');
@@ -327,7 +312,7 @@ describe('refresh()', () => {
     expect((await host.exec([process.execPath, driver])).code).not.toBe(0);
     await host.sh('rm /usr/local/sbin/nft');
     expect(await host.sh('cat /run/drawbridge/attachments/*')).toBe(records);
-    expect(await reaches(host, container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
+    expect(await world.reaches(container, ['public4', 'other4'])).toEqual({ public4: 'outside', other4: 'refused' });
   });
 });
 

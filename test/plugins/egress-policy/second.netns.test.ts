@@ -1,5 +1,6 @@
-import { describe, expect, test } from '../../helpers/host.ts';
-import { chain, makeWorld, oneProcess, world } from './network.ts';
+import { describe, expect } from '../../helpers/host.ts';
+import { chain, oneProcess } from './network.ts';
+import { test } from './world.ts';
 
 const second = { type: 'egress-policy', mode: 'open' };
 
@@ -8,8 +9,7 @@ describe('a second policy for an attachment is refused and the first one stays',
     ['when two stand in one chain', chain({ mode: 'restricted' })],
     ['when one stands in the interface plugin and one behind it', oneProcess({ mode: 'restricted' })],
   ] as const) {
-    test(what, async ({ host }) => {
-      await makeWorld(host);
+    test(what, async ({ host, world }) => {
       const container = await host.container();
       const added = await host.addChain({ ...list, plugins: [...list.plugins, second] }, { container });
       expect(added.error).toMatchObject({ code: 102, msg: expect.stringContaining('it has one already') });

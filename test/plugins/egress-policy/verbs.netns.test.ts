@@ -1,14 +1,12 @@
-import { describe, expect, test, type Conflist, type Host, type Json } from '../../helpers/host.ts';
+import { describe, expect, type Conflist, type Host, type Json } from '../../helpers/host.ts';
 import { expectFailure, succeeded } from '../drawbridge/network.ts';
 import {
   addContainer,
   addressOf,
   chain,
   elementsOf,
-  makeWorld,
   oneProcess,
   policyConf,
-  reaches,
   referenceChain,
   referencePlugins,
   restricted,
@@ -16,6 +14,7 @@ import {
   ways,
   world,
 } from './network.ts';
+import { test } from './world.ts';
 
 const kept = [/link br0$/, /file \/run\/drawbridge\/(bridges|listings)\//, /\/boot\//];
 
@@ -32,7 +31,6 @@ describe.for(Object.entries(ways))('in %s, DEL', ([, conflist]) => {
     ['without prevResult', async () => {}, { result: null }],
     ['with a policy that is no longer valid', async () => {}, {}],
   ] as const)('%s takes everything away', async ([title, before, options], { host }) => {
-    await makeWorld(host);
     const list = conflist();
     const container = await addContainer(host, list);
     await before(host);
@@ -58,12 +56,11 @@ describe.for(Object.entries(ways))('in %s, DEL', ([, conflist]) => {
     succeeded(await host.delChain(list, { containerId: 'never', netns: '' }));
   });
 
-  test('of one container leaves the policy of another in force', async ({ host }) => {
-    await makeWorld(host);
+  test('of one container leaves the policy of another in force', async ({ host, world }) => {
     const list = conflist();
     const [first, second] = [await addContainer(host, list), await addContainer(host, list)];
     succeeded(await host.delChain(list, { container: first }));
-    expect(await reaches(host, second)).toEqual(restricted);
+    expect(await world.reaches(second)).toEqual(restricted);
     expect((await host.checkChain(list, { container: second })).error).toBeUndefined();
   });
 
@@ -82,14 +79,13 @@ describe.for(Object.entries(ways))('in %s, DEL', ([, conflist]) => {
 
 test.skipIf(referencePlugins() === undefined)(
   'DEL of the policy alone shuts the container in until its interface goes',
-  async ({ host }) => {
-    await makeWorld(host);
+  async ({ host, world }) => {
     const list = referenceChain('bridge', { mode: 'open' });
     const container = await host.container();
     const result = succeeded(await runChain(host, 'ADD', list, { container }));
     await host.fetch(container, world.public6, 80, { timeout: 4000 });
     succeeded(await host.cni('DEL', policyConf({ mode: 'open' }, result), { container }));
-    const answers = await reaches(host, container, ['public4', 'public6', 'private4']);
+    const answers = await world.reaches(container, ['public4', 'public6', 'private4']);
     expect(Object.values(answers)).not.toContain('outside');
   },
 );
@@ -192,24 +188,22 @@ describe('CHECK of the policy', () => {
 });
 
 describe('GC', () => {
-  test('takes the policies of attachments that are not in the list, and no other', async ({ host }) => {
-    await makeWorld(host);
+  test('takes the policies of attachments that are not in the list, and no other', async ({ host, world }) => {
     const list = chain();
     const [first, second] = [await addContainer(host, list), await addContainer(host, list)];
     succeeded(
       await host.gcChain({ ...list, plugins: list.plugins.slice(1) }, [{ containerID: second.name, ifname: 'eth0' }]),
     );
     expect(await elementsOf(host, 'guard4', 'bridge drawbridge')).toHaveLength(1);
-    expect(Object.values(await reaches(host, first, ['public4', 'private4']))).not.toContain('outside');
-    expect(await reaches(host, second)).toEqual(restricted);
+    expect(Object.values(await world.reaches(first, ['public4', 'private4']))).not.toContain('outside');
+    expect(await world.reaches(second)).toEqual(restricted);
   });
 
-  test('leaves other networks alone', async ({ host }) => {
-    await makeWorld(host);
+  test('leaves other networks alone', async ({ host, world }) => {
     const list = chain();
     const container = await addContainer(host, list);
     succeeded(await host.gcChain({ ...list, name: 'another' }, []));
-    expect(await reaches(host, container)).toEqual(restricted);
+    expect(await world.reaches(container)).toEqual(restricted);
   });
 
   test('without a list takes those of namespaces that are gone', async ({ host }) => {
@@ -247,7 +241,6 @@ describe.for(Object.entries(ways))('in %s, an ADD whose rules cannot be committe
       'input=$(cat); case "$input" in *policy_*) echo "Error: broken" >&2; exit 1;; esac; printf "%s\\n" "$input" | exec /usr/sbin/nft "$@"',
   };
   test.for(Object.entries(failures))('because %s fails, and leaves nothing after DEL', async ([, script], { host }) => {
-    await makeWorld(host);
     const list = conflist();
     const container = await host.container();
     await wrapNft(host, script);
@@ -259,8 +252,7 @@ describe.for(Object.entries(ways))('in %s, an ADD whose rules cannot be committe
     expect(await host.leftovers({ allow: kept })).toEqual([]);
   });
 
-  test('leaves what is there as it was', async ({ host }) => {
-    await makeWorld(host);
+  test('leaves what is there as it was', async ({ host, world }) => {
     const list = conflist();
     const first = await addContainer(host, list);
     const before = await host.run(['nft', '-s', 'list', 'ruleset']);
@@ -271,12 +263,11 @@ describe.for(Object.entries(ways))('in %s, an ADD whose rules cannot be committe
     await host.sh('rm /usr/local/sbin/nft');
     await host.delChain(list, { container });
     expect(await host.run(['nft', '-s', 'list', 'ruleset'])).toBe(before);
-    expect(await reaches(host, first)).toEqual(restricted);
+    expect(await world.reaches(first)).toEqual(restricted);
   });
 });
 
-test('an ADD of the policy that fails gives the interface no way out', async ({ host }) => {
-  await makeWorld(host);
+test('an ADD of the policy that fails gives the interface no way out', async ({ host, world }) => {
   const list: Conflist = chain({ mode: 'open' });
   await host.sh('mkdir -p /etc/cni/net.d; cat > /etc/cni/net.d/10-net.conflist', { input: JSON.stringify(list) });
   await wrapNft(
@@ -285,7 +276,7 @@ test('an ADD of the policy that fails gives the interface no way out', async ({ 
   );
   const container = await host.container();
   expect((await host.addChain(list, { container, env: wrapped })).code).toBe(1);
-  expect(Object.values(await reaches(host, container, ['public4', 'public6']))).not.toContain('outside');
+  expect(Object.values(await world.reaches(container, ['public4', 'public6']))).not.toContain('outside');
 });
 
 test('an ADD whose nft hangs ends in its time', { timeout: 60_000 }, async ({ host }) => {
@@ -304,14 +295,13 @@ test('an ADD whose nft hangs ends in its time', { timeout: 60_000 }, async ({ ho
   expect(await host.leftovers({ allow: kept })).toEqual([]);
 });
 
-test('one process reads the same policy as a chain', async ({ host }) => {
-  await makeWorld(host);
+test('one process reads the same policy as a chain', async ({ host, world }) => {
   const answers = [];
   for (const list of [
     chain({ allow: [world.other4], allowPrivate: [world.private4] }),
     oneProcess({ allow: [world.other4], allowPrivate: [world.private4] }),
   ])
-    answers.push(await reaches(host, await addContainer(host, list)));
+    answers.push(await world.reaches(await addContainer(host, list)));
   expect(answers[0]).toEqual({
     public4: 'refused',
     public6: 'refused',
