@@ -200,22 +200,23 @@ async function applyContainerEnd(
 const carrierDeadline = 3000;
 
 /**
- * Returns when the container's end sends, and the bridge forwards what comes in by its port. An end that was up before
- * the other one loses what it sends until the kernel has looked at its carrier. A bridge with spanning tree keeps a new
- * port listening and learning for half a minute: that is its owner's spec, and not waited for.
+ * Returns when the container's end and the bridge send, and the bridge forwards what comes in by its port. Each loses
+ * what it sends until the kernel has looked at its carrier, and it looks at that of a bridge some time after the first
+ * port forwards. A bridge with spanning tree keeps a new port listening and learning for half a minute: that is its
+ * owner's spec, and not waited for.
  */
 async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan): Promise<void> {
   const start = performance.now();
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 20)) {
-    const state = findLink(port)?.portState;
-    const isForwarding = state !== undefined && state !== 'disabled';
+    const { portState: state, master = '' } = findLink(port) ?? {};
+    const isForwarding = state !== undefined && state !== 'disabled' && (state !== 'forwarding' || hasCarrier(master));
     const inside = await readInterface(ifname, { netns });
     // It was up: the container has taken it down, and there is nothing to wait for.
     if (inside?.isUp === false || (isForwarding && inside?.operState === 'up')) return;
     if (performance.now() - start > carrierDeadline) {
       const what = isForwarding
         ? `"${ifname}" in "${netns}" still has no carrier`
-        : 'the bridge port is still disabled';
+        : 'the bridge, or its port, has no carrier';
       throw new CniError(
         codes.commandFailed,
         `Cannot connect "${port}": ${what} after ${carrierDeadline} ms`,
@@ -224,6 +225,11 @@ async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan):
     }
     await sleep(pause);
   }
+}
+
+function hasCarrier(bridge: string): boolean {
+  const { isUp = false, operState } = findLink(bridge) ?? {};
+  return !isUp || operState === 'up';
 }
 
 /**
