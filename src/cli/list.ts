@@ -31,9 +31,7 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   else if (options['names'] === true)
     for (const name of new Set(attachments.map(({ record }) => shownName(record.containerId)))) terminal.out(name);
   else if (attachments.length === 0)
-    terminal.out(
-      all.length === 0 ? 'No container is attached.' : `None of ${count(all.length, 'attachment')} is meant.`,
-    );
+    terminal.out(all.length === 0 ? 'No container is attached.' : `No attachment matches, of ${all.length}.`);
   else if (options['wide'] === true) printWide(terminal, attachments, denials);
   else printGrouped(terminal, attachments, denials);
   if (options['json'] !== true && options['names'] !== true && attachments.length > 0) {

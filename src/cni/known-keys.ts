@@ -36,7 +36,7 @@ export interface ConfKeys {
 export function checkKeys(fields: Fields, keys: ConfKeys): string[] {
   const unknown = refuseNearMisses(fields, keys.table, keys.foreign);
   if (keys.refusesCapabilities === true) refuseIdleCapabilities(fields, keys.capabilities);
-  return unknown.length === 0 ? [] : [`nothing acts on ${unknown.map(quote).join(', ')}: not a known key`];
+  return unknown.length === 0 ? [] : [`${unknown.map(quote).join(', ')} has no effect: not a known key`];
 }
 
 function refuseIdleCapabilities(fields: Fields, served: readonly string[]): void {
@@ -95,7 +95,7 @@ function unknownKey(
   if (key.toLowerCase().startsWith('cni.dev/')) return [];
   const place = elsewhere?.(key, fields.value[key]);
   if (place !== undefined)
-    throw new UnknownKeyError(fields.at(key), `it belongs ${place}`, 'Where it stands nobody acts on it');
+    throw new UnknownKeyError(fields.at(key), `it belongs ${place}`, 'It has no effect where it is');
   const other = isCaseSensitive ? Object.keys(own).find((name) => name.toLowerCase() === key.toLowerCase()) : undefined;
   const near = other ?? (foreign.has(key.toLowerCase()) ? undefined : nearMissOf(key, Object.keys(own)));
   if (near !== undefined)

@@ -101,17 +101,19 @@ export function describePart({ kind, interface: name }: GatePart): string {
 
 /** What is open without a part, should another program flush all rules. */
 export const whatFor: Readonly<Record<GatePart['kind'], string>> = {
-  'IPv4 routing rule': 'if another program flushes all rules, containers there reach everything until they are back',
-  'IPv6 routing rule': 'if another program flushes all rules, containers there reach everything until they are back',
+  'IPv4 routing rule':
+    'if another program flushes all rules, containers there reach everything until the rules are back',
+  'IPv6 routing rule':
+    'if another program flushes all rules, containers there reach everything until the rules are back',
   'bridge filter':
-    'if another program flushes all rules, containers there reach what the host itself offers until they are back',
+    'if another program flushes all rules, containers there reach what the host itself offers until the rules are back',
   'veth filter':
-    'if another program flushes all rules, that container reaches what the host itself offers until they are back',
-  'IPv4 veth rule': 'if another program flushes all rules, containers reach everything until they are back',
-  'IPv6 veth rule': 'if another program flushes all rules, containers reach everything until they are back',
-  'port filter': 'if another program flushes all rules, that container reaches everything until they are back',
+    'if another program flushes all rules, that container reaches what the host itself offers until the rules are back',
+  'IPv4 veth rule': 'if another program flushes all rules, containers reach everything until the rules are back',
+  'IPv6 veth rule': 'if another program flushes all rules, containers reach everything until the rules are back',
+  'port filter': 'if another program flushes all rules, that container reaches everything until the rules are back',
   'foreign filter':
-    'if another program flushes all rules, containers there reach what is behind that port until they are back',
+    'if another program flushes all rules, containers there reach what is behind that port until the rules are back',
 };
 
 /** The parts that an interface has on this host. */

@@ -112,7 +112,7 @@ function refuseLacking({ name, foreign = [] }: GatedInterface, [first]: readonly
   throw new CniError(
     codes.commandFailed,
     `Cannot enforce a policy on the bridge "${name}": it also holds ${foreign.map((port) => `"${port}"`).join(', ')}, and ${describePart(first.part)} cannot be made: ${first.why}`,
-    'What keeps containers in without our tables has to tell them from that port: give them a bridge of their own, or a kernel with cls_bpf and bpf(2)',
+    'The gate that stays without our tables has to tell containers from that port: give them a bridge of their own, or a kernel with cls_bpf and bpf(2)',
   );
 }
 

@@ -275,7 +275,7 @@ function attempt<T>(what: string, action: () => T): T {
     throw new CniError(
       codes.ioFailure,
       `Cannot ${what}: ${systemReason(error)}`,
-      'Leases are files there: make room or the folder writable, or name another one in "ipam.dataDir"',
+      'Leases are files in that folder: free some space, make it writable, or name another folder in "ipam.dataDir"',
       { cause: error },
     );
   }

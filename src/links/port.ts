@@ -25,7 +25,7 @@ export interface PortTrouble {
 export function portTrouble(spec: PortSpec, found: LinkState | undefined): PortTrouble | undefined {
   const { name, bridge, mac, vlans } = spec;
   const isLost = found?.master !== bridge;
-  const what = isLost ? `"${name}" was no port of "${bridge}" any more` : differenceOf(spec, found);
+  const what = isLost ? `"${name}" had left the bridge "${bridge}"` : differenceOf(spec, found);
   if (what === undefined) return undefined;
   const flags = {
     ...(spec.hairpin === true ? { hairpin: true } : {}),

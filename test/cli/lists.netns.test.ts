@@ -32,7 +32,7 @@ describe('drawbridge list', () => {
     expect(stdout.replaceAll('\n', ' ')).toContain(
       ' 2 attachments of 2 containers in 1 network: 0 without a policy, 1 packet denied, 1 not as recorded. ',
     );
-    expect((await drawbridge(host, ['list', 'nobody'])).stdout).toBe('None of 3 attachments is meant.\n');
+    expect((await drawbridge(host, ['list', 'nobody'])).stdout).toBe('No attachment matches, of 3.\n');
     expect((await drawbridge(host, ['list', '--json', 'web-1'])).json).toMatchObject([{ containerId: 'web-1' }]);
     expect(await drawbridge(host, ['list', '--sort', 'size'])).toMatchObject({ code: 2 });
   });

@@ -120,6 +120,6 @@ test('doctor warns of a second nft of another version', async ({ host }) => {
   expect(await run()).not.toContain('several versions');
   await standIn(host, 'case "$*" in --version) echo "nftables v9.9.9 (Nobody)"; exit 0 ;; esac');
   expect(await run()).toMatch(
-    /nft is here in several versions: "\/run\/other\/nft" is 9\.9\.9, "\/usr\/sbin\/nft" is\s+\d/,
+    /nft is installed in several versions: "\/run\/other\/nft" is 9\.9\.9, "\/usr\/sbin\/nft" is\s+\d/,
   );
 });

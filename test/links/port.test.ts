@@ -19,8 +19,8 @@ const told = `fdb replace ${mac} dev veth1 master static`;
 
 describe('portTrouble()', () => {
   test.for<[string, object, string]>([
-    ['that left its bridge', { master: undefined, portState: undefined }, '"veth1" was no port of "br0" any more'],
-    ['of another bridge', { master: 'br1' }, '"veth1" was no port of "br0" any more'],
+    ['that left its bridge', { master: undefined, portState: undefined }, '"veth1" had left the bridge "br0"'],
+    ['of another bridge', { master: 'br1' }, '"veth1" had left the bridge "br0"'],
     ['that is not isolated', { isolated: false }, '"veth1" was no longer isolated from its siblings'],
     ['that learns', { learns: true }, '"veth1" learned the MAC addresses of its senders again'],
     ['without hairpin', { hairpin: false }, 'Hairpin mode of "veth1" was off'],
@@ -28,7 +28,7 @@ describe('portTrouble()', () => {
     const [said, ...commands] = trouble(found) ?? [];
     expect(said).toBe(what);
     expect(commands.slice(-2)).toEqual([...put, told]);
-    expect(commands.slice(0, -2)).toEqual(what.includes('no port') ? ['link set dev veth1 master br0'] : []);
+    expect(commands.slice(0, -2)).toEqual(what.includes('had left') ? ['link set dev veth1 master br0'] : []);
   });
 
   test('finds nothing at a port that is as it has to be, or has more than it was asked for', () => {

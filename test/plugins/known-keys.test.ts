@@ -24,7 +24,7 @@ test.each(['open', 'restricted', 'allowlist'])("drawbridge refuses the mode %s, 
 });
 
 test.each([
-  [{ mode: 'bridge' }, ['nothing acts on "mode": not a known key']],
+  [{ mode: 'bridge' }, ['"mode" has no effect: not a known key']],
   [{ dns: { nameservers: ['10.1.0.1'] } }, []],
 ])('drawbridge takes %j for no policy', (conf, told) => {
   expect(check(conf)).toEqual(told);
@@ -33,6 +33,6 @@ test.each([
 test.each(['cniVersions', 'disableCheck', 'disableGC', 'loadOnlyInlinedPlugins', 'plugins'])(
   "drawbridge goes on when it is shown %s, which is the list's",
   (key) => {
-    expect(check({ [key]: true })).toEqual([`nothing acts on "${key}": not a known key`]);
+    expect(check({ [key]: true })).toEqual([`"${key}" has no effect: not a known key`]);
   },
 );

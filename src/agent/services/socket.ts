@@ -62,7 +62,7 @@ export class SocketService implements Service {
 
   health(): readonly string[] {
     if (inode() === this.#inode) return [];
-    return [`Cannot be asked: somebody removed or replaced the socket "${socketPath}"; restart the agent`];
+    return [`Cannot answer: somebody removed or replaced the socket "${socketPath}"; restart the agent`];
   }
 
   #status(): AgentStatus {

@@ -94,8 +94,8 @@ async function differentVersions(): Promise<Trouble[]> {
   return [
     {
       severity: 'warning',
-      found: `nft is here in several versions: ${found.map(({ file, version }) => `"${file}" is ${version ?? 'broken'}`).join(', ')}`,
-      why: 'what the newer one writes, an older one may not list, or end on',
+      found: `nft is installed in several versions: ${found.map(({ file, version }) => `"${file}" is ${version ?? 'broken'}`).join(', ')}`,
+      why: 'an older version may fail to list what a newer one has written, or crash on it',
       remedy: `ls -l ${found.map(({ file }) => file).join(' ')}   # keep that of your distribution's package`,
     },
   ];
@@ -151,8 +151,8 @@ async function checkForwardingAtInterfaces(attachments: Survey['attachments']): 
     severity: 'problem',
     found: `the host forwards IPv4, but not what comes in by "${name}": net/ipv4/conf/${name}/forwarding is 0`,
     why: bridges.includes(name)
-      ? 'what its containers send beyond the host is dropped without a word'
-      : 'what containers send goes out, and the answers that come in there are dropped without a word',
+      ? 'what its containers send beyond the host is dropped silently'
+      : 'what containers send goes out, and the answers that come in there are dropped silently',
     remedy: forwardingCommand(name),
     fix: async () => enableForwardingAt(name),
   }));
@@ -231,7 +231,7 @@ function checkConntrack(): Trouble[] {
     {
       severity: count >= max * 0.95 ? 'problem' : 'warning',
       found: `the kernel follows ${count} connections of at most ${max}`,
-      why: 'when the table is full, new connections are dropped without a word: failures come and go',
+      why: 'when the table is full, new connections are dropped silently: failures come and go',
       remedy: `sysctl -w net.netfilter.nf_conntrack_max=${max * 2}`,
     },
   ];

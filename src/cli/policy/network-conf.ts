@@ -56,7 +56,7 @@ function readList(raw: unknown): string[] {
     if (near !== undefined) throw new UnknownKeyError(key, `it is not a known key, the nearest one is ${quote(near)}`);
   }
   if (list.has('egress'))
-    throw new UnknownKeyError('egress', 'it belongs to a plugin of type "drawbridge", where it stands nobody reads it');
+    throw new UnknownKeyError('egress', 'it belongs to a plugin of type "drawbridge", and has no effect here');
   parseNetworkConf(list);
   // Without the key all plugins are in the folder of the network's name beside the file.
   const plugins = list.objects('plugins');

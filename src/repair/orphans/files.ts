@@ -60,7 +60,7 @@ function drafts(): Finding[] {
   return left.map((file) => ({
     kind: 'file',
     name: file,
-    why: 'whoever wrote it was killed before it was whole',
+    why: 'its writer was killed before the file was complete',
     remove: removing(file),
   }));
 }
@@ -76,7 +76,7 @@ function indexEntries(keys: ReadonlySet<string>): Finding[] {
     if (named !== undefined && named.every((key) => keys.has(key))) return [];
     return [
       {
-        kind: 'hint',
+        kind: 'index',
         name: file,
         why: named === undefined ? 'it cannot be read' : 'it points to a record that is gone',
         remove: async () => withLock('tables', 'clean', () => dropKeys(file)),
@@ -91,7 +91,7 @@ function indexEntries(keys: ReadonlySet<string>): Finding[] {
   return [
     ...listed,
     ...shared.map(({ folder, key }): Finding => ({
-      kind: 'hint',
+      kind: 'index',
       name: `${folder}/${key}`,
       why: 'it points to a record that is gone',
       remove: async () => withLock('tables', 'clean', () => dropUser(folder, key)),

@@ -11,7 +11,7 @@ export type FindingKind =
   | 'gate'
   | 'lease'
   | 'firewall'
-  | 'hint'
+  | 'index'
   | 'note'
   | 'file'
   | 'name';

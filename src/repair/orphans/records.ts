@@ -74,7 +74,7 @@ export async function removeRecorded(record: AttachmentRecord): Promise<void> {
 function brokenFinding(record: BrokenRecord): Finding {
   const { key, file, why, isNewer } = record;
   const base = { kind: 'record', name: file } as const;
-  if (isNewer) return { ...base, why: `${why}; clean with that one` };
+  if (isNewer) return { ...base, why: `${why}; run "drawbridge clean" of that version` };
   if (mayBeAlive(record))
     return {
       ...base,

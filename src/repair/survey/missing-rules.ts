@@ -67,7 +67,7 @@ function groupsOf(parts: readonly Part[]): RuleGroup[] {
 
 /** It may have come back in between. */
 async function lackWords(record: AttachmentRecord): Promise<string> {
-  return listWords(await findMissing(record)) ?? 'elements that were there again at a second look';
+  return listWords(await findMissing(record)) ?? 'elements that had come back at a second look';
 }
 
 function listWords([first, ...more]: readonly string[]): string | undefined {
