@@ -21,10 +21,11 @@ export function stampNow(): Stamp {
 
 /**
  * The moment of a stamp in milliseconds since this boot: below zero when it was in an earlier one, told by wall time.
- * Undefined when it lies in the future by that: the clock was set back since, and nothing tells how long ago it was.
+ * Undefined when it lies in the future: the clock was set back since, or somebody wrote the file, and nothing tells how
+ * long ago it was.
  */
 export function sinceBoot(stamp: Stamp, now: Stamp = stampNow()): number | undefined {
-  if (stamp.boot === now.boot) return stamp.uptime;
+  if (stamp.boot === now.boot) return stamp.uptime > now.uptime ? undefined : stamp.uptime;
   return stamp.wall > now.wall ? undefined : now.uptime - (now.wall - stamp.wall);
 }
 

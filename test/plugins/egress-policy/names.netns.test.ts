@@ -1,4 +1,5 @@
 import { describe, expect, type Host, type Json } from '../../helpers/host.ts';
+import { uptime } from '../../../src/host/uptime.ts';
 import { startDns, type Zone } from '../../helpers/dns.ts';
 import { addContainer, chain, oneProcess, world } from './network.ts';
 import { test } from './world.ts';
@@ -182,8 +183,8 @@ describe('while no resolver answers', () => {
     const first = await addContainer(host, list);
     await host.delChain(list, { container: first });
     await server.say({ '*': { rcode: 2 } });
-    const old = Date.now() - 97 * 3600 * 1000;
-    await host.sh(`sed -i -E 's/("resolvedAt"|"seenAt"):[0-9]+/\\1:${old}/g' /var/lib/drawbridge/names/*`);
+    const old = Math.round(uptime()) - 97 * 3600 * 1000;
+    await host.sh(`sed -i -E 's/("resolvedAt"|"seenAt"):[0-9.]+/\\1:${old}/g' /var/lib/drawbridge/names/*`);
     const second = await addContainer(host, list);
     expect(second.stderr).toContain('it opens nothing');
     expect(await host.fetch(second, world.public4, 80)).toBe('refused');
@@ -218,6 +219,18 @@ describe('what is remembered', () => {
     await host.sh(`sed -i 's/${world.public4}/${world.private4}/' /var/lib/drawbridge/names/*`);
     const second = await addContainer(host, list);
     expect(await host.fetch(second, world.private4, 80)).toBe('refused');
+  });
+
+  test('with times in the future opens nothing, and stops no ADD', async ({ host, world }) => {
+    const server = await startDns(host, zone);
+    const list = chain(policy(['api.example.org']));
+    await addContainer(host, list);
+    await server.say({ '*': { rcode: 2 } });
+    await host.sh(`sed -i -E 's/("resolvedAt"|"seenAt"):[0-9.]+/\\1:${Date.now()}/g' /var/lib/drawbridge/names/*`);
+    await host.sh('nft flush ruleset');
+    const second = await addContainer(host, list);
+    expect(second.stderr).toContain('it opens nothing');
+    expect(await host.fetch(second, world.public4, 80)).toBe('refused');
   });
 });
 
