@@ -12,6 +12,7 @@ import { MetricsService } from './services/metrics.ts';
 import { NamesService } from './services/names.ts';
 import { PoliciesService } from './services/policies.ts';
 import { ProgramsService } from './services/programs.ts';
+import { QuotasService } from './services/quotas.ts';
 import { RepairService } from './services/repair.ts';
 import { SocketService } from './services/socket.ts';
 import { SweepService } from './services/sweep.ts';
@@ -100,6 +101,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const policies = new PoliciesService(known);
   const firstBytes = new FirstBytesService({ ...known, onRefused: (refusals) => log.info({ refusals }, 'refused') });
   const watch = new WatchService({ ...known, firstBytes, flows, policies, repair });
+  const quotas = new QuotasService({ state, metrics, log });
   const sweep = new SweepService({ ...options, state, metrics, log });
   const programs = new ProgramsService({ version, repair, metrics, log });
   const socket = new SocketService({
@@ -112,6 +114,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
     flows,
     policies,
     programs,
+    quotas,
     repair,
     sweep,
   });
@@ -123,7 +126,21 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   });
   return {
     // Whoever is asked answers from the beginning. What changes from then on is seen before what was lost is put back.
-    services: [socket, served, counts, flows, names, firstBytes, watch, repair, policies, sweep, programs, systemd],
+    services: [
+      socket,
+      served,
+      counts,
+      flows,
+      names,
+      firstBytes,
+      watch,
+      repair,
+      policies,
+      quotas,
+      sweep,
+      programs,
+      systemd,
+    ],
     reload: async () => {
       await policies.apply();
       await repair.lookNow();

@@ -6,8 +6,11 @@ import type { Policy } from '../egress/policy.ts';
 import { judge } from '../egress/judge.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
+import { readFlows } from '../flows/read.ts';
 import { valueOf, type Invocation } from './command.ts';
+import { parseSince } from './duration.ts';
 import { learnPolicy, type LearntPolicy, type WantedDestination } from './learn/entries.ts';
+import { askAgent } from '../repair/survey/agent.ts';
 import { readDenied, type Denial } from '../repair/survey/denials.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { readKnownNames } from '../repair/survey/known-names.ts';
@@ -42,13 +45,62 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
       `${terminal.paint.warn('!')} ${wrap('"audit" is off: what was denied is seen, but not what the container would have done after that. With "audit": true it runs on.', terminal.width - 2, '  ')}`,
     );
   const time = valueOf(invocation, 'for');
-  const denied = await collect(record, time === undefined ? 0 : secondsOf(time));
-  const names = await readKnownNames();
+  const since = valueOf(invocation, 'since');
+  const recorded = await readRecorded(record, since === undefined ? undefined : parseSince(since));
+  const denied = distinct([...recorded.denied, ...(await collect(record, time === undefined ? 0 : secondsOf(time)))]);
+  const names = withNames(await readKnownNames(), recorded.names);
   const learnt = learnPolicy(policy, wantedOf(denied, { record, records, policy, names }));
   const next = { ...learnt, notices: policyNotices(parsePolicy(learnt.policy, '')) };
   if (options['json'] === true) printJson(terminal, { ...next, destinations: denied.length });
   else print(record, denied.length, next, terminal);
   return 0;
+}
+
+interface RecordedDenials {
+  readonly denied: readonly Denial[];
+  /** (address, name): what the container was told. */
+  readonly names: readonly (readonly [string, string])[];
+}
+
+/** What the agent recorded of a container, for as long as it keeps it. Names that were refused lead to no address. */
+async function readRecorded(
+  { containerId, network }: AttachmentRecord,
+  since: number | undefined,
+): Promise<RecordedDenials> {
+  await askAgent('flows');
+  const own = await readFlows({
+    ...(since === undefined ? {} : { since }),
+    isWanted: (flow) =>
+      flow.container === containerId &&
+      flow.network === network &&
+      flow.verdict !== 'allow' &&
+      flow.direction !== 'ingress' &&
+      flow.protocol !== 'dns',
+  });
+  return {
+    denied: own.map(({ source, destination, protocol, port, count: packets }) => ({
+      source,
+      destination,
+      protocol,
+      ...(port === undefined ? {} : { port }),
+      packets,
+    })),
+    names: own.flatMap(({ destination, name }) => (name === undefined ? [] : [[destination, name] as const])),
+  };
+}
+
+function distinct(denied: readonly Denial[]): Denial[] {
+  return [...new Map(denied.map((one) => [`${one.destination} ${one.protocol} ${one.port ?? ''}`, one])).values()];
+}
+
+/** What a record of the container says comes first: another may have been told another name for the address. */
+function withNames(
+  known: ReadonlyMap<string, readonly string[]>,
+  recorded: RecordedDenials['names'],
+): Map<string, readonly string[]> {
+  const names = new Map(known);
+  for (const [address, name] of recorded) names.set(address, [...new Set([name, ...(names.get(address) ?? [])])]);
+  return names;
 }
 
 /** What the kernel remembers of the last ten minutes, and what comes in the time that is given. */

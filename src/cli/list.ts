@@ -1,5 +1,6 @@
 import { describeBroken } from '../records/in-force.ts';
 import { waitsForPolicy } from '../records/waiting.ts';
+import { rememberedUse } from '../dataplane/quotas.ts';
 import type { Invocation } from './command.ts';
 import { readDenials } from '../repair/survey/denials.ts';
 import { surveyAttachments, type Attachment } from '../repair/survey/attachments.ts';
@@ -75,6 +76,9 @@ function describe({ record, isAlive, findings }: Attachment, { denials, closed }
     policyName: egress?.policyName ?? null,
     mode: egress?.policy.mode ?? null,
     closedNames: closed.get(egress?.policyId ?? '') ?? [],
+    ...(egress?.policy.quota === undefined
+      ? {}
+      : { quota: { ...egress.policy.quota, used: rememberedUse().get(record.key)?.bytes ?? 0 } }),
     denied: denials.get(record.key) ?? 0,
     state,
     alive: isAlive,
@@ -113,7 +117,9 @@ function printGrouped(
         ...(severalInterfaces ? [record.ifname] : []),
         addressesOf(record).join('\n'),
         portsOf(record).map(mappingWords).join('\n'),
-        egress === undefined ? paint.warn(waitsForPolicy(record) ? 'awaited' : 'none') : policyWords(egress),
+        egress === undefined
+          ? paint.warn(waitsForPolicy(record) ? 'awaited' : 'none')
+          : `${policyWords(egress)}${quotaWords(record, terminal)}`,
         egress === undefined ? '-' : deniedWords(denials.get(record.key) ?? 0, terminal),
       ];
     });
@@ -166,6 +172,14 @@ function printWide(terminal: Terminal, attachments: readonly Attachment[], denia
     rows,
   );
   printStale(terminal, attachments);
+}
+
+/** How much of its quota is used, by what the agent saw last. */
+function quotaWords({ egress, key }: AttachmentRecord, { paint }: Terminal): string {
+  const { quota } = egress?.policy ?? {};
+  if (quota === undefined) return '';
+  const percent = Math.floor((100 * (rememberedUse().get(key)?.bytes ?? 0)) / quota.bytes);
+  return `, ${(percent < 100 ? paint.faint : paint.warn)(`quota ${percent} %`)}`;
 }
 
 function deniedWords(packets: number, { paint }: Terminal): string {

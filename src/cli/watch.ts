@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readFlows } from '../flows/read.ts';
 import { hostText } from '../ip/host-text.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { verdictOf } from '../repair/survey/verdict.ts';
+import { askAgent } from '../repair/survey/agent.ts';
 import { readDenied, type Denial } from '../repair/survey/denials.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { readKnownNames } from '../repair/survey/known-names.ts';
@@ -22,6 +24,7 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   const end = performance.now() + secondsOf(valueOf(invocation, 'for')) * 1000;
   if (asked !== undefined) findAttachments(asked, listRecords().records);
   let before = countsOf(await readDenied());
+  for (const event of await latest(asked)) show(event, options['json'] === true, terminal);
   if (options['json'] !== true) terminal.note(terminal.paint.faint('Watching; Ctrl-C ends it.'));
   while (performance.now() < end) {
     await sleep(Math.min(pause, Math.max(0, end - performance.now())));
@@ -38,6 +41,38 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
     before = countsOf(denied);
   }
   return 0;
+}
+
+/** Records that are shown first. */
+const mostLatest = 20;
+
+/** What the agent recorded last of packets that were denied; nothing where there never was one. */
+async function latest(asked: string | undefined): Promise<Event[]> {
+  await askAgent('flows');
+  const records = listRecords().records;
+  const own = new Set(asked === undefined ? [] : findAttachments(asked, records).map(({ containerId }) => containerId));
+  const flows = await readFlows({
+    last: mostLatest,
+    isWanted: ({ container, direction, protocol, verdict }) =>
+      verdict !== 'allow' &&
+      direction !== 'ingress' &&
+      protocol !== 'dns' &&
+      (asked === undefined || own.has(container)),
+  });
+  return flows.map(({ time, container, network, source, destination, protocol, port, name, count, rule, ...rest }) => ({
+    time,
+    containerId: container,
+    network,
+    source,
+    destination,
+    protocol,
+    port: port ?? null,
+    names: name === undefined ? [] : [name],
+    packets: count,
+    rule,
+    reason: rest.reason,
+    audited: rest.verdict === 'audit',
+  }));
 }
 
 /** Infinity without a text. Throws {@link UsageError} for what is no number of seconds. */

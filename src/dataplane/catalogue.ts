@@ -16,6 +16,7 @@ import { boundChains, boundCounters, boundSets } from './catalogue/bounds.ts';
 import { lastResortChains, lastResortSets } from './catalogue/last-resort.ts';
 import { namesChains, namesCounters, namesSets } from './catalogue/names.ts';
 import { publishingChains, publishingSets } from './catalogue/publishing.ts';
+import { quotaChains, quotaCounters, quotaSets } from './catalogue/quotas.ts';
 import { recordingChains, recordingCounters, recordingSets } from './catalogue/recording.ts';
 
 export interface Catalogue {
@@ -31,11 +32,19 @@ export const catalogue: Catalogue = {
     ...judgementSets,
     ...boundSets,
     ...recordingSets,
+    ...quotaSets,
     ...namesSets,
     ...guardSets,
     ...lastResortSets,
   ],
-  counters: [...judgementCounters, ...boundCounters, ...recordingCounters, ...namesCounters, ...guardCounters],
+  counters: [
+    ...judgementCounters,
+    ...boundCounters,
+    ...recordingCounters,
+    ...quotaCounters,
+    ...namesCounters,
+    ...guardCounters,
+  ],
   chains: [
     ...publishingChains,
     ...ingressPolicyChains,
@@ -43,6 +52,7 @@ export const catalogue: Catalogue = {
     ...judgementChains,
     ...boundChains,
     ...recordingChains,
+    ...quotaChains,
     ...namesChains,
     ...denialChains,
     ...guardChains,

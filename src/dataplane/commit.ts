@@ -1,6 +1,7 @@
 import { applyTransaction } from '../host/nft.ts';
 import type { Element } from '../nft/element.ts';
 import { forgetListings } from './changed-chains.ts';
+import { rememberUse, withUse } from './quotas.ts';
 import { changeText, removalText, type Change } from './transaction.ts';
 
 /**
@@ -9,7 +10,9 @@ import { changeText, removalText, type Change } from './transaction.ts';
  * (rebuild.ts). Throws code 100.
  */
 export async function commitChange(change: Change): Promise<boolean> {
-  return (await applyTransaction(changeText(change))) === 'committed';
+  rememberUse(change.undeclare);
+  const text = changeText({ ...change, declare: withUse(change.declare) });
+  return (await applyTransaction(text)) === 'committed';
 }
 
 /** As {@link commitChange}, for elements that are put, and nothing else. */

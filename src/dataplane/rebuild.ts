@@ -4,6 +4,7 @@ import { applyTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { deniedLately, withCounts } from './counted.ts';
+import { rememberUse, withUse } from './quotas.ts';
 import { rebuildText, type Contents } from './transaction.ts';
 
 /** What all our tables are to hold. */
@@ -21,7 +22,7 @@ export interface WholeTables {
 
 /** Writes our tables whole, in one transaction. Called under the lock of the tables. Throws code 100. */
 export async function writeTables({
-  groups,
+  groups: declared,
   staticElements,
   closed,
   passing,
@@ -29,6 +30,8 @@ export async function writeTables({
 }: WholeTables): Promise<void> {
   const byId = new Map([...closed, ...passing].map((element) => [elementId(element), element]));
   doubtNotes();
+  rememberUse(declared);
+  const groups = withUse(declared);
   const elements = [
     ...staticElements.values(),
     ...[...byId].flatMap(([id, element]) => (staticElements.has(id) ? [] : element)),

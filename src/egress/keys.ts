@@ -16,6 +16,7 @@ export const policyKeys = [
   'dns',
   'onDeny',
   'audit',
+  'quota',
   'record',
 ] as const;
 

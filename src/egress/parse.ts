@@ -7,6 +7,7 @@ import { openedByPrivate } from './allow-private.ts';
 import { policyKeys, policyModes } from './keys.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
+import { parseQuota } from './quota.ts';
 import { noOwnPresets, presetNames, presetRules } from './presets.ts';
 import type { OwnPresets } from './presets/own.ts';
 
@@ -51,10 +52,16 @@ export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwn
     dns: parseDns(fields),
     onDeny: oneOf(fields, 'onDeny', ['reject', 'drop']) ?? 'reject',
     audit: fields.boolean('audit') ?? false,
+    ...parseQuotaKey(fields),
     ...parseRecord(fields),
   };
   refuseContradictions(policy, fields);
   return policy;
+}
+
+function parseQuotaKey(fields: Fields): Pick<Policy, 'quota'> {
+  const quota = fields.object('quota');
+  return quota === undefined ? {} : { quota: parseQuota(quota) };
 }
 
 function parseRecord(fields: Fields): Pick<Policy, 'record'> {

@@ -27,9 +27,19 @@ export interface Policy {
   readonly dns: { readonly upstream: readonly string[]; readonly denied: 'refused' | 'nxdomain' };
   readonly onDeny: 'reject' | 'drop';
   readonly audit: boolean;
+  /** How much may pass between the container and others, both ways, until it is renewed; absent: any. */
+  readonly quota?: Quota;
   /** Which flows are recorded; absent: what is denied, or would be under `audit`. */
   readonly record?: 'all' | 'none';
 }
+
+/** Bytes for each period of the host's clock. */
+export interface Quota {
+  readonly bytes: number;
+  readonly per: QuotaPeriod;
+}
+
+export type QuotaPeriod = 'hour' | 'day' | 'week' | 'month';
 
 /** Where traffic may or may not go, by address. */
 export interface AddressRule extends PortRule {

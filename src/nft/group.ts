@@ -11,6 +11,16 @@ export interface RuleGroup {
   readonly sets: readonly SetDeclaration[];
   /** Without hooks: elements of maps lead to them. */
   readonly chains: readonly ChainDeclaration[];
+  /** What its chains count is kept elsewhere when they are written anew (dataplane/quotas.ts). */
+  readonly quota?: QuotaOfGroup;
+}
+
+/** Whose bytes the one chain of a group counts, and how many there may be in a period. */
+export interface QuotaOfGroup {
+  /** Key of the attachment. */
+  readonly key: string;
+  readonly bytes: number;
+  readonly per: 'hour' | 'day' | 'week' | 'month';
 }
 
 /**

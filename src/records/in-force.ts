@@ -1,6 +1,7 @@
 import { commitChange, removeTables } from '../dataplane/commit.ts';
 import { readCounted } from '../dataplane/counted.ts';
 import { distinctGroups, resolve, transition } from '../dataplane/difference.ts';
+import { rememberUse } from '../dataplane/quotas.ts';
 import { writeTables } from '../dataplane/rebuild.ts';
 import { isEmpty, type Change } from '../dataplane/transaction.ts';
 import type { Element } from '../nft/element.ts';
@@ -44,6 +45,7 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
       await commitChange(change);
       return untouched;
     }
+    rememberUse(change.undeclare);
     const gone = removeTables();
     // One that had no rules yet may be the last to see tables that others left while it was there; more than that it
     // does not ask.

@@ -49,7 +49,7 @@ export function elementsOf(record: AttachmentRecord): Element[] {
 }
 
 export function groupsOf(record: AttachmentRecord): RuleGroup[] {
-  return mapSections(record, (name, value) => sections[name].groups?.(value) ?? []).flat();
+  return mapSections(record, (name, value) => sections[name].groups?.(value, record) ?? []).flat();
 }
 
 const known = new WeakMap<AttachmentRecord, readonly Claims[]>();

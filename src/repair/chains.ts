@@ -2,6 +2,7 @@ import { catalogue } from '../dataplane/catalogue.ts';
 import { withLock } from '../host/lock.ts';
 import { applyTransaction } from '../host/nft.ts';
 import { familyOfTable, type TableName } from '../nft/element.ts';
+import { rememberUse, withUse } from '../dataplane/quotas.ts';
 import { restoredChainsText } from '../dataplane/transaction.ts';
 import { describeChain, findChangedChains, type ChangedChain } from '../dataplane/changed-chains.ts';
 import type { Scope } from './change-event.ts';
@@ -59,7 +60,8 @@ async function putBack(changed: readonly ChangedChain[]): Promise<boolean> {
   const chains = changed.flatMap(({ family, chain, group }) =>
     group === undefined ? [{ table: `${family} drawbridge` as TableName, chain }] : [],
   );
-  const text = restoredChainsText(chains, groups);
+  rememberUse(groups);
+  const text = restoredChainsText(chains, withUse(groups));
   return text !== undefined && (await applyTransaction(text)) === 'committed';
 }
 

@@ -234,3 +234,26 @@ for n in range(3000): s.sendto(b"x", ("9.9.9.%d" % (n % 200 + 10), 2000 + n))'`,
     expect((await talk(host, '{"method":"status"}\n')).length).toBeGreaterThan(0);
   });
 });
+
+describe('what was recorded', () => {
+  test('is what "learn" learns from, long after the kernel forgot it, and what "watch" shows first', async ({
+    host,
+  }) => {
+    await host.outside();
+    const job = await attach(host, withPolicy({ mode: 'allowlist', preset: ['none'], audit: true }), 'job');
+    const agent = await startAgent(host);
+    await host.fetch(job, '203.0.113.7', 443);
+    await host.fetch(job, '8.8.8.8', 80);
+    await settled(host, 2);
+    await agent.stop();
+    await host.sh('nft flush set inet drawbridge denied4');
+    const { json } = await drawbridge(host, ['learn', 'job', '--json']);
+    expect(json.policy.allow).toEqual(['203.0.113.7:443/tcp', '8.8.8.8:80/tcp']);
+    expect((await drawbridge(host, ['learn', 'job', '--json', '--since', '2020-01-01'])).json.destinations).toBe(2);
+    const { stdout } = await drawbridge(host, ['watch', '--for', '0.2']);
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringContaining('job  203.0.113.7:443/tcp'),
+      expect.stringContaining('job  8.8.8.8:80/tcp'),
+    ]);
+  });
+});

@@ -1,4 +1,4 @@
-import { translatedPrefix } from '../../dataplane/catalogue/recording.ts';
+import { quotaPrefix, translatedPrefix } from '../../dataplane/catalogue/recording.ts';
 import type { FlowRecord } from '../../flows/flow-record.ts';
 import type { LoggedPacket } from '../../host/netlink/packet-log.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
@@ -56,19 +56,22 @@ function outgoing(
   if (record.egress?.policy.record === 'none') return undefined;
   const { protocol, source } = packet;
   return {
-    key: `out ${record.key} ${destination} ${protocol} ${port ?? ''}`,
+    key: `out ${packet.prefix === quotaPrefix ? 'quota ' : ''}${record.key} ${destination} ${protocol} ${port ?? ''}`,
     container: record.containerId,
     count: 1,
     make: (now) => {
       const peer = parties.at(packet.destination);
       const ported = port === undefined ? {} : { port };
-      const { rule, reason } = parties.verdict(record, { address: destination, protocol, ...ported });
+      const { rule, reason } =
+        packet.prefix === quotaPrefix
+          ? { rule: 'quota', reason: 'it has used the bytes that it may in this period' }
+          : parties.verdict(record, { address: destination, protocol, ...ported });
       const name = nameOf(destination);
       const place = placeOf(record, rule);
       return {
         id: nextId(),
         time: new Date(now).toISOString(),
-        verdict: record.egress?.policy.audit === true ? 'audit' : 'deny',
+        verdict: record.egress?.policy.audit === true && packet.prefix !== quotaPrefix ? 'audit' : 'deny',
         direction: peer === undefined ? (packet.isForHost ? 'host' : 'egress') : 'sibling',
         ...parties.owner(record),
         source,

@@ -11,6 +11,7 @@ import type { FlowsService } from './flows.ts';
 import type { NamesService } from './names.ts';
 import type { PoliciesService } from './policies.ts';
 import type { ProgramsService } from './programs.ts';
+import type { QuotasService } from './quotas.ts';
 import type { RepairService } from './repair.ts';
 import type { SweepService } from './sweep.ts';
 
@@ -24,6 +25,7 @@ export interface SocketServiceOptions {
   readonly flows: FlowsService;
   readonly policies: PoliciesService;
   readonly programs: ProgramsService;
+  readonly quotas: QuotasService;
   readonly repair: RepairService;
   readonly sweep: SweepService;
 }
@@ -41,7 +43,7 @@ export class SocketService implements Service {
   }
 
   start(): void {
-    const { flows, metrics, names, repair, server } = this.#options;
+    const { flows, metrics, names, quotas, repair, server } = this.#options;
     this.#inode = inode();
     this.#protocol = serveProtocol(server, {
       status: () => this.#status(),
@@ -53,6 +55,7 @@ export class SocketService implements Service {
       flows: () => flows.write(),
       follow: () => flows.follow(),
       account: () => flows.account(),
+      quotas: () => quotas.look(),
     });
   }
 

@@ -16,6 +16,7 @@
  *   repair                     looks at everything now; answers when that is done
  *   metrics                    {"contentType", "text"} as Prometheus reads it
  *   flows                      writes down what was recorded so far, for a reader of /var/lib/drawbridge/flows
+ *   quotas                     reads now what containers used of their quotas, and begins anew what is due
  *   account                    has the kernel count the bytes of connections for the next half minute
  *   follow                     {} and then, until the connection is closed, a line for each record of a flow, and again
  *                              when its count has grown: {"id": …, "event": FlowRecord}; also {"id": …} now and then,

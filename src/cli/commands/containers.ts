@@ -79,7 +79,7 @@ export const containersCommands: readonly Command[] = [
     name: 'watch',
     summary: 'Show denials as they happen',
     about: [
-      'Prints one line for each destination, at most twice a second: the container, the destination, its name if a DNS answer gave one, and the rule that denied it. With --json it prints one object on each line.',
+      'Prints one line for each destination, at most twice a second: the container, the destination, its name if a DNS answer gave one, and the rule that denied it; first the last twenty that the agent recorded. With --json it prints one object on each line.',
     ],
     options: [
       { flag: '--container CONTAINER', about: 'Only of this one', completes: 'containers' },
@@ -100,10 +100,14 @@ export const containersCommands: readonly Command[] = [
     name: 'learn',
     summary: 'Turn what a container did into the smallest policy that allows it',
     about: [
-      'Takes what the policy of a container denied in the last ten minutes, or would have denied under "audit", and prints a policy that allows it: names where an answer named an address, ports and protocols as they were used. Says what it could not name, and what no policy opens.',
+      'Takes what the policy of a container denied, or would have denied under "audit", as far as the agent has recorded it (seven days at most), and without an agent in the last ten minutes, and prints a policy that allows it: names where an answer named an address, ports and protocols as they were used. Says what it could not name, and what no policy opens.',
     ],
     operands: [container],
-    options: [{ flag: '--for SECONDS', about: 'Go on collecting for this time' }, json],
+    options: [
+      { flag: '--since TIME', about: 'Only what was recorded from so long ago on, "2d", or from a date' },
+      { flag: '--for SECONDS', about: 'Go on collecting for this time' },
+      json,
+    ],
     examples: [
       { line: 'drawbridge learn ci-runner > /etc/drawbridge/policies/ci.json', about: 'after one build under audit' },
       { line: 'drawbridge learn ci-runner --for 600', about: 'while a long build runs' },

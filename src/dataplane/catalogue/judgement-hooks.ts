@@ -11,6 +11,7 @@ import {
 } from '../../egress/marks.ts';
 import type { ChainDeclaration } from '../../nft/declaration.ts';
 import { boundsBeforeConntrack, boundsOfDenials } from './bounds.ts';
+import { countsQuotas } from './quotas.ts';
 import { tellsDenied } from './recording.ts';
 import { judging } from './stages.ts';
 
@@ -62,6 +63,7 @@ export const judgementHooks: readonly ChainDeclaration[] = [
       'iifname vmap @enforced_out',
       newIsBounded,
       'oifname @enforced jump egress_in',
+      ...countsQuotas,
     ],
   },
   {

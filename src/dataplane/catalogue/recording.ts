@@ -14,6 +14,9 @@ export const logGroup = 0x6462;
 /** Said of a packet whose destination was translated: what was asked for stands in the lists of denials. */
 export const translatedPrefix = 'translated';
 
+/** Said of a packet of a container that has used its quota. */
+export const quotaPrefix = 'quota';
+
 /** Bytes of a packet, from its network header on: addresses, ports, and room for an IPv6 extension header. */
 const snapshot = 128;
 
@@ -65,6 +68,11 @@ export const tellsUnasked: readonly string[] = perFamily(
   (n) => `oifname . ${n === 4 ? 'ip' : 'ip6'} daddr @sources${n} jump tell_unasked${n}`,
 );
 
+/** Rules for a packet of a container that has used its quota. */
+export const toldOverQuota: readonly string[] = perFamily(
+  (n) => `iifname . ${n === 4 ? 'ip' : 'ip6'} saddr @denials${n} jump tell_quota${n}`,
+);
+
 export const recordingChains: readonly ChainDeclaration[] = [
   { table, name: 'tell', rules: [`ct status dnat ${toLog} prefix "${translatedPrefix}" return`, toLog] },
   ...perFamily((n): ChainDeclaration => ({
@@ -80,6 +88,14 @@ export const recordingChains: readonly ChainDeclaration[] = [
     name: `tell_unasked${n}`,
     rules: [
       `update @told_in${n} { oifname . ${n === 4 ? 'ip' : 'ip6'} daddr limit rate ${mostIn} } goto tell`,
+      'counter name untold',
+    ],
+  })),
+  ...perFamily((n): ChainDeclaration => ({
+    table,
+    name: `tell_quota${n}`,
+    rules: [
+      `update @told${n} { iifname . ${n === 4 ? 'ip' : 'ip6'} saddr limit rate ${mostOut} } ${toLog} prefix "${quotaPrefix}" return`,
       'counter name untold',
     ],
   })),

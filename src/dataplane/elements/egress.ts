@@ -4,10 +4,11 @@ import { interfacePart, plainText, type Element, type Part } from '../../nft/ele
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { checksNames, namesSet, policyChain } from '../../egress/compile.ts';
 import type { NameRule, Policy } from '../../egress/policy.ts';
+import { quotaChain, quotaGroups } from '../../egress/quota.ts';
 import { vlanGatewayElements } from './vlan-gateway.ts';
 
 /** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Sets: dataplane/catalogue. */
-export function egressElements({ egress, link }: AttachmentRecord): Element[] {
+export function egressElements({ egress, key: recordKey, link }: AttachmentRecord): Element[] {
   if (egress === undefined)
     return link?.enforced === true ? enforcedElements(link.ingressInterface, link.hostInterface) : [];
   const { policy, policyId, ingressInterface, port } = egress;
@@ -24,6 +25,10 @@ export function egressElements({ egress, link }: AttachmentRecord): Element[] {
         { ...inet(`egress${n}`, ...key), value: { goto: chain } },
         { ...inet(`ingress${n}`, ...key), value: { goto: ingressChain(policy) } },
         ...(isolatesPort(policy) ? [] : [inet(`siblings${n}`, ...key)]),
+        ...quotaGroups(recordKey, policy).map(({ id }) => ({
+          ...inet(`quotas${n}`, ...key),
+          value: { jump: quotaChain(id) },
+        })),
       ];
     }),
     ...sourcesOf(egress).flatMap((address) => {

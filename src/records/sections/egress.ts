@@ -1,5 +1,6 @@
 import { compilePolicy } from '../../egress/compile.ts';
 import { egressElements, guardElements, isolatesPort, linkLocalOf } from '../../dataplane/elements/egress.ts';
+import { quotaGroups } from '../../egress/quota.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { RuleGroup } from '../../nft/group.ts';
@@ -11,7 +12,7 @@ import type { Section } from './section.ts';
 export const egress: Section<EgressRecord> = {
   read,
   elements: (_, record) => [...egressElements(record), ...guardElements(record)],
-  groups: (value) => [compiled(value)],
+  groups: (value, { key }) => [compiled(value), ...quotaGroups(key, value.policy)],
   claims: ({ addresses, mac, ingressInterface, port, policy }) => ({
     addresses,
     ingressInterface,

@@ -18,7 +18,7 @@ export interface Section<Value> {
   /** What it wants in our tables. */
   readonly elements: (value: Value, record: AttachmentRecord) => readonly Element[];
   /** The chains and sets that those elements lead to. */
-  readonly groups?: (value: Value) => readonly RuleGroup[];
+  readonly groups?: (value: Value, record: AttachmentRecord) => readonly RuleGroup[];
   readonly claims: (value: Value) => Claims;
   /** What the host's end of the veth has to be as a port of a bridge; undefined where it is none. */
   readonly port?: (value: Value) => PortSpec | undefined;
