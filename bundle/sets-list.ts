@@ -15,6 +15,7 @@ export function withSetsList(page: string): string {
 const filledBy: Readonly<Record<FilledBy, string>> = {
   record: 'records',
   constant: 'the layout',
+  host: 'ADD and the agent',
   expiring: 'expiring',
   peers: 'a filler',
   counter: 'packets',

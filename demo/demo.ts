@@ -212,6 +212,7 @@ function surroundings(own: Attachment): NonNullable<Parameters<typeof judge>[2]>
         addresses.map((address) => ({ address: addressOf(address), sameBridge: true, policy })),
       ),
     published: [{ protocol: 'tcp', port: 8080 }],
+    onLink: [],
   };
 }
 

@@ -2,6 +2,7 @@ import { applyTransaction } from '../host/nft.ts';
 import type { Element } from '../nft/element.ts';
 import { forgetListings } from './changed-chains.ts';
 import { rememberUse, withUse } from './quotas.ts';
+import { noteNetworks } from './on-link.ts';
 import { changeText, removalText, type Change } from './transaction.ts';
 
 /**
@@ -24,4 +25,5 @@ export async function putElements(elements: readonly Element[]): Promise<boolean
 export async function removeTables(): Promise<void> {
   await applyTransaction(removalText());
   forgetListings();
+  noteNetworks([]);
 }

@@ -5,6 +5,7 @@ import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { deniedLately, withCounts } from './counted.ts';
 import { rememberUse, withUse } from './quotas.ts';
+import { hostNetworks, noteNetworks, onLinkElements } from './on-link.ts';
 import { rebuildText, type Contents } from './transaction.ts';
 
 /** What all our tables are to hold. */
@@ -32,8 +33,10 @@ export async function writeTables({
   doubtNotes();
   rememberUse(declared);
   const groups = withUse(declared);
+  const networks = hostNetworks();
   const elements = [
     ...staticElements.values(),
+    ...onLinkElements(networks),
     ...[...byId].flatMap(([id, element]) => (staticElements.has(id) ? [] : element)),
   ];
   const carried = [...withCounts(elements, counted), ...deniedLately(counted)];
@@ -46,6 +49,7 @@ export async function writeTables({
       'Run "drawbridge doctor"',
     );
   }
+  noteNetworks(networks);
 }
 
 async function commits(contents: Contents): Promise<boolean> {

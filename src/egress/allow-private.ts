@@ -1,5 +1,6 @@
 import { refusal, type Place } from './entry.ts';
 import { covers, intervalOf, overlaps, prefixesOf, subtract } from './interval.ts';
+import { isNetworkSized, isPublicPrefix } from './on-link.ts';
 import type { AddressRule } from './policy.ts';
 import { bogonRanges, metadataIntervals, metadataRanges, openableBogons, privateRanges } from './ranges-reserved.ts';
 
@@ -8,7 +9,8 @@ import { bogonRanges, metadataIntervals, metadataRanges, openableBogons, private
  *
  * A link-local or metadata address opens only when it is written as a single address. A prefix that
  * has such addresses inside ("100.64.0.0/10" holds 100.100.100.200) opens everything but those, as
- * several rules with one source. Public destinations are refused, they belong under `allow`; so are
+ * several rules with one source. A public prefix opens what of it is on a network of the host's (on-link.ts), which
+ * the file cannot know: so it may be no larger than such a network. Refused are
  * loopback, multicast, and other ranges that nothing behind a bridge can have.
  */
 export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] {
@@ -25,6 +27,7 @@ export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] 
       'expected the one address that is needed',
     );
   }
+  if (isPublicPrefix(rule.prefix) && isNetworkSized(rule.prefix)) return [rule];
   const allowed = [...privateRanges.map(({ prefix }) => prefix), ...openableBogons];
   if (!allowed.some((prefix) => covers(intervalOf(prefix), wanted))) {
     const bogon = bogonRanges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
@@ -36,7 +39,7 @@ export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] 
       quoted,
       place,
       what,
-      `expected a prefix within one of ${allowed.join(', ')}; public destinations belong under "allow"`,
+      `expected a prefix within one of ${allowed.join(', ')}, or on a network of the host; other public destinations belong under "allow"`,
     );
   }
   if (single) return [rule];

@@ -3,6 +3,7 @@ import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { nftInterval } from './interval.ts';
 import { foldAddressRules, foldPorts } from './normalise.ts';
+import { isPublicPrefix } from './on-link.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { policyId } from './policy-id.ts';
 
@@ -11,7 +12,8 @@ import { policyId } from './policy-id.ts';
  *
  *   chain P         judges what is forwarded: "return" allows
  *   chain P_host    judges what is for the host
- *   set P_deny4, P_private4, P_allow4     prefixes, every protocol
+ *   chain P_onlink  judges what is on a network of the host's, where "allowPrivate" lists public addresses
+ *   set P_deny4, P_private4, P_onlink4, P_allow4     prefixes, every protocol
  *   … _ports                              (prefix, protocol, port)
  *   … _icmp                               prefixes, ICMP
  *   set P_host_ports                      (protocol, port) on the gateway addresses
@@ -76,13 +78,23 @@ function judgement(draft: Draft, id: string, policy: Policy, deny: string): stri
   const name = policyChain(id);
   // Of a container whose connections are looked into, those that need no look have to say so.
   const allow = checksNames(policy) ? 'goto names_settled' : 'return';
+  const { true: onLink = [], false: allowPrivate = [] } = Object.groupBy(
+    policy.allowPrivate,
+    ({ prefix }) => `${isPublicPrefix(prefix)}`,
+  );
+  const local = policy.allowLocalNetworks ? allow : deny;
+  // A public prefix is open as far as the host is on that network.
+  if (onLink.length > 0) draft.chain(`${name}_onlink`, [...draft.lists(`${name}_onlink`, onLink, allow), local]);
   return [
-    ...draft.lists(`${name}_private`, policy.allowPrivate, allow),
+    ...draft.lists(`${name}_private`, allowPrivate, allow),
     ...families.flatMap((family) => [
       `${asked(family)} @metadata${family} ${deny}`,
       `${asked(family)} @bogon${family} ${deny}`,
     ]),
-    ...families.map((family) => `${asked(family)} @private${family} ${policy.allowLocalNetworks ? allow : deny}`),
+    ...families.flatMap((family) => [
+      `${asked(family)} @private${family} ${local}`,
+      `${asked(family)} @onlink${family} ${onLink.length > 0 ? `goto ${name}_onlink` : local}`,
+    ]),
     ...(policy.mode === 'allowlist'
       ? [...draft.lists(`${name}_allow`, policy.allow, allow), ...draft.names(id, policy, allow), deny]
       : ['return']),

@@ -1,6 +1,7 @@
 import { CniError, InvalidValueError, codes } from '../cni/errors.ts';
 import { Fields, quote } from '../cni/fields.ts';
 import { choiceKeys, policyKeys } from './keys.ts';
+import type { OnLinkNetwork } from './on-link.ts';
 import { parsePolicy } from './parse.ts';
 import type { Policy } from './policy.ts';
 import { noOwnPresets } from './presets.ts';
@@ -44,11 +45,16 @@ const protocolPrefix = 'cni.dev/';
  * Reads the whole configuration of the plugin `egress-policy`, as it comes on stdin. Throws as {@link parseEgressConf}
  * does.
  */
-export function parsePluginConf(raw: unknown, own: OwnPresets = noOwnPresets): EgressConf {
+export function parsePluginConf(
+  raw: unknown,
+  own: OwnPresets = noOwnPresets,
+  onLink: readonly OnLinkNetwork[] = [],
+): EgressConf {
   const fields = new Fields(raw);
   const isPolicy = (key: string): boolean =>
     !protocolKeys.includes(key.toLowerCase()) && !key.toLowerCase().startsWith(protocolPrefix);
-  return parseEgressConf(Object.fromEntries(Object.entries(fields.value).filter(([key]) => isPolicy(key))), '', own);
+  const keys = Object.fromEntries(Object.entries(fields.value).filter(([key]) => isPolicy(key)));
+  return parseEgressConf(keys, '', own, onLink);
 }
 
 /**
@@ -58,7 +64,12 @@ export function parsePluginConf(raw: unknown, own: OwnPresets = noOwnPresets): E
  * `policy` names a file that is the whole policy, so no other key may stand beside it but `selectable`.
  * Throws {@link CniError} with code 7.
  */
-export function parseEgressConf(raw: unknown, where: string, own: OwnPresets = noOwnPresets): EgressConf {
+export function parseEgressConf(
+  raw: unknown,
+  where: string,
+  own: OwnPresets = noOwnPresets,
+  onLink: readonly OnLinkNetwork[] = [],
+): EgressConf {
   const fields = new Fields(raw, where).only([...policyKeys, ...choiceKeys]);
   const selectable = (fields.strings('selectable') ?? []).map((name, index) =>
     checkPolicyName(name, `${fields.at('selectable')}[${index}]`),
@@ -70,7 +81,7 @@ export function parseEgressConf(raw: unknown, where: string, own: OwnPresets = n
   if (named === undefined) {
     if (fields.has('policy'))
       throw new InvalidValueError(fields.at('policy'), 'it is null', 'Leave the key out, or name a policy');
-    return { policy: parsePolicy(keys, where, own), selectable };
+    return { policy: parsePolicy(keys, where, own, onLink), selectable };
   }
   const [extra] = Object.keys(keys);
   if (extra !== undefined) {

@@ -1,16 +1,19 @@
 import { checksNames } from './compile.ts';
 import { intervalOf, overlaps } from './interval.ts';
+import { aboutOnLink, isPublicPrefix, type OnLinkNetwork } from './on-link.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { bogonRanges, metadataRanges, privateRanges } from './ranges-reserved.ts';
 
 /**
  * What a policy has in it that does not do what its author may think, one sentence each. None of it is
- * wrong enough to refuse: nothing opens that was not asked for.
+ * wrong enough to refuse: nothing opens that was not asked for. `onLink` are the networks that the host is on
+ * (on-link.ts); absent where nothing is known of the host.
  */
-export function policyNotices(policy: Policy): string[] {
+export function policyNotices(policy: Policy, onLink?: readonly OnLinkNetwork[]): string[] {
   return [
     ...listWithoutEffect(policy),
-    ...closedEntries(policy),
+    ...closedEntries(policy, onLink),
+    ...(onLink === undefined ? [] : publicPrivates(policy, onLink)),
     ...resolverEntries(policy),
     ...wildcards(policy),
     ...namesUnchecked(policy),
@@ -75,9 +78,11 @@ function listWithoutEffect({ mode, ignored = [] }: Policy): string[] {
 }
 
 /** Entries of `allow` that the ranges of the system close. */
-function closedEntries({ mode, allow, allowLocalNetworks }: Policy): string[] {
+function closedEntries({ mode, allow, allowLocalNetworks }: Policy, onLink: readonly OnLinkNetwork[] = []): string[] {
   if (mode !== 'allowlist') return [];
-  const closed = [...metadataRanges, ...bogonRanges, ...(allowLocalNetworks ? [] : privateRanges)].map((range) => ({
+  const networks = onLink.map(({ prefix }) => ({ prefix, about: aboutOnLink }));
+  const local = allowLocalNetworks ? [] : [...privateRanges, ...networks];
+  const closed = [...metadataRanges, ...bogonRanges, ...local].map((range) => ({
     ...range,
     interval: intervalOf(range.prefix),
   }));
@@ -89,6 +94,17 @@ function closedEntries({ mode, allow, allowLocalNetworks }: Policy): string[] {
         ? []
         : [`${rule.source} does not open ${range.prefix}, ${range.about}: only "allowPrivate" does`];
     });
+}
+
+/** Public addresses under `allowPrivate` on a host that is not on their network. */
+function publicPrivates({ mode, allowPrivate }: Policy, onLink: readonly OnLinkNetwork[]): string[] {
+  const networks = onLink.map(({ prefix }) => intervalOf(prefix));
+  return allowPrivate
+    .filter(({ prefix }) => isPublicPrefix(prefix) && !networks.some((one) => overlaps(one, intervalOf(prefix))))
+    .map(
+      ({ source }) =>
+        `${source} opens nothing on this host: it is public, and on no network of the host${mode === 'allowlist' ? '; public destinations belong under "allow"' : ''}`,
+    );
 }
 
 /** Entries that are there because other systems need them for names to resolve. */

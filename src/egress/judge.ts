@@ -2,6 +2,7 @@ import { readAnyAddress } from '../ip/address.ts';
 import { covers, intervalOf, type Interval } from './interval.ts';
 import { nameCovers } from './name.ts';
 import type { AddressRule, Policy, PortRule } from './policy.ts';
+import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
 
 /** What a container asks for, before any translation of ours. */
@@ -25,6 +26,8 @@ export interface Surroundings {
   readonly siblings: readonly Sibling[];
   /** Ports of the host that lead to a container. */
   readonly published: readonly PublishedPort[];
+  /** Networks of the host with public addresses (on-link.ts): they are local as well. */
+  readonly onLink: readonly OnLinkNetwork[];
 }
 
 export interface Sibling {
@@ -57,11 +60,11 @@ export interface Verdict {
  * Judges one new connection, or one datagram, from a container with the policy.
  *
  * Order: `ipv6: disable`; `deny`; addresses of the host (`hostAccess`) and containers behind our bridges
- * (`isolation` of both,
- * and their `ingress`); `allowPrivate`; metadata and bogons; private ranges, which `allowLocalNetworks`
- * opens in every mode; `allow`; the default of the mode. The host and the siblings come before `allowPrivate` since
- * packets to them take other ways through the kernel than those that are forwarded to a network outside. A port of the
- * host that is published is not the host: it is judged as any other destination.
+ * (`isolation` of both, and their `ingress`); `allowPrivate`; metadata and bogons; private ranges and the networks
+ * that the host is on, which `allowLocalNetworks` opens in every mode; `allow`; the default of the mode. The host and
+ * the siblings come before `allowPrivate` since packets to them take other ways through the kernel than those that are
+ * forwarded to a network outside. A port of the host that is published is not the host: it is judged as any other
+ * destination.
  *
  * A name counts only in `allow`, so what it resolves to opens nothing that the steps before it close.
  * Mode open has neither built-in ranges nor a default that denies.
@@ -86,7 +89,7 @@ export function judge(policy: Policy, destination: Destination, surroundings: Su
   };
 }
 
-const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings: [], published: [] };
+const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings: [], published: [], onLink: [] };
 
 /** A destination with its address as an interval of one. */
 interface DestinationInterval extends Destination {
@@ -164,18 +167,37 @@ function isolates({ isolation, audit }: Pick<Policy, 'isolation' | 'audit'>): bo
   return isolation === 'container' && !audit;
 }
 
-function openedPrivate({ allowPrivate }: Policy, asked: DestinationInterval): Verdict | undefined {
+function openedPrivate(
+  { allowPrivate }: Policy,
+  asked: DestinationInterval,
+  surroundings: Surroundings,
+): Verdict | undefined {
   const rule = firstMatch(allowPrivate, asked);
-  return rule && allow(rule.source, `${rule.source} opens it`);
+  // A public prefix is open by "allowPrivate" as far as the host is on that network.
+  if (rule === undefined || closedRange(asked.address, surroundings) === undefined) return undefined;
+  return allow(rule.source, `${rule.source} opens it`);
 }
 
-function reserved({ mode, allowLocalNetworks }: Policy, { address }: DestinationInterval): Verdict | undefined {
-  const range = mode === 'open' ? undefined : reservedRangeOf(address);
+function reserved(
+  { mode, allowLocalNetworks }: Policy,
+  { address }: DestinationInterval,
+  surroundings: Surroundings,
+): Verdict | undefined {
+  const range = mode === 'open' ? undefined : closedRange(address, surroundings);
   if (range === undefined) return undefined;
   const where = `it is in ${range.prefix}, ${range.about}`;
   if (range.kind !== 'private') return deny(range.kind, `${where}: only a literal in "allowPrivate" opens it`);
   if (allowLocalNetworks) return allow('allowLocalNetworks', where);
   return deny('private', `${where}: only "allowPrivate" or "allowLocalNetworks" opens it`);
+}
+
+/** The range that closes an address: a reserved one, or a network that the host is on. */
+function closedRange(address: string, { onLink }: Surroundings): ReturnType<typeof reservedRangeOf> {
+  const network = onLinkNetworkOf(address, onLink);
+  return (
+    reservedRangeOf(address) ??
+    (network === undefined ? undefined : { prefix: network.prefix, about: aboutOnLink, kind: 'private' })
+  );
 }
 
 function allowed({ mode, allow: rules, names }: Policy, asked: DestinationInterval): Verdict | undefined {

@@ -5,6 +5,7 @@ import { NotReadableError, readRegularFile } from './load-file.ts';
 import { checkPolicyName, chosenPolicy, type Choices, type EgressConf } from './conf.ts';
 import { findJsonProblem } from '../text/json-problem.ts';
 import { loadOwnPresets } from './load-presets.ts';
+import type { OnLinkNetwork } from './on-link.ts';
 import { parsePolicy } from './parse.ts';
 import type { Policy } from './policy.ts';
 import { systemReason } from '../text/system-error.ts';
@@ -26,6 +27,13 @@ export interface ChosenPolicy {
   readonly policyName?: string;
 }
 
+export interface LoadOptions {
+  /** Networks that the host is on (on-link.ts). */
+  readonly onLink?: readonly OnLinkNetwork[];
+  /** With the named policies. */
+  readonly folder?: string;
+}
+
 /**
  * The policy that holds for a container: the one that it chose among the selectable ones, or else the
  * network's own.
@@ -33,22 +41,25 @@ export interface ChosenPolicy {
  * Throws {@link CniError} with code 7 for a choice that is not selectable, and for a policy that is missing
  * or invalid.
  */
-export async function policyFor(conf: EgressConf, choices: Choices, folder = policiesFolder): Promise<ChosenPolicy> {
+export async function policyFor(conf: EgressConf, choices: Choices, options: LoadOptions = {}): Promise<ChosenPolicy> {
   const name = chosenPolicy(conf, choices) ?? ('named' in conf.policy ? conf.policy.named : undefined);
-  if (name !== undefined) return { policy: await loadPolicy(name, folder), policyName: name };
+  if (name !== undefined) return { policy: await loadPolicy(name, options), policyName: name };
   if ('named' in conf.policy) throw new RangeError('A named policy has a name');
   return { policy: conf.policy };
 }
 
 /** Reads a named policy. Throws {@link CniError}: code 7 when it is missing or invalid, 5 when it cannot be read. */
-export async function loadPolicy(name: string, folder = policiesFolder): Promise<Policy> {
+export async function loadPolicy(
+  name: string,
+  { folder = policiesFolder, onLink = [] }: LoadOptions = {},
+): Promise<Policy> {
   const file = `${folder}/${checkPolicyName(name, 'policy')}.json`;
   const text = await readPolicyFile(name, file, folder);
-  return parsePolicyText(text, `policy ${quote(name)} (${file})`);
+  return parsePolicyText(text, `policy ${quote(name)} (${file})`, onLink);
 }
 
 /** Reads a policy from the text of a file; `what` names it in errors. */
-export function parsePolicyText(text: string, what: string): Policy {
+export function parsePolicyText(text: string, what: string, onLink: readonly OnLinkNetwork[] = []): Policy {
   const wrong = findJsonProblem(text);
   if (wrong !== undefined)
     throw new CniError(
@@ -57,7 +68,7 @@ export function parsePolicyText(text: string, what: string): Policy {
       'The file is to hold one JSON object with the keys of a policy',
     );
   try {
-    return parsePolicy(JSON.parse(text), '', loadOwnPresets());
+    return parsePolicy(JSON.parse(text), '', loadOwnPresets(), onLink);
   } catch (error) {
     if (error instanceof CniError)
       throw new CniError(error.code, `Cannot use ${what}: ${error.message}`, error.details, { cause: error });

@@ -1,5 +1,6 @@
 import { isFresh, learn, openAddresses, type KnownName, type OpenAddress } from './names-lifetimes.ts';
 import type { Resolution, resolveNames } from './names-resolve.ts';
+import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import { namesFolder, recallName, rememberName } from './names-store.ts';
 import type { Policy } from './policy.ts';
 import { uptime } from '../host/uptime.ts';
@@ -23,6 +24,8 @@ export interface OpenNamesOptions {
   readonly now?: number;
   /** Ask the resolver also about names whose last answer has not run out. */
   readonly force?: boolean;
+  /** Networks that the host is on (on-link.ts): no name opens an address there. */
+  readonly onLink?: readonly OnLinkNetwork[];
 }
 
 /**
@@ -34,7 +37,7 @@ export interface OpenNamesOptions {
  */
 export async function openNames(
   policy: Pick<Policy, 'names' | 'dns' | 'refreshIntervalMinutes'>,
-  { folder = namesFolder, deadline, now = uptime(), force = false }: OpenNamesOptions = {},
+  { folder = namesFolder, deadline, now = uptime(), force = false, onLink = [] }: OpenNamesOptions = {},
 ): Promise<OpenName[]> {
   const servers = policy.dns.upstream;
   const names = [...new Set(policy.names.map(({ name }) => name))].filter((name) => !name.startsWith('*.'));
@@ -64,7 +67,9 @@ export async function openNames(
       problems.push(...(await remembering(failing.length === 0 ? known : { ...known, isPartial: true })));
     const isGone = resolution !== undefined && resolution.answers.length === 0 && failing.length === 0;
     const { refreshIntervalMinutes } = policy;
-    const addresses = openAddresses(known, { now, refreshIntervalMinutes, failing, isGone });
+    const all = openAddresses(known, { now, refreshIntervalMinutes, failing, isGone });
+    const addresses = all.filter(({ address }) => onLinkNetworkOf(address, onLink) === undefined);
+    problems.push(...all.flatMap(({ address }) => onLinkProblem(name, address, onLink)));
     return {
       name,
       addresses,
@@ -88,6 +93,13 @@ export async function openNames(
 async function resolve(...asked: Parameters<typeof resolveNames>): Promise<Resolution[]> {
   if (asked[0].length === 0) return [];
   return (await import('./names-resolve.ts')).resolveNames(...asked);
+}
+
+function onLinkProblem(name: string, address: string, onLink: readonly OnLinkNetwork[]): string[] {
+  const network = onLinkNetworkOf(address, onLink);
+  return network === undefined
+    ? []
+    : [`"${name}" resolves to ${address} in ${network.prefix}, ${aboutOnLink}: no name opens it, "allowPrivate" does`];
 }
 
 function failureOf(name: string, resolution: Resolution | undefined, open: number): string[] {

@@ -6,6 +6,7 @@ import { formatAddress, readAnyAddress } from '../ip/address.ts';
 import { openedByPrivate } from './allow-private.ts';
 import { policyKeys, policyModes } from './keys.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
+import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { parseQuota } from './quota.ts';
 import { noOwnPresets, presetNames, presetRules } from './presets.ts';
@@ -18,11 +19,19 @@ import type { OwnPresets } from './presets/own.ts';
  * starts the key that an error names; `own` are the operator's presets. Without `mode` a policy is "restricted", unless
  * it has `allow` or `preset`: who lists what is allowed means the list, so it is "allowlist" then.
  *
+ * `onLink` are the networks that the host is on (on-link.ts), none where nothing is known of the host: an entry of
+ * `allow` that is inside one of them is refused, since `allowPrivate` opens there.
+ *
  * Throws {@link CniError} with code 7 for an unknown key, a value of another type or outside its range,
  * an entry that cannot be understood, and for a policy that contradicts itself: an allowlist of nothing,
  * a preset in a mode that is wider than it, "none" beside anything that opens more than DNS.
  */
-export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwnPresets): Policy {
+export function parsePolicy(
+  raw: unknown,
+  where: string,
+  own: OwnPresets = noOwnPresets,
+  onLink: readonly OnLinkNetwork[] = [],
+): Policy {
   const fields = new Fields(raw, where).only(policyKeys);
   refuseNull(fields);
   const preset = parsePreset(fields, own);
@@ -30,7 +39,7 @@ export function parsePolicy(raw: unknown, where: string, own: OwnPresets = noOwn
     oneOf(fields, 'mode', policyModes) ??
     (preset === undefined && fields.raw('allow') === undefined ? 'restricted' : 'allowlist');
   const verifyNames = fields.boolean('verifyNames') ?? false;
-  const listed = parseAllow(fields, verifyNames);
+  const listed = parseAllow(fields, { verifyNames, onLink: mode === 'allowlist' ? onLink : [] });
   const fromPresets = (preset ?? []).map((name) => presetRules(name, own));
   const allow = [...listed.addresses, ...fromPresets.flatMap(({ addresses }) => addresses)];
   const names = [...listed.names, ...fromPresets.flatMap(({ names }) => names)];
@@ -104,13 +113,22 @@ function nearWords(nearest: string | undefined): string {
   return nearest === undefined ? '' : `, the nearest one is ${quote(nearest)}`;
 }
 
-function parseAllow(fields: Fields, verifyNames: boolean): { addresses: AddressRule[]; names: NameRule[] } {
+/** What an entry of `allow` is held to besides its form. */
+interface AllowGround {
+  readonly verifyNames: boolean;
+  readonly onLink: readonly OnLinkNetwork[];
+}
+
+function parseAllow(
+  fields: Fields,
+  { verifyNames, onLink }: AllowGround,
+): { addresses: AddressRule[]; names: NameRule[] } {
   const addresses: AddressRule[] = [];
   const names: NameRule[] = [];
   for (const { value, place } of entries(fields, 'allow')) {
     const entry = parseEntry(value, place);
     if (entry.kind === 'address') {
-      addresses.push(entry.rule);
+      addresses.push(unlessOnLink(entry.rule, { value, place, onLink }));
       continue;
     }
     if (verifyNames) refuseNamelessProtocol(entry.rule, value, place);
@@ -141,6 +159,21 @@ function refuseNamelessProtocol({ protocol, ports, name, unchecked }: NameRule, 
     place,
     `the first bytes of ${service} at port ${port} show no name, and "verifyNames" is on`,
     `protocols that cannot be checked (SSH, git, databases) need an entry that says so: ${quote(`${name}:${range}/tcp/unchecked`)}`,
+  );
+}
+
+/** What the kernel would go on to close is not let pass as open. */
+function unlessOnLink(
+  rule: AddressRule,
+  { value, place, onLink }: { value: unknown; place: Place; onLink: readonly OnLinkNetwork[] },
+): AddressRule {
+  const network = onLinkNetworkOf(rule.prefix, onLink);
+  if (network === undefined) return rule;
+  throw refusal(
+    show(value),
+    place,
+    `it is in ${network.prefix}, ${aboutOnLink}`,
+    'such a network is local: "allowPrivate" opens it, and "allow" does not',
   );
 }
 

@@ -7,13 +7,14 @@ import type { TableName } from './element.ts';
  *
  *   record     what follows from the records of attachments alone: what no record wants is nobody's
  *   constant   the declaration lists it
+ *   host       ADD and the agent keep it as addresses of the host come and go
  *   expiring   a filler puts elements while containers run, and they run out unless it renews them
  *   peers      a filler puts elements while containers run, and takes them out itself: what others are, not the
  *              container itself (pods of a selector, approvals)
  *   counter    packets put elements, to be counted
  *   bucket     packets put elements, to be held to a rate or a number: nobody misses one that is lost
  */
-export type FilledBy = 'record' | 'constant' | 'expiring' | 'peers' | 'counter' | 'bucket';
+export type FilledBy = 'record' | 'constant' | 'host' | 'expiring' | 'peers' | 'counter' | 'bucket';
 
 /** A set or a map of nft. */
 export interface SetDeclaration {

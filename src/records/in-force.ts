@@ -4,9 +4,11 @@ import { distinctGroups, resolve, transition } from '../dataplane/difference.ts'
 import { rememberUse } from '../dataplane/quotas.ts';
 import { writeTables } from '../dataplane/rebuild.ts';
 import { isEmpty, type Change } from '../dataplane/transaction.ts';
+import type { OnLinkNetwork } from '../egress/on-link.ts';
 import type { Element } from '../nft/element.ts';
 import { desired } from './desired.ts';
 import { filledElements, type FilledByPolicy } from './fillers.ts';
+import { hostNetworks, noteNetworks, onLinkChange } from '../dataplane/on-link.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hasUnrecorded } from './strays.ts';
@@ -38,7 +40,8 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
   const { previous, next } = turn;
   const record = next ?? previous;
   if (record === undefined) return untouched;
-  const change = await planChange(turn);
+  const networks = next?.state === 'ready' && next.egress !== undefined ? hostNetworks() : undefined;
+  const change = withNetworks(await planChange(turn), networks);
   const isOnly = !hasOtherRecord(record.key);
   if (next === undefined && isOnly) {
     if (hasUnrecorded(record.key)) {
@@ -55,7 +58,10 @@ export async function bringInForce(turn: Turn): Promise<CommitReport> {
   if (isEmpty(change)) return untouched;
   const isFirst = isOnly && previous?.state !== 'ready';
   if (!isFirst) {
-    if (await commitChange(change)) return untouched;
+    if (await commitChange(change)) {
+      if (networks !== undefined) noteNetworks(networks);
+      return untouched;
+    }
     turn.beforeRebuild?.();
   }
   const without = next === undefined ? record.key : undefined;
@@ -135,6 +141,13 @@ async function planChange({ previous, next, filled, also = [] }: Turn): Promise<
   });
   if (next?.state !== 'ready') return change;
   return { ...change, put: [...change.put, ...(await filledElements([next], filled)), ...also] };
+}
+
+/** The networks that the host is on may have changed while no agent watched. */
+function withNetworks(change: Change, networks: readonly OnLinkNetwork[] | undefined): Change {
+  if (networks === undefined) return change;
+  const { drop, put } = onLinkChange(networks);
+  return { ...change, drop: [...change.drop, ...drop], put: [...change.put, ...put] };
 }
 
 function rivalsOfAll(records: readonly AttachmentRecord[]): AttachmentRecord[] {

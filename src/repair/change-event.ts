@@ -1,5 +1,5 @@
 /** Something of the host that can be lost, and that the agent looks after. */
-export type Resource = 'tables' | 'expiring' | 'chains' | 'links' | 'firewalls';
+export type Resource = 'tables' | 'expiring' | 'chains' | 'networks' | 'links' | 'firewalls';
 
 /** Gives reason to look at something. */
 export interface ChangeEvent {

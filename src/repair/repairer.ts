@@ -23,13 +23,21 @@ export interface RepairReport {
  * Milliseconds: a transaction is told line by line, and programs run in rows. Where a table goes, its rules are told of
  * first; by then it is known that they went with it.
  */
-const together: Readonly<Record<Resource, number>> = { tables: 10, expiring: 40, chains: 40, links: 10, firewalls: 10 };
+const together: Readonly<Record<Resource, number>> = {
+  tables: 10,
+  expiring: 40,
+  chains: 40,
+  networks: 40,
+  links: 10,
+  firewalls: 10,
+};
 
 /** Milliseconds between looks: other firewalls are listed whole, and some programs rewrite them every second. */
 const leastPause: Readonly<Record<Resource, number>> = {
   tables: 50,
   expiring: 50,
   chains: 200,
+  networks: 50,
   links: 50,
   firewalls: 300,
 };
@@ -136,7 +144,8 @@ export class Repairer {
   async #look(resource: Resource, watch: Watch): Promise<void> {
     const { repairs, report, well } = this.#options;
     // Those that are inside of the tables: while these are being put back there is nothing to compare.
-    if (resource === 'expiring' || resource === 'chains') await this.#watchOf('tables').working;
+    if (resource === 'expiring' || resource === 'chains' || resource === 'networks')
+      await this.#watchOf('tables').working;
     const noticed = watch.noticed ?? performance.now();
     const { scope } = watch;
     watch.noticed = undefined;

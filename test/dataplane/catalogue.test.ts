@@ -18,7 +18,7 @@ test('every set that rules look up is declared, in the table of the rules, and e
   const known = new Set(declared);
   expect([...new Set(wanted)].filter((name) => !known.has(name))).toEqual([]);
   // These are for the chains of policies (egress/compile.ts).
-  const ofPolicies = /(?:gateways|metadata|bogon|private)[46]$/u;
+  const ofPolicies = /(?:gateways|metadata|bogon|private|onlink)[46]$/u;
   expect(declared.filter((name) => !wanted.includes(name) && !ofPolicies.test(name))).toEqual([]);
 });
 

@@ -5,7 +5,7 @@ const nothing: Repair = async () => [];
 
 function make(tables: Repair): { repairer: Repairer; reports: RepairReport[] } {
   const reports: RepairReport[] = [];
-  const repairs = { tables, expiring: nothing, chains: nothing, links: nothing, firewalls: nothing };
+  const repairs = { tables, expiring: nothing, chains: nothing, networks: nothing, links: nothing, firewalls: nothing };
   return { repairer: new Repairer({ repairs, report: (report) => reports.push(report) }), reports };
 }
 

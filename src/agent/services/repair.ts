@@ -5,6 +5,7 @@ import { repairGates } from '../../repair/gates.ts';
 import { repairIndex } from '../../repair/index-files.ts';
 import { repairLinks } from '../../repair/links.ts';
 import { Repairer, type RepairReport } from '../../repair/repairer.ts';
+import { repairOnLink } from '../../repair/on-link.ts';
 import { repairTables } from '../../repair/tables.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { every, type RecurringWork } from '../every.ts';
@@ -49,6 +50,7 @@ export class RepairService implements Service {
           return [];
         },
         chains: (scope) => repairChains(names.tables, scope),
+        networks: () => repairOnLink(names.tables),
         links: async (scope: Scope) => [
           // A filter stands at a bridge: that one first.
           ...(await repairLinks(state.records, scope)),
@@ -63,7 +65,7 @@ export class RepairService implements Service {
 
   /** Puts back what was lost while no agent ran. */
   async start(): Promise<void> {
-    await this.#repairer.lookNow(['tables', 'links', 'firewalls']);
+    await this.#repairer.lookNow(['tables', 'networks', 'links', 'firewalls']);
     this.#recurring = every(slowly, 'look at links and firewalls', () => this.#lookSlowly());
   }
 
@@ -96,7 +98,7 @@ export class RepairService implements Service {
   async #lookSlowly(): Promise<void> {
     this.#looks += 1;
     const isThorough = this.#looks % thorough === 0;
-    this.notice(everythingOf('links', 'firewalls', ...(isThorough ? (['tables', 'chains'] as const) : [])));
+    this.notice(everythingOf('links', 'firewalls', ...(isThorough ? (['tables', 'chains', 'networks'] as const) : [])));
     if (isThorough) await this.#lookAtIndex();
   }
 

@@ -12,8 +12,9 @@ export function linkChangesOf(event: LinkEvent): readonly ChangeEvent[] {
     case 'sysctl':
       return event.isGlobal ? [{ resource: 'links', of: forwardingKey }] : linkChange(event.name);
     case 'link':
-    case 'address':
       return linkChange(event.name);
+    case 'address':
+      return [...linkChange(event.name), { resource: 'networks' }];
   }
 }
 

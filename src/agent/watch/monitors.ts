@@ -21,8 +21,8 @@ export type WatchName = keyof typeof resources;
 
 /** What has to be looked at when nobody tells of changes. */
 const resources = {
-  rules: ['tables', 'expiring', 'chains', 'firewalls'],
-  links: ['links'],
+  rules: ['tables', 'expiring', 'chains', 'networks', 'firewalls'],
+  links: ['links', 'networks'],
 } as const satisfies Readonly<Record<string, readonly Resource[]>>;
 
 /** Milliseconds between looks at everything while changes are not told. */

@@ -36,6 +36,8 @@ function lostElements(table: TableName, set: string, keys: readonly Uint8Array[]
       return [];
     case 'peers':
       return everythingOf('expiring');
+    case 'host':
+      return everythingOf('networks');
     case 'constant':
       return [{ resource: 'tables', of: layoutKey }];
     default:

@@ -13,6 +13,7 @@ import { egressOf, parseInterfaceConf } from '../../plugins/drawbridge/conf.ts';
 import { interfaceDefaults } from '../../plugins/drawbridge/defaults.ts';
 import { refuseEgressWithoutAddresses } from '../../plugins/drawbridge/policy.ts';
 import { keysOf } from '../../plugins/known-keys.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 
 /** A part of a file, and what ADD would do to read it. */
 export interface CheckedPart {
@@ -127,7 +128,7 @@ function partsOfPlugin(base: string, raw: unknown, list: Fields): CheckedPart[] 
           {
             base: base === '' ? 'egress' : `${base}.egress`,
             raw: egress,
-            read: async (value: unknown) => readPolicies(parseEgressConf(value, '', loadOwnPresets())),
+            read: async (value: unknown) => readPolicies(parseEgressConf(value, '', loadOwnPresets(), hostNetworks())),
           },
         ]
       : []),
@@ -139,7 +140,7 @@ async function readPolicyPlugin(raw: unknown): Promise<readonly string[]> {
   const keys = keysOf('egress-policy');
   return [
     ...(keys === undefined ? [] : checkKeys(fields, keys)),
-    ...(await readPolicies(parsePluginConf(raw, loadOwnPresets()))),
+    ...(await readPolicies(parsePluginConf(raw, loadOwnPresets(), hostNetworks()))),
   ];
 }
 
@@ -169,12 +170,12 @@ function soundHead(list: Fields): { name: string; cniVersion: string } {
 /** Notices of a policy; that of a named one comes from its file, which is to be there and valid. */
 async function readPolicies({ policy, selectable }: EgressConf): Promise<readonly string[]> {
   for (const [index, name] of selectable.entries()) await load(name, `selectable[${index}]`);
-  return 'named' in policy ? (await load(policy.named, 'policy'), []) : policyNotices(policy);
+  return 'named' in policy ? (await load(policy.named, 'policy'), []) : policyNotices(policy, hostNetworks());
 }
 
 async function load(name: string, path: string): Promise<void> {
   try {
-    await loadPolicy(name);
+    await loadPolicy(name, { onLink: hostNetworks() });
   } catch (error) {
     if (!(error instanceof CniError)) throw error;
     throw new InvalidValueError(path, error.message, error.details, error.code);

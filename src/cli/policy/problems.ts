@@ -3,6 +3,7 @@ import { policyNotices } from '../../egress/describe.ts';
 import { parsePolicy } from '../../egress/parse.ts';
 import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { findJsonProblem } from '../../text/json-problem.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 import { findPlaces, type JsonPlace, type TextPlace } from '../../repair/survey/json-places.ts';
 import { draftOf } from './draft.ts';
 import { isNetworkConf, partsOfNetwork, type CheckedPart } from './network-conf.ts';
@@ -38,10 +39,16 @@ export async function findProblems(text: string): Promise<Problem[]> {
   const raw: unknown = JSON.parse(text);
   const parts = isNetworkConf(raw)
     ? partsOfNetwork(raw)
-    : [{ base: '', raw, read: (value: unknown) => policyNotices(parsePolicy(value, '', loadOwnPresets())) }];
+    : [{ base: '', raw, read: (value: unknown) => readPolicyOf(value) }];
   const problems: Problem[] = [];
   for (const part of parts) problems.push(...(await problemsOf(part, places)));
   return problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
+}
+
+/** Read as an ADD on this host reads it. */
+function readPolicyOf(value: unknown): readonly string[] {
+  const onLink = hostNetworks();
+  return policyNotices(parsePolicy(value, '', loadOwnPresets(), onLink), onLink);
 }
 
 /** A parser stops at its first error: what is wrong is taken out, and the rest is read again. */

@@ -182,6 +182,14 @@ const reservedSets: readonly SetDeclaration[] = [
     reservedSet(`bogon${n}`, address, bogonRanges, 'addresses that lead nowhere, or not where they say'),
   ),
   ...perFamily((n, address) => reservedSet(`private${n}`, address, privateRanges, 'local networks')),
+  ...perFamily((n, address): SetDeclaration => ({
+    table,
+    name: `onlink${n}`,
+    key: [address],
+    flags: ['interval'],
+    filledBy: 'host',
+    about: 'networks of the host with public addresses: they are local as well',
+  })),
 ];
 
 function reservedSet(name: string, address: DataType, ranges: readonly ReservedRange[], about: string): SetDeclaration {

@@ -5,6 +5,7 @@ import { loadOwnPresets } from '../../egress/load-presets.ts';
 import type { ChosenPolicy } from '../../egress/load-policy.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { choosePolicy } from '../egress-policy/policy.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 import { warn } from '../../cni/warn.ts';
 import type { InterfaceConf } from './conf.ts';
 
@@ -21,7 +22,8 @@ export async function preparePolicy(
 ): Promise<PreparedPolicy | undefined> {
   if (conf.egress === undefined) return undefined;
   refuseEgressWithoutAddresses(conf);
-  const chosen = await choosePolicy(parseEgressConf(conf.egress.value, 'egress', loadOwnPresets()), request);
+  const egress = parseEgressConf(conf.egress.value, 'egress', loadOwnPresets(), hostNetworks());
+  const chosen = await choosePolicy(egress, request);
   return { chosen, names: resolved(chosen) };
 }
 
@@ -37,7 +39,7 @@ export function refuseEgressWithoutAddresses({ egress, ipam }: InterfaceConf): v
 
 /** Never throws, so that it may wait to be looked at. */
 async function resolved({ policy }: ChosenPolicy): Promise<readonly OpenName[]> {
-  const names = await openNames(policy);
+  const names = await openNames(policy, { onLink: hostNetworks() });
   names.flatMap(({ problems }) => problems).forEach(warn);
   return names;
 }

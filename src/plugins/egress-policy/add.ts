@@ -8,6 +8,7 @@ import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { addressOf } from '../../ip/prefix.ts';
 import { holdAttachment, isSameAdd, requireSameAdd } from '../../records/attachment-lock.ts';
 import { commit } from '../../records/commit.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { readOwnRecord } from '../../records/store.ts';
@@ -25,8 +26,9 @@ import { choosePolicy, egressRecord } from './policy.ts';
  * A policy is in force as a whole when this returns; otherwise it throws, and things are as they were.
  */
 export async function add(request: AttachmentRequest): Promise<PassThrough> {
-  const chosen = await choosePolicy(parsePluginConf(request.config.raw, loadOwnPresets()), request);
-  const names = await openNames(chosen.policy);
+  const onLink = hostNetworks();
+  const chosen = await choosePolicy(parsePluginConf(request.config.raw, loadOwnPresets(), onLink), request);
+  const names = await openNames(chosen.policy, { onLink });
   names.flatMap(({ problems }) => problems).forEach(warn);
   await holdAttachment(request.id, 'ADD', async () => impose(request, chosen, names));
   return { passThrough: request.config.fields.raw('prevResult') };

@@ -7,18 +7,21 @@ import { policyNotices } from '../../egress/describe.ts';
 import { policyFor, type ChosenPolicy } from '../../egress/load-policy.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import { notedQueueForm, putQueueRule } from '../../host/queue-rule.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 import type { EgressRecord } from '../../records/record.ts';
 import { warn } from '../../cni/warn.ts';
 import type { EnforcedInterface } from './interface.ts';
 
 /** The policy that holds for a container: the network's, or the one that the container chose among the selectable. */
 export async function choosePolicy(conf: EgressConf, { config, args }: AttachmentRequest): Promise<ChosenPolicy> {
-  const chosen = await policyFor(conf, {
+  const choices = {
     args: args.pairs,
     labels: parseConfArgs(config.fields).labels,
     annotations: parseRuntimeConfig(config.fields).podAnnotations,
-  });
-  policyNotices(chosen.policy).forEach(warn);
+  };
+  const onLink = hostNetworks();
+  const chosen = await policyFor(conf, choices, { onLink });
+  policyNotices(chosen.policy, onLink).forEach(warn);
   if (checksNames(chosen.policy) && notedQueueForm() === undefined && (await putQueueRule()) === undefined)
     throw withoutQueue();
   return chosen;

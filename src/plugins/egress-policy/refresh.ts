@@ -7,6 +7,7 @@ import type { Policy } from '../../egress/policy.ts';
 import { requalifyElements } from '../../dataplane/elements/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { commitAll, putExpiring } from '../../records/commit-all.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords, type RecordList } from '../../records/store.ts';
 import { alignWithPolicies, isEnforced, type EnforcedRecord } from './enforce.ts';
@@ -103,9 +104,10 @@ async function reread(
   const problems: string[] = [];
   const invalid: string[] = [];
   const policies = new Map<string, { readonly policy: Policy; readonly policyId: string; readonly text: string }>();
+  const onLink = hostNetworks();
   for (const name of new Set(enforced.flatMap(({ egress }) => egress.policyName ?? []))) {
     try {
-      const policy = await loadPolicy(name);
+      const policy = await loadPolicy(name, { onLink });
       if (checksNames(policy) && (await putQueueRule()) === undefined) throw withoutQueue();
       policies.set(name, { policy, policyId: policyId(policy), text: JSON.stringify(policy) });
     } catch (error) {

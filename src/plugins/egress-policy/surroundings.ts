@@ -1,5 +1,6 @@
 import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts';
 import { showJson } from '../../host/ip.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
 
@@ -22,6 +23,7 @@ export function surroundingsOf(
       .filter((other) => other.key !== key && other.state === 'ready')
       .flatMap((other) => siblings(other, egress.ingressInterface)),
     published: records.flatMap(portsOf).map(published),
+    onLink: hostNetworks(),
   };
 }
 

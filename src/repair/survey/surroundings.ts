@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts';
+import { hostNetworks } from '../../dataplane/on-link.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
 
@@ -11,6 +12,7 @@ export function surroundingsOf(record: AttachmentRecord, records: readonly Attac
     hostAddresses: hostAddresses(),
     siblings: others.flatMap((other) => addressesOf(other).map((address) => siblingAt(address, other, record))),
     published: records.filter(({ state }) => state === 'ready').flatMap(publishedBy),
+    onLink: hostNetworks(),
   };
 }
 

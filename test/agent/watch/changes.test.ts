@@ -92,20 +92,11 @@ const netconf = (index: number): Uint8Array =>
   routeMessage(80, u8(2, 0, 0, 0), [attribute(1, new Uint8Array(new Int32Array([index]).buffer))]);
 const known = linkMessage({ index: 7, name: 'veth7' });
 
+const networks = { resource: 'networks' };
+
 test.each([
   ['a link', [known], 'veth7'],
   ['a link that went', [linkMessage({ index: 7, name: 'veth7', isRemoval: true })], 'veth7'],
-  ['an address that went', [known, routeMessage(21, address(7))], 'veth7'],
-  [
-    'an address of a link that was renamed',
-    [known, linkMessage({ index: 7, name: 'eth9' }), routeMessage(20, address(7))],
-    'eth9',
-  ],
-  [
-    'an address of a port that left its bridge',
-    [known, linkMessage({ index: 7, name: 'veth7', isRemoval: true, family: 7 }), routeMessage(21, address(7))],
-    'veth7',
-  ],
   ['a routing rule that went', [routeMessage(33, u8(2, 0, 0, 0))], ':gates'],
   ['a filter that went', [routeMessage(45, filter)], ':gates'],
   ['the place of filters that went', [routeMessage(37, filter, [attribute(1, text('clsact'))])], ':gates'],
@@ -121,10 +112,31 @@ test.each([
   expect(last === undefined ? [] : linkChangesOf(last)).toEqual([{ resource: 'links', of }]);
 });
 
+test.each([
+  ['that went', [known, routeMessage(21, address(7))], 'veth7'],
+  [
+    'of a link that was renamed',
+    [known, linkMessage({ index: 7, name: 'eth9' }), routeMessage(20, address(7))],
+    'eth9',
+  ],
+  [
+    'of a port that left its bridge',
+    [known, linkMessage({ index: 7, name: 'veth7', isRemoval: true, family: 7 }), routeMessage(21, address(7))],
+    'veth7',
+  ],
+])('an address %s names its link, and gives reason to look at the networks of the host', (_, messages, of) => {
+  const links = new LinkEvents();
+  const last = messages
+    .flatMap(decode)
+    .map((answer) => links.decode(answer))
+    .at(-1);
+  expect(last === undefined ? [] : linkChangesOf(last)).toEqual([{ resource: 'links', of }, networks]);
+});
+
 test('an address of an interface that nobody knows gives reason to look at all links', () => {
   const links = new LinkEvents();
   const [event] = decode(routeMessage(21, address(4_000_000))).map((answer) => links.decode(answer));
-  expect(event === undefined ? [] : linkChangesOf(event)).toEqual([{ resource: 'links' }]);
+  expect(event === undefined ? [] : linkChangesOf(event)).toEqual([{ resource: 'links' }, networks]);
 });
 
 test.each([

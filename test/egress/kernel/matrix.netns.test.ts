@@ -107,7 +107,13 @@ const services = [
 ] as const;
 
 const containers = subjects(policies);
-const surroundings = { gateways: ['10.88.0.1', 'fd00:88::1'], hostAddresses: hosts, siblings: [], published: [] };
+const surroundings = {
+  gateways: ['10.88.0.1', 'fd00:88::1'],
+  hostAddresses: hosts,
+  siblings: [],
+  published: [],
+  onLink: [],
+};
 const probes: Probe[] = containers.flatMap(({ name }) =>
   destinations.flatMap((address) =>
     services.map(([protocol, port]): Probe => ({

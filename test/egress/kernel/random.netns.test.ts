@@ -52,7 +52,13 @@ beforeAll(async () => {
 describe.each(containers)('$name', ({ name, policy: parsed }) => {
   test(`reaches in the kernel exactly what judge() allows under ${JSON.stringify(policies[name])} (seed ${seed})`, () => {
     if (parsed === undefined) throw new Error(name);
-    const surroundings = { gateways: ['10.88.0.1', 'fd00:88::1'], hostAddresses: hosts, siblings: [], published: [] };
+    const surroundings = {
+      gateways: ['10.88.0.1', 'fd00:88::1'],
+      hostAddresses: hosts,
+      siblings: [],
+      published: [],
+      onLink: [],
+    };
     const own = probes.filter(({ from }) => from === name);
     const expected = Object.fromEntries(own.map((probe) => [probe.id, judge(parsed, probe, surroundings).verdict]));
     expect(Object.fromEntries(own.map(({ id }) => [id, results[id] === 'answer' ? 'allow' : 'deny']))).toEqual(

@@ -32,6 +32,7 @@ const around: Surroundings = {
     { protocol: 'tcp', port: 8080 },
     { protocol: 'tcp', port: 9090, hostAddress: '203.0.113.10' },
   ],
+  onLink: [],
 };
 
 const everywhere = ['0.0.0.0/0', '::/0'];

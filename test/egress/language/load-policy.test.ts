@@ -29,7 +29,7 @@ afterAll(async () => rm(folder, { recursive: true }));
 
 describe('loadPolicy()', () => {
   test('reads the policy of a name', async () => {
-    expect((await loadPolicy('build', folder)).preset).toEqual(['registries']);
+    expect((await loadPolicy('build', { folder })).preset).toEqual(['registries']);
   });
 
   test.each([
@@ -41,13 +41,13 @@ describe('loadPolicy()', () => {
     ['folder', 7, 'folder.json: it is no regular file'],
     ['../build', 7, '"../build" is not the name of a policy'],
   ])('refuses "%s" with code %i', async (name, code, message) => {
-    const refusal: unknown = await loadPolicy(name, folder).catch((error: unknown) => error);
+    const refusal: unknown = await loadPolicy(name, { folder }).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(CniError);
     expect(refusal).toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
   test('names the policies that there are when one is missing', async () => {
-    await expect(loadPolicy('biuld', folder)).rejects.toMatchObject({
+    await expect(loadPolicy('biuld', { folder })).rejects.toMatchObject({
       details: 'There are "broken", "build", "folder", "nested", "twice", "typo"',
     });
   });
@@ -57,11 +57,11 @@ describe('policyFor()', () => {
   const own = parsePolicy({ mode: 'open' }, '');
 
   test('is the policy of the network when the container asks for nothing', async () => {
-    expect(await policyFor({ policy: own, selectable: ['build'] }, nothingAsked, folder)).toEqual({ policy: own });
+    expect(await policyFor({ policy: own, selectable: ['build'] }, nothingAsked, { folder })).toEqual({ policy: own });
   });
 
   test('is the named policy of the network', async () => {
-    expect(await policyFor({ policy: { named: 'build' }, selectable: [] }, nothingAsked, folder)).toMatchObject({
+    expect(await policyFor({ policy: { named: 'build' }, selectable: [] }, nothingAsked, { folder })).toMatchObject({
       policyName: 'build',
       policy: { preset: ['registries'] },
     });
@@ -69,14 +69,18 @@ describe('policyFor()', () => {
 
   test('is what the container asks for when it is selectable', async () => {
     const args = new Map([['EGRESS_POLICY', 'build']]);
-    expect(await policyFor({ policy: own, selectable: ['build'] }, { ...nothingAsked, args }, folder)).toMatchObject({
+    expect(
+      await policyFor({ policy: own, selectable: ['build'] }, { ...nothingAsked, args }, { folder }),
+    ).toMatchObject({
       policyName: 'build',
     });
   });
 
   test('refuses what is there but not selectable', async () => {
     const args = new Map([['EGRESS_POLICY', 'build']]);
-    await expect(policyFor({ policy: own, selectable: [] }, { ...nothingAsked, args }, folder)).rejects.toMatchObject({
+    await expect(
+      policyFor({ policy: own, selectable: [] }, { ...nothingAsked, args }, { folder }),
+    ).rejects.toMatchObject({
       code: 7,
     });
   });

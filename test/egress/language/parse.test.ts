@@ -135,10 +135,10 @@ describe('parsePolicy() refuses', () => {
       undefined,
     ],
     [
-      'a public address in allowPrivate',
-      { allowPrivate: ['8.8.8.8'] },
+      'a public prefix in allowPrivate that is larger than a network of a host',
+      { allowPrivate: ['8.0.0.0/7'] },
       'it is not within a private range',
-      'public destinations belong under "allow"',
+      'other public destinations belong under "allow"',
     ],
     [
       'everything in allowPrivate',
