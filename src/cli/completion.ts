@@ -7,7 +7,8 @@ import { listRecords } from '../records/store.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import type { Terminal } from './terminal.ts';
 
-const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
+/** What each shell reads, by the shell's name. */
+export const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
 /** Prints what makes a shell complete our commands. */
 export async function run({ operands: [shell = ''], commands }: Invocation, { out }: Terminal): Promise<number> {

@@ -7,6 +7,7 @@ import { addressChecks } from './doctor/addresses.ts';
 import { networkChecks } from './doctor/network.ts';
 import { policyChecks } from './doctor/policies.ts';
 import { likelyChecks } from './doctor/symptoms.ts';
+import { printVersions } from './doctor/versions.ts';
 import { surveyAttachments, type Survey } from '../repair/survey/attachments.ts';
 import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
@@ -28,7 +29,8 @@ const severities = ['problem', 'warning', 'notice'] as const;
  * Looks at everything that keeps containers from working. Exit status 1 when a problem is left, 3 when there is none
  * and something could not be looked at.
  */
-export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
+export async function run({ operands, options, version }: Invocation, terminal: Terminal): Promise<number> {
+  if (options['versions'] === true) return printVersions(version, options['json'] === true, terminal);
   const symptom = operands.join(' ');
   const found = inOrder(await diagnoseAll(), symptom);
   const diagnoses = options['fix'] === true ? await fixAll(found, terminal) : found;

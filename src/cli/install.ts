@@ -1,13 +1,15 @@
-import { existsSync, linkSync, rmSync } from 'node:fs';
-import { isAbsolute } from 'node:path/posix';
+import { existsSync, linkSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { replaceFile, replaceLink } from '../host/files.ts';
-import { findProgram } from '../host/run.ts';
+import { findProgram, runNow } from '../host/run.ts';
 import { isAlive } from '../records/alive.ts';
 import { listRecords } from '../records/store.ts';
 import { isUnclear } from '../repair/orphans/unclear.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
-import { itemsFor, type Item } from './install/files.ts';
+import { itemsFor } from './install/files.ts';
+import type { Item } from './install/item.ts';
 import {
   describePath,
   hashOf,
@@ -42,9 +44,9 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   const binDir = folderOf(invocation, 'bin-dir', '/opt/cni/bin');
   const confDir = folderOf(invocation, 'conf-dir', '/etc/cni/net.d');
   const circumstances = { mayReplace: options['replace'] === true, isInUse: await isInUse() };
-  const steps = itemsFor({ binDir, confDir, isDropIn: options['drop-in'] === true }).map((item) =>
-    plan(item, circumstances),
-  );
+  const { commands, version } = invocation;
+  const items = itemsFor({ binDir, confDir, isDropIn: options['drop-in'] === true, commands, version });
+  const steps = items.map((item) => plan(item, circumstances));
   refuseForeign(steps, circumstances.mayReplace);
   for (const step of steps) carryOut(step);
   if (options['json'] === true)
@@ -83,7 +85,7 @@ async function isInUse(): Promise<boolean> {
  * containers run, the network that we wrote ourselves.
  */
 function plan(item: Item, { mayReplace, isInUse: isUsed }: Circumstances): Step {
-  const { path, content, target, edited } = item;
+  const { path, content, target, edited, shownAs } = item;
   const wanted: InstalledFile = target === undefined ? { path, sha256: hashOf(content ?? '') } : { path, target };
   const present = describePath(path);
   const earlier = readManifest().find((file) => file.path === path);
@@ -95,7 +97,7 @@ function plan(item: Item, { mayReplace, isInUse: isUsed }: Circumstances): Step 
     const beside = `${path}.new`;
     return { ...item, action: 'keep', beside, wanted: { ...wanted, path: beside } };
   }
-  return isUnchanged || (edited === undefined && isOurExecutable(path, content))
+  return isUnchanged || shownAs !== undefined || (edited === undefined && isOurExecutable(path, content))
     ? { ...ours, action: 'update' }
     : { ...item, beside: path, wanted: { ...wanted, kept: `${path}.before-drawbridge` }, action: 'replace' };
 }
@@ -119,12 +121,15 @@ function refuseForeign(steps: readonly Step[], mayReplace: boolean): void {
 function carryOut({ path, beside, content, target, mode, action, wanted }: Step): void {
   try {
     if (action !== 'same') {
-      const beforeRename =
-        action === 'replace' && wanted.kept !== undefined ? keep.bind(undefined, path, wanted.kept) : undefined;
+      const beforeRename = (draft: string): void => {
+        if (Buffer.isBuffer(content)) askVersion(draft, path);
+        if (action === 'replace' && wanted.kept !== undefined) keep(path, wanted.kept);
+      };
       if (target === undefined) replaceFile(beside, content ?? '', { mode, folderMode: 0o755, beforeRename });
       else replaceLink(beside, target, { beforeRename });
     }
   } catch (cause) {
+    if (cause instanceof CniError) throw cause;
     throw new CniError(
       codes.ioFailure,
       `Cannot install "${path}": ${systemReason(cause)}`,
@@ -134,6 +139,33 @@ function carryOut({ path, beside, content, target, mode, action, wanted }: Step)
   }
   // After each: what is in place is known also when the next one fails.
   writeManifest([...readManifest().filter((file) => file.path !== wanted.path), wanted]);
+}
+
+/**
+ * A copy that does not run where it is put would fail each ADD: the folder is mounted without exec, or it is the
+ * host's, of another C library than that of the image that installs. So what is there stays until the copy has
+ * answered.
+ */
+function askVersion(draft: string, path: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'drawbridge-'));
+  try {
+    // It looks at the name that it is called by.
+    const called = join(folder, 'drawbridge');
+    symlinkSync(draft, called);
+    const { stdout } = runNow(called, [], { input: '{"cniVersion":"1.1.0"}', env: { CNI_COMMAND: 'VERSION' } });
+    if (stdout.includes('"supportedVersions"')) return;
+    throw new TypeError(`it says "${stdout.trim().slice(0, 200)}"`);
+  } catch (cause) {
+    const why = cause instanceof CniError ? (cause.details ?? cause.message) : systemReason(cause);
+    throw new CniError(
+      codes.commandFailed,
+      `Cannot install "${path}": the copy does not answer VERSION as a CNI plugin${why === '' ? '' : `: ${why}`}`,
+      'Nothing was changed; name a folder of programs with --bin-dir, and install from this host itself',
+      { cause },
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** By a second name, and not by renaming: a runtime meets either plugin, and never none. */
@@ -146,11 +178,15 @@ const actionWords = { new: 'new', update: 'updated', same: 'as it was', replace:
 
 function print(steps: readonly Step[], terminal: Terminal): void {
   const { out, note, paint } = terminal;
-  const rows = steps.map(({ path, about, action }) => [
-    action === 'replace' || action === 'keep' ? paint.warn(actionWords[action]) : actionWords[action],
-    path,
-    about,
-  ]);
+  const lines = Map.groupBy(steps, ({ path, shownAs, action }) => `${action} ${shownAs ?? path}`);
+  const rows = [...lines.values()].map(([first, ...more]) => {
+    const { path = '', shownAs = path, about = '', action = 'same' } = first ?? {};
+    return [
+      action === 'replace' || action === 'keep' ? paint.warn(actionWords[action]) : actionWords[action],
+      shownAs,
+      more.length === 0 ? about : `${more.length + 1} manual pages`,
+    ];
+  });
   printTable(terminal, [{ title: 'WHAT' }, { title: 'PATH', narrowest: 24 }, { title: 'ABOUT', narrowest: 16 }], rows);
   for (const { path, action, wanted } of steps)
     if (action === 'replace') note(`${paint.warn('!')} "${path}" was not ours; it is kept as "${wanted.kept}"`);

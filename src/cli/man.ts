@@ -11,7 +11,8 @@ export async function run({ operands, version, commands }: Invocation, { out }: 
   return 0;
 }
 
-function programPage(commands: readonly Command[], version: string): string {
+/** The page of the program, which names those of its commands. */
+export function programPage(commands: readonly Command[], version: string): string {
   const visible = commands.filter(({ hidden }) => hidden !== true);
   return [
     header('drawbridge', version),
@@ -62,7 +63,8 @@ function programPage(commands: readonly Command[], version: string): string {
   ].join('\n');
 }
 
-function commandPage(command: Command, version: string): string {
+/** The page of one command. */
+export function commandPage(command: Command, version: string): string {
   const { name, summary, about = [], operands = [], options = [], examples } = command;
   const terms = [
     ...operands.map((operand) => [operand.name, operand.about] as const),

@@ -7,8 +7,8 @@ export interface WriteOptions {
   readonly mode?: number;
   /** Of its folder, where that has to be made; 0700 unless given. */
   readonly folderMode?: number;
-  /** Called when the new one is whole and the old one is still there. */
-  readonly beforeRename?: (() => void) | undefined;
+  /** Called with the name of the new one, when that is whole and the old one is still there. */
+  readonly beforeRename?: ((draft: string) => void) | undefined;
 }
 
 /**
@@ -38,7 +38,7 @@ export function replaceLink(
 
 function putWhole(
   file: string,
-  { folderMode, beforeRename }: { folderMode: number; beforeRename: (() => void) | undefined },
+  { folderMode, beforeRename }: { folderMode: number; beforeRename: ((draft: string) => void) | undefined },
   make: (draft: string) => void,
 ): void {
   const slash = file.lastIndexOf('/');
@@ -47,7 +47,7 @@ function putWhole(
   try {
     mkdirSync(folder, { recursive: true, mode: folderMode });
     make(draft);
-    beforeRename?.();
+    beforeRename?.(draft);
     renameSync(draft, file);
   } catch (error) {
     discard(draft);

@@ -450,3 +450,26 @@ describe('drawbridge doctor', () => {
     );
   });
 });
+
+describe('drawbridge doctor --versions', () => {
+  test('tells what the host has, as its schema says', async ({ host }) => {
+    const { code, json } = await drawbridge(host, ['doctor', '--versions', '--json']);
+    expect(code).toBe(0);
+    expect(schemaErrors('doctor-versions', json)).toEqual([]);
+    const parts = json as { name: string; version: string; needs: string | null }[];
+    const own = (name: string) => parts.find((part) => part.name === name);
+    expect(own('kernel')?.version).toBe((await host.run(['uname', '-r'])).trim());
+    expect(await host.run(['nft', '--version'])).toContain(`v${own('nft')?.version}`);
+    expect(await host.run(['ip', '-V'])).toContain(own('ip')?.version);
+    expect(await host.sh('ldd --version')).toContain(own('C library')?.version.replace('glibc ', ''));
+  });
+
+  test('fails where nft is older than what our rules need', async ({ host }) => {
+    await host.sh(`mkdir -p /run/other; printf '#!/bin/sh\necho "nftables v0.9.8 (E.D.S.)"\n' > /run/other/nft
+      chmod +x /run/other/nft`);
+    const env = { PATH: '/run/other:/usr/sbin:/usr/bin:/sbin:/bin' };
+    const { code, stdout } = await host.exec([executable, 'doctor', '--versions'], { env });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^nft +0\.9\.8 +1\.0\.6 +\/run\/other\/nft$/m);
+  });
+});

@@ -12,12 +12,17 @@ const standard = [
   '/etc/cni/net.d/10-drawbridge.conflist',
 ];
 
+/** Manual pages and completions are many. */
+function withoutPages(json: { path: string }[]): { path: string }[] {
+  return json.filter(({ path }) => !path.startsWith('/usr/local/share/'));
+}
+
 describe('drawbridge install', () => {
   test('puts in place what a runtime needs, and does nothing the second time', async ({ host }) => {
     await host.sh('rm -rf /opt/cni /etc/cni; mkdir -p /etc/systemd/system');
     const first = await drawbridge(host, ['install', '--json']);
     expect(schemaErrors('install', first.json)).toEqual([]);
-    expect(first.json).toMatchObject(
+    expect(withoutPages(first.json)).toMatchObject(
       [...standard, '/etc/systemd/system/drawbridge-agent.service'].map((path) => ({ path, action: 'new' })),
     );
     expect(await host.run(['cat', '/etc/cni/net.d/10-drawbridge.conflist'])).toBe(
@@ -30,6 +35,36 @@ describe('drawbridge install', () => {
     expect(
       (await drawbridge(host, ['install', '--json'])).json.every(({ action }: { action: string }) => action === 'same'),
     ).toBe(true);
+  });
+
+  test('puts manual pages and completions where man and shells look, and takes them away', async ({ host }) => {
+    const { stdout } = await drawbridge(host, ['install']);
+    expect(stdout).toMatch(/\/usr\/local\/share\/man\/man8\/\s+\d+ manual pages/);
+    const shared = '/usr/local/share';
+    const files = [
+      `${shared}/man/man8/drawbridge.8`,
+      `${shared}/man/man8/drawbridge-policy-check.8`,
+      `${shared}/man/man8/egress-policy.8`,
+      `${shared}/bash-completion/completions/drawbridge`,
+      `${shared}/fish/vendor_completions.d/drawbridge.fish`,
+      `${shared}/zsh/site-functions/_drawbridge`,
+    ];
+    await host.run(['ls', ...files]);
+    expect(await host.run(['cat', files[1] ?? ''])).toBe(await host.run([executable, 'man', 'policy', 'check']));
+    expect(await host.run(['cat', files[3] ?? ''])).toBe(await host.run([executable, 'completion', 'bash']));
+    expect((await drawbridge(host, ['uninstall'])).code).toBe(0);
+    for (const file of files) expect((await host.exec(['ls', file])).code, file).not.toBe(0);
+  });
+
+  test('leaves what is there when its copy does not answer VERSION, and says why', async ({ host }) => {
+    await host.sh(
+      'mkdir -p /opt/still; mount -t tmpfs -o noexec tmpfs /opt/still; echo theirs > /opt/still/drawbridge',
+    );
+    const refused = await drawbridge(host, ['install', '--replace', '--bin-dir', '/opt/still']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('"/opt/still/drawbridge": the copy does not answer VERSION as a CNI plugin');
+    expect(await host.run(['ls', '-A', '/opt/still'])).toBe('drawbridge\n');
+    expect(await host.run(['cat', '/opt/still/drawbridge'])).toBe('theirs\n');
   });
 
   test('refuses to write over a foreign file, and keeps it when told to', async ({ host }) => {
@@ -77,7 +112,7 @@ describe('an upgrade by drawbridge install', () => {
     expect((await host.addChain(edited, { container })).error).toBeUndefined();
     const upgraded = await drawbridge(host, ['install', '--json', ...words]);
     expect(schemaErrors('install', upgraded.json)).toEqual([]);
-    expect(upgraded.json).toMatchObject([
+    expect(withoutPages(upgraded.json)).toMatchObject([
       { path: '/opt/cni/bin/drawbridge', action: 'update' },
       { action: 'same' },
       { action: 'same' },

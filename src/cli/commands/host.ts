@@ -11,9 +11,14 @@ export const hostCommands: readonly Command[] = [
       'With a SYMPTOM, in the words of the error that was seen, the likeliest causes come first. Exit status 1 when a problem is left, 3 when there is none and something could not be looked at.',
     ],
     operands: [{ name: 'SYMPTOM...', about: 'What was seen: "no route to host", "dns", "timeout"', required: false }],
-    options: [{ flag: '--fix', about: 'Mend what can be mended without harm, after saying so' }, json],
+    options: [
+      { flag: '--fix', about: 'Mend what can be mended without harm, after saying so' },
+      { flag: '--versions', about: 'Print versions of kernel, programs and C library instead, and what is needed' },
+      json,
+    ],
     examples: [
       { line: 'drawbridge doctor', about: 'look at everything' },
+      { line: 'drawbridge doctor --versions --json', about: 'what this host has, for a report' },
       { line: 'drawbridge doctor "no route to host"', about: 'start from what a container says' },
       { line: 'drawbridge doctor --fix', about: 'after another program flushed all rules' },
     ],
@@ -90,9 +95,9 @@ export const hostCommands: readonly Command[] = [
   },
   {
     name: 'install',
-    summary: 'Put executable, links, network and systemd unit in place',
+    summary: 'Put executable, links, network, unit and manual pages in place',
     about: [
-      'Writes each file under another name and renames it, so that no program reads half a file. It overwrites a file that is not ours only with --replace; then it keeps that file beside the new one, and "uninstall" brings it back.',
+      'Writes each file under another name and renames it, so that no program reads half a file; the executable has to answer VERSION before. It overwrites a file that is not ours only with --replace; then it keeps that file beside the new one, and "uninstall" brings it back.',
       'A network or a unit that an operator has edited stays as it is, and ours comes beside it as NAME.new. With --replace ours takes its place, but not that of a network while containers run.',
     ],
     options: [

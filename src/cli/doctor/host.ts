@@ -101,7 +101,8 @@ async function differentVersions(): Promise<Trouble[]> {
   ];
 }
 
-function compareVersions(one: string, other: string): number {
+/** As Array.sort() wants it: "1.0.10" comes after "1.0.9". */
+export function compareVersions(one: string, other: string): number {
   return one.localeCompare(other, 'en', { numeric: true });
 }
 

@@ -1,18 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dropIns } from '../../plugins/drop-in/plugins.ts';
+import type { Invocation } from '../command.ts';
+import type { Item } from './item.ts';
+import { pagesFor } from './pages.ts';
 import { unitText } from './unit.ts';
-
-/** Something to be put in place. */
-export interface Item {
-  readonly path: string;
-  readonly about: string;
-  /** Exactly one of both. */
-  readonly content?: Buffer | string;
-  readonly target?: string;
-  readonly mode: number;
-  /** What operators edit: theirs stays, and ours comes beside it. */
-  readonly edited?: 'network' | 'unit';
-}
 
 /** Where links for people go: in every PATH of root. */
 const commandFolder = '/usr/local/sbin';
@@ -23,11 +14,13 @@ export function itemsFor({
   binDir,
   confDir,
   isDropIn,
+  commands,
+  version,
 }: {
   readonly binDir: string;
   readonly confDir: string;
   readonly isDropIn: boolean;
-}): Item[] {
+} & Pick<Invocation, 'commands' | 'version'>): Item[] {
   const link = (path: string, target: string, about: string): Item => ({ path, target, about, mode: 0o777 });
   return [
     { path: `${binDir}/drawbridge`, about: 'the executable', content: readFileSync(process.execPath), mode: 0o755 },
@@ -56,6 +49,7 @@ export function itemsFor({
           },
         ]
       : []),
+    ...pagesFor({ commands, version }),
   ];
 }
 
