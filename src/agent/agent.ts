@@ -88,7 +88,11 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const state = new HostState();
   const metrics = new Metrics();
   const counts = new CountsService(state);
-  const flows: FlowsService = new FlowsService({ state, metrics, nameOf: (address) => names.names.nameOf(address) });
+  const flows: FlowsService = new FlowsService({
+    state,
+    metrics,
+    nameOf: (address) => names.names.told.nameOf(address),
+  });
   const names: NamesService = new NamesService({
     state,
     counted: counts.memory,

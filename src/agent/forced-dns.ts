@@ -1,15 +1,17 @@
 import { familyOf } from '../ip/family.ts';
-import { takesQueries } from './names/from-records.ts';
+import { isAnsweredByAgent } from '../egress/dns-service.ts';
 import { CniError } from '../cni/errors.ts';
 import type { Element } from '../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../records/record.ts';
-import type { DnsProxy } from './dns/proxy.ts';
+import type { DnsServer } from './dns/dns-server.ts';
 import { namesWork } from './names/from-records.ts';
 
 export interface ForcedDnsOptions {
-  readonly proxy: Pick<DnsProxy, 'listen' | 'unlisten' | 'addresses'>;
+  readonly proxy: Pick<DnsServer, 'listen' | 'unlisten' | 'addresses'>;
   /** Puts expiring elements into the kernel. */
   readonly put: (elements: readonly Element[]) => Promise<void>;
+  /** Ends flows of containers to DNS servers that began before it was redirected. */
+  readonly takeOver: (addresses: readonly string[]) => Promise<void>;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface ForcedDnsOptions {
 const lasting = 30;
 
 /**
- * Sends port 53 of containers with names in their policy to the proxy, for as long as the proxy is there: the
+ * Sends port 53 of containers under a list to the proxy, for as long as the proxy is there: the
  * elements that do it run out, and are renewed from here. When the agent dies their DNS is again what `hostPorts`
  * makes of it.
  *
@@ -32,6 +34,7 @@ export class ForcedDns {
   #records: readonly EnforcedRecord[] = [];
   readonly #problems = new Map<string, string>();
   #lasting = lasting;
+  #taken: ReadonlySet<string> = new Set();
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: ForcedDnsOptions) {
@@ -48,6 +51,7 @@ export class ForcedDns {
     for (const address of this.#problems.keys()) if (!wanted.includes(address)) this.#problems.delete(address);
     await Promise.all(wanted.map(async (address) => this.#listen(address)));
     await this.renew();
+    await this.#takeOver();
   }
 
   /** Elements as they are to be put now. A family is left alone while nobody takes its queries. */
@@ -80,6 +84,20 @@ export class ForcedDns {
     await this.renew();
   }
 
+  /** The kernel redirects a flow when it begins: what a container asked another server before goes on to there. */
+  async #takeOver(): Promise<void> {
+    const forced = new Set(
+      this.#records.filter((record) => this.#isServed(record)).flatMap(({ egress }) => egress.addresses),
+    );
+    const fresh = [...forced].filter((address) => !this.#taken.has(address));
+    this.#taken = forced;
+    if (fresh.length > 0) await this.#options.takeOver(fresh);
+  }
+
+  #isServed({ egress }: EnforcedRecord): boolean {
+    return egress.gateways.some((gateway) => this.#options.proxy.addresses.includes(gateway));
+  }
+
   async #listen(address: string): Promise<void> {
     try {
       await this.#options.proxy.listen({ address, port: 53 });
@@ -93,14 +111,5 @@ export class ForcedDns {
 type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord };
 
 function isForced(record: AttachmentRecord): record is EnforcedRecord {
-  if (record.state !== 'ready' || record.egress === undefined) return false;
-  const { hostAccess, hostPorts } = record.egress.policy;
-  if (!takesQueries(record.egress.policy) || hostAccess === 'none') return false;
-  return (
-    hostAccess === 'all' ||
-    hostPorts.some(
-      ({ protocol, ports }) =>
-        (protocol === 'any' || protocol === 'udp') && (ports === undefined || (ports.from <= 53 && ports.to >= 53)),
-    )
-  );
+  return record.state === 'ready' && record.egress !== undefined && isAnsweredByAgent(record.egress.policy);
 }

@@ -13,7 +13,7 @@ import type { RefreshedPolicy } from './names/plan.ts';
 
 /*
  * /var/lib/drawbridge/learnt.json   0600, written whole and renamed, a second after a change
- *   { "version": 2, "opened": [{ "policyId", "name", "address", "ends": milliseconds since boot }],
+ *   { "version": 2, "opened": [{ "policyId", "name", "address", "source", "ends": milliseconds since boot }],
  *     "written": { "boot", "uptime", "wall" } }
  *
  * What containers' own queries opened beside what names/ holds: names under a wildcard, which nobody else asks for. An
@@ -27,6 +27,8 @@ export interface LearntAddress {
   readonly address: string;
   /** Milliseconds since boot. */
   readonly ends: number;
+  /** The container that asked. */
+  readonly source: string;
 }
 
 const learntFile = `${stateDir}/learnt.json`;
@@ -35,7 +37,7 @@ const learntFile = `${stateDir}/learnt.json`;
 export function learntOf(
   elements: readonly Element[],
   policies: readonly RefreshedPolicy[],
-  now: number,
+  { now, sourceOf }: { now: number; sourceOf: (element: Element) => string | undefined },
 ): LearntAddress[] {
   return policies.flatMap(({ policyId, names }) => {
     const wildcards = names.filter(({ name }) => name.startsWith('*.'));
@@ -52,6 +54,7 @@ export function learntOf(
       name: element.comment ?? '',
       address: openedAddress(element),
       ends: now + (element.timeout ?? 0) * 1000,
+      source: sourceOf(element) ?? '',
     }));
     return [...new Map(learnt.map((one) => [`${one.name} ${one.address}`, one])).values()];
   });
@@ -91,7 +94,8 @@ export function rememberLearnt(opened: readonly LearntAddress[], file = learntFi
 }
 
 function isLearnt(raw: unknown): raw is LearntAddress {
-  const { policyId, name, address, ends } = (raw ?? {}) as Record<string, unknown>;
+  const { policyId, name, address, ends, source } = (raw ?? {}) as Record<string, unknown>;
   if (typeof policyId !== 'string' || typeof name !== 'string' || typeof ends !== 'number') return false;
+  if (typeof source !== 'string') return false;
   return typeof address === 'string' && readAnyAddress(address) !== undefined && reservedRangeOf(address) === undefined;
 }

@@ -1,3 +1,4 @@
+import { endDnsFlowsOf } from '../host/conntrack.ts';
 import { tryTransaction } from '../host/nft.ts';
 import { readPolicyName } from '../egress/compile.ts';
 import { recallName } from '../egress/names-store.ts';
@@ -7,25 +8,36 @@ import { comparisonTexts, putSteps } from '../dataplane/transaction.ts';
 import { rememberedElements } from '../records/remembered-elements.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import type { QueryReport } from './dns/answer-query.ts';
-import { DnsProxy } from './dns/proxy.ts';
+import type { DnsServer, DnsServerOptions } from './dns/dns-server.ts';
+import type { RefusedQueries } from './dns/process/messages.ts';
+import type { Crowd } from './names/claims.ts';
 import { ForcedDns } from './forced-dns.ts';
 import type { HostState } from './host-state.ts';
 import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type LearntAddress } from './learnt.ts';
 import { namesWork } from './names/from-records.ts';
 import { commitSteps } from '../dataplane/commit-elements.ts';
+import type { RefreshedPolicy } from './names/plan.ts';
+import { rulesFor } from './dns/names-policy.ts';
 import { noteReport } from './names/note-report.ts';
 import { Opener } from './names/opener.ts';
 import type { CountMemory } from '../repair/count-memory.ts';
 import { repairTables, type TablesSource } from '../repair/tables.ts';
 import { systemReason } from '../text/system-error.ts';
 import { NamesRefresh, type RefreshReport } from './names/refresh.ts';
-import { SeenNames, type SeenName } from './names/seen.ts';
+import { RefusedNames } from './names/refused-names.ts';
+import { ToldNames } from './names/told-names.ts';
 
 export interface NamesOptions {
   readonly state: HostState;
   /** What our tables counted, which goes into new ones. */
   readonly counted: CountMemory;
+  /** Makes who answers DNS. */
+  readonly answering: (options: DnsServerOptions) => DnsServer;
   readonly onQuery: (report: QueryReport) => void;
+  /** Who answers DNS ended by itself. */
+  readonly onEnd: (reason: string) => void;
+  readonly onRefused: (refused: readonly RefusedQueries[]) => void;
+  readonly onCrowd: (crowds: readonly Crowd[]) => void;
   readonly onRefresh: (report: RefreshReport) => void;
 }
 
@@ -33,19 +45,25 @@ export interface NamesOptions {
 export class Names {
   /** What a rebuild of the tables is made of: the records, and what names have open. */
   readonly tables: TablesSource;
+  /** What addresses were called in answers to containers. */
+  readonly told = new ToldNames();
+  /** Names that containers asked for and may not have. */
+  readonly refused = new RefusedNames();
   readonly #state: HostState;
   readonly #opener: Opener;
   readonly #refresh: NamesRefresh;
-  readonly #proxy: DnsProxy;
+  readonly #server: DnsServer;
   readonly #forced: ForcedDns;
-  readonly #seen = new SeenNames();
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #following: Promise<void> = Promise.resolve();
+  #nextFollow: Promise<void> | undefined;
   #recalled: readonly LearntAddress[] = [];
   #remembering: NodeJS.Timeout | undefined;
+  #restAfterWriting = 1000;
   #forgetful: string | undefined;
 
-  constructor({ state, counted, onQuery, onRefresh }: NamesOptions) {
+  constructor({ state, counted, answering, onQuery, onEnd, onRefused, onCrowd, onRefresh }: NamesOptions) {
     this.#state = state;
     this.tables = {
       records: () => {
@@ -56,24 +74,35 @@ export class Names {
       expiring: (records) => this.expiring(records),
       counted: () => counted.elements,
     };
-    this.#opener = new Opener({ commit: commitSteps, repair: async () => void (await repairTables(this.tables)) });
-    const open = this.#opener.open.bind(this.#opener);
+    this.#opener = new Opener({
+      commit: commitSteps,
+      repair: async () => void (await repairTables(this.tables)),
+      onCrowd,
+    });
     this.#refresh = new NamesRefresh({
       policies: () => state.work.refreshed,
       open: (elements) => this.#openWanted(elements),
       report: onRefresh,
     });
-    this.#proxy = new DnsProxy({
-      policyOf: (source) => state.policyOf(source),
-      open,
+    this.#server = answering({
+      open: (elements, asker) => this.#opener.open(elements, asker),
       report: (report) => {
         noteReport(this.#refresh, state.work, report);
-        this.#seen.note(report);
+        this.told.note(report);
         if (report.addresses.length > 0) this.#rememberSoon();
         onQuery(report);
       },
+      ended: onEnd,
+      refused: (refused) => {
+        this.refused.note(refused);
+        onRefused(refused);
+      },
     });
-    this.#forced = new ForcedDns({ proxy: this.#proxy, put: (elements) => this.#put(elements) });
+    this.#forced = new ForcedDns({
+      proxy: this.#server,
+      put: (elements) => this.#put(elements),
+      takeOver: async (addresses) => void (await endDnsFlowsOf(addresses)),
+    });
   }
 
   /** Begins to answer and to refresh, with what was open when the last agent ended. */
@@ -86,12 +115,26 @@ export class Names {
     await this.follow();
   }
 
-  /** Takes in a change of what is attached. */
-  async follow(): Promise<void> {
+  /** Takes in a change of what is attached. Who asks while that is under way is served by one more, together. */
+  follow(): Promise<void> {
+    if (this.#nextFollow !== undefined) return this.#nextFollow;
+    const next = this.#following.then(async () => {
+      this.#nextFollow = undefined;
+      await this.#follow();
+    });
+    this.#nextFollow = next;
+    this.#following = next.catch(() => {});
+    return next;
+  }
+
+  async #follow(): Promise<void> {
     this.#state.load();
     const policies = new Set(this.#state.work.refreshed.map(({ policyId }) => policyId));
     this.#opener.forget(({ set }) => !policies.has(readPolicyName(set)?.id ?? ''));
     this.#refresh.wake();
+    this.told.keep(this.#state.work.bySource);
+    this.refused.keep(this.#state.work.bySource);
+    await this.#server.follow().catch(() => {});
     await this.#forced.follow(this.#state.records);
   }
 
@@ -119,7 +162,10 @@ export class Names {
    */
   carriedOver(records: readonly AttachmentRecord[]): Element[] {
     const now = uptime();
-    const before = learntOf(this.#opener.elements(), this.#state.work.refreshed, now);
+    const before = learntOf(this.#opener.elements(), this.#state.work.refreshed, {
+      now,
+      sourceOf: (element) => this.#opener.askerOf(element)?.source,
+    });
     const next = new Map(this.#state.records.map(({ key, egress }) => [key, egress?.policyId]));
     const moves = records.flatMap(({ key, egress }) =>
       egress === undefined ? [] : [{ from: next.get(key), to: egress.policyId }],
@@ -137,10 +183,10 @@ export class Names {
     const recalled = this.#recalled;
     const policies = new Set(refreshed.map(({ policyId }) => policyId));
     const open = this.#opener.elements().filter(({ set }) => policies.has(readPolicyName(set)?.id ?? ''));
-    const all = [...open, ...elementsOfLearnt(recalled, refreshed, uptime())];
     // Nothing to do after a repair of our own, which put them too.
     const isThere = recalled.length === 0 && (await tryTransaction(comparisonTexts(open, []).keys)) === 'committed';
-    if (all.length > 0 && !isThere) await this.#opener.open(all);
+    if (open.length > 0 && !isThere) await this.#opener.open(open, 'again');
+    await this.#openLearnt(recalled, refreshed);
     // The opener knows them now.
     this.#recalled = this.#recalled.filter((one) => !recalled.includes(one));
     await this.#forced.renew();
@@ -161,19 +207,9 @@ export class Names {
     return this.#opener.elements();
   }
 
-  /** What addresses were called in answers to containers. */
-  get seen(): readonly SeenName[] {
-    return this.#seen.list();
-  }
-
-  /** What an address was called in the last answer that had it. */
-  nameOf(address: string): string | undefined {
-    return this.#seen.nameOf(address);
-  }
-
   /** Addresses at which queries are taken. */
   get addresses(): readonly string[] {
-    return this.#proxy.addresses;
+    return this.#server.addresses;
   }
 
   /** Names that policies list. */
@@ -183,7 +219,11 @@ export class Names {
 
   /** Addresses at which no queries can be taken, and what else does not work, one sentence each. */
   get problems(): readonly string[] {
-    return [...this.#forced.problems, ...(this.#forgetful === undefined ? [] : [this.#forgetful])];
+    return [
+      ...this.#server.problems,
+      ...this.#forced.problems,
+      ...(this.#forgetful === undefined ? [] : [this.#forgetful]),
+    ];
   }
 
   async stop(): Promise<void> {
@@ -191,7 +231,22 @@ export class Names {
     this.#stop.abort();
     clearTimeout(this.#remembering);
     this.#rememberLearnt();
-    await Promise.all([this.#running, this.#proxy.close()]);
+    await Promise.all([this.#running, this.#server.close()]);
+  }
+
+  /** Each container's own count for it, as they did when it asked. */
+  async #openLearnt(recalled: readonly LearntAddress[], refreshed: readonly RefreshedPolicy[]): Promise<void> {
+    const now = uptime();
+    const opened = [...Map.groupBy(recalled, ({ source, name }) => `${source} ${name}`).values()].map(async (some) => {
+      const [{ source, name } = { source: '', name: '' }] = some;
+      const wildcard = refreshed
+        .flatMap(({ names }) => rulesFor(names, name))
+        .find((rule) => rule.name.startsWith('*.'))?.name;
+      const elements = elementsOfLearnt(some, refreshed, now);
+      if (elements.length > 0)
+        await this.#opener.open(elements, { source, ...(wildcard === undefined ? {} : { wildcard }) });
+    });
+    await Promise.all(opened);
   }
 
   /** A policy may go while one of its names is resolved: what was for it alone is nobody's any more. */
@@ -210,13 +265,21 @@ export class Names {
   #rememberSoon(): void {
     this.#remembering ??= setTimeout(() => {
       this.#remembering = undefined;
+      const began = performance.now();
       this.#rememberLearnt();
-    }, 1000);
+      // A long list takes its time to write: it is not to take more than a twentieth of all.
+      this.#restAfterWriting = Math.max(1000, 20 * (performance.now() - began));
+    }, this.#restAfterWriting);
   }
 
   #rememberLearnt(): void {
     try {
-      rememberLearnt(learntOf(this.#opener.elements(), this.#state.work.refreshed, uptime()));
+      rememberLearnt(
+        learntOf(this.#opener.elements(), this.#state.work.refreshed, {
+          now: uptime(),
+          sourceOf: (element) => this.#opener.askerOf(element)?.source,
+        }),
+      );
       this.#forgetful = undefined;
     } catch (error) {
       // It serves a crash that meets a flush; a full disk must not stop what works.

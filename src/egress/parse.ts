@@ -3,6 +3,7 @@ import type { CniError } from '../cni/errors.ts';
 import { InvalidValueError } from '../cni/errors.ts';
 import { Fields, quote, show } from '../cni/fields.ts';
 import { formatAddress, readAnyAddress } from '../ip/address.ts';
+import { takesDns } from './dns-service.ts';
 import { openedByPrivate } from './allow-private.ts';
 import { policyKeys, policyModes } from './keys.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
@@ -53,6 +54,9 @@ export function parsePolicy(
     allowLocalNetworks: fields.boolean('allowLocalNetworks') ?? false,
     hostAccess: oneOf(fields, 'hostAccess', ['ports', 'all', 'none']) ?? 'ports',
     hostPorts: parseHostPorts(fields),
+    ...(fields.raw('hostPorts') !== undefined && parseHostPorts(fields).some(takesDns)
+      ? { hostDns: true as const }
+      : {}),
     isolation:
       oneOf(fields, 'isolation', ['container', 'bridge', 'none']) ?? (mode === 'open' ? 'bridge' : 'container'),
     ingress: oneOf(fields, 'ingress', ['published', 'open']) ?? 'published',
@@ -202,13 +206,20 @@ function parseHostPorts(fields: Fields): PortRule[] {
   return entries(fields, 'hostPorts').map(({ value, place }) => parsePortEntry(value, place));
 }
 
+/**
+ * Five new names a second under one wildcard, and hundreds at once. What is in the cache does not count. As a way to
+ * send data out in labels it carries less than a kilobyte a second.
+ */
+export const usualQueriesPerMinute = 300;
+
 function parseDns(fields: Fields): Policy['dns'] {
-  const dns = fields.object('dns')?.only(['upstream', 'denied']);
-  if (dns === undefined) return { upstream: [], denied: 'refused' };
+  const dns = fields.object('dns')?.only(['upstream', 'denied', 'maxQueriesPerMinute']);
+  if (dns === undefined) return { upstream: [], denied: 'refused', maxQueriesPerMinute: usualQueriesPerMinute };
   refuseNull(dns);
   return {
     upstream: entries(dns, 'upstream').map(({ value, place }) => parseServer(value, place)),
     denied: oneOf(dns, 'denied', ['refused', 'nxdomain']) ?? 'refused',
+    maxQueriesPerMinute: dns.integer('maxQueriesPerMinute', { min: 1, max: 1_000_000 }) ?? usualQueriesPerMinute,
   };
 }
 

@@ -19,12 +19,14 @@ export interface Policy {
   readonly allowLocalNetworks: boolean;
   readonly hostAccess: 'ports' | 'all' | 'none';
   readonly hostPorts: readonly PortRule[];
+  /** Port 53 of the host is written out: DNS is wanted, and not just the default. */
+  readonly hostDns?: true;
   readonly isolation: 'container' | 'bridge' | 'none';
   readonly ingress: 'published' | 'open';
   readonly ipv6: 'filter' | 'disable';
   /** Minutes; 0 turns the refresh of names off. */
   readonly refreshIntervalMinutes: number;
-  readonly dns: { readonly upstream: readonly string[]; readonly denied: 'refused' | 'nxdomain' };
+  readonly dns: DnsPolicy;
   readonly onDeny: 'reject' | 'drop';
   readonly audit: boolean;
   /** How much may pass between the container and others, both ways, until it is renewed; absent: any. */
@@ -40,6 +42,15 @@ export interface Quota {
 }
 
 export type QuotaPeriod = 'hour' | 'day' | 'week' | 'month';
+
+/** How the agent answers DNS. */
+export interface DnsPolicy {
+  /** Addresses with an optional port; empty for those of the host. */
+  readonly upstream: readonly string[];
+  readonly denied: 'refused' | 'nxdomain';
+  /** Queries that may leave the host in a minute under one wildcard; absent in records of before 0.2.0. */
+  readonly maxQueriesPerMinute?: number;
+}
 
 /** Where traffic may or may not go, by address. */
 export interface AddressRule extends PortRule {

@@ -87,11 +87,20 @@ const ranked: readonly (readonly [ReservedKind, readonly ReservedRange[]])[] = [
   ['private', privateRanges],
 ];
 
+/** Read once: an answer of DNS may have a thousand addresses. */
+const intervals = new WeakMap<ReservedRange, Interval>();
+
+function intervalOfRange(range: ReservedRange): Interval {
+  const known = intervals.get(range) ?? intervalOf(range.prefix);
+  intervals.set(range, known);
+  return known;
+}
+
 /** The reserved range that holds an address, in the order of judgement; undefined for a public one. */
 export function reservedRangeOf(address: string): (ReservedRange & { readonly kind: ReservedKind }) | undefined {
   const wanted = intervalOf(address);
   for (const [kind, ranges] of ranked) {
-    const range = ranges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
+    const range = ranges.find((one) => overlaps(intervalOfRange(one), wanted));
     if (range !== undefined) return { ...range, kind };
   }
   return undefined;

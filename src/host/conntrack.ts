@@ -54,6 +54,14 @@ export async function forgetFlowsOf(addresses: readonly string[]): Promise<void>
   );
 }
 
+/** Ends the flows that these addresses began to port 53 of anybody. Returns warnings. */
+export async function endDnsFlowsOf(addresses: readonly string[]): Promise<string[]> {
+  const filters = addresses.flatMap((source) =>
+    ['udp', 'tcp'].map((protocol) => ({ family: familyOf(source), source, protocol, destinationPort: 53 })),
+  );
+  return warnings(async () => forget(filters));
+}
+
 /** As {@link forgetFlowsOf}, where a flow that stays is no reason to fail. Returns warnings. */
 export async function tryForgetFlowsOf(addresses: readonly string[]): Promise<string[]> {
   return warnings(async () => forgetFlowsOf(addresses));

@@ -171,6 +171,7 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
         denied: policy.dns.denied,
         upstream: policy.dns.upstream,
         refreshIntervalMinutes: policy.refreshIntervalMinutes,
+        maxQueriesPerMinute: 300,
       };
       const whole: DriverPlan = {
         listen: gateways,

@@ -1,5 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import { a, aaaa, cname, soa, type Said } from './upstream.ts';
+import { AliasTargets } from '../../src/agent/dns/alias-targets.ts';
+import { byUdp, heard, queryBytes } from './client.ts';
+import { a, aaaa, cname, soa, type Asked, type Said } from './upstream.ts';
 import { makeRig, rule } from './rig.ts';
 
 const one = (name: string): Said => ({ answers: [a(name, '198.51.100.7')] });
@@ -69,14 +71,123 @@ describe('what is asked', () => {
     );
   });
 
-  test.each(['PTR', 'ANY', 'DNSKEY', 'NULL', 'AXFR'])(
-    'type %s of a name of the policy is not looked up',
+  test.each(['PTR', 'ANY', 'DNSKEY', 'NULL', 'DS', 'SSHFP', 'TLSA', 'NAPTR'])(
+    'type %s of a name of the policy has no records, and nobody is asked',
     async (type) => {
       await using rig = await makeRig(({ name }) => one(name));
-      expect((await rig.ask('api.example.org', { type })).rcode).toBe('NOTIMP');
+      const { data, packet, rcode } = await rig.ask('api.example.org', { type });
+      expect({ rcode, data }).toEqual({ rcode: 'NOERROR', data: [] });
+      expect(packet.authorities?.[0]).toMatchObject({ type: 'SOA', name: 'api.example.org' });
       expect(rig.upstream.asked).toEqual([]);
     },
   );
+
+  test('type ANY of a name outside the policy is refused', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    expect((await rig.ask('evil.example', { type: 'ANY' })).rcode).toBe('REFUSED');
+  });
+
+  test('a zone is not transferred', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    expect((await rig.ask('api.example.org', { type: 'AXFR' })).rcode).toBe('NOTIMP');
+    expect(rig.upstream.asked).toEqual([]);
+  });
+
+  test('PTR is looked up where every name is answered', async () => {
+    await using rig = await makeRig(
+      ({ name }) => ({ answers: [{ type: 'PTR', name, data: 'host.example', ttl: 60 }] }),
+      { names: 'any' },
+    );
+    expect((await rig.ask('7.100.51.198.in-addr.arpa', { type: 'PTR' })).data).toEqual(['host.example']);
+  });
+
+  test('CD and DO come back as they were sent, whatever they are', async () => {
+    await using rig = await makeRig(({ name }) => one(name));
+    const plain = queryBytes('api.example.org', 'A', 1232);
+    const asking = Buffer.from(plain);
+    asking[3] = (asking[3] ?? 0) | 0x10;
+    asking.writeUInt16BE(0x8000, asking.length - 4);
+    const said = await Promise.all(
+      [plain, asking].map(async (message) =>
+        heard(await byUdp(message, rig.port, '127.0.0.1', { from: '127.0.0.1', timeout: 2000 })),
+      ),
+    );
+    const flags = said.map(({ packet }) => [
+      packet.flag_cd,
+      (packet.additionals?.[0] as { flag_do?: boolean } | undefined)?.flag_do,
+    ]);
+    expect(flags).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+  });
+
+  describe('the target of a CNAME', () => {
+    const chain = ({ name, type }: Asked): Said =>
+      name === 'api.example.org'
+        ? { answers: [cname(name, 'edge.cdn.example', 30), cname('edge.cdn.example', 'last.cdn.example', 30)] }
+        : { answers: type === 'A' ? [a(name, '198.51.100.8')] : [] };
+
+    test('is answered to a container that was told of it, and opened under the rule that led there', async () => {
+      await using rig = await makeRig(chain);
+      expect((await rig.ask('last.cdn.example')).rcode).toBe('REFUSED');
+      await rig.ask('api.example.org');
+      expect((await rig.ask('last.cdn.example')).data).toEqual(['198.51.100.8']);
+      expect(rig.opened.map(({ set, key, comment }) => [set, key, comment])).toEqual([
+        ['policy_ab12_names4_tcp_443', ['198.51.100.8'], 'last.cdn.example'],
+      ]);
+    });
+
+    test('is refused to another container', async () => {
+      await using rig = await makeRig(chain);
+      await rig.ask('api.example.org', { from: '127.0.0.2' });
+      expect((await rig.ask('last.cdn.example', { from: '127.0.0.3' })).rcode).toBe('REFUSED');
+      expect((await rig.ask('last.cdn.example', { from: '127.0.0.2' })).rcode).toBe('NOERROR');
+    });
+
+    test('is refused when its TTL is over', () => {
+      let now = 0;
+      const targets = new AliasTargets(() => now);
+      const rules = [rule('api.example.org')];
+      targets.note('c', [{ name: 'a', type: 5, ttl: 30, rdata: Buffer.alloc(0), target: 'b' }], rules);
+      now = 29_999;
+      expect(targets.rulesFor('c', 'b', rules)).toEqual(rules);
+      expect(targets.rulesFor('c', 'b', [])).toEqual([]);
+      now = 30_001;
+      expect(targets.rulesFor('c', 'b', rules)).toEqual([]);
+    });
+
+    test('is forgotten first of a thousand others', () => {
+      const targets = new AliasTargets(() => 0);
+      const rules = [rule('*.example.net')];
+      for (let index = 0; index <= 1000; index += 1)
+        targets.note('c', [{ name: 'a', type: 5, ttl: 30, rdata: Buffer.alloc(0), target: `t${index}` }], rules);
+      expect(targets.rulesFor('c', 't0', rules)).toEqual([]);
+      expect(targets.rulesFor('c', 't1', rules)).toEqual(rules);
+    });
+  });
+
+  describe('a wildcard', () => {
+    test('lets so many new names of a container out in a minute, and refuses the rest with the reason', async () => {
+      await using rig = await makeRig(({ name }) => one(name), { maxQueriesPerMinute: 5 });
+      const said = [];
+      for (let index = 0; index < 8; index += 1)
+        said.push(await rig.ask(`data${index}.example.net`, { from: '127.0.0.2', edns: 1232 }));
+      expect(said.map(({ rcode }) => rcode)).toEqual([...Array(5).fill('NOERROR'), ...Array(3).fill('REFUSED')]);
+      expect(said[7]?.bytes.toString('latin1')).toContain('dns.maxQueriesPerMinute');
+      expect(rig.upstream.asked).toHaveLength(5);
+      expect(rig.reports.at(-1)).toMatchObject({ verdict: 'limited', source: '127.0.0.2' });
+    });
+
+    test('that is used up is not for another container, nor a listed name, nor what is known', async () => {
+      await using rig = await makeRig(({ name }) => one(name), { maxQueriesPerMinute: 1 });
+      await rig.ask('a.example.net', { from: '127.0.0.2' });
+      expect((await rig.ask('b.example.net', { from: '127.0.0.2' })).rcode).toBe('REFUSED');
+      expect((await rig.ask('a.example.net', { from: '127.0.0.2' })).rcode).toBe('NOERROR');
+      expect((await rig.ask('api.example.org', { from: '127.0.0.2' })).rcode).toBe('NOERROR');
+      expect((await rig.ask('c.example.net', { from: '127.0.0.3' })).rcode).toBe('NOERROR');
+    });
+  });
 
   test('TXT of a name of the policy is passed on and opens nothing', async () => {
     await using rig = await makeRig(({ name }) => ({ answers: [{ type: 'TXT', name, data: ['hello'], ttl: 60 }] }));

@@ -44,6 +44,7 @@ export async function makeRig(
       denied: 'refused' as const,
       upstream: [upstream.server],
       refreshIntervalMinutes: 30,
+      maxQueriesPerMinute: 300,
       ...policy,
     } as NamesPolicy,
   };

@@ -330,6 +330,49 @@ describe('odd clients', () => {
     expect(names).toEqual(['fast.example.net', 'api.example.org', 'slow.example.net']);
   });
 
+  test('a connection that never reads is not read from after its share, and ends', async () => {
+    const text = 'x'.repeat(250);
+    await using rig = await makeRig(({ name }) => ({
+      answers: Array.from({ length: 40 }, () => ({ type: 'TXT' as const, name, data: [text, text], ttl: 300 })),
+    }));
+    const socket = connect({ host: '127.0.0.1', port: rig.port });
+    socket.on('error', () => {});
+    socket.pause();
+    const query = queryBytes('api.example.org', 'TXT');
+    const framed = Buffer.concat([Buffer.from([query.length >> 8, query.length & 0xff]), query]);
+    // 20 kB for 33 bytes.
+    for (let index = 0; index < 2000; index += 1) socket.write(framed);
+    await vi.waitFor(() => expect(rig.reports.length).toBeGreaterThan(10));
+    let before = -1;
+    await vi.waitFor(
+      () => {
+        const answered = rig.reports.length;
+        const isStill = answered === before;
+        before = answered;
+        expect(isStill).toBe(true);
+      },
+      { timeout: 5000, interval: 300 },
+    );
+    // What the kernel buffers of a connection on loopback, some megabytes, and our own share.
+    expect(rig.reports.length).toBeLessThan(1000);
+    expect((await rig.ask('api.example.org', { type: 'TXT', from: '127.0.0.3' })).rcode).toBe('NOERROR');
+    socket.destroy();
+  });
+
+  test('queries by TCP of one container are answered at a rate, while those of another are at once', async () => {
+    await using rig = await makeRig(({ name }) => one(name), {}, { rate: { perSecond: 20, burst: 20 } });
+    const query = queryBytes('evil.example');
+    const framed = Buffer.concat([Buffer.from([query.length >> 8, query.length & 0xff]), query]);
+    const socket = connect({ host: '127.0.0.1', port: rig.port, localAddress: '127.0.0.2' });
+    socket.on('error', () => {});
+    socket.on('data', () => {});
+    socket.write(Buffer.concat(Array.from({ length: 400 }, () => framed)));
+    await vi.waitFor(() => expect(rig.reports.length).toBeGreaterThanOrEqual(20));
+    expect((await rig.ask('api.example.org', { from: '127.0.0.3', timeout: 500 })).rcode).toBe('NOERROR');
+    expect(rig.reports.filter(({ source }) => source === '127.0.0.2').length).toBeLessThan(60);
+    socket.destroy();
+  });
+
   test('a connection that sends rubbish is closed, and others go on', async () => {
     await using rig = await makeRig(({ name }) => one(name));
     for (const rubbish of [Buffer.from([255, 255, 1]), framed(Buffer.alloc(3)), framed(Buffer.alloc(100, 0xff))]) {

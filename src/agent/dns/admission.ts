@@ -4,7 +4,10 @@ export interface AdmissionLimits {
   readonly perSource: number;
 }
 
-/** Counts what is under way, in all and by source address. */
+/**
+ * Counts what is under way, in all and by source address. One source may have no more than is left for others: however
+ * many take all they can, one that comes new finds a place.
+ */
 export class Admission {
   readonly #bySource = new Map<string, number>();
   readonly #limits: AdmissionLimits;
@@ -17,7 +20,7 @@ export class Admission {
   /** False when the source, or all together, have as much under way as they may; else leave() must follow. */
   enter(source: string): boolean {
     const own = this.#bySource.get(source) ?? 0;
-    if (this.#total >= this.#limits.total || own >= this.#limits.perSource) return false;
+    if (own >= Math.min(this.#limits.perSource, this.#limits.total - this.#total)) return false;
     this.#total += 1;
     this.#bySource.set(source, own + 1);
     return true;

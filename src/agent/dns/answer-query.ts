@@ -1,11 +1,14 @@
 import { lifetime, type Answer as SeenAnswer } from '../../egress/names-lifetimes.ts';
 import type { NameRule } from '../../egress/policy.ts';
-import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import type { Element } from '../../nft/element.ts';
 import { openedElement } from '../names/opened-element.ts';
-import { judgeQuery } from './judge-query.ts';
+import type { Asker } from '../names/claims.ts';
+import type { AliasTargets } from './alias-targets.ts';
+import { judgeQuery, type QueryVerdict } from './judge-query.ts';
 import type { LookupResult, Lookup } from './lookup.ts';
+import type { OpenAnswers } from './open-answers.ts';
 import type { NamesPolicy } from './names-policy.ts';
+import type { Rates } from './rates.ts';
 import type { Query } from './read-query.ts';
 import { extendedErrors, rcodes, typeName } from './record-types.ts';
 import { release, type Release } from './release.ts';
@@ -21,8 +24,16 @@ export interface QueryContext {
 
 export interface AnswerOptions {
   readonly lookup: Lookup;
+  /** Names that containers were led to by others. */
+  readonly aliases: AliasTargets;
+  /** Answers whose addresses containers have opened just now. */
+  readonly openAnswers: OpenAnswers;
+  /** What containers ask upstream under wildcards. */
+  readonly rates: Rates;
   /** Puts elements into the kernel; settles when they are there, and rejects when that is not certain. */
-  readonly open: (elements: readonly Element[]) => Promise<void>;
+  readonly open: (elements: readonly Element[], asker: Asker) => Promise<void>;
+  /** Waits until the container may cost so many queries more; false when the answer is not worth it. */
+  readonly pace: (queries: number) => Promise<boolean>;
   /** Milliseconds that `open` has. */
   readonly openDeadline: number;
   readonly report?: (report: QueryReport) => void;
@@ -34,7 +45,8 @@ export interface QueryReport {
   readonly policyId: string | undefined;
   readonly name: string;
   readonly type: string;
-  readonly verdict: 'denied' | 'answered' | 'failed';
+  /** "limited": more than the container may ask for under its wildcard. */
+  readonly verdict: 'denied' | 'limited' | 'answered' | 'failed';
   readonly rcode: number;
   /** Why it was denied, would have been if the policy did not only audit, or failed. */
   readonly why?: string;
@@ -81,42 +93,92 @@ interface AnswerOutcome {
   readonly told: Partial<QueryReport> & Pick<QueryReport, 'verdict'>;
 }
 
-async function answer(
+async function answer(query: Query, asking: QueryContext, options: AnswerOptions): Promise<AnswerOutcome> {
+  const { policy, source } = asking;
+  const current = policy === undefined || policy.names === 'any' ? [] : policy.names;
+  const judged = judgeQuery(query, policy, options.aliases.rulesFor(source, query.name, current));
+  if (judged.verdict === 'deny') return { answer: judged.answer, told: { verdict: 'denied', why: judged.why } };
+  if (judged.verdict === 'empty') return { answer: judged.answer, told: { verdict: 'answered' } };
+  if (policy === undefined) return failure('no policy');
+  return answerAllowed(query, judged, { ...asking, policy }, options);
+}
+
+async function answerAllowed(
   query: Query,
-  { policy, limit, source }: QueryContext,
-  { lookup, open, openDeadline }: AnswerOptions,
+  { rules, wouldDeny }: Extract<QueryVerdict, { verdict: 'forward' }>,
+  asking: QueryContext & { readonly policy: NamesPolicy },
+  options: AnswerOptions,
 ): Promise<AnswerOutcome> {
-  const judged = judgeQuery(query, policy);
-  if (judged.verdict === 'deny' || policy === undefined)
-    return judged.verdict === 'deny'
-      ? { answer: judged.answer, told: { verdict: 'denied', why: judged.why } }
-      : failure('no policy');
+  const { limit, policy, source } = asking;
+  const wildcard = policy.names === 'any' && policy.isBounded === true ? '*' : wildcardOf(rules);
+  if (wildcard !== undefined && !mayLeave(query, wildcard, asking, options))
+    return limited(wildcard, policy.maxQueriesPerMinute);
   let found: LookupResult;
   let released: Release;
   try {
-    found = await lookup.find(query, policy.upstream, source);
+    found = await options.lookup.find(query, policy.upstream, source);
+    if (!(await options.pace(found.answer.answers.length / recordsOfOne)))
+      return { answer: { rcode: rcodes.servFail }, told: { verdict: 'failed', why: tooMuch } };
     released = fitted(query, release(query, found.answer, policy), limit);
   } catch (error) {
     return failure(error, extendedErrors.noReachableAuthority);
   }
-  const { addresses, stripped } = released;
-  const elements = elementsOf(addresses, judged.rules, query.name, policy);
-  const opened = performance.now();
+  const { addresses, openable, stripped } = released;
+  const began = performance.now();
   try {
-    if (elements.length > 0) await within(openDeadline, open(elements));
+    // What is truncated opens less than the whole.
+    const key = `${source} ${policy.policyId} ${query.type} ${query.name} ${addresses.length}`;
+    if (rules.length > 0 && openable.length > 0 && !options.openAnswers.has(key, found.stored)) {
+      const elements = elementsOf(openable, rules, query.name, policy);
+      const asker = wildcard === undefined ? { source } : { source, wildcard };
+      await within(options.openDeadline, options.open(elements, asker));
+      if (addresses.length > few) options.openAnswers.note(key, found.stored);
+    }
   } catch (error) {
     return failure(error);
   }
+  options.aliases.note(source, released.answer.answers ?? [], rules);
   const told = {
-    ...(judged.wouldDeny === undefined ? {} : { why: judged.wouldDeny }),
+    ...(wouldDeny === undefined ? {} : { why: wouldDeny }),
     from: found.from,
     addresses,
     stripped,
-    openTook: performance.now() - opened,
+    openTook: performance.now() - began,
   };
   const stale =
     found.from === 'stale' ? { error: { code: extendedErrors.stale, text: 'drawbridge: no upstream answers' } } : {};
   return { answer: { ...stale, ...released.answer }, told: { verdict: 'answered', ...told } };
+}
+
+/** Records that cost as much as one query more: a thousand of them are some milliseconds of work. */
+const recordsOfOne = 4;
+
+const tooMuch = 'the container asked for more at once than one may';
+
+/** Addresses that are opened again each time that they are told: somebody may have closed them. */
+const few = 50;
+
+/** What is known already tells nobody anything. */
+function mayLeave(
+  query: Query,
+  wildcard: string,
+  { policy, source }: QueryContext & { readonly policy: NamesPolicy },
+  { lookup, rates }: AnswerOptions,
+): boolean {
+  if (lookup.isKnown(query, policy.upstream)) return true;
+  const { maxQueriesPerMinute } = policy;
+  return rates.take(`${source} ${wildcard}`, { perSecond: maxQueriesPerMinute / 60, burst: maxQueriesPerMinute });
+}
+
+/** The wildcard that opens a name, where nothing else does: whoever owns its zone reads what is asked under it. */
+function wildcardOf(rules: readonly NameRule[]): string | undefined {
+  return rules.every(({ name }) => name.startsWith('*.')) ? rules[0]?.name : undefined;
+}
+
+function limited(wildcard: string, most: number): AnswerOutcome {
+  const why = `more than ${most} queries a minute left the host under "${wildcard}" (dns.maxQueriesPerMinute)`;
+  const error = { code: extendedErrors.prohibited, text: `drawbridge: ${why}` };
+  return { answer: { rcode: rcodes.refused, error }, told: { verdict: 'limited', why } };
 }
 
 /** What does not fit into the answer is not opened either: the client asks again by TCP. */
@@ -125,23 +187,21 @@ function fitted(query: Query, released: Release, limit: number): Release {
   const { written } = writeAnswer(query, released.answer, limit);
   if (written === answers.length) return released;
   const told = new Set(answers.slice(0, written).map(({ address }) => address));
-  return { ...released, addresses: released.addresses.filter(({ address }) => told.has(address)) };
+  const isTold = ({ address }: SeenAnswer): boolean => told.has(address);
+  return { ...released, addresses: released.addresses.filter(isTold), openable: released.openable.filter(isTold) };
 }
 
-/** An address that is private is told because a literal opens it, or for the audit: no name does. */
 function elementsOf(
   addresses: readonly SeenAnswer[],
   rules: readonly NameRule[],
   name: string,
   policy: NamesPolicy,
 ): Element[] {
-  return addresses
-    .filter(({ address }) => reservedRangeOf(address) === undefined)
-    .flatMap(({ address, ttl }) =>
-      rules.map((rule) =>
-        openedElement(policy, rule, { name, address, seconds: lifetime(ttl, policy.refreshIntervalMinutes) }),
-      ),
-    );
+  return addresses.flatMap(({ address, ttl }) =>
+    rules.map((rule) =>
+      openedElement(policy, rule, { name, address, seconds: lifetime(ttl, policy.refreshIntervalMinutes) }),
+    ),
+  );
 }
 
 function failure(error: unknown, code: number = extendedErrors.other): AnswerOutcome {

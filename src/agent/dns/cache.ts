@@ -14,6 +14,8 @@ interface Entry {
 
 export interface CachedAnswer {
   readonly answer: UpstreamAnswer;
+  /** As it was stored, always the same object. */
+  readonly stored: UpstreamAnswer;
   /** True when its TTL has run out: only for when upstream fails (RFC 8767). */
   readonly isStale: boolean;
 }
@@ -72,6 +74,7 @@ export class AnswerCache {
     const { answers, soa } = entry.answer;
     return {
       isStale,
+      stored: entry.answer,
       answer: {
         ...entry.answer,
         answers: answers.map((record) => ({ ...record, ttl: left(record) })),

@@ -3,7 +3,7 @@ import { soaRdata } from './codec.ts';
 import { isSearchProduct, rulesFor, type NamesPolicy } from './names-policy.ts';
 import type { Query } from './read-query.ts';
 import type { ResourceRecord } from './read-response.ts';
-import { extendedErrors, forwardedTypes, rcodes, recordTypes, typeName } from './record-types.ts';
+import { extendedErrors, forwardedTypes, rcodes, recordTypes, transferTypes, typeName } from './record-types.ts';
 import type { Answer } from './write-message.ts';
 
 /** Seconds for which clients may remember that a name is denied: a policy can change. */
@@ -18,24 +18,35 @@ export type QueryVerdict =
       /** Why it would be denied if the policy did more than audit. */
       readonly wouldDeny?: string;
     }
+  /** The name is the container's to ask for, and records of the type are nobody's. */
+  | { readonly verdict: 'empty'; readonly answer: Answer }
   | { readonly verdict: 'deny'; readonly why: string; readonly answer: Answer };
 
 /**
  * Whether a query leaves the host. What is denied gets the policy's answer, and nothing of it goes anywhere,
  * so that a name is no way to send data out.
  *
- * `policy` is undefined for a source that no attachment has.
+ * `policy` is undefined for a source that no attachment has, `ledTo` are the rules by which the container was led to
+ * the name (alias-targets.ts).
  */
-export function judgeQuery(query: Query, policy: NamesPolicy | undefined): QueryVerdict {
+export function judgeQuery(
+  query: Query,
+  policy: NamesPolicy | undefined,
+  ledTo: readonly NameRule[] = [],
+): QueryVerdict {
   const { name, type } = query;
   if (query.edns !== undefined && query.edns.version > 0)
     return deny('its version of EDNS is not known', rcodes.badVers);
   if (policy === undefined) return deny('no policy belongs to the source address', rcodes.refused);
   if (query.class !== 1) return deny('it is not of class IN', rcodes.refused);
-  const rules = policy.names === 'any' || !query.isHostName ? [] : rulesFor(policy.names, name);
+  const listed = policy.names === 'any' || !query.isHostName ? [] : rulesFor(policy.names, name);
+  const rules = listed.length === 0 ? ledTo : listed;
   const isOutside = policy.names !== 'any' && rules.length === 0;
   if (!query.isHostName || (isOutside && policy.audit !== true)) return denyName(query, policy);
-  if (!forwardedTypes.has(type)) return deny(`records of type ${typeName(type)} are not looked up`, rcodes.notImp);
+  if (transferTypes.has(type)) return deny(`a zone is not transferred`, rcodes.notImp);
+  // Whose names an address has is nothing that a list of names opens.
+  const isForwarded = forwardedTypes.has(type) && (type !== recordTypes.PTR || policy.names === 'any');
+  if (!isForwarded) return { verdict: 'empty', answer: emptyAnswer(query) };
   return { verdict: 'forward', rules, ...(isOutside ? { wouldDeny: notInPolicy } : {}) };
 }
 
@@ -43,6 +54,12 @@ export function judgeQuery(query: Query, policy: NamesPolicy | undefined): Query
 export function deniedAuthority(name: string): ResourceRecord {
   const rdata = soaRdata({ mname: 'drawbridge.invalid', rname: 'nobody.invalid', serial: 1, minimum: deniedTtl });
   return { name, type: recordTypes.SOA, ttl: deniedTtl, rdata };
+}
+
+/** No records of the type: "not implemented" makes some clients give a name up (ANY, DS, SSHFP, …). */
+function emptyAnswer({ name, type }: Query): Answer {
+  const error = { code: extendedErrors.other, text: `drawbridge: records of type ${typeName(type)} are not looked up` };
+  return { rcode: rcodes.noError, authorities: [deniedAuthority(name)], error };
 }
 
 function denyName({ name, isHostName }: Query, policy: NamesPolicy): QueryVerdict {

@@ -5,6 +5,8 @@ import { Upstreams, UpstreamError, type AskedQuery } from './upstreams.ts';
 
 export interface LookupResult {
   readonly answer: UpstreamAnswer;
+  /** The same as it came, always the same object. */
+  readonly stored: UpstreamAnswer;
   readonly from: 'upstream' | 'cache' | 'stale';
 }
 
@@ -50,16 +52,21 @@ export class Lookup {
   async find(question: Question, servers: readonly string[], owner: string): Promise<LookupResult> {
     const key = `${question.name} ${question.type} ${servers.join(' ')}`;
     const known = this.#cache.get(key, this.#now());
-    if (known !== undefined && !known.isStale) return { answer: known.answer, from: 'cache' };
-    if (known !== undefined && this.#failedAt.isSince(key, this.#now() - recheck))
-      return { answer: known.answer, from: 'stale' };
+    if (known !== undefined && !known.isStale) return { ...known, from: 'cache' };
+    if (known !== undefined && this.#failedAt.isSince(key, this.#now() - recheck)) return { ...known, from: 'stale' };
     try {
       return await this.#shared(key, question, servers, owner);
     } catch (error) {
       if (known === undefined || !(error instanceof UpstreamError)) throw error;
       this.#failedAt.note(key, this.#now());
-      return { answer: known.answer, from: 'stale' };
+      return { ...known, from: 'stale' };
     }
+  }
+
+  /** Whether it is known without asking anybody. */
+  isKnown(question: Question, servers: readonly string[]): boolean {
+    const known = this.#cache.get(`${question.name} ${question.type} ${servers.join(' ')}`, this.#now());
+    return known !== undefined && !known.isStale;
   }
 
   /** Names that are remembered. */
@@ -84,7 +91,7 @@ export class Lookup {
     const answer = { rcode, answers, ...(soa === undefined ? {} : { soa }) };
     this.#failedAt.forget(key);
     this.#cache.set(key, answer, { now: this.#now(), owner });
-    return { answer, from: 'upstream' };
+    return { answer, stored: answer, from: 'upstream' };
   }
 }
 

@@ -14,6 +14,10 @@ export interface NamesPolicy {
   readonly upstream: readonly string[];
   /** Minutes; decides how long an address stays open: egress/names-lifetimes.ts. */
   readonly refreshIntervalMinutes: number;
+  /** Queries a minute that may leave the host under one wildcard, for each container. */
+  readonly maxQueriesPerMinute: number;
+  /** Whether that counts for all names where every name is answered. */
+  readonly isBounded?: boolean;
   /** Search domains of the container, as far as they are known. */
   readonly search?: readonly string[];
   /**

@@ -1,3 +1,4 @@
+import type { Asker } from '../names/claims.ts';
 import { CniError, codes } from '../../cni/errors.ts';
 import type { Element } from '../../nft/element.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
@@ -5,6 +6,9 @@ import { answerQuery, type QueryReport } from './answer-query.ts';
 import type { ListenAddress, Listener } from './listener.ts';
 import { Lookup } from './lookup.ts';
 import type { NamesPolicy } from './names-policy.ts';
+import { AliasTargets } from './alias-targets.ts';
+import { OpenAnswers } from './open-answers.ts';
+import { Rates, type Rate } from './rates.ts';
 import { isQuery, readQuery } from './read-query.ts';
 import { serveTcp } from './serve-tcp.ts';
 import { serveUdp } from './serve-udp.ts';
@@ -14,12 +18,14 @@ export interface ProxyOptions {
   /** The policy of whoever has an address; undefined for an address that no attachment has. */
   readonly policyOf: (source: string) => NamesPolicy | undefined;
   /** Puts elements into the kernel (names/opener.ts). */
-  readonly open: (elements: readonly Element[]) => Promise<void>;
+  readonly open: (elements: readonly Element[], asker: Asker) => Promise<void>;
   readonly lookup?: Lookup;
   /** Milliseconds that `open` has before the answer is SERVFAIL; default 2000. */
   readonly openDeadline?: number;
   /** Queries under way; default 1024 in all and 128 for one source. */
   readonly limits?: AdmissionLimits;
+  /** Queries of one container; what is over waits by TCP and is dropped by UDP. */
+  readonly rate?: Rate;
   readonly report?: (report: QueryReport) => void;
 }
 
@@ -33,6 +39,9 @@ export class DnsProxy {
   readonly #options: ProxyOptions;
   readonly #lookup: Lookup;
   readonly #admission: Admission;
+  readonly #rates = new Rates();
+  readonly #aliases = new AliasTargets();
+  readonly #openAnswers = new OpenAnswers();
   readonly #listeners = new Map<string, { port: number; listeners: readonly Listener[] }>();
 
   constructor(options: ProxyOptions) {
@@ -97,16 +106,21 @@ export class DnsProxy {
   async #handle(message: Buffer, source: string, protocol: 'udp' | 'tcp'): Promise<Buffer | undefined> {
     if (!this.#admission.enter(source)) return undefined;
     try {
+      if (!(await this.#pace(source, protocol))) return undefined;
       const query = readQuery(message);
       if (!isQuery(query)) return query.drop ? undefined : writeRefusal(query.id, query.rcode, query.question);
       const { open, openDeadline = 2000, policyOf, report } = this.#options;
       const limit = protocol === 'udp' ? udpLimit(query) : 0xffff;
       const asking = { source, limit, policy: policyOf(source) };
       return await answerQuery(query, asking, {
+        aliases: this.#aliases,
         lookup: this.#lookup,
+        openAnswers: this.#openAnswers,
+        rates: this.#rates,
         open,
         openDeadline,
         ...(report === undefined ? {} : { report }),
+        pace: (queries) => this.#paceMore(source, protocol, queries),
       });
     } catch {
       return undefined;
@@ -114,7 +128,35 @@ export class DnsProxy {
       this.#admission.leave(source);
     }
   }
+
+  /** A long answer waits for its turn; a short one has had it. */
+  async #paceMore(source: string, protocol: 'udp' | 'tcp', queries: number): Promise<boolean> {
+    if (queries < 1) return true;
+    const wait = this.#rates.wait(source, this.#rate);
+    this.#rates.charge(source, this.#rate, queries);
+    if (wait === 0) return true;
+    if (protocol === 'udp') return false;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    return true;
+  }
+
+  get #rate(): Rate {
+    return this.#options.rate ?? usualRate;
+  }
+
+  /** A connection that waits is not read from, so that its client's kernel waits too. */
+  async #pace(source: string, protocol: 'udp' | 'tcp'): Promise<boolean> {
+    const rate = this.#rate;
+    while (!this.#rates.take(source, rate)) {
+      if (protocol === 'udp') return false;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(10, this.#rates.wait(source, rate))));
+    }
+    return true;
+  }
 }
+
+/** As the kernel lets through of one container (dataplane/catalogue/bounds.ts), which does not count queries by TCP. */
+const usualRate: Rate = { perSecond: 500, burst: 1000 };
 
 const problems: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another server has it',

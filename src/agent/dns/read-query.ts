@@ -13,10 +13,12 @@ export interface Query {
   readonly type: number;
   readonly class: number;
   readonly recursionDesired: boolean;
+  /** CD: the client checks signatures itself (RFC 4035, section 3.2.2). */
+  readonly checkingDisabled: boolean;
   /** The question section as it came: some clients mix the case of letters and compare the echo (0x20). */
   readonly question: Buffer;
   /** What the client said of EDNS (RFC 6891); undefined when nothing. */
-  readonly edns: { readonly payload: number; readonly version: number } | undefined;
+  readonly edns: { readonly payload: number; readonly version: number; readonly dnssecOk: boolean } | undefined;
 }
 
 /** What to do with a message that is not a query that can be judged. */
@@ -45,7 +47,7 @@ export function readQuery(message: Buffer): Query | UnreadableMessage {
   if (answers !== 0 || authorities !== 0 || additionals > 1) return formErr;
   const edns = additionals === 0 ? undefined : readEdns(message);
   if (edns === 'malformed') return formErr;
-  return { id, recursionDesired: (flags & 0x0100) !== 0, edns, ...asked };
+  return { id, recursionDesired: (flags & 0x0100) !== 0, checkingDisabled: (flags & 0x0010) !== 0, edns, ...asked };
 }
 
 export function isQuery(read: Query | UnreadableMessage): read is Query {
@@ -90,7 +92,7 @@ function readEdns(message: Buffer): Query['edns'] | 'malformed' {
   try {
     const [opt] = dnsPacket.decode(message).additionals ?? [];
     if (opt?.type !== 'OPT') return 'malformed';
-    return { payload: opt.udpPayloadSize, version: opt.ednsVersion };
+    return { payload: opt.udpPayloadSize, version: opt.ednsVersion, dnssecOk: opt.flag_do };
   } catch {
     return 'malformed';
   }

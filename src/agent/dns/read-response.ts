@@ -1,3 +1,4 @@
+import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import { formatAddress } from '../../ip/address.ts';
 import { expandRdata, readName } from './codec.ts';
 import { rcodes, recordTypes } from './record-types.ts';
@@ -11,6 +12,8 @@ export interface ResourceRecord {
   readonly rdata: Buffer;
   /** Canonical text, for A and AAAA. */
   readonly address?: string;
+  /** Whether that is private, link-local, metadata or a bogon: looked up once, and cached with the answer. */
+  readonly isReserved?: boolean;
   /** Lower case, for CNAME. */
   readonly target?: string;
 }
@@ -32,6 +35,7 @@ const typesWithNames: ReadonlyMap<number, string> = new Map([
   [recordTypes.NS, 'NS'],
   [recordTypes.CNAME, 'CNAME'],
   [recordTypes.SOA, 'SOA'],
+  [recordTypes.PTR, 'PTR'],
   [recordTypes.MX, 'MX'],
   [recordTypes.SRV, 'SRV'],
 ]);
@@ -97,7 +101,8 @@ function readRecord(message: Buffer, start: number): { record: ResourceRecord | 
   }
   const rdata = Buffer.from(message.subarray(fixed + 10, end));
   if (type === recordTypes.A || type === recordTypes.AAAA) {
-    return { record: { ...record, rdata, address: addressText(type, rdata) }, end };
+    const address = addressText(type, rdata);
+    return { record: { ...record, rdata, address, isReserved: reservedRangeOf(address) !== undefined }, end };
   }
   return { record: { ...record, rdata }, end };
 }

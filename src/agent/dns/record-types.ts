@@ -4,6 +4,7 @@ export const recordTypes = {
   NS: 2,
   CNAME: 5,
   SOA: 6,
+  PTR: 12,
   MX: 15,
   TXT: 16,
   AAAA: 28,
@@ -15,12 +16,15 @@ export const recordTypes = {
 } as const;
 
 /**
- * Types that are forwarded for the names of a policy. The others have no use to a client that is not a
- * resolver itself, and PTR asks about names that no policy lists.
+ * Types that are forwarded. The others have no use to a client that is not a resolver itself: of them there are no
+ * records.
  */
 export const forwardedTypes: ReadonlySet<number> = new Set(
   Object.values(recordTypes).filter((type) => type !== recordTypes.OPT),
 );
+
+/** IXFR and AXFR (RFC 1995, RFC 5936). */
+export const transferTypes: ReadonlySet<number> = new Set([251, 252]);
 
 /** Response codes (RFC 1035, 6891). */
 export const rcodes = { noError: 0, formErr: 1, servFail: 2, nxDomain: 3, notImp: 4, refused: 5, badVers: 16 } as const;

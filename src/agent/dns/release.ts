@@ -1,5 +1,4 @@
 import { lifetime, mostAddresses, type Answer as SeenAnswer } from '../../egress/names-lifetimes.ts';
-import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import { deniedAuthority } from './judge-query.ts';
 import { rulesFor, type NamesPolicy } from './names-policy.ts';
 import type { Query } from './read-query.ts';
@@ -20,6 +19,8 @@ export interface Release {
   readonly answer: Answer;
   /** In the order of the answer; the TTL is the shortest on the way from the name to the address. */
   readonly addresses: readonly SeenAnswer[];
+  /** Those of them that a name may open: not one that is private, and told for another reason. */
+  readonly openable: readonly SeenAnswer[];
   /** Addresses that were stripped: private, link-local, metadata and bogon ranges (DNS rebinding). */
   readonly stripped: readonly string[];
 }
@@ -44,8 +45,8 @@ export function release({ name, type }: Query, { rcode, answers, soa }: Upstream
     type === recordTypes.A || type === recordTypes.AAAA
       ? stripAddresses(found, policy)
       : { kept: stripHints(found, chain.end, policy), stripped: [] };
-  const addresses = kept.flatMap(({ address, ttl }) =>
-    address === undefined ? [] : [{ address, ttl: Math.min(ttl, chain.ttl) }],
+  const seen = kept.flatMap(({ address, isReserved, ttl }) =>
+    address === undefined ? [] : [{ isReserved, answer: { address, ttl: Math.min(ttl, chain.ttl) } }],
   );
   const released = [...chain.links, ...kept].map((record) => ({
     ...record,
@@ -60,7 +61,8 @@ export function release({ name, type }: Query, { rcode, answers, soa }: Upstream
       authorities,
       ...filteredError(stripped),
     },
-    addresses,
+    addresses: seen.map((one) => one.answer),
+    openable: seen.flatMap((one) => (one.isReserved === true ? [] : [one.answer])),
     stripped,
   };
 }
@@ -95,8 +97,8 @@ function stripAddresses(
   found: readonly ResourceRecord[],
   { names, audit, isOpenByAddress }: NamesPolicy,
 ): { kept: ResourceRecord[]; stripped: string[] } {
-  const isKept = ({ address = '' }: ResourceRecord): boolean =>
-    names === 'any' || audit === true || reservedRangeOf(address) === undefined || isOpenByAddress?.(address) === true;
+  const isKept = ({ address = '', isReserved }: ResourceRecord): boolean =>
+    names === 'any' || audit === true || isReserved !== true || isOpenByAddress?.(address) === true;
   const { true: kept = [], false: stripped = [] } = Object.groupBy(found, (record) => `${isKept(record)}`);
   return { kept: kept.slice(0, mostAddresses), stripped: stripped.map(({ address = '' }) => address) };
 }

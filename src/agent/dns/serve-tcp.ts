@@ -9,6 +9,8 @@ const idle = 10_000;
 /** Queries of one connection under way at once; it is not read from meanwhile. */
 const mostPipelined = 16;
 const connections = { total: 512, perSource: 16 };
+/** Bytes of answers that may wait for a client that does not read. */
+const mostUnread = 64 * 1024;
 /** Bytes; a query is far shorter. */
 const longestMessage = 4096;
 
@@ -48,6 +50,7 @@ function serveConnection(socket: Socket, source: string, handle: Handle): void {
   let underWay = 0;
   let isEnded = false;
   socket.setTimeout(idle, () => socket.destroy());
+  socket.on('drain', takeQueries);
   socket.on('data', (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
     takeQueries();
@@ -58,7 +61,7 @@ function serveConnection(socket: Socket, source: string, handle: Handle): void {
   });
 
   function takeQueries(): void {
-    while (underWay < mostPipelined && received.length >= 2) {
+    while (underWay < mostPipelined && received.length >= 2 && socket.writableLength < mostUnread) {
       const length = received.readUInt16BE(0);
       if (length > longestMessage) return void socket.destroy();
       if (received.length < 2 + length) break;
@@ -68,7 +71,7 @@ function serveConnection(socket: Socket, source: string, handle: Handle): void {
       void handle(message, source, 'tcp').then(finish);
     }
     // What has come already stays; the kernel holds back the rest.
-    if (underWay === mostPipelined) socket.pause();
+    if (underWay === mostPipelined || socket.writableLength >= mostUnread) socket.pause();
     else socket.resume();
   }
 

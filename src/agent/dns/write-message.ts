@@ -21,6 +21,8 @@ export interface Answer {
 const rdFlag = 0x0100;
 const raFlag = 0x0080;
 const tcFlag = 0x0200;
+const cdFlag = 0x0010;
+const doFlag = 0x8000;
 
 /**
  * Writes the answer to a query, at most `limit` bytes long. Names are compressed: 29 addresses fit into the 512
@@ -30,7 +32,7 @@ const tcFlag = 0x0200;
  * asks by TCP. `written` tells how many of the answers are in.
  */
 export function writeAnswer(query: Query, answer: Answer, limit: number): { message: Buffer; written: number } {
-  const opt = query.edns === undefined ? Buffer.alloc(0) : optRecord(answer);
+  const opt = query.edns === undefined ? Buffer.alloc(0) : optRecord(answer, query.edns.dnssecOk);
   const room = limit - 12 - query.question.length - opt.length;
   const names = new Offsets(query);
   const answers = writeRecords(answer.answers ?? [], room, 12 + query.question.length, names);
@@ -45,7 +47,12 @@ export function writeAnswer(query: Query, answer: Answer, limit: number): { mess
   const header = Buffer.alloc(12);
   header.writeUInt16BE(query.id, 0);
   header.writeUInt16BE(
-    0x8000 | (query.recursionDesired ? rdFlag : 0) | raFlag | (isTruncated ? tcFlag : 0) | (answer.rcode & 0xf),
+    0x8000 |
+      (query.recursionDesired ? rdFlag : 0) |
+      raFlag |
+      (query.checkingDisabled ? cdFlag : 0) |
+      (isTruncated ? tcFlag : 0) |
+      (answer.rcode & 0xf),
     2,
   );
   header.writeUInt16BE(1, 4);
@@ -74,7 +81,7 @@ export function writeQuery(name: string, type: number, { edns }: { edns: boolean
   const id = randomInt(0x10000);
   const header = Buffer.from([id >> 8, id & 0xff, rdFlag >> 8, 0, 0, 1, 0, 0, 0, 0, 0, edns ? 1 : 0]);
   const question = Buffer.concat([nameBytes(name), Buffer.from([type >> 8, type & 0xff, 0, 1])]);
-  return { id, message: Buffer.concat([header, question, ...(edns ? [optRecord({ rcode: 0 })] : [])]) };
+  return { id, message: Buffer.concat([header, question, ...(edns ? [optRecord({ rcode: 0 }, false)] : [])]) };
 }
 
 /** Most bytes of an answer that a client takes by UDP. */
@@ -134,7 +141,8 @@ class Offsets {
   }
 }
 
-function optRecord({ rcode, error }: Answer): Buffer {
+/** DO is given back as it came (RFC 3225, section 3), though no signatures are. */
+function optRecord({ rcode, error }: Answer, dnssecOk: boolean): Buffer {
   const text = Buffer.from(error?.text ?? '').subarray(0, 200);
   const option = Buffer.alloc(error === undefined ? 0 : 6);
   if (error !== undefined) {
@@ -146,6 +154,7 @@ function optRecord({ rcode, error }: Answer): Buffer {
   fixed.writeUInt16BE(recordTypes.OPT, 1);
   fixed.writeUInt16BE(udpPayload, 3);
   fixed.writeUInt8(rcode >> 4, 5);
+  fixed.writeUInt16BE(dnssecOk ? doFlag : 0, 7);
   fixed.writeUInt16BE(option.length + text.length, 9);
   return Buffer.concat([fixed, option, text]);
 }

@@ -1,9 +1,12 @@
 import type { QueryReport } from '../dns/answer-query.ts';
 import type { Denial, DenialContext } from './denied-packet.ts';
 
+/** A query that was refused, or several that are told at once. */
+export type RefusedQuery = Pick<QueryReport, 'name' | 'source' | 'verdict' | 'why'> & { readonly count?: number };
+
 /** The name that a query was refused for, or would have been; undefined for any other query. */
 export function readRefusedName(
-  { name, source, verdict, why }: QueryReport,
+  { name, source, verdict, why, count = 1 }: RefusedQuery,
   { parties, nextId, placeOf }: DenialContext,
 ): Denial | undefined {
   const isRefused = verdict === 'denied' || (verdict === 'answered' && why !== undefined);
@@ -13,7 +16,7 @@ export function readRefusedName(
   return {
     key: `name ${record.key} ${name}`,
     container: record.containerId,
-    count: 1,
+    count,
     make: (now) => {
       const rule = `mode "${policy.mode}"`;
       const place = placeOf(record, rule);
@@ -32,7 +35,7 @@ export function readRefusedName(
         rule,
         reason: why ?? 'the name is not in the policy',
         ...(place === undefined ? {} : { place }),
-        count: 1,
+        count,
       };
     },
   };

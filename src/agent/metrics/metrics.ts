@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { FlowRecord } from '../../flows/flow-record.ts';
 import type { QueryReport } from '../dns/answer-query.ts';
+import type { RefusedQueries } from '../dns/process/messages.ts';
 import type { RefreshReport } from '../names/refresh.ts';
 import type { RepairReport } from '../../repair/repairer.ts';
 import { systemReason } from '../../text/system-error.ts';
@@ -90,6 +91,11 @@ export class Metrics {
     this.#querySeconds.observe(took / 1000);
     if (openTook > 0) this.#openSeconds.observe(openTook / 1000);
     this.#stripped.inc(stripped.length);
+  }
+
+  refused({ count, took }: RefusedQueries): void {
+    this.#queries.inc({ verdict: 'denied', from: '' }, count);
+    for (let index = 0; index < count; index += 1) this.#querySeconds.observe(took / count / 1000);
   }
 
   refreshed({ problems }: RefreshReport): void {

@@ -1,4 +1,6 @@
 import { covers, intervalOf, overlaps } from '../../egress/interval.ts';
+import { usualQueriesPerMinute } from '../../egress/parse.ts';
+import { answersEveryName, isAnsweredByAgent } from '../../egress/dns-service.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import { familyOf } from '../../ip/family.ts';
@@ -16,7 +18,7 @@ export interface NamesWork {
   readonly refreshed: readonly RefreshedPolicy[];
   /** Gateway addresses that the proxy is to listen at. */
   readonly gateways: readonly string[];
-  /** Whose port 53 goes to the proxy, whatever server is asked: containers with names in their policy. */
+  /** Whose port 53 goes to the proxy, whatever server is asked (egress/dns-service.ts). */
   readonly forced: readonly Element[];
 }
 
@@ -28,15 +30,18 @@ export function namesWork(records: readonly AttachmentRecord[], hostServers: rea
   const enforced = records.toSorted(byAge).flatMap(({ egress }) => (egress === undefined ? [] : [egress]));
   const byId = new Map(enforced.map((egress) => [egress.policyId, egress]));
   const policies = new Map([...byId].map(([id, egress]) => [id, namesPolicy(egress, hostServers)]));
+  // What the id does not tell apart is each record's own; the lists of names are shared.
+  const policyOf = (egress: EgressRecord): NamesPolicy => ({
+    ...namesPolicy(egress, hostServers),
+    names: answersEveryName(egress.policy) ? 'any' : (policies.get(egress.policyId)?.names ?? []),
+  });
   const opening = [...byId.values()].filter(({ policy }) => opensNames(policy));
   return {
     bySource: new Map(
-      enforced.flatMap(({ addresses, policyId }) =>
-        addresses.flatMap((address) => {
-          const policy = policies.get(policyId);
-          return policy === undefined ? [] : [[address, policy] as const];
-        }),
-      ),
+      enforced.flatMap((egress) => {
+        const policy = policyOf(egress);
+        return egress.addresses.map((address) => [address, policy] as const);
+      }),
     ),
     refreshed: opening.map(({ policyId, policy }) => ({
       policyId,
@@ -45,13 +50,8 @@ export function namesWork(records: readonly AttachmentRecord[], hostServers: rea
       refreshIntervalMinutes: policy.refreshIntervalMinutes,
     })),
     gateways: [...new Set(enforced.flatMap(({ gateways }) => gateways))],
-    forced: enforced.filter(({ policy }) => takesQueries(policy)).flatMap(forcedElements),
+    forced: enforced.filter(({ policy }) => isAnsweredByAgent(policy)).flatMap(forcedElements),
   };
-}
-
-/** Whether a container's DNS goes through the agent: to open names, or under audit to learn which ones it asks for. */
-export function takesQueries({ mode, names, audit }: Policy): boolean {
-  return mode === 'allowlist' && (names.length > 0 || audit);
 }
 
 function opensNames({ mode, names }: Policy): boolean {
@@ -63,9 +63,11 @@ function namesPolicy({ policyId, policy }: EgressRecord, hostServers: readonly s
   return {
     policyId,
     names: mode === 'allowlist' ? names : 'any',
+    isBounded: mode === 'allowlist',
     denied: dns.denied,
     upstream: dns.upstream.length > 0 ? dns.upstream : hostServers,
     refreshIntervalMinutes,
+    maxQueriesPerMinute: dns.maxQueriesPerMinute ?? usualQueriesPerMinute,
     audit,
     isOpenByAddress: (address) => isOpenByAddress(policy, address),
   };

@@ -1,4 +1,5 @@
 import { elementId, type Element } from '../../nft/element.ts';
+import { Claims, type Asker, type Crowd } from './claims.ts';
 import { putSteps, type ElementStep } from '../../dataplane/transaction.ts';
 
 /** Commits steps as one transaction. */
@@ -9,12 +10,17 @@ export interface OpenerOptions {
   /** Brings the tables back when a transaction found them missing or changed; it is then tried once more. */
   readonly repair?: () => Promise<void>;
   readonly now?: () => number;
+  readonly claims?: Claims;
+  /** Addresses had to be closed before their time. */
+  readonly onCrowd?: (crowds: readonly Crowd[]) => void;
 }
 
 /** Elements in one transaction: an answer has tens, and the kernel takes some milliseconds for a thousand. */
 const mostTogether = 2000;
 
 interface WaitingElements {
+  /** "again": they were open already, for whomever. */
+  readonly asker: Asker | 'again' | undefined;
   readonly elements: readonly Element[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -37,19 +43,26 @@ export class Opener {
   readonly #open = new Map<string, { element: Element; ends: number }>();
   #waiting: WaitingElements[] = [];
   #isBusy = false;
+  readonly #claims: Claims;
+  readonly #onCrowd: (crowds: readonly Crowd[]) => void;
   /** Elements that were left when the ended ones were forgotten last. */
   #afterSweep = 1000;
 
-  constructor({ commit, repair, now = () => performance.now() }: OpenerOptions) {
+  constructor({ commit, repair, now = () => performance.now(), claims = new Claims(), onCrowd }: OpenerOptions) {
+    this.#claims = claims;
+    this.#onCrowd = onCrowd ?? (() => {});
     this.#commit = commit;
     this.#repair = repair;
     this.#now = now;
   }
 
-  /** Settles when the kernel has the elements; rejects when it is not certain that it has. */
-  open(elements: readonly Element[]): Promise<void> {
+  /**
+   * Settles when the kernel has the elements; rejects when it is not certain that it has. `asker` is the container
+   * whose question opens them: how many addresses it may have open at once is bounded (claims.ts).
+   */
+  open(elements: readonly Element[], asker?: Asker | 'again'): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ elements, resolve, reject });
+      this.#waiting.push({ asker, elements, resolve, reject });
       if (!this.#isBusy) void this.#work();
     });
   }
@@ -63,7 +76,17 @@ export class Opener {
 
   /** Forgets the elements of a policy whose chains and sets are gone. */
   forget(isGone: (element: Element) => boolean): void {
-    for (const [id, { element }] of this.#open) if (isGone(element)) this.#open.delete(id);
+    for (const [id, { element }] of this.#open) if (isGone(element)) this.#drop(id, element);
+  }
+
+  /** For whom an element is open under a wildcard. */
+  askerOf(element: Element): Asker | undefined {
+    return this.#claims.askerOf(element);
+  }
+
+  #drop(id: string, element: Element): void {
+    this.#open.delete(id);
+    this.#claims.forget(element);
   }
 
   async #work(): Promise<void> {
@@ -85,10 +108,7 @@ export class Opener {
 
   async #commitTogether(some: readonly WaitingElements[]): Promise<void> {
     try {
-      await this.#put(
-        some.flatMap(({ elements }) => elements),
-        some.length === 1,
-      );
+      await this.#put(some);
       for (const { resolve } of some) resolve();
     } catch (error) {
       if (some.length === 1) some[0]?.reject(error);
@@ -96,14 +116,17 @@ export class Opener {
     }
   }
 
-  async #put(elements: readonly Element[], isLastTry: boolean): Promise<void> {
+  async #put(some: readonly WaitingElements[]): Promise<void> {
     const now = this.#now();
-    const put = this.#longest(elements, now);
+    const closed = this.#claim(some);
+    const closedIds = new Set(closed.map(elementId));
+    const isLastTry = some.length === 1;
+    const put = this.#longest(
+      some.flatMap(({ elements }) => elements),
+      now,
+    ).filter((element) => !closedIds.has(elementId(element)));
     // A permanent element does not take the place of an expiring one by itself.
-    const steps = putSteps(
-      put,
-      put.filter((element) => this.#wasExpiring(element)),
-    );
+    const steps = putSteps(put, [...closed, ...put.filter((element) => this.#wasExpiring(element))]);
     let outcome = await this.#commit(steps);
     if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
       await this.#repair();
@@ -112,6 +135,18 @@ export class Opener {
     if (outcome === 'stale')
       throw new Error('Cannot open the addresses of a name: the rules of its policy are not in the kernel');
     for (const element of put) this.#open.set(elementId(element), { element, ends: endOf(element, now) });
+  }
+
+  /** Takes in who asks. Returns what has to be closed so that there is room. */
+  #claim(some: readonly WaitingElements[]): Element[] {
+    const claimed = some.flatMap(({ elements, asker }) =>
+      asker === 'again' ? [] : [this.#claims.add(elements, asker)],
+    );
+    const crowds = claimed.flatMap((one) => one.crowds);
+    if (crowds.length > 0) this.#onCrowd(crowds);
+    const closed = claimed.flatMap((one) => one.closed);
+    for (const element of closed) this.#open.delete(elementId(element));
+    return closed.filter((element) => !this.#claims.has(element));
   }
 
   /** Each element once, with the longest time that it has or gets. */
@@ -132,7 +167,7 @@ export class Opener {
 
   #forgetEnded(): void {
     const now = this.#now();
-    for (const [id, { ends }] of this.#open) if (ends <= now) this.#open.delete(id);
+    for (const [id, { element, ends }] of this.#open) if (ends <= now) this.#drop(id, element);
     this.#afterSweep = Math.max(this.#open.size, 1000);
   }
 }

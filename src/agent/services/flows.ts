@@ -8,7 +8,6 @@ import { flowEventGroups, readFlowEvent } from '../../host/netlink/conntrack.ts'
 import { protocols } from '../../host/netlink/libc.ts';
 import type { Answer } from '../../host/netlink/message.ts';
 import { packetLog, readLoggedPacket, type LoggedPacket } from '../../host/netlink/packet-log.ts';
-import type { QueryReport } from '../dns/answer-query.ts';
 import { every, type RecurringWork } from '../every.ts';
 import { ByteCountSwitch } from '../flows/byte-count-switch.ts';
 import { Connections } from '../flows/connection.ts';
@@ -17,7 +16,7 @@ import { Feed } from '../flows/feed.ts';
 import { Parties } from '../flows/parties.ts';
 import { RememberedNames } from '../flows/remembered-names.ts';
 import { RulePlaces } from '../flows/rule-places.ts';
-import { readRefusedName } from '../flows/refused-name.ts';
+import { readRefusedName, type RefusedQuery } from '../flows/refused-name.ts';
 import { findTrueDestination } from '../flows/true-destination.ts';
 import type { HostState } from '../host-state.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -123,9 +122,9 @@ export class FlowsService implements Service {
     );
   }
 
-  /** A query that a container asked. */
-  noteQuery(report: QueryReport): void {
-    this.#note(readRefusedName(report, this.#context));
+  /** A query that a container asked, or several that were refused. */
+  noteQuery(query: RefusedQuery): void {
+    this.#note(readRefusedName(query, this.#context));
   }
 
   /** Writes down what is known so far. */

@@ -1,10 +1,15 @@
 import type { CountMemory } from '../../repair/count-memory.ts';
 import type { QueryReport } from '../dns/answer-query.ts';
+import { DnsProcess } from '../dns/process/dns-process.ts';
+import type { RefusedQueries } from '../dns/process/messages.ts';
+import { Rates } from '../dns/rates.ts';
 import { every, type RecurringWork } from '../every.ts';
+import type { RefusedQuery } from '../flows/refused-name.ts';
 import type { HostState } from '../host-state.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { Names } from '../names.ts';
+import { Crowds } from '../names/crowds.ts';
 import type { RefreshReport } from '../names/refresh.ts';
 import type { Service } from '../service.ts';
 import { namesStatus, type NameStatus } from '../status.ts';
@@ -19,8 +24,8 @@ export interface NamesServiceOptions {
   readonly counted: CountMemory;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** Told of each query. */
-  readonly onQuery: (report: QueryReport) => void;
+  /** Told of each query, and of those that were refused in sums. */
+  readonly onQuery: (query: RefusedQuery) => void;
 }
 
 /** Answers DNS, keeps the addresses of names open, and tells what became of queries and names. */
@@ -31,6 +36,8 @@ export class NamesService implements Service {
   queries = 0;
   readonly #options: NamesServiceOptions;
   readonly #last = new Map<string, RefreshReport>();
+  readonly #crowds = new Crowds();
+  readonly #logged = new Rates();
   #recurring: readonly RecurringWork[] = [];
 
   constructor(options: NamesServiceOptions) {
@@ -38,7 +45,11 @@ export class NamesService implements Service {
     this.names = new Names({
       state: options.state,
       counted: options.counted,
+      answering: (dns) => new DnsProcess(dns),
+      onEnd: (reason) => options.log.error({ err: reason }, 'the process that answers DNS ended'),
       onQuery: (report) => this.#tellQuery(report),
+      onRefused: (refused) => refused.forEach((one) => this.#tellRefused(one)),
+      onCrowd: (crowds) => crowds.forEach((one) => this.#crowds.note(one)),
       onRefresh: (report) => this.#tellRefresh(report),
     });
     const { names } = this;
@@ -48,6 +59,23 @@ export class NamesService implements Service {
       'Addresses that names have open, each protocol and port counted',
       [],
       (add) => add({}, names.open.length),
+    );
+    options.metrics.gauge(
+      'drawbridge_refused_names',
+      'Queries of a container for names that DNS refused, since the agent began',
+      ['network', 'container', 'ifname'],
+      (add) =>
+        options.state.records.forEach(({ network, containerId, ifname, egress }) => {
+          const count = names.refused.countOfAll(egress?.addresses ?? []);
+          if (count > 0) add({ network, container: containerId, ifname }, count);
+        }),
+    );
+    options.metrics.gauge(
+      'drawbridge_names_crowded',
+      'Addresses of names that were closed before their time, because a container had as many open as one may',
+      ['network', 'container', 'limit'],
+      (add) =>
+        this.#crowds.counts.forEach(({ source, limit, count }) => add({ ...this.#identify(source), limit }, count)),
     );
   }
 
@@ -70,7 +98,11 @@ export class NamesService implements Service {
   }
 
   health(): readonly string[] {
-    return [...this.names.problems, ...this.#recurring.flatMap(({ problem }) => problem ?? [])];
+    return [
+      ...this.names.problems,
+      ...this.#crowds.problems((source) => this.#describe(source)),
+      ...this.#recurring.flatMap(({ problem }) => problem ?? []),
+    ];
   }
 
   /** Every name, its open addresses, and what its last refresh met. */
@@ -84,6 +116,28 @@ export class NamesService implements Service {
     this.#options.metrics.query(report);
     this.#options.onQuery(report);
     this.#options.log.debug({ source, name, type, verdict, why, ms: Math.round(took) }, 'query');
+  }
+
+  /** A name is logged when it is new, and of one container not more than a reader bears. */
+  #tellRefused(refused: RefusedQueries): void {
+    const { source, name, type, why, count } = refused;
+    this.queries += count;
+    this.#options.metrics.refused(refused);
+    this.#options.onQuery({ ...refused, verdict: 'denied' });
+    const isLogged = name !== '' && this.#logged.take(source, { perSecond: 1 / 60, burst: 64 });
+    if (isLogged && this.names.refused.countOf(source, name) === count)
+      this.#options.log.info({ source, container: this.#describe(source), name, type, why }, 'name refused');
+  }
+
+  /** "network/container" of a source address. */
+  #describe(source: string): string {
+    const { network, container } = this.#identify(source);
+    return network === '' ? source : `${network}/${container}`;
+  }
+
+  #identify(source: string): { network: string; container: string } {
+    const record = this.#options.state.records.find(({ egress }) => egress?.addresses.includes(source) === true);
+    return { network: record?.network ?? '', container: record?.containerId ?? '' };
   }
 
   #tellRefresh(report: RefreshReport): void {

@@ -48,7 +48,9 @@ export class SocketService implements Service {
     this.#protocol = serveProtocol(server, {
       status: () => this.#status(),
       names: () => names.status(),
-      seen: () => names.names.seen,
+      seen: () => names.names.told.list(),
+      refused: () => names.names.refused.list(),
+      attached: () => names.names.follow(),
       refresh: () => this.#refresh(),
       repair: () => repair.lookNow(),
       metrics: () => metrics.text(),

@@ -12,6 +12,9 @@
  *   status                     what the agent does and what is wrong; see AgentStatus
  *   names                      every name, its open addresses and the seconds that they have left
  *   seen                       [{"address", "name"}, …]: names that containers were told addresses of, also under audit
+ *   refused                    [{"source", "name", "types", "why", "count", "firstAt", "lastAt"}, …]: names that DNS
+ *   refused
+ *   attached                   takes in what was attached; answers when DNS of it is
  *   refresh {"force": true}    reads the policies again and asks for all names now; answers when that is done
  *   repair                     looks at everything now; answers when that is done
  *   metrics                    {"contentType", "text"} as Prometheus reads it

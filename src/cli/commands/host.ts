@@ -177,4 +177,12 @@ export const hostCommands: readonly Command[] = [
     hidden: true,
     load: async () => import('../probe.ts'),
   },
+  {
+    name: 'answer-dns',
+    summary: 'Answer DNS for the agent that started this process',
+    examples: [{ line: 'drawbridge answer-dns', about: 'what the agent starts beside itself' }],
+    needsRoot: true,
+    hidden: true,
+    load: async () => import('../answer-dns.ts'),
+  },
 ];

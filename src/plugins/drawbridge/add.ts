@@ -33,6 +33,7 @@ import { namesElements } from '../../records/remembered-elements.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
 import { awaitingPolicy } from '../../records/gated-interfaces.ts';
 import { keepGated } from '../keep-gated.ts';
+import { tellAgent } from '../egress-policy/tell-agent.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
 import { removeAttachment } from '../../records/remove.ts';
@@ -99,6 +100,7 @@ async function connect(
     // killed here.
     await phase('raise link', () => raiseVeth(plans.veth));
     await finish(ready);
+    if (policy !== undefined) await tellAgent(policy.chosen.policy);
     await warned;
     return toResult(request, { conf, link: ready.link, addresses, metrics, bridgeMac, dns: given.dns });
   } catch (error) {

@@ -19,6 +19,7 @@ import { enforce, type EnforcedRecord } from './enforce.ts';
 import { findInterface } from './interface.ts';
 import { namesElements } from '../../records/remembered-elements.ts';
 import { choosePolicy, egressRecord } from './policy.ts';
+import { tellAgent } from './tell-agent.ts';
 
 /**
  * Decides what the container that the chain before us connected may reach. The result passes unchanged.
@@ -49,6 +50,7 @@ async function impose(request: AttachmentRequest, chosen: ChosenPolicy, names: r
     const passing = previous?.link?.enforced === true ? 'refused' : 'anything';
     await enforce(record, namesElements(egress, names), { passing, replaces: previous });
     requireSameAdd(readOwnRecord(record.key), record);
+    await tellAgent(egress.policy);
   } catch (error) {
     await undo(record, previous).catch((undoing: unknown) =>
       warn(`Cannot undo the ADD that failed: ${String(undoing)}`),

@@ -1,31 +1,6 @@
+import { askAgent } from '../../host/agent-socket.ts';
 import { connect } from 'node:net';
 import { runDir } from '../../host/paths.ts';
-
-/** Milliseconds: it answers at once or is in trouble. */
-const deadline = 2000;
-
-/**
- * Asks the agent at its socket (agent/socket/protocol.ts). Undefined where none runs, where it does not answer in
- * time, and where it is of a version that does not know the method.
- */
-export async function askAgent(method: string): Promise<unknown> {
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = connect(`${runDir}/agent.sock`, () => socket.write(`${JSON.stringify({ method })}\n`));
-    const end = (value: unknown): void => {
-      socket.destroy();
-      resolve(value);
-    };
-    socket.setEncoding('utf8');
-    socket.setTimeout(deadline, () => end(undefined));
-    socket.on('error', () => end(undefined));
-    socket.on('close', () => resolve(undefined));
-    socket.on('data', (part: string) => {
-      text += part;
-      if (text.endsWith('\n')) end(resultOf(text));
-    });
-  });
-}
 
 /**
  * Reads what the agent tells at its socket as it happens, until `signal` ends it; calls back for each event. Returns
@@ -72,12 +47,4 @@ export async function agentProblems(): Promise<readonly string[] | undefined> {
   if (status === undefined) return undefined;
   const { problems } = status as { problems?: unknown };
   return Array.isArray(problems) ? problems.map(String) : [];
-}
-
-function resultOf(text: string): unknown {
-  try {
-    return (JSON.parse(text) as { result?: unknown }).result;
-  } catch {
-    return undefined;
-  }
 }

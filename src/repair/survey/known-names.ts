@@ -1,7 +1,7 @@
 import { listReadable } from '../../host/files.ts';
 import { readFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
-import { askAgent } from './agent.ts';
+import { askAgent } from '../../host/agent-socket.ts';
 
 /**
  * The names that each address was an answer for: those of policies, and what containers of late were told through the

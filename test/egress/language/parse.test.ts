@@ -252,7 +252,7 @@ describe('parsePolicy()', () => {
       ingress: 'published',
       ipv6: 'filter',
       refreshIntervalMinutes: 30,
-      dns: { upstream: [], denied: 'refused' },
+      dns: { upstream: [], denied: 'refused', maxQueriesPerMinute: 300 },
       onDeny: 'reject',
       audit: false,
     });
@@ -352,6 +352,7 @@ describe('parsePolicy()', () => {
     expect(dns).toEqual({
       upstream: ['9.9.9.9', '9.9.9.9:5353', '2001:db8::1', '2001:db8::1', '[2001:db8::1]:5353'],
       denied: 'nxdomain',
+      maxQueriesPerMinute: 300,
     });
   });
 
