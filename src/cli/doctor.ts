@@ -1,6 +1,7 @@
 import { CniError } from '../cni/errors.ts';
 import { unknown, type Invocation } from './command.ts';
 import { accountingCheck } from './doctor/accounting.ts';
+import { dnsWayOutCheck } from './doctor/dns.ts';
 import type { Check, CheckName, Trouble } from './doctor/check.ts';
 import { hostChecks } from './doctor/host.ts';
 import { addressChecks } from './doctor/addresses.ts';
@@ -22,7 +23,14 @@ interface Diagnosis extends Trouble {
   readonly isUnknown?: true;
 }
 
-const checks: readonly Check[] = [...hostChecks, accountingCheck, ...networkChecks, ...addressChecks, ...policyChecks];
+const checks: readonly Check[] = [
+  ...hostChecks,
+  accountingCheck,
+  dnsWayOutCheck,
+  ...networkChecks,
+  ...addressChecks,
+  ...policyChecks,
+];
 const severities = ['problem', 'warning', 'notice'] as const;
 
 /**

@@ -1,3 +1,4 @@
+import { answersEveryName, isAnsweredByAgent } from '../egress/dns-service.ts';
 import { nameCovers } from '../egress/name.ts';
 import { familyOf } from '../ip/family.ts';
 import { describeBroken } from '../records/in-force.ts';
@@ -90,7 +91,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const answers = (await Promise.all(usable.map(async (address) => answerFor(address, asked, ground, records)))).map(
     (answer) => ({ ...answer, obstacles: [...refused, ...answer.obstacles] }),
   );
-  const overall = overallOf(asked, answers, record);
+  const overall = withLookup(overallOf(asked, answers, record), asked, refused);
   const decisive = answers.find(({ rule }) => rule === overall.rule);
   const file = policyFileOf(record);
   const unapplied = ((await unappliedPolicies([record])).get(record.key) ?? []).map(({ what }) => what);
@@ -139,18 +140,31 @@ async function refusedLookup(
   { egress }: AttachmentRecord,
 ): Promise<Obstacle[]> {
   if (!isName || container !== undefined || egress === undefined) return [];
-  const { mode, names, audit } = egress.policy;
-  const isAnswered =
-    mode !== 'allowlist' || audit || names.length === 0 || names.some(({ name }) => nameCovers(name, host));
+  const { policy } = egress;
+  const isRefused = isAnsweredByAgent(policy) && !answersEveryName(policy) && !policy.audit;
+  const isAnswered = !isRefused || policy.names.some(({ name }) => nameCovers(name, host));
   if (isAnswered || !(await isAgentRunning())) return [];
   return [
     {
       kind: 'dns',
-      what: `the agent refuses to look up "${host}": the policy does not name it`,
+      what: `its lookup is refused: the policy does not name "${host}"`,
       remedy: `add "${host}" to "allow", or ask for the address`,
       isAdvice: true,
     },
   ];
+}
+
+/** What is not even looked up is denied by that, whatever its addresses are. */
+function withLookup(
+  overall: Pick<Explanation, 'verdict' | 'rule' | 'reason'>,
+  { host }: AskedDestination,
+  [refused]: readonly Obstacle[],
+): Pick<Explanation, 'verdict' | 'rule' | 'reason'> {
+  if (refused === undefined || overall.rule === refused.kind) return overall;
+  return {
+    ...overall,
+    reason: `its lookup is refused, the policy does not name "${host}"; besides, ${overall.reason}`,
+  };
 }
 
 /** Port of the host that leads to a port of a container. */

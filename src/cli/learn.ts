@@ -10,10 +10,11 @@ import { readFlows } from '../flows/read.ts';
 import { valueOf, type Invocation } from './command.ts';
 import { parseSince } from './duration.ts';
 import { learnPolicy, type LearntPolicy, type WantedDestination } from './learn/entries.ts';
-import { askAgent } from '../repair/survey/agent.ts';
+import { askAgent } from '../host/agent-socket.ts';
 import { readDenied, type Denial } from '../repair/survey/denials.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { readKnownNames } from '../repair/survey/known-names.ts';
+import { readRefusedLookups, refusedLookupsOf } from '../repair/survey/refused-names.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import { addressesOf } from '../records/sections.ts';
@@ -50,7 +51,14 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   const denied = distinct([...recorded.denied, ...(await collect(record, time === undefined ? 0 : secondsOf(time)))]);
   const names = withNames(await readKnownNames(), recorded.names);
   const learnt = learnPolicy(policy, wantedOf(denied, { record, records, policy, names }));
-  const next = { ...learnt, notices: policyNotices(parsePolicy(learnt.policy, '')) };
+  const lookups = refusedLookupsOf(record, await readRefusedLookups()).flatMap(({ name }) =>
+    name === '' ? [] : [name],
+  );
+  const next = {
+    ...learnt,
+    notices: [...lookupNotices(lookups), ...policyNotices(parsePolicy(learnt.policy, ''))],
+    lookups,
+  };
   if (options['json'] === true) printJson(terminal, { ...next, destinations: denied.length });
   else print(record, denied.length, next, terminal);
   return 0;
@@ -101,6 +109,14 @@ function withNames(
   const names = new Map(known);
   for (const [address, name] of recorded) names.set(address, [...new Set([name, ...(names.get(address) ?? [])])]);
   return names;
+}
+
+/** At which port a name would have been used nobody has seen: its lookup was the end. */
+function lookupNotices(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const shown = names.slice(0, 8).join(', ');
+  const more = names.length > 8 ? ` and ${names.length - 8} more` : '';
+  return [`DNS refused ${shown}${more}: under "audit": true they are answered, and what is done with them is learnt`];
 }
 
 /** What the kernel remembers of the last ten minutes, and what comes in the time that is given. */

@@ -1,4 +1,6 @@
 import { describeBroken } from '../records/in-force.ts';
+import { isDnsWayOut } from '../egress/dns-service.ts';
+import { isAgentRunning } from '../repair/survey/agent.ts';
 import { waitsForPolicy } from '../records/waiting.ts';
 import { rememberedUse } from '../dataplane/quotas.ts';
 import type { Invocation } from './command.ts';
@@ -10,6 +12,7 @@ import type { AttachmentRecord } from '../records/record.ts';
 import { count, mappingWords, policyWords } from '../repair/survey/words.ts';
 import { select, selectionOf, totalWords } from './list/select.ts';
 import { openWords } from '../repair/survey/open-containers.ts';
+import { readRefusedLookups, refusedLookupsOf, type RefusedLookup } from '../repair/survey/refused-names.ts';
 import { readClosedNames } from '../repair/survey/open-names.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
@@ -21,13 +24,14 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   const { attachments: all, broken } = await surveyAttachments();
   const denials = await readDenials(all.map(({ record }) => record));
   const attachments = select(all, selectionOf(invocation), denials);
+  const lookups = await readRefusedLookups();
   const closed = await readClosedNames(attachments.flatMap(({ record }) => record.egress ?? []));
   for (const record of broken)
     terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}; "drawbridge clean" removes it`);
   if (options['json'] === true)
     printJson(
       terminal,
-      attachments.map((one) => describe(one, { denials, closed })),
+      attachments.map((one) => describe(one, { denials, closed, lookups })),
     );
   else if (options['names'] === true)
     for (const name of new Set(attachments.map(({ record }) => shownName(record.containerId)))) terminal.out(name);
@@ -36,8 +40,10 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   else if (options['wide'] === true) printWide(terminal, attachments, denials);
   else printGrouped(terminal, attachments, denials);
   if (options['json'] !== true && options['names'] !== true && attachments.length > 0) {
+    printRefused(terminal, attachments, lookups);
     printClosed(terminal, attachments, closed);
     printOpen(terminal, attachments);
+    await printDnsWayOut(terminal, attachments);
     terminal.out('');
     terminal.out(wrap(totalWords(attachments, denials), terminal.width));
   }
@@ -49,10 +55,11 @@ interface ListContext {
   readonly denials: ReadonlyMap<string, number>;
   /** By the policy's id. */
   readonly closed: ReadonlyMap<string, readonly string[]>;
+  readonly lookups: readonly RefusedLookup[];
 }
 
 /** As conf/schema/list.json has it. */
-function describe({ record, isAlive, findings }: Attachment, { denials, closed }: ListContext): object {
+function describe({ record, isAlive, findings }: Attachment, { denials, closed, lookups }: ListContext): object {
   const { network, containerId, ifname, netns, egress, state, createdAt } = record;
   const name = containerNames().get(containerId);
   return {
@@ -80,6 +87,7 @@ function describe({ record, isAlive, findings }: Attachment, { denials, closed }
       ? {}
       : { quota: { ...egress.policy.quota, used: rememberedUse().get(record.key)?.bytes ?? 0 } }),
     denied: denials.get(record.key) ?? 0,
+    refusedNames: refusedLookupsOf(record, lookups).map(({ name, count: times }) => ({ name, count: times })),
     state,
     alive: isAlive,
     stale: findings.map(({ what }) => what),
@@ -189,6 +197,24 @@ function deniedWords(packets: number, { paint }: Terminal): string {
 /** So many names are told one by one. */
 const mostNamed = 3;
 
+/** What DNS refused is a denial that no packet counts. */
+function printRefused(
+  { out, paint, width }: Terminal,
+  attachments: readonly Attachment[],
+  lookups: readonly RefusedLookup[],
+): void {
+  const notes = attachments.flatMap(({ record }) => {
+    const own = refusedLookupsOf(record, lookups);
+    if (own.length === 0) return [];
+    const named = own.flatMap(({ name }) => (name === '' ? [] : [name]));
+    const more = own.length - Math.min(named.length, mostNamed);
+    const which = `${named.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+    return [{ who: shownName(record.containerId), words: `DNS refused it ${which}` }];
+  });
+  if (notes.length > 0) out('');
+  for (const note of gathered(notes)) out(`${paint.warn('!')} ${wrap(note, width - 2, '  ')}`);
+}
+
 function printClosed(
   { out, paint, width }: Terminal,
   attachments: readonly Attachment[],
@@ -224,6 +250,18 @@ function printOpen({ out, paint, width }: Terminal, attachments: readonly Attach
   if (words === undefined) return;
   out('');
   out(`${paint.warn('!')} ${wrap(words, width - 2, '  ')}`);
+}
+
+/** Whoever reads "none" takes it for nothing at all. */
+async function printDnsWayOut({ out, paint, width }: Terminal, attachments: readonly Attachment[]): Promise<void> {
+  const open = attachments.filter(({ record }) => record.egress !== undefined && isDnsWayOut(record.egress.policy));
+  if (open.length === 0 || (await isAgentRunning())) return;
+  const who = open.map(({ record }) => ({
+    who: shownName(record.containerId),
+    words: 'without the agent its DNS answers every name, and data leaves in them',
+  }));
+  out('');
+  for (const note of gathered(who)) out(`${paint.warn('!')} ${wrap(note, width - 2, '  ')}`);
 }
 
 function printStale({ out, paint, width }: Terminal, attachments: readonly Attachment[]): void {

@@ -5,10 +5,11 @@ import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { verdictOf } from '../repair/survey/verdict.ts';
-import { askAgent } from '../repair/survey/agent.ts';
+import { askAgent } from '../host/agent-socket.ts';
 import { readDenied, type Denial } from '../repair/survey/denials.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { readKnownNames } from '../repair/survey/known-names.ts';
+import { readRefusedLookups, type RefusedLookup } from '../repair/survey/refused-names.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import { addressesOf } from '../records/sections.ts';
@@ -25,6 +26,7 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   if (asked !== undefined) findAttachments(asked, listRecords().records);
   let before = countsOf(await readDenied());
   for (const event of await latest(asked)) show(event, options['json'] === true, terminal);
+  let refusedBefore = lookupCountsOf(await readRefusedLookups());
   if (options['json'] !== true) terminal.note(terminal.paint.faint('Watching; Ctrl-C ends it.'));
   while (performance.now() < end) {
     await sleep(Math.min(pause, Math.max(0, end - performance.now())));
@@ -39,6 +41,14 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
       show(eventOf({ ...one, packets }, record, { records, names }), options['json'] === true, terminal);
     }
     before = countsOf(denied);
+    const lookups = await readRefusedLookups();
+    for (const one of lookups) {
+      const times = one.count - Math.min(refusedBefore.get(lookupKeyOf(one)) ?? 0, one.count);
+      const record = records.find((candidate) => addressesOf(candidate).includes(one.source));
+      if (times === 0 || (asked !== undefined && (record === undefined || !isAsked(asked, record)))) continue;
+      show(lookupEventOf({ ...one, count: times }, record), options['json'] === true, terminal);
+    }
+    refusedBefore = lookupCountsOf(lookups);
   }
   return 0;
 }
@@ -130,12 +140,32 @@ function eventOf(
   };
 }
 
+/** A refused name is a denial too: what it stands for was never asked for. */
+function lookupEventOf({ source, name, why, count }: RefusedLookup, record: AttachmentRecord | undefined): Event {
+  return {
+    time: new Date().toISOString(),
+    containerId: record?.containerId ?? null,
+    network: record?.network ?? null,
+    source,
+    destination: name === '' ? 'further names' : name,
+    protocol: 'dns',
+    port: 53,
+    names: name === '' ? [] : [name],
+    packets: count,
+    rule: record?.egress === undefined ? null : `mode "${record.egress.policy.mode}"`,
+    reason: `its lookup is refused: ${why}`,
+    audited: false,
+  };
+}
+
 function show(event: Event, isJson: boolean, { out, paint }: Terminal): void {
   if (isJson) return out(JSON.stringify(event));
   const { time, containerId, source, destination, protocol, port, names, packets, rule, audited } = event;
-  const host = hostText(destination);
-  const where = `${host}${port === null ? '' : `:${port}`}/${protocol}`;
-  const known = names.length === 0 ? '' : ` ${paint.link(`(${names.join(', ')})`)}`;
+  const isLookup = protocol === 'dns';
+  const where = isLookup
+    ? `${destination}/dns`
+    : `${hostText(destination)}${port === null ? '' : `:${port}`}/${protocol}`;
+  const known = names.length === 0 || isLookup ? '' : ` ${paint.link(`(${names.join(', ')})`)}`;
   const times = packets === 1 ? '' : ` x${packets}`;
   out(
     `${paint.faint(time.slice(11, 19))}  ${paint.strong(shownName(containerId ?? source))}  ${where}${known}${times}  ${audited ? paint.warn('would be denied') : paint.bad('denied')}${rule === null ? '' : ` by ${rule}`}`,
@@ -144,6 +174,14 @@ function show(event: Event, isJson: boolean, { out, paint }: Terminal): void {
 
 function countsOf(denied: readonly Denial[]): Map<string, number> {
   return new Map(denied.map((one) => [keyOf(one), one.packets]));
+}
+
+function lookupCountsOf(lookups: readonly RefusedLookup[]): Map<string, number> {
+  return new Map(lookups.map((one) => [lookupKeyOf(one), one.count]));
+}
+
+function lookupKeyOf({ source, name }: RefusedLookup): string {
+  return `${source} ${name}`;
 }
 
 function keyOf({ source, destination, protocol, port }: Denial): string {

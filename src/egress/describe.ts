@@ -17,6 +17,7 @@ export function policyNotices(policy: Policy, onLink?: readonly OnLinkNetwork[])
     ...resolverEntries(policy),
     ...wildcards(policy),
     ...namesUnchecked(policy),
+    ...hostNames(policy),
     ...hostPortsWithoutEffect(policy),
     ...auditing(policy),
   ];
@@ -146,6 +147,25 @@ function namesUnchecked(policy: Policy): string[] {
       ({ source, protocol }) =>
         `${source} opens nothing: "verifyNames" is on, and the first bytes of ${protocol} are not read; "/unchecked" behind it opens it`,
     );
+}
+
+/** Names that mean the container itself, or its host, by convention of runtimes. */
+const ownNames: Readonly<Record<string, string>> = {
+  localhost: 'the container itself, which no policy keeps from itself',
+  'host.docker.internal': 'the host',
+  'gateway.docker.internal': 'the host',
+  'host.containers.internal': 'the host',
+  'host.lima.internal': 'the host',
+};
+
+function hostNames({ mode, names }: Policy): string[] {
+  const found = mode === 'allowlist' ? names : [];
+  return found.flatMap(({ name, source }) => {
+    const meaning = name.endsWith('.localhost') ? ownNames['localhost'] : ownNames[name];
+    if (meaning === undefined) return [];
+    const remedy = meaning === 'the host' ? '; "hostPorts" and "hostAccess" open the host, at its gateway address' : '';
+    return [`${source} opens nothing: the name means ${meaning}, and no name opens such an address${remedy}`];
+  });
 }
 
 function hostPortsWithoutEffect({ hostAccess, hostPorts }: Policy): string[] {

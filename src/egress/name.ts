@@ -64,12 +64,7 @@ export function parseName(text: string): ParsedName {
   if (given.includes('*'))
     return {
       refused: '"*" stands only for whole labels at the start',
-      expected: `expected "*.${
-        given
-          .split('*')
-          .at(-1)
-          ?.replace(/^[^.]*\./, '') || 'example.org'
-      }"`,
+      expected: expectedWildcard(given),
     };
   const ascii = /^[\x21-\x7e]+$/.test(given) ? given.toLowerCase() : domainToASCII(given);
   const bad = badLabel(ascii);
@@ -85,6 +80,14 @@ export function parseName(text: string): ParsedName {
       expected: `expected a wildcard under a name of one owner, such as "*.example.${ascii}"`,
     };
   return { name: wildcard ? `*.${ascii}` : ascii };
+}
+
+/** "*github.com" means the name and those below it, which are two entries. */
+function expectedWildcard(given: string): string {
+  const rest = given.split('*').at(-1) ?? '';
+  if (given.startsWith('*') && badLabel(rest.toLowerCase()) === undefined && rest.includes('.'))
+    return `expected "*.${rest}" for the names below it, and "${rest}" for itself`;
+  return `expected "*.${rest.replace(/^[^.]*\./, '') || 'example.org'}"`;
 }
 
 /** True when a rule's name covers a name: the same one, or one below a wildcard's suffix. Both in canonical form. */

@@ -1,3 +1,4 @@
+import { nearMissOf } from '../../cni/nearest.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { openableBogons, reservedRangeOf } from '../../egress/ranges-reserved.ts';
 import { hostText } from '../../ip/host-text.ts';
@@ -49,10 +50,21 @@ export function adviceFor(
       if (published !== undefined) return atPublished(published);
       return 'publish the port of the other container, and ask at an address of the host';
     case 'mode':
-      return `add ${asked.isName ? quote(`${asked.host}${asked.protocol === 'icmp' ? '/icmp' : `:${asked.port}${asked.protocol === 'tcp' ? '' : `/${asked.protocol}`}`}`) : literal} to "allow"`;
+      return `${nearWords(asked, policy)}add ${asked.isName ? quote(`${asked.host}${asked.protocol === 'icmp' ? '/icmp' : `:${asked.port}${asked.protocol === 'tcp' ? '' : `/${asked.protocol}`}`}`) : literal} to "allow"`;
     default:
       return policy.names.length > 0 && asked.isName ? 'drawbridge refresh' : 'change the policy';
   }
+}
+
+/** A listed name that is nearly the one that was asked for, and what it means. */
+function nearWords({ host, isName }: AskedDestination, { names }: Policy): string {
+  if (!isName) return '';
+  const listed = [...new Set(names.map(({ name }) => name))];
+  if (listed.includes(`*.${host}`)) return `"*.${host}" stands for the names below "${host}" and not for it: `;
+  const parent = listed.find((name) => !name.startsWith('*.') && host.endsWith(`.${name}`));
+  if (parent !== undefined) return `"${parent}" is listed, and stands for no name below it ("*.${parent}" would): `;
+  const near = nearMissOf(host, listed);
+  return near === undefined ? '' : `"${near}" is listed, which is nearly it: `;
 }
 
 function atPublished(port: number): string {
