@@ -207,7 +207,7 @@ function parseHostPorts(fields: Fields): PortRule[] {
 }
 
 /**
- * Five new names a second under one wildcard, and hundreds at once. What is in the cache does not count. As a way to
+ * Five new names a second under one wildcard, and hundreds at once. What was asked before does not count. As a way to
  * send data out in labels it carries less than a kilobyte a second.
  */
 export const usualQueriesPerMinute = 300;

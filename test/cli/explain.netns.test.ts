@@ -272,7 +272,10 @@ describe('drawbridge explain', () => {
     const agent = await startAgent(host);
     expect(await drawbridge(host, ['explain', 'job', 'other.example.org', '--json'])).toMatchObject({
       code: 1,
-      json: { rule: 'dns', reason: expect.stringContaining('the agent refuses to look up "other.example.org"') },
+      json: {
+        rule: 'dns',
+        reason: expect.stringContaining('its lookup is refused: the policy does not name "other.example.org"'),
+      },
     });
     expect((await drawbridge(host, ['explain', 'job', '8.8.8.8'])).code).toBe(0);
     await agent.stop();

@@ -158,14 +158,14 @@ const tooMuch = 'the container asked for more at once than one may';
 /** Addresses that are opened again each time that they are told: somebody may have closed them. */
 const few = 50;
 
-/** What is known already tells nobody anything. */
+/** Names that were asked before tell whoever owns the zone nothing new. */
 function mayLeave(
   query: Query,
   wildcard: string,
   { policy, source }: QueryContext & { readonly policy: NamesPolicy },
   { lookup, rates }: AnswerOptions,
 ): boolean {
-  if (lookup.isKnown(query, policy.upstream)) return true;
+  if (lookup.wasAsked(query, policy.upstream)) return true;
   const { maxQueriesPerMinute } = policy;
   return rates.take(`${source} ${wildcard}`, { perSecond: maxQueriesPerMinute / 60, burst: maxQueriesPerMinute });
 }
@@ -176,7 +176,7 @@ function wildcardOf(rules: readonly NameRule[]): string | undefined {
 }
 
 function limited(wildcard: string, most: number): AnswerOutcome {
-  const why = `more than ${most} queries a minute left the host under "${wildcard}" (dns.maxQueriesPerMinute)`;
+  const why = `more than ${most} new names a minute left the host under "${wildcard}" (dns.maxQueriesPerMinute)`;
   const error = { code: extendedErrors.prohibited, text: `drawbridge: ${why}` };
   return { answer: { rcode: rcodes.refused, error }, told: { verdict: 'limited', why } };
 }

@@ -63,10 +63,9 @@ export class Lookup {
     }
   }
 
-  /** Whether it is known without asking anybody. */
-  isKnown(question: Question, servers: readonly string[]): boolean {
-    const known = this.#cache.get(`${question.name} ${question.type} ${servers.join(' ')}`, this.#now());
-    return known !== undefined && !known.isStale;
+  /** Whether it was asked before, so that asking again tells nobody anything new. */
+  wasAsked(question: Question, servers: readonly string[]): boolean {
+    return this.#cache.get(`${question.name} ${question.type} ${servers.join(' ')}`, this.#now()) !== undefined;
   }
 
   /** Names that are remembered. */

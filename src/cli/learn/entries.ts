@@ -1,5 +1,5 @@
 import type { Verdict } from '../../egress/judge.ts';
-import { parsePolicy } from '../../egress/parse.ts';
+import { parsePolicy, usualQueriesPerMinute } from '../../egress/parse.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { familyOf } from '../../ip/family.ts';
 import { entryText } from '../policy/entries.ts';
@@ -90,8 +90,15 @@ function unusual(policy: Policy): Record<string, unknown> {
   ] as const;
   return Object.fromEntries([
     ...keys.filter((key) => policy[key] !== usual[key]).map((key) => [key, policy[key]]),
-    ...(JSON.stringify(dns) === JSON.stringify(usual.dns) ? [] : [['dns', dns]]),
+    ...(JSON.stringify(dns) === JSON.stringify(usual.dns) ? [] : [['dns', unusualDns(dns)]]),
   ]) as Record<string, unknown>;
+}
+
+/** The bound stands where it is not the usual one. */
+function unusualDns({ maxQueriesPerMinute, ...dns }: Policy['dns']): Policy['dns'] {
+  return maxQueriesPerMinute === usualQueriesPerMinute || maxQueriesPerMinute === undefined
+    ? dns
+    : { ...dns, maxQueriesPerMinute };
 }
 
 function hasOwnPorts({ mode, hostPorts, hostAccess }: Policy): boolean {
