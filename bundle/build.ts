@@ -81,6 +81,7 @@ async function bundle(outfile: string, as: string | undefined): Promise<void> {
     metafile: true,
     define: {
       DRAWBRIDGE_VERSION: JSON.stringify(as ?? version),
+      DRAWBRIDGE_PAGE: JSON.stringify(await bundlePage()),
       DRAWBRIDGE_LAYOUT: JSON.stringify(as === undefined ? layoutMark : otherMark(as)),
     },
     // proper-lockfile is given the file system that it uses (host/lock.ts), so it need not load this one.
@@ -89,6 +90,25 @@ async function bundle(outfile: string, as: string | undefined): Promise<void> {
     logLevel: 'warning',
   });
   writeFileSync(join(outfile, '../inputs.json'), JSON.stringify(Object.keys(metafile.inputs).toSorted()));
+}
+
+/** The browser's part of `drawbridge ui`, as one script and one style sheet. */
+async function bundlePage(): Promise<{ readonly script: string; readonly style: string }> {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, 'src/page/main.tsx')],
+    outdir: out,
+    bundle: true,
+    write: false,
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2023',
+    minify: true,
+    // A closing tag in a text would end the element that the script stands in.
+    supported: { 'inline-script': false },
+    logLevel: 'warning',
+  });
+  const textOf = (ending: string): string => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+  return { script: textOf('.js'), style: textOf('.css') };
 }
 
 /** Of the same form as the true one. */

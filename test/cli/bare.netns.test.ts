@@ -39,7 +39,7 @@ describe('every command', () => {
         .map(({ name }) => name)
         .filter((name) => !(name in words))
         .toSorted(),
-    ).toEqual(['agent', 'complete', 'completion', 'install', 'man', 'probe']);
+    ).toEqual(['agent', 'complete', 'completion', 'install', 'man', 'probe', 'ui']);
   });
 
   test('says that root is needed where it is, with status 1, or 3 where it is to tell something', async ({ host }) => {

@@ -70,6 +70,8 @@ const refused: [file: string, text: string, rule: string][] = [
     [file, `void fetch('http://192.0.2.1/');`, 'no-restricted-globals'],
   ]),
   ['src/egress/x.ts', `import { load } from './load-policy.ts'; void load;`, 'no-restricted-imports'],
+  ['src/page/x.ts', `import { run } from '../host/run.ts'; void run;`, 'no-restricted-imports'],
+  ['src/page/x.ts', `import { readFileSync } from 'node:fs'; void readFileSync;`, 'no-restricted-imports'],
   ...['src/host/x.ts', 'src/host/run.ts'].map((file): [string, string, string] => [
     file,
     `import type { Value } from '../cni/request.ts'; export type { Value };`,

@@ -1,0 +1,215 @@
+import { join } from 'node:path';
+import { describe, expect, test, type Host } from '../helpers/host.ts';
+import { startAgent } from '../agent/process/agent.ts';
+import { until } from '../runtimes/machine.ts';
+import { attach, withPolicy } from '../cli/cli.ts';
+import { isUnpacked, provide } from '../firewall/packages.ts';
+import { executable } from '../helpers/executable.ts';
+import type { Container } from '../helpers/private-host.ts';
+import type { Step, Visit } from './visit.ts';
+
+const root = join(import.meta.dirname, '../..');
+const chromium = join(root, 'test/.cache/debian/chromium');
+
+const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Starts the page's server and returns what it prints: the address with its token. */
+async function startUi(host: Host): Promise<string> {
+  const daemon = await host.spawn([executable, 'ui'], { env: { PATH: path, LC_ALL: 'C' } });
+  return until('the page is served', async () => /http:\S+/.exec(await host.run(['cat', daemon.log]))?.[0]);
+}
+
+async function visit(host: Host, address: string, steps: readonly Step[], ...options: string[]): Promise<Visit> {
+  const node = join(root, 'node_modules/.bin/node');
+  const said = await host.run([node, join(import.meta.dirname, 'visit.ts'), address, ...options], {
+    input: JSON.stringify(steps),
+    env: { PATH: path, HOME: '/tmp', LC_ALL: 'C.UTF-8' },
+    timeout: 60_000,
+  });
+  return JSON.parse(said) as Visit;
+}
+
+async function fetchPage(host: Host, address: string, ...words: string[]): Promise<string> {
+  const { port } = new URL(address);
+  return host.run([
+    'curl',
+    '-s',
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_code}',
+    ...words,
+    `http://127.0.0.1:${port}/api/list`,
+  ]);
+}
+
+interface Scene {
+  /** Reaches 9.9.9.9:443 and nothing else. */
+  readonly job: Container;
+  readonly address: string;
+}
+
+/** A host with an agent, one container under an allowlist, one that may go anywhere, and the page. */
+const page = test.extend<{ scene: Scene }>({
+  scene: async ({ host }, use) => {
+    await provide(host, chromium);
+    const outside = await host.outside();
+    await outside.address('8.8.8.8', '9.9.9.9');
+    await host.serve(outside, { port: 443, reply: 'hello' });
+    await startAgent(host);
+    const job = await attach(host, withPolicy({ mode: 'allowlist', allow: ['9.9.9.9:443'] }), 'job');
+    await attach(host, withPolicy({ mode: 'open' }), 'free');
+    await use({ job, address: await startUi(host) });
+  },
+});
+
+describe('the server of the page', () => {
+  test('gives nothing of the host to who lacks the token, has another name for it, or comes from another page', async ({
+    host,
+  }) => {
+    const address = await startUi(host);
+    const { port, hash } = new URL(address);
+    const own = ['-H', `Authorization: Bearer ${hash.replace('#token=', '')}`];
+    expect(await fetchPage(host, address, ...own)).toBe('200');
+    expect(await fetchPage(host, address)).toBe('401');
+    expect(await fetchPage(host, address, '-H', 'Authorization: Bearer 00')).toBe('401');
+    expect(await fetchPage(host, address, ...own, '-H', `Host: evil.example:${port}`)).toBe('421');
+    expect(await fetchPage(host, address, ...own, '-H', 'Origin: http://evil.example')).toBe('403');
+    expect(await fetchPage(host, address, ...own, '-X', 'POST')).toBe('405');
+  });
+
+  test('takes no option of a command for a parameter', async ({ host }) => {
+    const address = await startUi(host);
+    const own = `Authorization: Bearer ${new URL(address).hash.replace('#token=', '')}`;
+    const { port } = new URL(address);
+    const said = await host.run(['curl', '-s', '-H', own, `http://127.0.0.1:${port}/api/policy?name=--help`]);
+    expect(JSON.parse(said)).toEqual({ error: 'A parameter is missing' });
+  });
+});
+
+describe.skipIf(!isUnpacked('chromium'))('the page in Chromium', () => {
+  page(
+    'says why a container does not reach a destination, and what would open it',
+    async ({ host, scene: { job, address } }) => {
+      expect(await host.fetch(job, '8.8.8.8', 443)).toBe('refused');
+      expect(await host.fetch(job, '9.9.9.9', 443)).toBe('hello');
+      const { told, errors, elsewhere } = await visit(host, address, [
+        ['see', '.picture'],
+        ['see', 'tr.deny'],
+        ['text', 'tr.deny'],
+        ['click', 'tr.deny a'],
+        ['click', 'text=Why, and what would open it'],
+        ['see', '.answer.deny'],
+        ['text', '.answer'],
+        ['count', '.answer button, .command button'],
+      ]);
+      expect(told[0]).toMatch(/denied\s+job\s+8\.8\.8\.8:443\/tcp/);
+      expect(told[1]).toContain('8.8.8.8');
+      expect(told[1]).toContain('is not reached');
+      expect(told[2]).toBeGreaterThan(0);
+      expect({ errors, elsewhere }).toEqual({ errors: [], elsewhere: [] });
+    },
+  );
+
+  page('shows a denial while it is looked at', async ({ host, scene: { job, address } }) => {
+    const looking = visit(host, address, [
+      ['see', '.live'],
+      ['see', 'tr.deny'],
+      ['text', 'tr.deny'],
+    ]);
+    let isSeen = false;
+    const seen = looking.finally(() => (isSeen = true));
+    while (!isSeen) await host.fetch(job, '8.8.8.8', 443);
+    expect((await seen).told[0]).toContain('8.8.8.8:443/tcp');
+  });
+
+  page('keeps filters in the address, and the token out of it', async ({ host, scene: { job, address } }) => {
+    await host.fetch(job, '8.8.8.8', 443);
+    const { told } = await visit(host, address, [
+      ['see', '.picture'],
+      ['click', 'nav a[href="#/flows"]'],
+      ['see', 'tr.deny'],
+      ['fill', 'input >> nth=1', '8.8.8.8'],
+      ['choose', 'select', 'deny'],
+      ['address'],
+      ['count', 'tr.deny'],
+      ['choose', 'select', 'allow'],
+      ['count', 'tr.deny'],
+    ]);
+    expect(told).toEqual(['#/flows?to=8.8.8.8&verdict=deny', 1, 0]);
+  });
+
+  for (const scheme of ['light', 'dark'])
+    page(`passes an accessibility check in each view, ${scheme}`, async ({ host, scene: { job, address } }) => {
+      await host.fetch(job, '8.8.8.8', 443);
+      const { told, errors } = await visit(
+        host,
+        address,
+        [
+          ['see', 'tr.deny'],
+          ['axe'],
+          ['picture', `/tmp/overview-${scheme}.png`],
+          ['click', 'nav a[href="#/flows"]'],
+          ['see', 'tr.deny'],
+          ['axe'],
+          ['click', 'nav a[href="#/policies"]'],
+          ['see', '#policies'],
+          ['axe'],
+          ['click', 'nav a[href="#/findings"]'],
+          ['see', '.findings li, .findings ~ p, section p'],
+          ['axe'],
+          ['click', 'nav a[href="#/overview"]'],
+          ['click', 'tr.deny a'],
+          ['see', 'dl'],
+          ['axe'],
+          ['picture', `/tmp/container-${scheme}.png`],
+        ],
+        scheme,
+      );
+      expect({ told, errors }).toEqual({ told: [[], [], [], [], []], errors: [] });
+    });
+
+  page('is worked with keys alone, and on a narrow screen', async ({ host, scene: { address } }) => {
+    const { told } = await visit(
+      host,
+      address,
+      [
+        ['see', '.picture'],
+        ['press', 'Tab'],
+        ['focus'],
+        ['press', 'Tab'],
+        ['press', 'Tab'],
+        ['focus'],
+        ['press', 'Enter'],
+        ['see', '#flows'],
+        ['address'],
+      ],
+      'light',
+      '380',
+    );
+    expect(told).toEqual(['drawbridge', 'Flows', '#/flows']);
+  });
+
+  page('shows the hostile name that a container asked for as text', async ({ host, scene: { address } }) => {
+    const hostile = '<i onclick=x>evil</i>';
+    const asker = await attach(host, withPolicy({ mode: 'allowlist', allow: ['*.example.org'] }), 'asker');
+    const [gateway = ''] = /via (\S+)/.exec((await asker.exec(['ip', 'route'])).stdout)?.slice(1) ?? [];
+    const query = `
+import socket, struct
+name = ${JSON.stringify(hostile)}.encode()
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+s.sendto(struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + bytes([len(name)]) + name + b"\\0" + struct.pack(">HH", 1, 1), ("${gateway}", 53))
+print(s.recv(512)[3] & 15)`;
+    expect(
+      await until('the proxy knows it', async () => (await asker.exec(['python3', '-c', query])).stdout.trim()),
+    ).toBe('5');
+    const { told, errors } = await visit(host, address, [
+      ['see', 'tr.deny'],
+      ['text', 'tr.deny'],
+      ['count', 'main i'],
+    ]);
+    expect(told[0]).toContain('evil</i>');
+    expect({ count: told[1], errors }).toEqual({ count: 0, errors: [] });
+  });
+});

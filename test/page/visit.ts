@@ -1,0 +1,103 @@
+/**
+ * Runs in a private host: opens the page in Chromium, does what stdin says, and prints what was seen, as JSON.
+ *
+ *   node visit.ts ADDRESS < '[["text", "main"], ["click", "text=Flows"], …]'
+ */
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { chromium, type Page } from 'playwright-core';
+
+/** A step and its words; see {@link perform}. */
+export type Step = readonly [string, ...string[]];
+
+/** What the steps that tell something told, in their order, and what the page complained of. */
+export interface Visit {
+  readonly told: readonly unknown[];
+  readonly errors: readonly string[];
+  /** Addresses that the browser asked for, other than the page's own server. */
+  readonly elsewhere: readonly string[];
+}
+
+const longest = 15_000;
+
+async function main(): Promise<void> {
+  const [address = '', scheme = 'light', width = '1200'] = process.argv.slice(2);
+  const steps = JSON.parse(await text(process.stdin)) as Step[];
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  });
+  const errors: string[] = [];
+  const elsewhere: string[] = [];
+  try {
+    const context = await browser.newContext({
+      colorScheme: scheme === 'dark' ? 'dark' : 'light',
+      viewport: { width: Number(width), height: 900 },
+      reducedMotion: 'reduce',
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(longest);
+    page.on('pageerror', (error) => void errors.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(new URL(address).origin) && !request.url().startsWith('data:'))
+        elsewhere.push(request.url());
+    });
+    await page.goto(address);
+    const told: unknown[] = [];
+    for (const step of steps) {
+      const answer = await perform(page, step);
+      if (answer !== undefined) told.push(answer);
+    }
+    console.log(JSON.stringify({ told, errors, elsewhere } satisfies Visit));
+  } finally {
+    await browser.close();
+  }
+}
+
+/**
+ * "see" waits for a place; "text" tells what is in it; "count" how many there are; "click", "fill", "press"; "address"
+ * tells what is behind "#"; "axe" tells what an accessibility check finds; "picture" takes one.
+ */
+async function perform(page: Page, [what, place = '', value = '']: Step): Promise<unknown> {
+  switch (what) {
+    case 'see':
+      return page.locator(place).first().waitFor();
+    case 'text':
+      return page.locator(place).first().innerText();
+    case 'count':
+      return page.locator(place).count();
+    case 'click':
+      return page.locator(place).first().click();
+    case 'fill':
+      return page.locator(place).first().fill(value);
+    case 'choose':
+      await page.locator(place).first().selectOption(value);
+      return undefined;
+    case 'press':
+      return page.keyboard.press(place);
+    case 'focus':
+      return page.evaluate(`document.activeElement?.textContent ?? ''`);
+    case 'address':
+      return page.evaluate('location.hash');
+    case 'picture':
+      await page.screenshot({ path: place, fullPage: true });
+      return undefined;
+    case 'axe':
+      await page.evaluate(readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8'));
+      return page.evaluate(async () => {
+        const { violations } = await (globalThis as never as { axe: Axe }).axe.run();
+        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+      });
+    default:
+      throw new Error(`There is no step "${what}"`);
+  }
+}
+
+interface Axe {
+  run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>;
+}
+
+if (process.argv[1] === import.meta.filename) await main();
