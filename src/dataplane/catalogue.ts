@@ -6,6 +6,8 @@
  */
 import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { TableName } from '../nft/element.ts';
+import { routerSets } from './catalogue/guard-routers.ts';
+import { withinSets } from './catalogue/guard-within.ts';
 import { guardSets } from './catalogue/guard-sets.ts';
 import { guardChains, guardCounters } from './catalogue/guard.ts';
 import { ingressPolicyChains, ingressPolicySets } from './catalogue/ingress-policy.ts';
@@ -35,6 +37,8 @@ export const catalogue: Catalogue = {
     ...quotaSets,
     ...namesSets,
     ...guardSets,
+    ...withinSets,
+    ...routerSets,
     ...lastResortSets,
   ],
   counters: [

@@ -1,6 +1,7 @@
 import type { DataType } from '../nft/data.ts';
 import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { RuleGroup } from '../nft/group.ts';
+import { compileWithin } from './compile-within.ts';
 import { nftInterval } from './interval.ts';
 import { foldAddressRules, foldPorts } from './normalise.ts';
 import { isPublicPrefix } from './on-link.ts';
@@ -8,7 +9,8 @@ import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { policyId } from './policy-id.ts';
 
 /**
- * The chains and sets of a policy in `table inet drawbridge`, with P = "policy_" and the id:
+ * The chains and sets of a policy: those of `table bridge drawbridge` (compile-within.ts), and in `table inet
+ * drawbridge` with P = "policy_" and the id:
  *
  *   chain P         judges what is forwarded: "return" allows
  *   chain P_host    judges what is for the host
@@ -33,7 +35,8 @@ export function compilePolicy(policy: Policy): RuleGroup {
   ];
   draft.chain(name, [...denied, ...(policy.mode === 'open' ? ['return'] : judgement(draft, id, policy, deny))]);
   draft.chain(`${name}_host`, [...denied, ...hostRules(draft, name, policy, deny)]);
-  return { id, sets: draft.sets, chains: draft.chains };
+  const within = compileWithin(policy, name);
+  return { id, sets: [...draft.sets, ...within.sets], chains: [...draft.chains, ...within.chains] };
 }
 
 /** Whether connections that a name alone opens are looked into. An audit holds nothing up. */

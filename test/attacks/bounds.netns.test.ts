@@ -102,3 +102,20 @@ test('DNS that the agent answers comes to it at a rate for each container', asyn
   expect(await arrived()).toBeGreaterThan(900);
   expect(await arrived()).toBeLessThan(4000);
 });
+
+test('a scan of a LAN makes the host look for neighbours at a rate, and a sibling and the host find theirs', async ({
+  host,
+}) => {
+  const outside = await makeWorld(host);
+  await host.sh('ip addr add 10.7.0.1/16 dev eth0');
+  await host.run(['ip', 'route', 'add', '10.7.0.0/16', 'dev', 'eth0'], { where: outside });
+  const policy = oneProcess({ allowLocalNetworks: true });
+  const attacker = await addContainer(host, policy, { name: 'attacker' });
+  const sibling = await addContainer(host, policy, { name: 'sibling' });
+  await flood(host, attacker, 'scan', '10.7.16.0', 4000);
+  const neighbours = await host.sh('ip -4 neigh show dev eth0 | grep -c "^10.7.1[6-9]\\|^10.7.[23]"');
+  expect(Number(neighbours)).toBeGreaterThan(30);
+  expect(Number(neighbours)).toBeLessThan(200);
+  expect(await host.fetch(sibling, world.private4, 80)).toBe('outside');
+  expect(await host.fetch(host, world.private4, 80)).toBe('outside');
+});

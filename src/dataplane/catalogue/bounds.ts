@@ -40,6 +40,17 @@ export const boundSets: readonly SetDeclaration[] = [
     filledBy: 'bucket',
     about: '(interface, container, destination, protocol, port) with the connections to there',
   })),
+  ...perFamily((n, address): SetDeclaration => ({
+    table,
+    name: `neighbours${n}`,
+    key: ['ifname', address, address],
+    flags: ['dynamic', 'timeout'],
+    size,
+    timeoutMinutes: 1,
+    filledBy: 'bucket',
+    about: '(interface, container, next hop) that it sent to lately: a neighbour of the host',
+  })),
+  ...perFamily((n, address) => bucketsOf(`hops${n}`, address, 1, 'neighbours of the host that it had not sent to')),
   ...perFamily((n, address) => bucketsOf(`echoes${n}`, address, 1, 'echo to the host')),
   ...perFamily((n, address) => bucketsOf(`queries${n}`, address, 1, 'DNS that the agent answers')),
   ...perFamily((n, address) => bucketsOf(`recorded${n}`, address, 10, 'lines in the lists of denials')),
@@ -64,6 +75,13 @@ export const boundCounters: readonly CounterDeclaration[] = [
  * it is full nobody's are put together: in that time 1,700 come from one.
  */
 export const mostFragments = '50/second burst 200 packets';
+
+/**
+ * Neighbours that one container makes the host look for. The kernel asks for each three times, a second apart, keeps
+ * 1,024 of a family at most, and lets go of none that it still asks for: one container has 70 of them at a time. Its
+ * gateway is one, however many destinations are behind it.
+ */
+const mostNeighbours = '10/second burst 40 packets';
 
 /** Rules for what has to be judged before conntrack puts fragments together and remembers anything. */
 export const boundsBeforeConntrack: readonly string[] = [
@@ -102,9 +120,23 @@ export const boundChains: readonly ChainDeclaration[] = [
   },
   ...perFamily((n): ChainDeclaration => {
     const source = `iifname . ${ip(n)} saddr`;
+    const hop = `${source} . rt ${ip(n)} nexthop`;
     return {
       table,
       name: `egress_bounds${n}`,
+      rules: [
+        `${hop} @neighbours${n} goto egress_flows${n}`,
+        `update @hops${n} { ${source} limit rate over ${mostNeighbours} } goto egress_bounded`,
+        `add @neighbours${n} { ${hop} }`,
+        `goto egress_flows${n}`,
+      ],
+    };
+  }),
+  ...perFamily((n): ChainDeclaration => {
+    const source = `iifname . ${ip(n)} saddr`;
+    return {
+      table,
+      name: `egress_flows${n}`,
       rules: [
         `add @flows${n} { ${source} ct count over 16384 } goto egress_bounded`,
         `meta l4proto { tcp, udp, sctp } add @flows_to${n} { ${source} . ${ip(n)} daddr . meta l4proto . th dport ct count over 8192 } goto egress_bounded`,

@@ -20,6 +20,8 @@ import {
 } from '../../egress/marks.ts';
 import type { ChainDeclaration, CounterDeclaration } from '../../nft/declaration.ts';
 import { mostFragments } from './bounds.ts';
+import { routerChains, routerRules } from './guard-routers.ts';
+import { isNoAttempt, withinChains } from './guard-within.ts';
 import { perFamily } from './per-family.ts';
 
 const table = 'bridge drawbridge';
@@ -30,9 +32,6 @@ export const guardCounters: readonly CounterDeclaration[] = [
   { table, name: 'guard_bounded', about: 'fragments of containers that had sent as many as one may' },
   { table, name: 'guard_isolation', about: 'frames between ports that are kept apart' },
 ];
-
-/** Nobody counts segments of a connection that is there: of TCP, the first packet is an attempt. */
-const isNoAttempt = 'tcp flags & (syn | ack) != syn return';
 
 /**
  * Of two tests in a rule the cheaper one comes first, and no packet is looked up in a set twice: these are the rules
@@ -71,6 +70,7 @@ export const guardChains: readonly ChainDeclaration[] = [
       'oifname @guard_isolated counter name guard_isolation drop',
       'iifname @guard_ports oifname != @guard_ports counter name guard_isolation drop',
       'oifname @guard_ports iifname != @guard_ports counter name guard_isolation drop',
+      'iifname vmap @guard_asks',
     ],
   },
   {
@@ -89,7 +89,7 @@ export const guardChains: readonly ChainDeclaration[] = [
       'iifname . ether saddr . ip saddr != @guard4 counter name guard_forged drop',
       'ip frag-off & 0x3fff != 0 jump guard_fragments_of',
       'udp sport 67 counter name guard_refused drop',
-      'igmp type membership-query counter name guard_refused drop',
+      ...routerRules.ip4,
       isNoAttempt,
       'ether daddr vmap @guard_siblings_mac',
     ],
@@ -99,6 +99,12 @@ export const guardChains: readonly ChainDeclaration[] = [
     name: 'guard_fragments_of',
     rules: [`update @guard_fragments { iifname limit rate over ${mostFragments} } counter name guard_bounded drop`],
   },
+  {
+    table,
+    name: 'guard_extensions',
+    rules: [...routerRules.extensions, 'exthdr frag exists jump guard_fragments_of'],
+  },
+  ...routerChains,
   {
     table,
     name: 'guard_arp',
@@ -121,8 +127,9 @@ export const guardChains: readonly ChainDeclaration[] = [
     name: 'guard_ip6',
     rules: [
       'iifname . ether saddr != @guard_mac counter name guard_forged drop',
-      'ip6 nexthdr != { tcp, udp, icmpv6 } exthdr frag exists jump guard_fragments_of',
-      'icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } counter name guard_refused drop',
+      'ip6 nexthdr != { tcp, udp, icmpv6 } jump guard_extensions',
+      ...routerRules.ip6,
+      ...routerRules.groups6,
       'ip6 saddr fe80::/10 exthdr frag exists counter name guard_refused drop',
       'udp sport 547 counter name guard_refused drop',
       'icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,64 . @th,128,64 != @guard_nd counter name guard_forged drop',
@@ -134,6 +141,7 @@ export const guardChains: readonly ChainDeclaration[] = [
       'ether daddr vmap @guard_siblings_mac',
     ],
   },
+  ...withinChains,
   {
     table,
     name: 'guard_apart_if_isolated',

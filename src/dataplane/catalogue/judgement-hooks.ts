@@ -10,6 +10,7 @@ import {
   without,
 } from '../../egress/marks.ts';
 import type { ChainDeclaration } from '../../nft/declaration.ts';
+import { loneRouterRules } from './guard-routers.ts';
 import { boundsBeforeConntrack, boundsOfDenials } from './bounds.ts';
 import { countsQuotas } from './quotas.ts';
 import { tellsDenied } from './recording.ts';
@@ -29,6 +30,7 @@ export const judgementHooks: readonly ChainDeclaration[] = [
     hook: { type: 'filter', at: 'prerouting', priority: '-450' },
     rules: [
       ...boundsBeforeConntrack,
+      ...loneRouterRules,
       `meta mark & ${hex(strangerMark)} != 0 iifname @enforced goto egress_stranger`,
       `meta mark & ${hex(passingMark)} != 0 notrack`,
       `meta mark & ${hex(bridgeTableMarks)} != 0 meta mark set meta mark & ${without(bridgeTableMarks)}`,

@@ -172,7 +172,12 @@ export const judgementChains: readonly ChainDeclaration[] = [
   {
     table,
     name: 'egress_again',
-    rules: ['oifname . ct original ip saddr vmap @egress4', 'oifname . ct original ip6 saddr vmap @egress6', 'drop'],
+    rules: [
+      'ct status and dnat == 0 iifname . oifname @enforced_pairs jump egress_within',
+      'oifname . ct original ip saddr vmap @egress4',
+      'oifname . ct original ip6 saddr vmap @egress6',
+      'drop',
+    ],
   },
   {
     table,

@@ -2,6 +2,7 @@ import { formatAddress, readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
 import { interfacePart, plainText, type Element, type Part } from '../../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
+import { answersChain, deniesWithin } from '../../egress/compile-within.ts';
 import { checksNames, namesSet, policyChain } from '../../egress/compile.ts';
 import type { NameRule, Policy } from '../../egress/policy.ts';
 import { quotaChain, quotaGroups } from '../../egress/quota.ts';
@@ -148,7 +149,18 @@ function portElements(egress: EgressRecord, portName: string, mac: string): Elem
     { ...bridge('guard_siblings_mac', mac), value },
     bridge('guard_denials', port),
     ...vlanGatewayElements(egress, portName),
+    ...withinElements(egress, port),
     ...(isolatesPort(egress.policy) ? [bridge('guard_isolated', port)] : []),
+  ];
+}
+
+/** By which chains of its policy the bridge judges what its port sends to another, and what another answers it. */
+function withinElements({ policy, policyId }: EgressRecord, port: Part): Element[] {
+  if (!deniesWithin(policy)) return [];
+  const chain = policyChain(policyId);
+  return [
+    { ...bridge('guard_asks', port), value: { goto: chain } },
+    { ...bridge('guard_answers', port), value: { goto: answersChain(chain) } },
   ];
 }
 

@@ -1,6 +1,5 @@
 import { judge, type Destination, type Surroundings, type Verdict } from '../../egress/judge.ts';
 import { nameCovers } from '../../egress/name.ts';
-import type { Policy } from '../../egress/policy.ts';
 import { readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
@@ -48,8 +47,7 @@ export function verdictOf(
     };
   if (egress === undefined) return withoutPolicy(address, surroundings);
   const names = open.filter((one) => one.address === address).map(({ name }) => name);
-  const verdict =
-    withinBridge(address, egress.policy, surroundings) ?? judge(egress.policy, { ...destination, names }, surroundings);
+  const verdict = judge(egress.policy, { ...destination, names }, surroundings);
   if (verdict.verdict === 'allow' || !isName || names.length > 0) return verdict;
   const wouldBe = judge(egress.policy, { ...destination, names: [host] }, surroundings);
   const rule = egress.policy.names.find(({ source, name }) => source === wouldBe.rule && nameCovers(name, host));
@@ -59,22 +57,6 @@ export function verdictOf(
     verdict: 'deny',
     rule: rule.source,
     reason: `${rule.source} names it, but this address of it is not open now: ${isWildcard ? 'a pattern opens what the container itself asks the gateway for, which needs the agent' : '"drawbridge refresh" opens what the name resolves to'}`,
-  };
-}
-
-/**
- * Siblings that are not kept apart exchange frames inside their bridge, which pass no rule that looks at destinations:
- * there "deny" is not asked.
- */
-function withinBridge(address: string, policy: Policy, { siblings }: Surroundings): Verdict | undefined {
-  const isApart = ({ isolation, audit }: Pick<Policy, 'isolation' | 'audit'>): boolean =>
-    isolation === 'container' && !audit;
-  const sibling = siblings.find((one) => one.address === address && one.sameBridge);
-  if (sibling === undefined || isApart(policy) || isApart(sibling.policy)) return undefined;
-  return {
-    verdict: 'allow',
-    rule: `isolation "${policy.isolation}"`,
-    reason: 'it is a container on the same bridge, neither is kept apart, and "deny" holds for what leaves the bridge',
   };
 }
 
