@@ -11,17 +11,26 @@ const drawings = { svg: drawSvg, dot: drawDot, mermaid: drawMermaid, text: drawT
 
 /** The host's networks, containers, ports and policies as a picture. */
 export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const { options } = invocation;
+  const file = valueOf(invocation, 'output');
+  if (options['html'] === true) {
+    const { keptPage } = await import('./ui/kept-page.ts');
+    write(await keptPage(), file, terminal);
+    return 0;
+  }
   const picture = await readPicture();
-  if (invocation.options['json'] === true) {
+  if (options['json'] === true) {
     printJson(terminal, picture);
     return 0;
   }
   const format = (valueOf(invocation, 'format') ?? 'svg') as keyof typeof drawings;
-  const drawn = drawings[format](picture);
-  const file = valueOf(invocation, 'output');
-  if (file === undefined) terminal.out(drawn);
-  else save(file, `${drawn}\n`);
+  write(drawings[format](picture), file, terminal);
   return 0;
+}
+
+function write(drawn: string, file: string | undefined, { out }: Terminal): void {
+  if (file === undefined) out(drawn);
+  else save(file, `${drawn}\n`);
 }
 
 function save(file: string, drawn: string): void {

@@ -20,10 +20,26 @@ function takeToken(): string {
   return given ?? sessionStorage.getItem('token') ?? '';
 }
 
+/** Answers that came with the page, where it was written into a file: then there is nobody to ask. */
+const kept = readKept();
+
+function readKept(): { readonly at: string; readonly answers: Readonly<Record<string, unknown>> } | undefined {
+  const text = document.getElementById('kept')?.textContent;
+  return text === null || text === undefined ? undefined : (JSON.parse(text) as typeof kept);
+}
+
+/** When the answers of a kept page were given; undefined for one that is served. */
+export const keptAt = kept?.at;
+
 /** Asks what one of the commands says. Throws {@link AskError}. */
 export async function ask<T>(path: string, parameters: Readonly<Record<string, string>> = {}): Promise<T> {
   const query = new URLSearchParams(parameters).toString();
-  const response = await fetch(`/api/${path}${query === '' ? '' : `?${query}`}`, { headers: headers() });
+  const address = `/api/${path}${query === '' ? '' : `?${query}`}`;
+  if (kept !== undefined) {
+    if (address in kept.answers) return kept.answers[address] as T;
+    throw new AskError('This page is a file: it cannot ask the host.');
+  }
+  const response = await fetch(address, { headers: headers() });
   if (response.status === 401)
     throw new AskError('Open the address that "drawbridge ui" printed: the part after "#" is missing.');
   const answer = (await response.json()) as T | { readonly error: string };
@@ -43,7 +59,7 @@ export async function follow(
   onState: (isLive: boolean) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
+  while (kept === undefined && !signal.aborted) {
     try {
       const response = await fetch('/api/follow', { headers: headers(), signal });
       if (response.body !== null && response.ok) await readEvents(response.body, onFlows, onState);

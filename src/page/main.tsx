@@ -1,5 +1,6 @@
 import { render } from 'preact';
 import { useAddress } from './address.ts';
+import { keptAt } from './api.ts';
 import { ContainerView } from './container.tsx';
 import { FindingsView } from './findings.tsx';
 import { FlowsView } from './flows.tsx';
@@ -8,7 +9,7 @@ import { OverviewView } from './overview.tsx';
 import { PoliciesView } from './policies.tsx';
 import './style.css';
 import { useAnswer } from './use-answer.ts';
-import { useFlows } from './use-flows.ts';
+import { useFlows, type LiveFlows } from './use-flows.ts';
 
 /** Milliseconds after which containers are looked at again. */
 const often = 4000;
@@ -19,6 +20,11 @@ const views = [
   ['policies', 'Policies'],
   ['findings', 'Findings'],
 ] as const;
+
+function stateOf({ isLive }: LiveFlows): string {
+  if (keptAt !== undefined) return `as of ${keptAt}`;
+  return isLive ? 'live' : 'no agent: nothing new is recorded';
+}
 
 function Page() {
   const { view, filters } = useAddress();
@@ -40,7 +46,7 @@ function Page() {
           ))}
         </nav>
         <p class={flows.isLive ? 'live' : 'away'} role="status">
-          {flows.isLive ? 'live' : 'no agent: nothing new is recorded'}
+          {stateOf(flows)}
           {flows.left > 0 ? `, ${flows.left} records came too fast to be shown` : ''}
         </p>
       </header>

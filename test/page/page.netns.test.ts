@@ -169,6 +169,25 @@ describe.skipIf(!isUnpacked('chromium'))('the page in Chromium', () => {
       expect({ told, errors }).toEqual({ told: [[], [], [], [], []], errors: [] });
     });
 
+  page(
+    'is written by "graph --html" as a file that shows the same and asks nobody',
+    async ({ host, scene: { job } }) => {
+      await host.fetch(job, '8.8.8.8', 443);
+      await host.run([executable, 'graph', '--html', '--output', '/tmp/host.html'], {
+        env: { PATH: path, LC_ALL: 'C' },
+      });
+      const { told, errors, elsewhere } = await visit(host, 'file:///tmp/host.html', [
+        ['see', 'tr.deny'],
+        ['text', 'tr.deny'],
+        ['text', 'header [role=status]'],
+        ['click', 'tr.deny a'],
+        ['see', 'dl'],
+      ]);
+      expect(told).toEqual([expect.stringContaining('8.8.8.8:443/tcp'), expect.stringMatching(/^as of 20/)]);
+      expect({ errors, elsewhere }).toEqual({ errors: [], elsewhere: [] });
+    },
+  );
+
   page('is worked with keys alone, and on a narrow screen', async ({ host, scene: { address } }) => {
     const { told } = await visit(
       host,

@@ -42,8 +42,8 @@ async function main(): Promise<void> {
       if (message.type() === 'error') errors.push(message.text());
     });
     page.on('request', (request) => {
-      if (!request.url().startsWith(new URL(address).origin) && !request.url().startsWith('data:'))
-        elsewhere.push(request.url());
+      const { protocol, host } = new URL(request.url());
+      if (protocol !== 'data:' && protocol !== 'file:' && host !== new URL(address).host) elsewhere.push(request.url());
     });
     await page.goto(address);
     const told: unknown[] = [];

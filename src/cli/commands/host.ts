@@ -53,11 +53,13 @@ export const hostCommands: readonly Command[] = [
     summary: 'Draw networks, containers, ports and policies as a picture',
     options: [
       { flag: '--format FORMAT', about: 'svg unless given', values: ['svg', 'dot', 'mermaid', 'text'] },
+      { flag: '--html', about: 'The page of "drawbridge ui" with what is there now, as one file' },
       { flag: '--output FILE', about: 'Write there instead of stdout', completes: 'files' },
       json,
     ],
     examples: [
       { line: 'drawbridge graph --output host.svg', about: 'for a browser' },
+      { line: 'drawbridge graph --html --output host.html', about: 'for a ticket' },
       { line: 'drawbridge graph --format text', about: 'for a terminal' },
     ],
     needsRoot: true,

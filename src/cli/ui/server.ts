@@ -6,7 +6,7 @@ import { CniError, codes } from '../../cni/errors.ts';
 import { familyOf } from '../../ip/family.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { answerCommand } from './answers.ts';
-import { pageParts } from './page.ts';
+import { pageHtml } from './html.ts';
 import { streamFlows } from './stream.ts';
 
 export interface UiServer {
@@ -119,16 +119,8 @@ function isAuthorized({ headers }: IncomingMessage, token: string): boolean {
 }
 
 function sendPage(response: ServerResponse): void {
-  const { script, style } = pageParts();
-  const hashOf = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-  response.setHeader(
-    'Content-Security-Policy',
-    `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-  );
-  const html = `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>drawbridge</title><link rel="icon" href="data:,"><style>${style}</style></head>
-<body><div id="page"></div><script type="module">${script}</script></body></html>`;
+  const { html, contentSecurityPolicy } = pageHtml();
+  response.setHeader('Content-Security-Policy', `${contentSecurityPolicy}; frame-ancestors 'none'`);
   send(response, 200, 'text/html; charset=utf-8', html);
 }
 
