@@ -20,6 +20,7 @@ import { isAgentRunning } from '../repair/survey/agent.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import { findAttachments, UnknownContainer } from '../repair/survey/find.ts';
 import { readOpenNames } from '../repair/survey/open-names.ts';
+import { bypassWords } from '../repair/survey/second-networks.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
 import { unappliedPolicies } from '../repair/survey/unapplied-policies.ts';
 import { addressesOf, portsOf } from '../records/sections.ts';
@@ -95,6 +96,8 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const decisive = answers.find(({ rule }) => rule === overall.rule);
   const file = policyFileOf(record);
   const unapplied = ((await unappliedPolicies([record])).get(record.key) ?? []).map(({ what }) => what);
+  const own = records.filter(({ containerId }) => containerId === record.containerId);
+  const bypassed = bypassWords(own).map(({ what }) => `the container ${what}`);
   const policy = record.egress?.policy;
   const isByPolicy =
     policy !== undefined && (decisive === undefined ? overall.rule.startsWith('mode ') : decisive.verdict === 'deny');
@@ -105,7 +108,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
     ...overall,
     answers,
     left: addresses.filter((address) => !usable.includes(address)),
-    problems: [...problems, ...unapplied],
+    problems: [...problems, ...unapplied, ...bypassed],
     file,
     place: file === undefined || decisive?.theirs === true ? undefined : placeOf(decisive?.rule ?? overall.rule, file),
     advice: isByPolicy

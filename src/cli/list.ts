@@ -11,6 +11,7 @@ import { addressesOf, hostInterfacesOf, ingressInterfaceOf, macOf, portsOf, pref
 import type { AttachmentRecord } from '../records/record.ts';
 import { count, mappingWords, policyWords } from '../repair/survey/words.ts';
 import { select, selectionOf, totalWords } from './list/select.ts';
+import { bypassWords } from '../repair/survey/second-networks.ts';
 import { openWords } from '../repair/survey/open-containers.ts';
 import { readRefusedLookups, refusedLookupsOf, type RefusedLookup } from '../repair/survey/refused-names.ts';
 import { readClosedNames } from '../repair/survey/open-names.ts';
@@ -42,6 +43,7 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   if (options['json'] !== true && options['names'] !== true && attachments.length > 0) {
     printRefused(terminal, attachments, lookups);
     printClosed(terminal, attachments, closed);
+    printBypasses(terminal, attachments);
     printOpen(terminal, attachments);
     await printDnsWayOut(terminal, attachments);
     terminal.out('');
@@ -242,6 +244,14 @@ function gathered(notes: readonly { readonly who: string; readonly words: string
     const more = who.length - mostWho;
     return `${who.slice(0, mostWho).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${words}`;
   });
+}
+
+/** What a policy closes on one network is open by another one that has none. */
+function printBypasses({ out, paint, width }: Terminal, attachments: readonly Attachment[]): void {
+  const living = attachments.filter(({ isAlive }) => isAlive).map(({ record }) => record);
+  const notes = bypassWords(living).map(({ containerId, what }) => ({ who: shownName(containerId), words: what }));
+  if (notes.length > 0) out('');
+  for (const note of gathered(notes)) out(`${paint.warn('!')} ${wrap(note, width - 2, '  ')}`);
 }
 
 /** Open is a fact, not a fault; but nobody is to be open without a person who knows it. */

@@ -36,6 +36,7 @@ export function describePolicy(policy: Policy): string[] {
     ...list('closes before all else', deny),
     `of the host: ${hostWords(policy)}`,
     `from siblings: ${siblingWords[policy.isolation]}; from elsewhere: ${policy.ingress === 'open' ? 'everything' : 'published ports'}`,
+    ...(policy.exclusive === true ? ['no network without a policy may stand beside it'] : []),
     `denied packets are ${policy.onDeny === 'drop' ? 'dropped' : 'rejected at once'}${policy.ipv6 === 'disable' ? '; IPv6 is off' : ''}`,
   ];
 }

@@ -16,6 +16,7 @@ export const policyKeys = [
   'dns',
   'onDeny',
   'audit',
+  'exclusive',
   'quota',
   'record',
 ] as const;

@@ -65,6 +65,7 @@ export function parsePolicy(
     dns: parseDns(fields),
     onDeny: oneOf(fields, 'onDeny', ['reject', 'drop']) ?? 'reject',
     audit: fields.boolean('audit') ?? false,
+    ...(fields.boolean('exclusive') === true ? { exclusive: true } : {}),
     ...parseQuotaKey(fields),
     ...parseRecord(fields),
   };

@@ -29,6 +29,8 @@ export interface Policy {
   readonly dns: DnsPolicy;
   readonly onDeny: 'reject' | 'drop';
   readonly audit: boolean;
+  /** Whether no network of ours without a policy may stand beside it on the same container; absent is false. */
+  readonly exclusive?: boolean;
   /** How much may pass between the container and others, both ways, until it is renewed; absent: any. */
   readonly quota?: Quota;
   /** Which flows are recorded; absent: what is denied, or would be under `audit`. */

@@ -5,6 +5,7 @@ import type { Element } from '../nft/element.ts';
 import { describeMapping } from '../ports/mapping.ts';
 import { isAlive } from './alive.ts';
 import { requireSameAdd } from './attachment-lock.ts';
+import { refuseBypass } from './exclusive.ts';
 import { isIndexed, portHolders, removeIndex, removeIndexOf, writeIndex } from './index-files.ts';
 import type { FilledByPolicy } from './fillers.ts';
 import {
@@ -58,7 +59,8 @@ export interface CommitOptions {
  * ports of the host. Putting it again as "ready" puts its elements in force. Dropping a record that is not
  * there is success. After a failure the record and the tables are as they were before.
  *
- * Throws {@link CniError}: 102 when a living container holds a port of the host that the record publishes, or a newer
+ * Throws {@link CniError}: 102 when the container would have a network that bypasses an exclusive policy, when a living
+ * container holds a port of the host that the record publishes, or a newer
  * drawbridge wrote the record that is there, 100
  * when the rules cannot be written, 5 when a file cannot. Leftovers of a dead container are taken from it.
  */
@@ -91,6 +93,7 @@ async function put(next: AttachmentRecord, { filled, also, refuse, replaces }: C
   if (replaces !== undefined)
     requireSameAdd(previous === undefined || isBroken(previous) ? undefined : previous, replaces);
   if (previous !== undefined && !isBroken(previous)) refuse?.(previous);
+  refuseBypass(next);
   refuseHeldPorts(next);
   await evictDeadHolders(next);
   if (previous === undefined || !isBroken(previous)) return replace(previous, next, { filled, also });

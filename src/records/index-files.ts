@@ -4,6 +4,7 @@
  *   /run/drawbridge/
  *     ports/<protocol>-<port>.json     ["<key>", …]   attachments that publish this port of the host
  *     addresses/<address>.json         ["<key>", …]   attachments with this address, on whatever bridge
+ *     exclusive/<hash of container>.json  ["<key>", …]   attachments of this container whose policy is exclusive
  *     shared/<name>/<key>              [element, …]   one of those that share a thing: "bridge-drawbridge0",
  *                                      "policy-ab12"
  *
@@ -13,6 +14,7 @@
  */
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
+import { sha256 } from '../digest/sha256.ts';
 import { listFolder } from '../host/files.ts';
 import { runDir } from '../host/paths.ts';
 import { sharedOf } from '../dataplane/difference.ts';
@@ -61,6 +63,11 @@ export function removeIndex(
   }
 }
 
+/** Other attachments of the same container whose policy lets no network without one stand beside it. */
+export function exclusiveHolders(record: AttachmentRecord, run: string = runDir): AttachmentRecord[] {
+  return others(exclusiveFile(record, run), record.key, run).filter(isExclusive);
+}
+
 /** Other attachments that publish the same port of the host. */
 export function portHolders(record: AttachmentRecord, mapping: PortMapping, run: string = runDir): AttachmentRecord[] {
   return others(portFile(mapping, run), record.key, run).filter((other) =>
@@ -104,7 +111,7 @@ function isUser(name: string, user: string, run: string): boolean {
  * after it went.
  */
 export function sweepIndex(run: string = runDir): void {
-  for (const file of ['ports', 'addresses'].flatMap((kind) =>
+  for (const file of keyFolders.flatMap((kind) =>
     listFolder(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`),
   )) {
     const keys = readKeys(file);
@@ -144,7 +151,7 @@ export function removeIndexOf(key: string, run: string = runDir): void {
 }
 
 function filesNaming(key: string, run: string): string[] {
-  return ['ports', 'addresses']
+  return keyFolders
     .flatMap((kind) => listFolder(`${run}/${kind}`).map((name) => `${run}/${kind}/${name}`))
     .filter((file) => readKeys(file).includes(key));
 }
@@ -158,9 +165,13 @@ export function sharedElementsOf(key: string, run: string = runDir): Element[] {
   return files.flatMap((file) => readList(file).flatMap((value) => readElement(value) ?? []));
 }
 
+/** Folders whose files list keys. */
+const keyFolders = ['ports', 'addresses', 'exclusive'];
+
 function listFiles(record: AttachmentRecord, run: string): string[] {
   const ports = portsOf(record).map((mapping) => portFile(mapping, run));
-  return [...new Set([...ports, ...addressesOf(record).map((address) => addressFile(address, run))])];
+  const exclusive = isExclusive(record) ? [exclusiveFile(record, run)] : [];
+  return [...new Set([...ports, ...addressesOf(record).map((address) => addressFile(address, run)), ...exclusive])];
 }
 
 /** The link-local one is among them: two attachments with a MAC that was chosen for both have elements in common. */
@@ -174,6 +185,15 @@ function portFile({ protocol, hostPort }: PortMapping, run: string): string {
 
 function addressFile(address: string, run: string): string {
   return `${run}/addresses/${address}.json`;
+}
+
+/** A container's id may be longer than a file's name. */
+function exclusiveFile({ containerId }: AttachmentRecord, run: string): string {
+  return `${run}/exclusive/${sha256(containerId).slice(0, 16)}.json`;
+}
+
+function isExclusive({ egress }: AttachmentRecord): boolean {
+  return egress?.policy.exclusive === true;
 }
 
 function sharedFolder(name: string, run: string): string {

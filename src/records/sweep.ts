@@ -14,7 +14,7 @@ const unfinishedAge = 60_000;
  */
 export async function sweep(): Promise<void> {
   await withLock('tables', 'sweep', () => {
-    for (const folder of ['attachments', 'ports', 'addresses', 'bridges', 'firewall', 'listings'])
+    for (const folder of ['attachments', 'ports', 'addresses', 'exclusive', 'bridges', 'firewall', 'listings'])
       removeUnfinished(`${runDir}/${folder}`);
     removeUnfinished(runDir);
     removeUnfinished(stateDir);

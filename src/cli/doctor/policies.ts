@@ -7,6 +7,8 @@ import { readKnown } from '../../repair/orphans/records.ts';
 import { findProblems } from '../policy/problems.ts';
 import { isAgentRunning } from '../../repair/survey/agent.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
+import { shownName } from '../../repair/survey/container-names.ts';
+import { bypassWords } from '../../repair/survey/second-networks.ts';
 import { openWords } from '../../repair/survey/open-containers.ts';
 import { count } from '../../repair/survey/words.ts';
 import type { Check, Trouble } from './check.ts';
@@ -20,7 +22,12 @@ export const policyChecks: readonly Check[] = [
   {
     name: 'policies',
     about: 'policy files',
-    run: async (survey) => [...(await checkFiles(survey)), ...checkWaiting(survey), ...checkOpen(survey)],
+    run: async (survey) => [
+      ...(await checkFiles(survey)),
+      ...checkWaiting(survey),
+      ...checkBypasses(survey),
+      ...checkOpen(survey),
+    ],
   },
   { name: 'agent', about: 'the agent', run: checkAgent },
   { name: 'dns', about: 'name resolution', run: checkDns },
@@ -70,6 +77,17 @@ function checkOpen({ attachments }: Survey): Trouble[] {
       remedy: 'put "egress-policy" after the interface plugin in the list, and add those containers again',
     },
   ];
+}
+
+function checkBypasses({ attachments }: Survey): Trouble[] {
+  const living = attachments.filter(({ isAlive }) => isAlive).map(({ record }) => record);
+  return bypassWords(living).map(({ containerId, what }) => ({
+    severity: 'warning',
+    found: `${shownName(containerId)} ${what}`,
+    why: 'what the policy closes, the container reaches by the other network',
+    remedy: 'give that network a policy too; "exclusive": true in the policy refuses such a second network',
+    isAdvice: true,
+  }));
 }
 
 /** What is wrong with a policy file first, with its place. */

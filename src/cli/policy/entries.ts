@@ -22,6 +22,7 @@ export function unfold(policy: Policy): Map<string, string | readonly string[]> 
     ['dns.denied', dns.denied],
     ['onDeny', onDeny],
     ['audit', String(audit)],
+    ...(policy.exclusive === true ? [['exclusive', 'true'] as const] : []),
   ]);
 }
 
