@@ -102,8 +102,8 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   });
   const known = { state, names: names.names, metrics, log };
   const repair = new RepairService(known);
-  const policies = new PoliciesService(known);
-  const firstBytes = new FirstBytesService({ ...known, onRefused: (refusals) => log.info({ refusals }, 'refused') });
+  const firstBytes = new FirstBytesService({ ...known, onRefused: (refusals) => flows.noteRefusals(refusals) });
+  const policies = new PoliciesService({ ...known, checked: () => firstBytes.connections() });
   const watch = new WatchService({ ...known, firstBytes, flows, policies, repair });
   const quotas = new QuotasService({ state, metrics, log });
   const sweep = new SweepService({ ...options, state, metrics, log });

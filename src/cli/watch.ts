@@ -6,6 +6,8 @@ import { listRecords } from '../records/store.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { verdictOf } from '../repair/survey/verdict.ts';
 import { askAgent } from '../host/agent-socket.ts';
+import { followAgent } from '../repair/survey/agent.ts';
+import type { FlowRecord } from '../flows/flow-record.ts';
 import { readDenied, type Denial } from '../repair/survey/denials.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { readKnownNames } from '../repair/survey/known-names.ts';
@@ -28,6 +30,18 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   for (const event of await latest(asked)) show(event, options['json'] === true, terminal);
   let refusedBefore = lookupCountsOf(await readRefusedLookups());
   if (options['json'] !== true) terminal.note(terminal.paint.faint('Watching; Ctrl-C ends it.'));
+  const stop = new AbortController();
+  const isWanted = (record: AttachmentRecord | undefined): boolean =>
+    asked === undefined || (record !== undefined && isAsked(asked, record));
+  const following = followAgent(
+    'follow',
+    (flow) => {
+      const told = refusedByName(flow as FlowRecord);
+      const record = listRecords().records.find(({ containerId }) => containerId === told?.containerId);
+      if (told !== undefined && isWanted(record)) show(told, options['json'] === true, terminal);
+    },
+    stop.signal,
+  );
   while (performance.now() < end) {
     await sleep(Math.min(pause, Math.max(0, end - performance.now())));
     const denied = await readDenied();
@@ -37,7 +51,7 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
       const packets = one.packets - Math.min(before.get(keyOf(one)) ?? 0, one.packets);
       const record =
         packets === 0 ? undefined : records.find((candidate) => addressesOf(candidate).includes(one.source));
-      if (packets === 0 || (asked !== undefined && (record === undefined || !isAsked(asked, record)))) continue;
+      if (packets === 0 || !isWanted(record)) continue;
       show(eventOf({ ...one, packets }, record, { records, names }), options['json'] === true, terminal);
     }
     before = countsOf(denied);
@@ -45,11 +59,13 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
     for (const one of lookups) {
       const times = one.count - Math.min(refusedBefore.get(lookupKeyOf(one)) ?? 0, one.count);
       const record = records.find((candidate) => addressesOf(candidate).includes(one.source));
-      if (times === 0 || (asked !== undefined && (record === undefined || !isAsked(asked, record)))) continue;
+      if (times === 0 || !isWanted(record)) continue;
       show(lookupEventOf({ ...one, count: times }, record), options['json'] === true, terminal);
     }
     refusedBefore = lookupCountsOf(lookups);
   }
+  stop.abort();
+  await following;
   return 0;
 }
 
@@ -107,6 +123,26 @@ interface Event {
   readonly rule: string | null;
   readonly reason: string | null;
   readonly audited: boolean;
+}
+
+/** What no rule of the kernel denies: a connection that asks for another name. The agent tells of these. */
+function refusedByName(flow: FlowRecord): Event | undefined {
+  const { time, verdict, protocol, rule, reason, until } = flow;
+  if (verdict === 'allow' || until !== undefined || rule !== 'verifyNames') return undefined;
+  return {
+    time,
+    containerId: flow.container,
+    network: flow.network,
+    source: flow.source,
+    destination: flow.destination,
+    protocol,
+    port: flow.port ?? null,
+    names: flow.name === undefined ? [] : [flow.name],
+    packets: flow.count,
+    rule,
+    reason,
+    audited: verdict === 'audit',
+  };
 }
 
 function eventOf(

@@ -1,7 +1,8 @@
 import { readAnyAddress } from '../ip/address.ts';
 import { covers, intervalOf, type Interval } from './interval.ts';
+import { checksNames } from './compile.ts';
 import { nameCovers } from './name.ts';
-import type { AddressRule, Policy, PortRule } from './policy.ts';
+import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
 
@@ -200,15 +201,29 @@ function closedRange(address: string, { onLink }: Surroundings): ReturnType<type
   );
 }
 
-function allowed({ mode, allow: rules, names }: Policy, asked: DestinationInterval): Verdict | undefined {
+function allowed(policy: Policy, asked: DestinationInterval): Verdict | undefined {
+  const { mode, allow: rules, names } = policy;
   if (mode !== 'allowlist') return undefined;
+  const checks = checksNames(policy);
+  const isChecked = ({ unchecked }: NameRule): boolean => checks && unchecked !== true;
   const rule = firstMatch(rules, asked);
   if (rule !== undefined) return allow(rule.source, `${rule.source} opens it`);
   for (const name of asked.names ?? []) {
-    const match = names.find((candidate) => nameCovers(candidate.name, name) && takes(candidate, asked));
-    if (match !== undefined) return allow(match.source, `${match.source} opens ${name}, which resolves to it`);
+    const match = names.find(
+      (candidate) =>
+        nameCovers(candidate.name, name) && takes(candidate, asked) && (!isChecked(candidate) || showsName(asked)),
+    );
+    if (match === undefined) continue;
+    const opens = `${match.source} opens ${name}, which resolves to it`;
+    const isAsked = isChecked(match) && asked.protocol === 'tcp';
+    return allow(match.source, isAsked ? `${opens}, to connections whose first bytes ask for it` : opens);
   }
   return undefined;
+}
+
+/** What can ask for a name with its first bytes; echo asks for nothing else than an answer. */
+function showsName({ protocol }: Destination): boolean {
+  return protocol === 'tcp' || protocol === 'icmp';
 }
 
 function byMode({ mode }: Policy): Verdict {

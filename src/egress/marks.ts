@@ -57,7 +57,10 @@ export const passingMark = 0x800000;
  */
 export const queueMark = 0x8000000;
 
-/** "Its connection asks for an allowed name, and the server has what was looked at", from the queue's reader. */
+/**
+ * "Its connection asks for an allowed name, and the server has what was looked at", from the queue's reader. Together
+ * with the mark before: "its connection was refused".
+ */
 export const verdictMark = 0x1000000;
 
 /** Number of the kernel's queue for packets with that mark, of this network namespace. */

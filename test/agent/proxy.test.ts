@@ -385,6 +385,17 @@ describe('what is told', () => {
     ]);
   });
 
+  test('HTTPS of a policy that checks names loses what hides a name, also where it says that it is mandatory', async () => {
+    const rdata = Buffer.from([0, 1, 0, 0, 0, 0, 4, 0, 1, 0, 5, 0, 1, 0, 3, 2, 0x68, 0x32, 0, 5, 0, 2, 9, 9]);
+    await using rig = await makeRig(() => ({ raw: (id, question) => [record(id, question, 65, rdata)] }), {
+      checksNames: true,
+    });
+    const { packet } = await rig.ask('api.example.org', { type: 'UNKNOWN_65' });
+    expect(packet.answers).toMatchObject([
+      { data: Buffer.from([0, 1, 0, 0, 0, 0, 2, 0, 1, 0, 1, 0, 3, 2, 0x68, 0x32]) },
+    ]);
+  });
+
   test('HTTPS that leads to a name outside the policy is left out', async () => {
     const rdata = Buffer.from([0, 0, 4, 0x65, 0x76, 0x69, 0x6c, 7, 0x65, 0x78, 0x61, 0x6d, 0x70, 0x6c, 0x65, 0]);
     await using rig = await makeRig(() => ({ raw: (id, question) => [record(id, question, 65, rdata)] }));

@@ -25,6 +25,8 @@ export interface NamesPolicy {
    * Without it every private address is stripped.
    */
   readonly isOpenByAddress?: (address: string) => boolean;
+  /** First bytes of connections have to ask for an allowed name: what would hide it in them is not answered. */
+  readonly checksNames?: boolean;
   /** Deny nothing and strip nothing: report what would be. */
   readonly audit?: boolean;
 }

@@ -103,11 +103,18 @@ function stripAddresses(
   return { kept: kept.slice(0, mostAddresses), stripped: stripped.map(({ address = '' }) => address) };
 }
 
-function stripHints(found: readonly ResourceRecord[], owner: string, { names, audit }: NamesPolicy): ResourceRecord[] {
+function stripHints(
+  found: readonly ResourceRecord[],
+  owner: string,
+  { names, audit, checksNames }: NamesPolicy,
+): ResourceRecord[] {
   if (names === 'any' || audit === true) return [...found];
   return found.flatMap((record) => {
     if (record.type !== recordTypes.HTTPS && record.type !== recordTypes.SVCB) return [record];
-    const rdata = withoutIndex(record.rdata, owner, (target) => rulesFor(names, target).length > 0);
+    const rdata = withoutIndex(record.rdata, owner, {
+      isOpen: (target) => rulesFor(names, target).length > 0,
+      keepsEch: checksNames !== true,
+    });
     return rdata === undefined ? [] : [{ ...record, rdata }];
   });
 }

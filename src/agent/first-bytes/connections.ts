@@ -22,6 +22,8 @@ export interface Verdicts {
   /** Lets a packet pass, and nothing of its connection is asked about any more. */
   settle(packet: WaitingPacket): void;
   drop(packet: WaitingPacket): void;
+  /** Drops a packet, which is counted as a denial. */
+  deny(packet: WaitingPacket): void;
   reset(reset: Reset): void;
 }
 
@@ -211,13 +213,14 @@ export class Connections {
   #refuseUnknown(packet: WaitingPacket, segment: Segment): void {
     const { family, source, destination, sourcePort, destinationPort, acknowledged, sequence, data } = segment;
     const ends = { family, source, destination, sourcePort, destinationPort };
-    this.#options.verdicts.drop(packet);
+    this.#options.verdicts.deny(packet);
     this.#resetBoth(ends, { acknowledged, next: (sequence + data.length) >>> 0 }, sequence);
     this.#options.onRefused(ends, { kind: 'refused', why: 'its beginning was not seen' });
   }
 
   #refuse(connection: Connection, verdict: Extract<NameVerdict, { kind: 'refused' }>): void {
-    const { ends, first, acknowledged, last } = connection;
+    const { ends, first, acknowledged, last, held } = connection;
+    this.#release(connection, held.splice(0, 1), 'deny');
     this.#end(connection);
     this.#resetBoth(ends, last, (first + acknowledged) >>> 0);
     this.#options.onRefused(ends, verdict);
@@ -237,7 +240,7 @@ export class Connections {
     this.#packets += 1;
   }
 
-  #release(connection: Connection, packets: readonly WaitingPacket[], how: 'pass' | 'drop'): void {
+  #release(connection: Connection, packets: readonly WaitingPacket[], how: 'pass' | 'drop' | 'deny'): void {
     connection.holder.packets -= packets.length;
     this.#packets -= packets.length;
     for (const packet of packets) this.#options.verdicts[how](packet);

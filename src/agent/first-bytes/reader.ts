@@ -34,6 +34,7 @@ export class FirstBytesReader {
         pass: ({ id, mark }) => this.#queue?.answer({ id }, 'accept', mark & ~queueMark),
         settle: ({ id, mark }) => this.#queue?.answer({ id }, 'accept', (mark & ~queueMark) | verdictMark),
         drop: ({ id }) => this.#queue?.answer({ id }, 'drop'),
+        deny: ({ id, mark }) => this.#queue?.answer({ id }, 'accept', mark | queueMark | verdictMark),
         reset: (reset) => this.#reset(reset),
       },
       onRefused: (ends, { name, why }) => this.#note(ends, name, why),

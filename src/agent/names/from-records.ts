@@ -1,4 +1,5 @@
 import { covers, intervalOf, overlaps } from '../../egress/interval.ts';
+import { checksNames } from '../../egress/compile.ts';
 import { usualQueriesPerMinute } from '../../egress/parse.ts';
 import { answersEveryName, isAnsweredByAgent } from '../../egress/dns-service.ts';
 import type { Policy } from '../../egress/policy.ts';
@@ -69,6 +70,7 @@ function namesPolicy({ policyId, policy }: EgressRecord, hostServers: readonly s
     refreshIntervalMinutes,
     maxQueriesPerMinute: dns.maxQueriesPerMinute ?? usualQueriesPerMinute,
     audit,
+    checksNames: checksNames(policy),
     isOpenByAddress: (address) => isOpenByAddress(policy, address),
   };
 }

@@ -16,6 +16,8 @@ import { Feed } from '../flows/feed.ts';
 import { Parties } from '../flows/parties.ts';
 import { RememberedNames } from '../flows/remembered-names.ts';
 import { RulePlaces } from '../flows/rule-places.ts';
+import type { NameRefusal } from '../first-bytes/messages.ts';
+import { readRefusedConnection } from '../flows/refused-connection.ts';
 import { readRefusedName, type RefusedQuery } from '../flows/refused-name.ts';
 import { findTrueDestination } from '../flows/true-destination.ts';
 import type { HostState } from '../host-state.ts';
@@ -125,6 +127,11 @@ export class FlowsService implements Service {
   /** A query that a container asked, or several that were refused. */
   noteQuery(query: RefusedQuery): void {
     this.#note(readRefusedName(query, this.#context));
+  }
+
+  /** Connections that were refused for the name that they asked for, or for asking for none. */
+  noteRefusals(refusals: readonly NameRefusal[]): void {
+    for (const refusal of refusals) this.#note(readRefusedConnection(refusal, this.#context));
   }
 
   /** Writes down what is known so far. */

@@ -1,5 +1,6 @@
 import { refresh, type RefreshReport } from '../../plugins/egress-policy/refresh.ts';
 import { systemReason } from '../../text/system-error.ts';
+import type { CheckedConnection } from '../first-bytes/messages.ts';
 import type { HostState } from '../host-state.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -9,6 +10,8 @@ import type { Service } from '../service.ts';
 export interface PoliciesServiceOptions {
   readonly state: HostState;
   readonly names: Names;
+  /** Connections that asked for an allowed name, and for which. */
+  readonly checked: () => Promise<readonly CheckedConnection[]>;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -73,6 +76,7 @@ export class PoliciesService implements Service {
       },
       remembered: (record) => names.remembered(record),
       also: (records) => names.carriedOver(records),
+      checked: this.#options.checked,
     });
     this.#invalid = new Map(report.invalid.map((name, index) => [name, report.problems[index] ?? '']));
     this.#tell(report, performance.now() - started);

@@ -6,7 +6,7 @@
  *   names_before  what of a held connection has to be looked at gets a mark
  *   the queue     takes what bears the mark, and gives it back without
  *   names_behind  what still bears it is dropped; a verdict makes the connection "settled", and nothing of it is queued
- *                 any more
+ *                 any more, or has the packet counted as a denial
  *
  * Without a reader the kernel drops what would wait for it. Without the rule that leads to the queue names_behind does.
  */
@@ -107,10 +107,17 @@ export const namesChains: readonly ChainDeclaration[] = [
     hook: { type: 'filter', at: 'postrouting', priority: behind },
     rules: [`${isHeld} goto names_answered`],
   },
+  // What was asked for is told by who read it; here it is counted of its container.
+  {
+    table,
+    name: 'names_refused',
+    rules: [...perFamily((n) => `iifname . ${n === 4 ? 'ip' : 'ip6'} saddr @denials${n}`), 'drop'],
+  },
   {
     table,
     name: 'names_answered',
     rules: [
+      `meta mark & ${hex(queueMark | verdictMark)} == ${hex(queueMark | verdictMark)} goto names_refused`,
       `meta mark & ${hex(queueMark)} != 0 counter name names_unread drop`,
       `meta mark & ${hex(verdictMark)} != 0 ct mark set ct mark | ${hex(settledMark)}`,
       `meta mark set meta mark & ${without(verdictMark)}`,

@@ -15,7 +15,7 @@ import { namesElements, rememberedElements } from '../../records/remembered-elem
 import { canEndFlows } from '../../host/conntrack.ts';
 import { putQueueRule } from '../../host/queue-rule.ts';
 import { withoutQueue } from './policy.ts';
-import { forgetDeniedFlows } from './revoke.ts';
+import { forgetDeniedFlows, type NamedConnection } from './revoke.ts';
 
 export interface RefreshOptions {
   /** Ask the resolver also about names whose last answer has not run out. */
@@ -28,6 +28,8 @@ export interface RefreshOptions {
   readonly remembered?: (record: AttachmentRecord) => Promise<readonly Element[]>;
   /** Further expiring elements to put when the tables are written anew, by the records as they are then. */
   readonly also?: (records: readonly AttachmentRecord[]) => readonly Element[];
+  /** Connections whose first bytes asked for a name, and for which; without it none is known, and they end. */
+  readonly checked?: () => Promise<readonly NamedConnection[]>;
 }
 
 export interface RefreshReport {
@@ -60,6 +62,7 @@ export async function refresh({
   list = listRecords,
   remembered = rememberedElements,
   also,
+  checked,
 }: RefreshOptions = {}): Promise<RefreshReport> {
   const enforced = list()
     .records.filter(isEnforced)
@@ -80,7 +83,7 @@ export async function refresh({
   const again = changed.flatMap((record) => (canEnd ? requalifyElements(record) : requalifyForEver(record)));
   await commitAll(changed, { filled, list, also: [...again, ...(also?.(current) ?? [])] });
   await alignWithPolicies(changed);
-  const ended = await forgetDeniedFlows(changed, list().records);
+  const ended = await forgetDeniedFlows(changed, list().records, (await checked?.()) ?? []);
   return {
     ...report,
     ended,

@@ -1,3 +1,5 @@
+import { checksNames } from '../../egress/compile.ts';
+import type { Policy } from '../../egress/policy.ts';
 import { sourcesOf } from '../../dataplane/elements/egress.ts';
 import { judge } from '../../egress/judge.ts';
 import { openAddresses } from '../../egress/names-lifetimes.ts';
@@ -9,6 +11,16 @@ import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import type { EnforcedRecord } from './enforce.ts';
 import { readHostAddresses, surroundingsOf } from './surroundings.ts';
 
+/** A connection whose first bytes asked for a name. */
+export interface NamedConnection {
+  readonly source: string;
+  readonly sourcePort: number;
+  /** Who answers. */
+  readonly destination: string;
+  readonly destinationPort: number;
+  readonly name: string;
+}
+
 /**
  * Ends the connections that containers began or answer and that their policy denies now, and no other: those that it
  * still allows go on undisturbed. Returns how many were ended.
@@ -16,6 +28,7 @@ import { readHostAddresses, surroundingsOf } from './surroundings.ts';
 export async function forgetDeniedFlows(
   enforced: readonly EnforcedRecord[],
   records: readonly AttachmentRecord[],
+  checked: readonly NamedConnection[],
 ): Promise<number> {
   if (!(await canEndFlows())) return 0;
   const hostAddresses = await readHostAddresses();
@@ -23,6 +36,7 @@ export async function forgetDeniedFlows(
   const bySource = Map.groupBy(begun, ({ source }) => source);
   const byAnswerer = Map.groupBy(answered, ({ answerer }) => answerer);
   const denied: Flow[] = [];
+  const asked = new Map(checked.map((one) => [connectionKey(one), one.name]));
   for (const record of enforced) {
     const flowsIn = (groups: ReadonlyMap<string, Flow[]>): Flow[] =>
       sourcesOf(record.egress).flatMap((address) => groups.get(address) ?? []);
@@ -32,11 +46,11 @@ export async function forgetDeniedFlows(
     if (flows.length === 0) continue;
     const surroundings = surroundingsOf(record, records, hostAddresses);
     const names = await namesByAddress(record);
-    denied.push(
-      ...flows.filter(
-        (flow) => judge(record.egress.policy, destinationOf(flow, names), surroundings).verdict === 'deny',
-      ),
-    );
+    const isDenied = (flow: Flow): boolean => {
+      const { policy, destination } = judgedAs(flow, record, names, asked);
+      return judge(policy, destination, surroundings).verdict === 'deny';
+    };
+    denied.push(...flows.filter(isDenied));
   }
   await endFlows(denied);
   return denied.length;
@@ -53,6 +67,28 @@ function isUnasked({ egress: { policy } }: EnforcedRecord, flow: Flow, known: Re
 
 function addressesBehind(ingressInterface: string, records: readonly AttachmentRecord[]): string[] {
   return records.filter((record) => ingressInterfaceOf(record) === ingressInterface).flatMap(addressesOf);
+}
+
+/**
+ * By what a flow is judged: where names are checked, by the one that it asked for. Of one that nobody remembers,
+ * nothing but an unchecked name speaks for it.
+ */
+function judgedAs(
+  flow: Flow,
+  { egress: { policy } }: EnforcedRecord,
+  names: ReadonlyMap<string, string[]>,
+  asked: ReadonlyMap<string, string>,
+): { readonly policy: Policy; readonly destination: Parameters<typeof judge>[1] } {
+  const destination = destinationOf(flow, names);
+  if (!checksNames(policy) || flow.protocol !== 'tcp') return { policy, destination };
+  const { source, sourcePort = 0, answerer, destinationPort = 0 } = flow;
+  const name = asked.get(connectionKey({ source, sourcePort, destination: answerer, destinationPort }));
+  if (name !== undefined) return { policy, destination: { ...destination, names: [name] } };
+  return { policy: { ...policy, names: policy.names.filter(({ unchecked }) => unchecked === true) }, destination };
+}
+
+function connectionKey({ source, sourcePort, destination, destinationPort }: Omit<NamedConnection, 'name'>): string {
+  return `${source} ${sourcePort} ${destination} ${destinationPort}`;
 }
 
 function destinationOf(

@@ -11,7 +11,7 @@ const evil = inRecords(hello({ names: [[[0, 'evil.example.net']]] }));
 const [client, server, other] = ['\n\x58\x00\x02', '\xc6\x33\x64\x01', '\n\x58\x00\x03'];
 const start = 4_294_967_290;
 
-type Did = 'pass' | 'settle' | 'drop';
+type Did = 'pass' | 'settle' | 'drop' | 'deny';
 
 /** A client and a server with a queue between them: what became of each packet, by its number from 1 on. */
 function line({ onDeny = 'reject' }: { onDeny?: 'reject' | 'drop' } = {}): {
@@ -37,7 +37,13 @@ function line({ onDeny = 'reject' }: { onDeny?: 'reject' | 'drop' } = {}): {
   const connections = new Connections({
     policyOf: (address) =>
       [client, other].includes(address) ? { names: [rule('good.example.org')], onDeny } : undefined,
-    verdicts: { pass: note('pass'), settle: note('settle'), drop: note('drop'), reset: (reset) => resets.push(reset) },
+    verdicts: {
+      pass: note('pass'),
+      settle: note('settle'),
+      drop: note('drop'),
+      deny: note('deny'),
+      reset: (reset) => resets.push(reset),
+    },
     onRefused: (_, { why }) => refused.push(why),
     now: () => clock.now,
   });
@@ -109,7 +115,7 @@ describe('a connection', () => {
   test('with another name ends at both ends, at the bytes that they wait for', () => {
     const { syn, says, fate, resets, refused } = line();
     syn();
-    expect(fate(says(0, evil))).toBe('drop');
+    expect(fate(says(0, evil))).toBe('deny');
     expect(refused).toEqual(['it asks for "evil.example.net", which the policy does not allow at port 443']);
     expect(resets).toMatchObject([
       { source: client, destination: server, sequence: (start + 1) >>> 0, acknowledged: 77 },
@@ -128,7 +134,7 @@ describe('a connection', () => {
     const { syn, says, answers, fate, refused } = line();
     syn();
     expect(fate(says(0, good))).toBe('pass');
-    expect(fate(says(0, evil))).toBe('drop');
+    expect(fate(says(0, evil))).toBe('deny');
     expect(fate(answers(evil.length))).toBe('drop');
     expect(refused).toEqual(['its first bytes were sent twice and differ']);
   });
@@ -170,7 +176,7 @@ describe('a connection', () => {
 
   test('of which the beginning was not seen is refused', () => {
     const { says, fate, refused, resets } = line();
-    expect(fate(says(0, good))).toBe('drop');
+    expect(fate(says(0, good))).toBe('deny');
     expect(refused).toEqual(['its beginning was not seen']);
     expect(resets).toHaveLength(2);
   });
@@ -181,7 +187,7 @@ describe('a connection', () => {
     says(0, good);
     answers(good.length);
     syn();
-    expect(fate(says(0, evil))).toBe('drop');
+    expect(fate(says(0, evil))).toBe('deny');
   });
 
   test('with data in its SYN is not begun', () => {
@@ -210,7 +216,7 @@ describe('a connection', () => {
     expect(fate(held)).toBe('waiting');
     clock.now += 1;
     connections.tidy();
-    expect(fate(held)).toBe('drop');
+    expect(fate(held)).toBe('deny');
     expect(refused).toEqual(['its first bytes held no complete request for 10 seconds']);
   });
 
@@ -233,7 +239,7 @@ describe('a container', () => {
       syn({ sourcePort: port + 1 });
       return says(0, half, { sourcePort: port + 1 });
     });
-    expect(held.slice(0, 3).map(fate)).toEqual(['drop', 'waiting', 'waiting']);
+    expect(held.slice(0, 3).map(fate)).toEqual(['deny', 'waiting', 'waiting']);
     expect(fate(others)).toBe('waiting');
     expect(refused).toEqual(['its container has too many unfinished requests']);
     expect(connections.waiting.packets).toBe(bounds.packets + 1);
@@ -244,7 +250,7 @@ describe('a container', () => {
     for (let port = 1; port <= bounds.connections + 1; port += 1) syn({ sourcePort: port });
     expect(connections.waiting.connections).toBe(bounds.connections);
     expect(fate(says(0, good, { sourcePort: 2 }))).toBe('pass');
-    expect(fate(says(0, good, { sourcePort: 1 }))).toBe('drop');
+    expect(fate(says(0, good, { sourcePort: 1 }))).toBe('deny');
   });
 
   test('that is gone takes what waits of it along', () => {

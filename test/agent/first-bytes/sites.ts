@@ -19,6 +19,8 @@ export interface Sites {
   readonly agent: Agent;
   /** What curl says: the body of the answer, or "curl: " and the exit status. */
   curl(url: string, ...more: readonly string[]): Promise<string>;
+  /** The same from another container. */
+  curlFrom(container: Container, url: string, ...more: readonly string[]): Promise<string>;
   /** Lines of the server's log: the name that was asked for, and "tls" or "http". */
   asked(): Promise<string[]>;
   /** Counts of the kernel by their names. */
@@ -53,6 +55,7 @@ export async function makeSites(host: Host, { policy, withoutAgent }: SitesOptio
     conflist,
     agent,
     curl: (url, ...more) => curl(container, url, more),
+    curlFrom: (from, url, ...more) => curl(from, url, more),
     asked: async () => (await host.run(['cat', '/run/nginx/asked'])).split('\n').filter((line) => line !== ''),
     counter: async (name) => {
       const text = await host.run(['nft', 'list', 'counter', 'inet', 'drawbridge', name]);

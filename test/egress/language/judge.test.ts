@@ -317,3 +317,22 @@ test('judge() never allows a metadata address or a private one by names and entr
     }),
   );
 });
+
+describe('judge() of a policy that checks names', () => {
+  const policy = parsePolicy({ allow: ['a.example.org', 'a.example.org:53/udp/unchecked'], verifyNames: true }, '');
+  const verdictFor = (protocol: string, port?: number): string =>
+    judge(policy, {
+      address: '8.8.8.8',
+      protocol,
+      names: ['a.example.org'],
+      ...(port === undefined ? {} : { port }),
+    }).verdict;
+
+  test('allows what can ask for the name, and what is unchecked', () => {
+    expect([verdictFor('tcp', 443), verdictFor('icmp'), verdictFor('udp', 53)]).toEqual(['allow', 'allow', 'allow']);
+  });
+
+  test('denies what shows no name', () => {
+    expect([verdictFor('udp', 443), verdictFor('sctp', 443), verdictFor('gre')]).toEqual(['deny', 'deny', 'deny']);
+  });
+});
