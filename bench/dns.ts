@@ -9,7 +9,7 @@
 import { createSocket } from 'node:dgram';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
-import { queryBytes } from '../test/agent/client.ts';
+import { queryBytes } from '../test/agent/dns/client.ts';
 import { startAgent, until } from '../test/agent/process/agent.ts';
 import { makeNamesLab, writeHosts } from '../test/agent/process/names-lab.ts';
 import { makeHost, type Place } from '../test/helpers/private-host.ts';

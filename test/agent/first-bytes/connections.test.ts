@@ -4,7 +4,7 @@ import { Connections } from '../../../src/agent/first-bytes/connections.ts';
 import type { Reset } from '../../../src/agent/first-bytes/reset.ts';
 import { tcpFlag, type Segment } from '../../../src/agent/first-bytes/segment.ts';
 import { hello, inRecords } from '../../egress/first-bytes/hello.ts';
-import { rule } from '../rig.ts';
+import { rule } from '../dns/rig.ts';
 
 const good = inRecords(hello({ names: [[[0, 'good.example.org']]] }));
 const evil = inRecords(hello({ names: [[[0, 'evil.example.net']]] }));

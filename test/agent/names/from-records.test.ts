@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { dataText } from '../../src/nft/element.ts';
-import { hostServers } from '../../src/agent/dns/host-servers.ts';
-import type { QueryReport } from '../../src/agent/dns/answer-query.ts';
-import { namesWork } from '../../src/agent/names/from-records.ts';
-import { noteReport } from '../../src/agent/names/note-report.ts';
-import { parsePolicy } from '../../src/egress/parse.ts';
-import { policyId } from '../../src/egress/policy-id.ts';
-import type { AttachmentRecord } from '../../src/records/record.ts';
-import { sample } from '../records/sample.ts';
+import { dataText } from '../../../src/nft/element.ts';
+import { hostServers } from '../../../src/agent/dns/host-servers.ts';
+import type { QueryReport } from '../../../src/agent/dns/answer-query.ts';
+import { namesWork } from '../../../src/agent/names/from-records.ts';
+import { noteReport } from '../../../src/agent/names/note-report.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
+import { policyId } from '../../../src/egress/policy-id.ts';
+import type { AttachmentRecord } from '../../../src/records/record.ts';
+import { sample } from '../../records/sample.ts';
 
 function enforced(address: string, conf: Record<string, unknown>, createdAt = '2026-01-01'): AttachmentRecord {
   const policy = parsePolicy(conf, 'the conf');

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { reachOf } from '../../src/cli/graph/reach.ts';
-import { parsePolicy } from '../../src/egress/parse.ts';
-import { policyId } from '../../src/egress/policy-id.ts';
-import type { Policy } from '../../src/egress/policy.ts';
-import { numbered } from '../records/sample.ts';
+import { reachOf } from '../../../src/cli/graph/reach.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
+import { policyId } from '../../../src/egress/policy-id.ts';
+import type { Policy } from '../../../src/egress/policy.ts';
+import { numbered } from '../../records/sample.ts';
 
 test('reachOf() looks at a policy as often for 300 containers as for one', () => {
   const policy = parsePolicy({ mode: 'allowlist', allow: ['203.0.113.7:443'] }, 'egress');

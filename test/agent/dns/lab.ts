@@ -9,13 +9,13 @@ import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { compilePolicy } from '../../src/egress/compile.ts';
-import { egressElements, guardElements } from '../../src/dataplane/elements/egress.ts';
-import { parsePolicy } from '../../src/egress/parse.ts';
-import { policyId } from '../../src/egress/policy-id.ts';
-import type { Policy } from '../../src/egress/policy.ts';
-import { rebuildText } from '../../src/dataplane/transaction.ts';
-import { familyOf } from '../../src/ip/family.ts';
+import { compilePolicy } from '../../../src/egress/compile.ts';
+import { egressElements, guardElements } from '../../../src/dataplane/elements/egress.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
+import { policyId } from '../../../src/egress/policy-id.ts';
+import type { Policy } from '../../../src/egress/policy.ts';
+import { rebuildText } from '../../../src/dataplane/transaction.ts';
+import { familyOf } from '../../../src/ip/family.ts';
 import {
   makeHost,
   type Container,
@@ -23,13 +23,13 @@ import {
   type ExecResult,
   type Host,
   type Outside,
-} from '../helpers/private-host.ts';
-import { sample } from '../records/sample.ts';
+} from '../../helpers/private-host.ts';
+import { sample } from '../../records/sample.ts';
 import type { DriverPlan } from './driver.ts';
 
 export type RuntimeName = 'node' | 'bun';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 
 export interface DnsLab extends AsyncDisposable {
   readonly host: Host;

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { AliasTargets } from '../../src/agent/dns/alias-targets.ts';
+import { AliasTargets } from '../../../src/agent/dns/alias-targets.ts';
 import { byUdp, heard, queryBytes } from './client.ts';
 import { a, aaaa, cname, soa, type Asked, type Said } from './upstream.ts';
 import { makeRig, rule } from './rig.ts';

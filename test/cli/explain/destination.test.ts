@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseDestination } from '../../src/cli/explain/destination.ts';
+import { parseDestination } from '../../../src/cli/explain/destination.ts';
 
 describe('parseDestination() reads a pod by its namespace', () => {
   test.for([

@@ -1,12 +1,12 @@
 /** The proxy on loopback, with a scripted upstream, and a kernel that is a list. */
-import { DnsProxy, type ProxyOptions } from '../../src/agent/dns/proxy.ts';
-import { Lookup } from '../../src/agent/dns/lookup.ts';
-import type { QueryReport } from '../../src/agent/dns/answer-query.ts';
-import { Upstreams } from '../../src/agent/dns/upstreams.ts';
-import type { NamesPolicy } from '../../src/agent/dns/names-policy.ts';
-import type { NameRule } from '../../src/egress/policy.ts';
-import { openedAddress } from '../../src/dataplane/elements/egress.ts';
-import type { Element } from '../../src/nft/element.ts';
+import { DnsProxy, type ProxyOptions } from '../../../src/agent/dns/proxy.ts';
+import { Lookup } from '../../../src/agent/dns/lookup.ts';
+import type { QueryReport } from '../../../src/agent/dns/answer-query.ts';
+import { Upstreams } from '../../../src/agent/dns/upstreams.ts';
+import type { NamesPolicy } from '../../../src/agent/dns/names-policy.ts';
+import type { NameRule } from '../../../src/egress/policy.ts';
+import { openedAddress } from '../../../src/dataplane/elements/egress.ts';
+import type { Element } from '../../../src/nft/element.ts';
 import { ask, type AskOptions, type Heard } from './client.ts';
 import { startUpstream, type Asked, type Said, type Upstream } from './upstream.ts';
 

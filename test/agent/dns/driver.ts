@@ -3,14 +3,14 @@
  * is named first, prints "ready" and then one line of JSON for each query. Run by node, and as an executable.
  */
 import { readFileSync } from 'node:fs';
-import { DnsProxy } from '../../src/agent/dns/proxy.ts';
-import type { NamesPolicy } from '../../src/agent/dns/names-policy.ts';
-import { Opener } from '../../src/agent/names/opener.ts';
-import { NamesRefresh } from '../../src/agent/names/refresh.ts';
-import type { RefreshedPolicy } from '../../src/agent/names/plan.ts';
-import { applyTransaction } from '../../src/host/nft.ts';
-import { commitSteps } from '../../src/dataplane/commit-elements.ts';
-import { stepsText } from '../../src/dataplane/transaction.ts';
+import { DnsProxy } from '../../../src/agent/dns/proxy.ts';
+import type { NamesPolicy } from '../../../src/agent/dns/names-policy.ts';
+import { Opener } from '../../../src/agent/names/opener.ts';
+import { NamesRefresh } from '../../../src/agent/names/refresh.ts';
+import type { RefreshedPolicy } from '../../../src/agent/names/plan.ts';
+import { applyTransaction } from '../../../src/host/nft.ts';
+import { commitSteps } from '../../../src/dataplane/commit-elements.ts';
+import { stepsText } from '../../../src/dataplane/transaction.ts';
 
 export interface DriverPlan {
   readonly listen: readonly string[];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Claims, type Asker } from '../../src/agent/names/claims.ts';
-import { plainText, type Element } from '../../src/nft/element.ts';
+import { Claims, type Asker } from '../../../src/agent/names/claims.ts';
+import { plainText, type Element } from '../../../src/nft/element.ts';
 
 const set = 'policy_ab12_names4_tcp_443';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { likelyChecks } from '../../src/cli/doctor/symptoms.ts';
+import { likelyChecks } from '../../../src/cli/doctor/symptoms.ts';
 
 test.each([
   ['Temporary failure in name resolution', 'dns', 'agent'],

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import { Opener } from '../../src/agent/names/opener.ts';
-import type { Element } from '../../src/nft/element.ts';
-import { stepsText } from '../../src/dataplane/transaction.ts';
+import { Opener } from '../../../src/agent/names/opener.ts';
+import type { Element } from '../../../src/nft/element.ts';
+import { stepsText } from '../../../src/dataplane/transaction.ts';
 
 function element(key: string, timeout?: number): Element {
   return {

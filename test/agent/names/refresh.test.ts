@@ -5,13 +5,13 @@ import {
   startDelay,
   wantedNames,
   type RefreshedPolicy,
-} from '../../src/agent/names/plan.ts';
-import { NamesRefresh, type RefreshOptions } from '../../src/agent/names/refresh.ts';
-import type { Answer, KnownName } from '../../src/egress/names-lifetimes.ts';
-import type { Resolution } from '../../src/egress/names-resolve.ts';
-import { openedAddress } from '../../src/dataplane/elements/egress.ts';
-import type { Element } from '../../src/nft/element.ts';
-import { rule } from './rig.ts';
+} from '../../../src/agent/names/plan.ts';
+import { NamesRefresh, type RefreshOptions } from '../../../src/agent/names/refresh.ts';
+import type { Answer, KnownName } from '../../../src/egress/names-lifetimes.ts';
+import type { Resolution } from '../../../src/egress/names-resolve.ts';
+import { openedAddress } from '../../../src/dataplane/elements/egress.ts';
+import type { Element } from '../../../src/nft/element.ts';
+import { rule } from '../dns/rig.ts';
 
 function policyOf(policyId: string, names: readonly string[], more: Partial<RefreshedPolicy> = {}): RefreshedPolicy {
   return { policyId, names: names.map((name) => rule(name)), upstream: [], refreshIntervalMinutes: 30, ...more };
