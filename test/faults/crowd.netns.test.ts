@@ -72,7 +72,7 @@ test(
       allow: [
         /^\+ link (?:drawbridge0|br[1234])$/u,
         /^\+ file \/run\/drawbridge\/bridges\//u,
-        /^\+ file \/var\/lib\/drawbridge\/(?:boot\/|names\/|learnt\.json$)/u,
+        /^\+ file \/var\/lib\/drawbridge\/(?:boot\/|names\/|flows\/|learnt\.json$)/u,
       ],
     });
     count(

@@ -164,7 +164,7 @@ async function tryPoint(
   const deleted = await host.delChain(conflist, { ...options(container), result: null });
   if (deleted.code !== 0) problems.push(`DEL: ${outcome(deleted)}`);
   await container.remove();
-  await host.sh('rm -rf /run/drawbridge/agent.sock /var/lib/drawbridge/learnt.json');
+  await host.sh('rm -rf /run/drawbridge/agent.sock /var/lib/drawbridge/learnt.json /var/lib/drawbridge/flows');
   problems.push(...(await inspect(host, 'DEL')).problems);
   return { hit, problems };
 }
@@ -204,7 +204,7 @@ async function follow(
     case 'DEL': {
       const deleted = await host.delChain(conflist, { ...options(container), result: null });
       const left = (await attachmentsLeft(host)).filter(
-        (line) => !/agent\.sock|learnt\.json|\.json\.\d+$|\/(?:locks|listings)\//u.test(line),
+        (line) => !/agent\.sock|learnt\.json|drawbridge\/flows\/|\.json\.\d+$|\/(?:locks|listings)\//u.test(line),
       );
       return [...(deleted.code === 0 ? [] : [outcome(deleted)]), ...left.map((line) => `left after DEL: ${line}`)];
     }

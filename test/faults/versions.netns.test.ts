@@ -109,7 +109,7 @@ async function endState(host: Host): Promise<unknown> {
   const rules = JSON.parse(await host.run(['nft', '-j', '-s', 'list', 'ruleset'])) as { nftables: object[] };
   const links = JSON.parse(await host.run(['ip', '-j', '-d', 'link'])) as Record<string, unknown>[];
   const records = await host.sh(
-    "cat /run/drawbridge/attachments/*.json | jq -cS 'del(.createdAt, .netnsInode, .adder)'",
+    "cat /run/drawbridge/attachments/*.json | jq -cS 'del(.createdAt, .createdUptime, .netnsInode, .adder)'",
   );
   return {
     rules: rulesOf(rules.nftables),
