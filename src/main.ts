@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     // A program that asks what plugin this is reads the line that the reference prints there.
     if (words.length === 0 && !process.stderr.isTTY) writeSync(2, aboutText(makePlugin()));
     if (words[0] === readerWord) process.exit(await (await import('./agent/first-bytes/process.ts')).runReader());
-    // Loaded for people alone: plugin runs do not pay for it.
+    // Loaded for people alone: a plugin run does not need it.
     const { runCommandLine } = await import('./cli/main.ts');
     process.exit(await runCommandLine(words, DRAWBRIDGE_VERSION));
   }

@@ -108,7 +108,7 @@ export function findPlugin({ type, path }: Pick<Delegation, 'type' | 'path'>): s
   );
 }
 
-/** A folder that cannot be read is as good as one without the plugin: the next one may have it. */
+/** A folder that cannot be read counts as one without the plugin: the next folder may have it. */
 function isRegularFile(file: string): boolean {
   try {
     return statSync(file).isFile();

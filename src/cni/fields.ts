@@ -26,7 +26,7 @@ export class Fields {
     this.#code = code;
   }
 
-  /** Whether the key is there at all, be it with the value null. */
+  /** Whether the key is there at all, even with the value null. */
   has(key: string): boolean {
     return this.#spelling(key) !== undefined;
   }
@@ -111,7 +111,7 @@ export class Fields {
 
   /**
    * Refuses a key that is not one of `known`, and a key that is there in two spellings.
-   * For objects in which a slip of the pen must not pass for silence: a policy.
+   * For objects in which a typing mistake must not count as an absent key: a policy.
    */
   only(known: readonly string[]): this {
     const seen = new Map<string, string>();

@@ -91,7 +91,8 @@ export function aboutText({ about }: Plugin): string {
 const versionDeadline = 500;
 
 /**
- * The specification wants the asked version echoed, be it one that we do not speak; none is answered with our newest.
+ * The specification wants the asked version echoed, also one that we do not speak. Without one, the answer has our
+ * newest.
  */
 async function askedVersion(io: PluginIo): Promise<string> {
   let timer: NodeJS.Timeout | undefined;

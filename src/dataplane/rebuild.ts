@@ -40,7 +40,7 @@ export async function writeTables({
     ...[...byId].flatMap(([id, element]) => (staticElements.has(id) ? [] : element)),
   ];
   const carried = [...withCounts(elements, counted), ...deniedLately(counted)];
-  // Rules are worth more than counts: where these are refused, the tables come without them.
+  // Rules matter more than counts: where the kernel refuses the counts, the tables come without them.
   const isWritten = counted.length > 0 && (await commits({ groups, elements: carried }).catch(() => false));
   if (!isWritten && !(await commits({ groups, elements }))) {
     throw new CniError(

@@ -9,7 +9,7 @@ export interface FlowRecord {
   readonly time: string;
   /** "audit": it would have been denied, and passed. */
   readonly verdict: 'allow' | 'deny' | 'audit';
-  /** What it asked of the world, of a sibling on its bridge, of the host; or what was asked of it. */
+  /** What it asked of the outside, of a sibling on its bridge, of the host; or what was asked of it. */
   readonly direction: 'egress' | 'sibling' | 'host' | 'ingress';
   /** Id of the container as CNI has it. */
   readonly container: string;

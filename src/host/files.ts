@@ -96,7 +96,7 @@ export function listFolder(folder: string): string[] {
   }
 }
 
-/** As {@link listFolder}, for a reader to whom a folder that cannot be read is as good as an empty one. */
+/** As {@link listFolder}, for a reader who treats a folder that cannot be read as an empty one. */
 export function listReadable(folder: string): string[] {
   try {
     return readdirSync(folder);

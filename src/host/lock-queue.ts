@@ -13,7 +13,8 @@ export interface Place {
 
 /**
  * Gets in the line of those who wait for the lock `file`, at its end, so that in a crowd nobody is passed by again and
- * again. It is good manners and no more: who cannot get in line, or does not look at it, does no harm. Never throws.
+ * again. Correctness does not depend on it: a process that cannot get in line, or ignores the line, does no harm. Never
+ * throws.
  */
 export function getInLine(file: string): Place {
   const folder = folderOf(file);

@@ -87,7 +87,7 @@ export function unforwarded(families: readonly (4 | 6)[]): (4 | 6)[] {
 
 /**
  * Those of the interfaces by which packets of IPv4 come in and are not forwarded, on a host that forwards. The kernel
- * asks the interface that a packet came in by, so the answers of the world are lost at an uplink. IPv6 it forwards for
+ * asks the interface that a packet came in by, so answers from outside are lost at an uplink. IPv6 it forwards for
  * the whole host or not at all (kernel documentation, ip-sysctl).
  */
 export function interfacesWithoutForwarding(names: readonly string[]): string[] {

@@ -122,7 +122,7 @@ export function requireMtuFor(addresses: readonly string[], { mtu, bridge }: { m
   );
 }
 
-/** An object that says nothing is as good as none: the reference takes what address management returned. */
+/** An empty object counts as absent: the reference takes what address management returned. */
 function parseDns(fields: Fields): ResultDns | undefined {
   const dns = readDns(fields);
   return Object.keys(dns).length === 0 ? undefined : dns;

@@ -260,7 +260,7 @@ function planRoute(
   return { kind: isMainDefaultRoute(dst, table) ? 'addRoute' : 'appendRoute', ...route };
 }
 
-/** 0 is as good as nothing. */
+/** 0 counts as absent. */
 function given<Key extends string>(key: Key, value = 0): { readonly [Each in Key]?: number } {
   return value > 0 ? ({ [key]: value } as { readonly [Each in Key]?: number }) : {};
 }

@@ -55,7 +55,7 @@ export function readRecord(key: string, run: string = runDir): AttachmentRecord 
   }
 }
 
-/** As {@link readRecord}, for a reader to whom a broken record is as good as none. */
+/** As {@link readRecord}, for a reader who treats a broken record as a missing one. */
 export function readSoundRecord(key: string, run: string = runDir): AttachmentRecord | undefined {
   const record = readRecord(key, run);
   return record === undefined || isBroken(record) ? undefined : record;

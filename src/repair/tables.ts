@@ -29,7 +29,7 @@ export interface TablesSource {
  * Compares our tables, or what of them is named, with the records, and puts back what is missing or different: by
  * itself where that is possible, else by writing both tables anew. Returns what was repaired, one sentence each.
  *
- * The first look takes no lock, so that it is in nobody's way; an ADD or a DEL that is half done looks like a loss
+ * The first look takes no lock, so that nobody waits for it; an ADD or a DEL that is half done looks like a loss
  * then, and no longer under the lock.
  *
  * Throws code 100 when the rules cannot be written, 11 when the lock is not to be had.

@@ -34,6 +34,13 @@ describe.for(pages)('%s', (page) => {
   });
 });
 
+test('ARCHITECTURE.md names files and folders of src that exist', () => {
+  const paths = [...read('ARCHITECTURE.md').matchAll(/`([a-z]+\/[\w./-]+)`/gu)].map(([, path = '']) => path);
+  const ofRooms = paths.filter((path) => existsSync(join(root, 'src', path.split('/', 1)[0] ?? '')));
+  expect(ofRooms.length).toBeGreaterThan(50);
+  expect(ofRooms.filter((path) => !existsSync(join(root, 'src', path)))).toEqual([]);
+});
+
 describe('complaints.md', () => {
   const rows = read('test/faults/complaints.md')
     .split('\n')

@@ -64,7 +64,7 @@ async function askWithEdns(question: Question, server: ServerAddress, deadline: 
   const abort = new AbortController();
   const { signal } = abort;
   const first = askByUdp(question, server, { deadline, edns: true, signal });
-  // A rejection is told to whoever waits below; when nobody does any more, it is nobody's.
+  // The code below hears of a rejection. When it no longer waits, nobody has to hear of it.
   first.catch(() => {});
   try {
     const early = await Promise.race([first, pause(patience, signal)]);

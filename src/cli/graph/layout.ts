@@ -34,7 +34,7 @@ export function arrange(picture: Picture): Arrangement {
         .slice(0, Math.max(1, Math.ceil(picture.networks.length / 2)))
         .map((ranks) => ({ ...place(picture, columns, ranks), ranks })),
     );
-  // One column of networks reads best: more have to be worth it.
+  // One column of networks reads best: more columns have to save much height.
   const cost = ({ width, height, ranks }: (typeof candidates)[number]): number =>
     Math.abs(Math.log(width / height / wished)) + 0.1 * (ranks - 1);
   const [best] = candidates.toSorted((one, other) => cost(one) - cost(other));

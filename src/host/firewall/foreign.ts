@@ -57,11 +57,11 @@ const dns: readonly HostPort[] = [
 /**
  * Inserts the accepts that other firewalls of the host need to let a bridge's traffic pass.
  *
- * The first container of a bridge pays for it, and the first after somebody else changed the ruleset; for the others it
- * is the reading of two files and a question to the kernel. The attachment's record
- * has to be written before the call: {@link closeForeignFirewalls} relies on it. A firewall that stays closed comes
- * back as a warning, since it stops packets and opens nothing. Throws with code 100 when nft does not answer, and 11
- * when another container's call holds the lock for too long.
+ * The first container of a bridge does that work, and the first one after somebody else changed the ruleset; for the
+ * others it is the reading of two files and a question to the kernel. The attachment's record has to be written before
+ * the call: {@link closeForeignFirewalls} relies on it. A firewall that stays closed comes back as a warning, since it
+ * stops packets and opens nothing. Throws with code 100 when nft does not answer, and 11 when another container's call
+ * holds the lock for too long.
  */
 export async function openForeignFirewalls(
   bridge: string,

@@ -73,7 +73,7 @@ export function parseInterfaceConf(
       'Use type "drawbridge", or chain "egress-policy"',
     );
   }
-  // Read when the record is made, and by whoever mends one; a word in place of a value is to be an error now.
+  // The record and its repair read it later; a word in place of a value has to be an error now.
   fields.boolean('awaitsPolicy');
   return {
     link: withRuntimeDns(parseLinkConf(fields, defaults), runtime.dns),

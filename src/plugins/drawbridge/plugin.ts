@@ -4,7 +4,7 @@ import { keysOf } from '../known-keys.ts';
 import { interfaceDefaults } from './defaults.ts';
 
 /**
- * The interface plugin. Each verb is loaded when it is asked for: a DEL does not pay for what only ADD needs.
+ * The interface plugin. Each verb is loaded when it is asked for: a DEL does not load what only ADD needs.
  */
 export function interfacePlugin(name: keyof typeof interfaceDefaults, version: string): Plugin {
   const defaults = interfaceDefaults[name];

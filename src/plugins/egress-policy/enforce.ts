@@ -20,7 +20,7 @@ export type EnforcedRecord = AttachmentRecord & { readonly egress: EgressRecord 
 
 export interface EnforceOptions {
   /**
-   * What passes the interface until now. "nothing": it is being made in the same breath, its port is isolated already
+   * What passes the interface until now. "nothing": it is being made at the same time, its port is isolated already
    * and its host end down. "refused": our rules keep it closed since it was made. "anything": it is another plugin's.
    */
   readonly passing?: 'nothing' | 'refused' | 'anything';
@@ -49,9 +49,9 @@ export async function enforce(
   const inForce = commit({ put: record }, { filled, also: again, replaces });
   const steps = await Promise.allSettled([
     inForce.then(({ warnings }) => warnings.forEach(warn)),
-    // A flow that began before the rules did, be it from outside to an address that nobody had, is forgotten after they
-    // hold, and when nothing takes another way any more: without a bridge the address is somewhere beyond the default
-    // route.
+    // A flow that began before the rules did, also one from outside to an address that nobody had, is forgotten after
+    // they hold, and when nothing takes another way any more: without a bridge the address is somewhere beyond the
+    // default route.
     passing === 'refused' ? undefined : Promise.all([made, inForce]).then(async () => forgetFlowsOf(sourcesOf(egress))),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(gatedInterface(egress), { made, inForce }),
