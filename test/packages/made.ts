@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { deb } from '../../bundle/release/deb.ts';
 import { rpm } from '../../bundle/release/rpm.ts';
@@ -10,6 +10,10 @@ const repository = join(import.meta.dirname, '../..');
 const cache = join(repository, 'test/.cache/packages');
 const made = join(cache, 'made');
 const root = join(cache, 'trixie');
+const muslRoot = join(cache, 'musl');
+
+/** What the test with musl has at /packages. */
+export const forMusl = join(cache, 'made-for-musl');
 
 /** Version of the packages that stand for the next release: the same sources, and tables with another mark. */
 export const next = '9.0.0';
@@ -41,12 +45,40 @@ export function makePackages(): void {
   };
   for (const product of [current, newer]) for (const make of [deb, rpm]) make(product, made);
   deb({ ...facts, version: '9.9.9', executable: Buffer.from('#!/bin/sh\necho a runtime without its program\n') }, made);
-  copyFileSync(cnitool().path, join(made, 'cnitool'));
-  copyFileSync(join(import.meta.dirname, 'world.sh'), join(made, 'world.sh'));
+  helpers(made);
 }
 
-/** Runs a script on a host of its own, on which an internet is set up (world.sh), and returns what it printed. */
-export function onHost(script: string): string {
+/** Makes the executable for musl, and puts the libraries beside it that bundle/roots.sh found for it. */
+export function makeForMusl(): void {
+  rmSync(forMusl, { recursive: true, force: true });
+  mkdirSync(forMusl, { recursive: true });
+  execFileSync(process.execPath, [join(repository, 'bundle/build.ts'), '--target', 'linux-x64-musl'], {
+    stdio: 'ignore',
+  });
+  copyFileSync(join(repository, 'bundle/bin/linux-x64-musl/drawbridge'), join(forMusl, 'drawbridge'));
+  const libraries = join(muslRoot, 'usr/lib');
+  for (const name of readdirSync(libraries).filter((file) => /^(?:ld-musl|libgcc_s|libstdc)/.test(file)))
+    copyFileSync(join(libraries, name), join(forMusl, name));
+  helpers(forMusl);
+}
+
+/** What keeps the test with musl from running besides; undefined when nothing does. */
+export function lacksMusl(): string | undefined {
+  return existsSync(join(muslRoot, 'usr/lib/libstdc++.so.6'))
+    ? lacks()
+    : 'there is no root with musl: "sh bundle/roots.sh" makes it';
+}
+
+/**
+ * Runs a script on a host of its own, on which an internet is set up (world.sh), and returns what it printed. `brought`
+ * is /packages there.
+ */
+export function onHost(script: string, brought = made): string {
   const options = { input: `. /packages/world.sh\n${script}\n`, encoding: 'utf8' } as const;
-  return execFileSync('sh', [join(import.meta.dirname, 'enter.sh'), root, made], options).trim();
+  return execFileSync('sh', [join(import.meta.dirname, 'enter.sh'), root, brought], options).trim();
+}
+
+function helpers(folder: string): void {
+  copyFileSync(cnitool().path, join(folder, 'cnitool'));
+  copyFileSync(join(import.meta.dirname, 'world.sh'), join(folder, 'world.sh'));
 }
