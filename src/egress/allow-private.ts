@@ -1,8 +1,9 @@
 import { refusal, type Place } from './entry.ts';
+import { insideNat64 } from './nat64.ts';
 import { covers, intervalOf, overlaps, prefixesOf, subtract } from './interval.ts';
 import { isNetworkSized, isPublicPrefix } from './on-link.ts';
 import type { AddressRule } from './policy.ts';
-import { bogonRanges, metadataIntervals, metadataRanges, openableBogons, privateRanges } from './ranges-reserved.ts';
+import { bogonRanges, metadataIntervals, openableBogons, privateRanges, rangesOf } from './ranges-reserved.ts';
 
 /**
  * What an entry of `allowPrivate` opens.
@@ -17,7 +18,7 @@ export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] 
   const wanted = intervalOf(rule.prefix);
   const quoted = rule.source.slice(rule.source.indexOf('"'));
   const single = wanted.from === wanted.to;
-  const metadata = metadataRanges.find(({ prefix }) => covers(intervalOf(prefix), wanted));
+  const metadata = rangesOf('metadata').find(({ prefix }) => covers(intervalOf(prefix), wanted));
   if (metadata !== undefined) {
     if (single) return [rule];
     throw refusal(
@@ -29,12 +30,18 @@ export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] 
   }
   if (isPublicPrefix(rule.prefix) && isNetworkSized(rule.prefix)) return [rule];
   const allowed = [...privateRanges.map(({ prefix }) => prefix), ...openableBogons];
-  if (!allowed.some((prefix) => covers(intervalOf(prefix), wanted))) {
+  const inside = insideNat64(wanted);
+  const isPrivate = [wanted, ...(inside === undefined ? [] : [inside])].some((one) =>
+    allowed.some((prefix) => covers(intervalOf(prefix), one)),
+  );
+  if (!isPrivate) {
     const bogon = bogonRanges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
     const what =
-      bogon === undefined
-        ? 'it is not within a private range'
-        : `it has addresses of ${bogon.prefix} in it, ${bogon.about}`;
+      inside !== undefined
+        ? `it is NAT64, whose addresses are judged by the IPv4 address inside, and ${prefixesOf(inside).join(', ')} is not within a private range`
+        : bogon === undefined
+          ? 'it is not within a private range'
+          : `it has addresses of ${bogon.prefix} in it, ${bogon.about}`;
     throw refusal(
       quoted,
       place,

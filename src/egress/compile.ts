@@ -7,6 +7,7 @@ import { foldAddressRules, foldPorts } from './normalise.ts';
 import { isPublicPrefix } from './on-link.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { policyId } from './policy-id.ts';
+import { withNat64 } from './nat64.ts';
 
 /**
  * The chains and sets of a policy: those of `table bridge drawbridge` (compile-within.ts), and in `table inet
@@ -135,7 +136,7 @@ class Draft {
 
   /** Declares the sets of a list and returns the rules that give `verdict` to what is in them. */
   lists(name: string, rules: readonly AddressRule[], verdict: string): string[] {
-    const { ranges, boxes, icmp } = foldAddressRules(rules);
+    const { ranges, boxes, icmp } = foldAddressRules(withNat64(rules));
     return families.flatMap((family) => {
       const isOurs = (run: { readonly family: 4 | 6 }): boolean => run.family === family;
       const base = `${name}${family}`;

@@ -2,6 +2,7 @@ import { readAnyAddress } from '../ip/address.ts';
 import { covers, intervalOf, type Interval } from './interval.ts';
 import { checksNames } from './compile.ts';
 import { nameCovers } from './name.ts';
+import { insideNat64 } from './nat64.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
@@ -75,7 +76,7 @@ export function judge(policy: Policy, destination: Destination, surroundings: Su
   if (address === undefined) throw new RangeError(`Cannot judge "${destination.address}": it is not an address`);
   const asked: DestinationInterval = {
     ...destination,
-    interval: { family: address.family, from: address.value, to: address.value },
+    ...intervalsOf(address),
   };
   const verdict = judgeDirectly(policy, asked, surroundings);
   if (verdict.verdict === 'allow' || verdict.theirs === true || !policy.audit) return verdict;
@@ -95,6 +96,8 @@ const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings:
 /** A destination with its address as an interval of one. */
 interface DestinationInterval extends Destination {
   readonly interval: Interval;
+  /** Of an address of NAT64: the IPv4 address that it leads to. */
+  readonly inside?: Interval;
 }
 
 /** One step of the judgement; undefined leaves the decision to the next. */
@@ -242,7 +245,23 @@ function deny(rule: string, reason: string): Verdict {
 }
 
 function firstMatch(rules: readonly AddressRule[], asked: DestinationInterval): AddressRule | undefined {
-  return rules.find((rule) => takes(rule, asked) && covers(intervalOf(rule.prefix), asked.interval));
+  const { interval, inside } = asked;
+  return rules.find((rule) => {
+    const own = intervalOf(rule.prefix);
+    return takes(rule, asked) && (covers(own, interval) || (inside !== undefined && covers(own, inside)));
+  });
+}
+
+function intervalsOf({
+  family,
+  value,
+}: {
+  family: 4 | 6;
+  value: bigint;
+}): Pick<DestinationInterval, 'interval' | 'inside'> {
+  const interval: Interval = { family, from: value, to: value };
+  const inside = insideNat64(interval);
+  return inside === undefined ? { interval } : { interval, inside };
 }
 
 /** Whether protocol and port of a rule take the destination in. */

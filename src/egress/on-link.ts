@@ -1,7 +1,7 @@
 import { addressBits, formatAddress, readAnyAddress } from '../ip/address.ts';
 import { addressOf, splitPrefix } from '../ip/prefix.ts';
 import { byStart, covers, intervalOf, nftInterval, overlaps, subtract, type Interval } from './interval.ts';
-import { bogonRanges, metadataRanges, privateRanges } from './ranges-reserved.ts';
+import { rangesOf } from './ranges-reserved.ts';
 
 /** A network on which the host has neighbours, with public addresses. */
 export interface OnLinkNetwork {
@@ -81,6 +81,6 @@ function networkOf(text: string): string | undefined {
 let ranges: readonly Interval[] | undefined;
 
 function reserved(): readonly Interval[] {
-  ranges ??= [...metadataRanges, ...bogonRanges, ...privateRanges].map(({ prefix }) => intervalOf(prefix));
+  ranges ??= (['metadata', 'bogon', 'private'] as const).flatMap(rangesOf).map(({ prefix }) => intervalOf(prefix));
   return ranges;
 }

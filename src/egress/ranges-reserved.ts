@@ -1,5 +1,7 @@
-import { formatAddress, readAnyAddress } from '../ip/address.ts';
-import { intervalOf, overlaps, type Interval } from './interval.ts';
+import { formatAddress } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
+import { intervalOf, overlaps, prefixesOf, subtract, type Interval } from './interval.ts';
+import { behindNat64, nat64Prefix } from './nat64.ts';
 
 /** Why a range is not the public internet. */
 export type ReservedKind = 'metadata' | 'bogon' | 'private';
@@ -10,6 +12,11 @@ export interface ReservedRange {
   /** What the range is, as a noun phrase for messages. */
   readonly about: string;
 }
+
+/**
+ * What NAT64 of a network's own may use (RFC 8215): which IPv4 address is meant depends on the length of its prefix.
+ */
+const localNat64 = '64:ff9b:1::/48';
 
 /**
  * Link-local ranges and the addresses at which clouds hand credentials to whoever asks. Closed except
@@ -44,8 +51,7 @@ export const bogonRanges: readonly ReservedRange[] = [
   { prefix: '::/96', about: 'unspecified, loopback and IPv4-compatible (RFC 4291)' },
   { prefix: '::ffff:0:0/96', about: 'IPv4-mapped (RFC 4291)' },
   { prefix: '::ffff:0:0:0/96', about: 'IPv4-translated (RFC 2765)' },
-  { prefix: '64:ff9b::/96', about: 'NAT64 (RFC 6052)' },
-  { prefix: '64:ff9b:1::/48', about: 'local NAT64 (RFC 8215)' },
+  { prefix: localNat64, about: 'local NAT64 (RFC 8215)' },
   { prefix: '100::/64', about: 'discard (RFC 6666)' },
   { prefix: '2001::/32', about: 'Teredo (RFC 4380)' },
   { prefix: '2001:10::/28', about: 'ORCHID (RFC 4843)' },
@@ -54,7 +60,16 @@ export const bogonRanges: readonly ReservedRange[] = [
   { prefix: '3fff::/20', about: 'documentation (RFC 9637)' },
   { prefix: 'fec0::/10', about: 'site-local (RFC 3879)' },
   { prefix: 'ff00::/8', about: 'multicast (RFC 4291)' },
-  ...['::/3', '4000::/2', '8000::/2', 'c000::/3', 'e000::/4', 'f000::/5', 'f800::/6', 'fe00::/9'].map((prefix) => ({
+  ...[
+    ...prefixesOfRest('::/3', [nat64Prefix, localNat64]),
+    '4000::/2',
+    '8000::/2',
+    'c000::/3',
+    'e000::/4',
+    'f000::/5',
+    'f800::/6',
+    'fe00::/9',
+  ].map((prefix) => ({
     prefix,
     about: 'not given out (RFC 3513)',
   })),
@@ -71,21 +86,26 @@ export const privateRanges: readonly ReservedRange[] = [
 
 /**
  * Bogons that a literal in `allowPrivate` may open, because somebody uses them inside: test networks,
- * class E, and NAT64 on hosts that have IPv6 only. The rest has no honest use as a destination.
+ * class E, and NAT64 with a prefix of their own. The rest has no honest use as a destination.
  */
-export const openableBogons: readonly string[] = [
-  '192.0.0.0/24',
-  '198.18.0.0/15',
-  '240.0.0.0/4',
-  '64:ff9b::/96',
-  '64:ff9b:1::/48',
-];
+export const openableBogons: readonly string[] = ['192.0.0.0/24', '198.18.0.0/15', '240.0.0.0/4', localNat64];
 
-const ranked: readonly (readonly [ReservedKind, readonly ReservedRange[]])[] = [
-  ['metadata', metadataRanges],
-  ['bogon', bogonRanges],
-  ['private', privateRanges],
-];
+/** Ranges of one kind, with those that lead to its IPv4 addresses by NAT64. */
+export function rangesOf(kind: ReservedKind): readonly ReservedRange[] {
+  const own = { metadata: metadataRanges, bogon: bogonRanges, private: privateRanges }[kind];
+  const behind = own
+    .filter(({ prefix }) => familyOf(prefix) === 4)
+    .map(({ prefix, about }) => ({ prefix: behindNat64(prefix), about: `${about}, behind NAT64 (RFC 6052)` }));
+  return [...own, ...behind];
+}
+
+/** In the order of judgement. */
+const ranked = (['metadata', 'bogon', 'private'] as const).map((kind) => [kind, rangesOf(kind)] as const);
+
+/** What is left of a prefix without smaller ones, which stand by themselves. */
+function prefixesOfRest(prefix: string, holes: readonly string[]): string[] {
+  return subtract(intervalOf(prefix), holes.map(intervalOf)).flatMap(prefixesOf);
+}
 
 /** Read once: an answer of DNS may have a thousand addresses. */
 const intervals = new WeakMap<ReservedRange, Interval>();
@@ -108,12 +128,7 @@ export function reservedRangeOf(address: string): (ReservedRange & { readonly ki
 
 /** Metadata and link-local intervals, also as they look from behind NAT64: no prefix in `allowPrivate` opens these. */
 export function metadataIntervals(): Interval[] {
-  const plain = metadataRanges.map(({ prefix }) => intervalOf(prefix));
-  const nat64 = readAnyAddress('64:ff9b::')?.value ?? 0n;
-  const behindNat64 = plain
-    .filter(({ family }) => family === 4)
-    .map(({ from, to }): Interval => ({ family: 6, from: nat64 + from, to: nat64 + to }));
-  return [...plain, ...behindNat64];
+  return rangesOf('metadata').map(({ prefix }) => intervalOf(prefix));
 }
 
 /** The IPv4 address inside an IPv4-mapped one ("::ffff:192.0.2.1"); undefined for any other address. */

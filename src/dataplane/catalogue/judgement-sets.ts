@@ -1,6 +1,6 @@
 /** Sets and maps of the judgement (judgement.ts), of its hooks and of its counts. */
 import { covers, intervalOf } from '../../egress/interval.ts';
-import { bogonRanges, metadataRanges, privateRanges, type ReservedRange } from '../../egress/ranges-reserved.ts';
+import { rangesOf, type ReservedRange } from '../../egress/ranges-reserved.ts';
 import type { DataType } from '../../nft/data.ts';
 import type { CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
 import { perFamily } from './per-family.ts';
@@ -177,11 +177,13 @@ function deniedSet(name: string, key: readonly DataType[], what: string): SetDec
 }
 
 const reservedSets: readonly SetDeclaration[] = [
-  ...perFamily((n, address) => reservedSet(`metadata${n}`, address, metadataRanges, 'metadata services of clouds')),
   ...perFamily((n, address) =>
-    reservedSet(`bogon${n}`, address, bogonRanges, 'addresses that lead nowhere, or not where they say'),
+    reservedSet(`metadata${n}`, address, rangesOf('metadata'), 'metadata services of clouds'),
   ),
-  ...perFamily((n, address) => reservedSet(`private${n}`, address, privateRanges, 'local networks')),
+  ...perFamily((n, address) =>
+    reservedSet(`bogon${n}`, address, rangesOf('bogon'), 'addresses that lead nowhere, or not where they say'),
+  ),
+  ...perFamily((n, address) => reservedSet(`private${n}`, address, rangesOf('private'), 'local networks')),
   ...perFamily((n, address): SetDeclaration => ({
     table,
     name: `onlink${n}`,

@@ -2,7 +2,7 @@
 import { describe, expect, test, type Container, type Host } from '../../helpers/host.ts';
 import { executable } from '../../helpers/executable.ts';
 import { startAgent, until } from './agent.ts';
-import { makeNamesLab } from './names-lab.ts';
+import { makeNamesLab, writeHosts } from './names-lab.ts';
 
 async function asked(container: Container, name: string, server = '10.88.0.1'): Promise<string> {
   return (await container.exec(['dig', '+time=2', '+tries=1', `@${server}`, name, 'A'])).stdout;
@@ -151,4 +151,25 @@ test('names that DNS refused are told by list, watch, learn, explain, the log an
   const { text } = (await agent.ask<{ text: string }>('metrics')).result;
   expect(text).toMatch(/drawbridge_refused_names\{[^}]*\} 4/);
   expect((await agent.log()).filter(({ msg }) => msg === 'name refused')).toHaveLength(2);
+});
+
+test('an address of NAT64 is open by a name for the IPv4 address inside, and a private one behind it is not', async ({
+  host,
+}) => {
+  const { container, add, outside } = await makeNamesLab(host, { deny: ['198.51.100.3'] });
+  const behind = (last: string): string => `64:ff9b::${last}`;
+  const [open, denied, inside] = ['c633:6402', 'c633:6403', 'a07:707'].map(behind);
+  await outside.address(open ?? '', denied ?? '', inside ?? '');
+  await writeHosts(host, [`${open} six.example.net`, `${denied} no.example.net`, `${inside} in.example.net`]);
+  await startAgent(host);
+  await add();
+  const ask = async (name: string): Promise<string> =>
+    (await container.exec(['dig', '+short', '+time=2', '+tries=1', '@10.88.0.1', name, 'AAAA'])).stdout.trim();
+  expect(await host.fetch(container, open ?? '', 80)).toBe('refused');
+  expect(await ask('six.example.net')).toBe(open);
+  expect(await host.fetch(container, open ?? '', 80)).toBe('hello');
+  await ask('no.example.net');
+  expect(await host.fetch(container, denied ?? '', 80)).toBe('refused');
+  expect(await ask('in.example.net')).toBe('');
+  expect(await host.fetch(container, inside ?? '', 80)).toBe('refused');
 });

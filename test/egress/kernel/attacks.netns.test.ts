@@ -138,7 +138,7 @@ const attempts: Readonly<Record<string, readonly string[]>> = {
     'plain mallory fd00:ec2::254',
   ],
   'forms with an IPv4 address inside': [
-    'plain mallory 64:ff9b::808:808',
+    'plain mallory 64:ff9b::a01:203',
     'plain mallory 2002:808:808::1',
     'plain mallory ::ffff:10.1.2.3',
     'plain mallory ::10.1.2.3',

@@ -322,10 +322,16 @@ describe('parsePolicy()', () => {
     '168.63.129.16',
     'fe80::1',
     '198.18.0.0/15',
-    '64:ff9b::808:808',
+    '64:ff9b::a00:0/104',
   ])('opens %s by allowPrivate', (text) => {
     const [rule] = parsePolicy({ allowPrivate: [text] }, '').allowPrivate;
     expect(rule?.source).toBe(`allowPrivate "${text}"`);
+  });
+
+  test('refuses all of NAT64 in allowPrivate: what is meant is the IPv4 addresses behind it', () => {
+    expect(() => parsePolicy({ allowPrivate: ['64:ff9b::/96'] }, '')).toThrow(
+      'it is NAT64, whose addresses are judged by the IPv4 address inside',
+    );
   });
 
   test('leaves metadata addresses out of a prefix in allowPrivate', () => {
@@ -334,8 +340,8 @@ describe('parsePolicy()', () => {
   });
 
   test('leaves metadata addresses behind NAT64 out of a prefix in allowPrivate', () => {
-    const { allowPrivate } = parsePolicy({ allowPrivate: ['64:ff9b::a800:0/103'] }, '');
-    expect(allowPrivate.map(({ prefix }) => prefix)).not.toContain('64:ff9b::a9fe:0/112');
+    const { allowPrivate } = parsePolicy({ allowPrivate: ['64:ff9b::6464:64c8/126'] }, '');
+    expect(allowPrivate.map(({ prefix }) => prefix)).toEqual(['64:ff9b::6464:64c9/128', '64:ff9b::6464:64ca/127']);
     expect(allowPrivate.length).toBeGreaterThan(1);
   });
 
