@@ -6,11 +6,14 @@ export function columnsOf(text: string): number {
   return stringWidth(unpainted(text));
 }
 
-/** Paragraphs broken at spaces so that no line is longer than the terminal, with an indent from the second line on. */
+/**
+ * Paragraphs broken at spaces so that no line is longer than the terminal, with an indent from the second line on. A
+ * word that is longer than a line, such as a name of 90 letters, is broken anywhere.
+ */
 export function wrap(text: string, width: number, indent = ''): string {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of text.split(' ').flatMap((whole) => cut(whole, width - columnsOf(indent)))) {
     if (line !== '' && columnsOf(line) + 1 + columnsOf(word) > width) {
       lines.push(line);
       line = `${indent}${word}`;
