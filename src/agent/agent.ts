@@ -10,6 +10,7 @@ import { FirstBytesService } from './services/first-bytes.ts';
 import { FlowsService } from './services/flows.ts';
 import { MetricsService } from './services/metrics.ts';
 import { NamesService } from './services/names.ts';
+import { PassingPoliciesService } from './services/passing-policies.ts';
 import { PoliciesService } from './services/policies.ts';
 import { ProgramsService } from './services/programs.ts';
 import { QuotasService } from './services/quotas.ts';
@@ -105,6 +106,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const firstBytes = new FirstBytesService({ ...known, onRefused: (refusals) => flows.noteRefusals(refusals) });
   const policies = new PoliciesService({ ...known, checked: () => firstBytes.connections() });
   const watch = new WatchService({ ...known, firstBytes, flows, policies, repair });
+  const passing = new PassingPoliciesService(log);
   const quotas = new QuotasService({ state, metrics, log });
   const sweep = new SweepService({ ...options, state, metrics, log });
   const programs = new ProgramsService({ version, repair, metrics, log });
@@ -140,6 +142,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
       watch,
       repair,
       policies,
+      passing,
       quotas,
       sweep,
       programs,

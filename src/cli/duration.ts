@@ -6,7 +6,7 @@ const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_
  * Milliseconds of "90s", "10m", "1h", "2d" or "1h30m"; a bare number is seconds. `what` names the option in the
  * {@link UsageError} for anything else.
  */
-function parseDuration(text: string, what: string): number {
+export function parseDuration(text: string, what: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([smhdw]?)/g)];
   const isWhole = parts.length > 0 && parts.map(([part]) => part).join('') === text;
   const sum = parts.reduce((total, [, number, unit = 's']) => total + Number(number) * (seconds[unit || 's'] ?? 1), 0);

@@ -1,9 +1,10 @@
+import type { Policy } from '../egress/policy.ts';
 import type { Invocation } from './command.ts';
 import { unfold } from './policy/entries.ts';
 import { findPolicy } from './policy/source.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
-interface Difference {
+export interface Difference {
   readonly key: string;
   readonly removed: readonly string[];
   readonly added: readonly string[];
@@ -15,11 +16,16 @@ export async function run(
   terminal: Terminal,
 ): Promise<number> {
   const [before, after] = await Promise.all([findPolicy(one), findPolicy(other)]);
-  const old = unfold(before.policy);
-  const differences = [...unfold(after.policy)].flatMap(([key, value]) => difference(key, old.get(key) ?? [], value));
+  const differences = differencesOf(before.policy, after.policy);
   if (options['json'] === true) printJson(terminal, differences);
-  else print([before.title, after.title], differences, terminal);
+  else printDifferences([before.title, after.title], differences, terminal);
   return differences.length === 0 ? 0 : 1;
+}
+
+/** How one policy differs from another in what it does, key by key. */
+export function differencesOf(one: Policy, other: Policy): Difference[] {
+  const old = unfold(one);
+  return [...unfold(other)].flatMap(([key, value]) => difference(key, old.get(key) ?? [], value));
 }
 
 function difference(key: string, old: string | readonly string[], value: string | readonly string[]): Difference[] {
@@ -30,7 +36,7 @@ function difference(key: string, old: string | readonly string[], value: string 
   return removed.length + added.length === 0 ? [] : [{ key, removed, added }];
 }
 
-function print(
+export function printDifferences(
   [before, after]: readonly [string, string],
   differences: readonly Difference[],
   { out, paint }: Terminal,

@@ -2,14 +2,21 @@ import { readFileSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { familyOf } from '../ip/family.ts';
 import { deleteArguments, filterArguments, parseFlows } from './conntrack-program.ts';
-import { deleteFlow, readFlows, type Flow, type FlowFilter } from './netlink/conntrack.ts';
+import {
+  deleteFlow,
+  readCountedFlows,
+  readFlows,
+  type CountedFlow,
+  type Flow,
+  type FlowFilter,
+} from './netlink/conntrack.ts';
 import { Conversation, RefusedError } from './netlink/conversation.ts';
 import { openLibrary, protocols } from './netlink/libc.ts';
 import { CommandError, findProgram, run } from './run.ts';
 import { begin } from './trace.ts';
 import { systemReason } from '../text/system-error.ts';
 
-export type { Flow } from './netlink/conntrack.ts';
+export type { CountedFlow, Flow } from './netlink/conntrack.ts';
 
 /** A published port, by the address and port that a client sends to. */
 export interface PublishedDestination {
@@ -65,6 +72,24 @@ export async function endDnsFlowsOf(addresses: readonly string[]): Promise<strin
 /** As {@link forgetFlowsOf}, where a flow that stays is no reason to fail. Returns warnings. */
 export async function tryForgetFlowsOf(addresses: readonly string[]): Promise<string[]> {
   return warnings(async () => forgetFlowsOf(addresses));
+}
+
+/**
+ * All flows with what passed of them, which is zero where `nf_conntrack_acct` was off when they began. Undefined where
+ * this process cannot speak to the kernel.
+ */
+export function listCountedFlows(): CountedFlow[] | undefined {
+  const kernel = openLibrary();
+  const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+  if (conversation === undefined) return undefined;
+  try {
+    return readCountedFlows(conversation);
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  } finally {
+    conversation.close();
+  }
 }
 
 /** Whether flows can be listed and ended one by one. */

@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { visibleLines } from '../text/visible.ts';
-import { spawnProgram, spawnProgramNow, type ProgramExit, type SpawnOptions } from './spawn.ts';
+import { spawnForeground, spawnProgram, spawnProgramNow, type ProgramExit, type SpawnOptions } from './spawn.ts';
 import { begin } from './trace.ts';
 
 /** Where programs are looked for after PATH: a runtime may start a plugin with an empty one. */
@@ -93,6 +93,11 @@ function prepare(program: string, args: readonly string[], { input, deadline, en
 function outputOf(command: string, done: ProgramExit, deadline: number): RunResult {
   if (done.exitCode !== 0 || done.timedOut) throw new CommandError(failureMessage(command, done, deadline), done);
   return { stdout: done.stdout, stderr: done.stderr };
+}
+
+/** Runs a program that a person talks to, on their terminal; returns its exit status, -1 when it cannot be started. */
+export function runForeground(program: string, args: readonly string[]): number {
+  return spawnForeground(findProgram(program) ?? program, args);
 }
 
 /** With DRAWBRIDGE_VERBOSE=1, tells on stderr what is about to be done. */

@@ -113,3 +113,9 @@ export function spawnProgramNow(
     signal: signal ?? undefined,
   };
 }
+
+/** Runs a program on the terminal of this process, and returns its exit status: -1 when it cannot be started. */
+export function spawnForeground(file: string, args: readonly string[]): number {
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
+  return spawnSync(file, args, { stdio: 'inherit' }).status ?? -1;
+}

@@ -16,6 +16,10 @@ const words: Readonly<Record<string, readonly string[]>> = {
   seccomp: [],
   watch: ['--for', '0.2'],
   flows: [],
+  top: ['--once', '--interval', '0.1'],
+  'policy test': ['nosuch'],
+  'policy apply': ['/nowhere.json'],
+  'policy undo': ['nosuch'],
   learn: ['web0'],
   refresh: [],
   'port add': ['web0', '8080:80'],
@@ -39,7 +43,7 @@ describe('every command', () => {
         .map(({ name }) => name)
         .filter((name) => !(name in words))
         .toSorted(),
-    ).toEqual(['agent', 'complete', 'completion', 'install', 'man', 'probe', 'ui']);
+    ).toEqual(['agent', 'answer-dns', 'complete', 'completion', 'install', 'man', 'policy edit', 'probe', 'ui']);
   });
 
   test('says that root is needed where it is, with status 1, or 3 where it is to tell something', async ({ host }) => {

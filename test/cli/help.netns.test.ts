@@ -71,7 +71,7 @@ describe('drawbridge completion', () => {
     ]);
     expect(offered.trimEnd().split('\n')).toEqual([
       'explain',
-      'check list show diff',
+      'check list test apply edit undo show diff',
       'mermaid',
       '--dry-run',
       'work',
@@ -97,7 +97,9 @@ describe('drawbridge completion', () => {
         { env },
       );
     expect(await offered('drawbridge ex')).toMatch(/^explain\tSay whether a container/);
-    expect(await offered('drawbridge policy ')).toMatch(/^check\t.*\ndiff\t.*\nlist\t.*\nshow\t.*\n$/);
+    expect(await offered('drawbridge policy ')).toMatch(
+      /^apply\t.*\ncheck\t.*\ndiff\t.*\nedit\t.*\nlist\t.*\nshow\t.*\ntest\t.*\nundo\t.*\n$/,
+    );
     expect(await offered('drawbridge policy show w')).toBe('work\n');
     expect(await offered('drawbridge explain we')).toBe('web0\n');
     expect(await offered('drawbridge watch --container we')).toMatch(/^web0\t/);

@@ -222,7 +222,7 @@ describe('drawbridge policy check', () => {
     });
     expect(await drawbridge(host, ['policy'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('"policy check", "policy list", "policy show", "policy diff"'),
+      stderr: expect.stringContaining('"policy check", "policy list", "policy test", "policy apply"'),
     });
   });
 });

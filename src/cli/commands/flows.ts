@@ -39,4 +39,37 @@ export const flowsCommands: readonly Command[] = [
     needsRoot: true,
     load: async () => import('../flows.ts'),
   },
+  {
+    name: 'top',
+    summary: 'Show what containers send and receive now, and to where',
+    about: [
+      'Bytes a second, connections and denials of each container and of the destinations that it talks to most, every two seconds, as the kernel counts them. On a terminal the keys b (bytes), c (connections), d (denials) and n (name) sort, and q ends.',
+      'Bytes need nf_conntrack_acct, which is set while it runs and put back after; connections that were there before are not counted.',
+    ],
+    operands: [
+      {
+        name: 'CONTAINER',
+        about: 'Only those with it in their name or id; "web*" is the whole word',
+        required: false,
+        completes: 'containers',
+      },
+    ],
+    options: [
+      {
+        flag: '--sort KEY',
+        about: 'What comes first; bytes unless given',
+        values: ['bytes', 'connections', 'denied', 'name'],
+      },
+      { flag: '--destinations NUMBER', about: 'Of each container; 3 unless given' },
+      { flag: '--interval SECONDS', about: 'Between two looks; 2 unless given' },
+      { flag: '--once', about: 'Show one picture, of one interval, and end' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge top', about: 'until q or Ctrl-C' },
+      { line: 'drawbridge top --once --json --interval 10', about: 'ten seconds, for a program' },
+    ],
+    needsRoot: true,
+    load: async () => import('../top.ts'),
+  },
 ];

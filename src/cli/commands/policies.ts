@@ -41,6 +41,79 @@ export const policiesCommands: readonly Command[] = [
     load: async () => import('../policy-list.ts'),
   },
   {
+    name: 'policy test',
+    summary: 'Say what a policy would deny and open of what containers did',
+    about: [
+      'Holds a policy against the flows that the agent recorded: which destinations that were reached it would deny, and which that were denied it would open. What is allowed is recorded under a policy with "record": "all" or "audit": true. Exit status 1 when it would deny one.',
+    ],
+    operands: [{ name: 'POLICY', about: policySource, required: true, completes: 'files' }],
+    options: [
+      {
+        flag: '--container CONTAINER',
+        about: 'Only what those with it in their name or id did',
+        completes: 'containers',
+      },
+      { flag: '--since TIME', about: 'From so long ago, "24h", or from a date; 7d unless given' },
+      json,
+    ],
+    examples: [{ line: 'drawbridge policy test new.json --container web --since 24h', about: 'before it is applied' }],
+    isQuestion: true,
+    needsRoot: true,
+    load: async () => import('../policy-test.ts'),
+  },
+  {
+    name: 'policy apply',
+    summary: 'Put a policy in force, for good or for a time',
+    about: [
+      'Checks a file, shows how it differs from the policy of its name and which containers are under that, writes it to /etc/drawbridge/policies whole, and waits until it is in force. Exit status 1 when it is not after 15 seconds.',
+      'With --for the agent puts it back when the time is over, also after a restart.',
+    ],
+    operands: [{ name: 'FILE', about: 'A policy; "-" is stdin', required: true, completes: 'files' }],
+    options: [
+      { flag: '--name NAME', about: "The policy's name; that of the file unless given", completes: 'policies' },
+      { flag: '--for TIME', about: 'Go back by itself after this time, "10m"' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge policy apply web.json', about: 'as the policy "web"' },
+      { line: 'drawbridge policy apply wide.json --name web --for 10m', about: 'to try something' },
+    ],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../policy-apply.ts')).apply }),
+  },
+  {
+    name: 'policy edit',
+    summary: 'Change a policy in an editor, and put it in force',
+    operands: [
+      {
+        name: 'NAME',
+        about: 'A policy in /etc/drawbridge/policies, or a new one',
+        required: true,
+        completes: 'policies',
+      },
+    ],
+    options: [{ flag: '--for TIME', about: 'Go back by itself after this time, "10m"' }, json],
+    examples: [{ line: 'EDITOR=nano drawbridge policy edit web', about: 'checked before it is written' }],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../policy-apply.ts')).edit }),
+  },
+  {
+    name: 'policy undo',
+    summary: 'Put a policy back as it was before the last command changed it',
+    operands: [
+      {
+        name: 'NAME',
+        about: 'A policy that "policy apply" or "policy edit" changed',
+        required: true,
+        completes: 'policies',
+      },
+    ],
+    options: [json],
+    examples: [{ line: 'drawbridge policy undo web', about: 'said again, it takes that back' }],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../policy-apply.ts')).undo }),
+  },
+  {
     name: 'policy show',
     summary: 'Show a policy with defaults, presets and addresses of names',
     operands: [

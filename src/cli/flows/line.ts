@@ -19,12 +19,12 @@ export function flowLine(record: FlowRecord, { paint }: Pick<Terminal, 'paint'>)
 }
 
 /** The container's name; its short id where it has none. */
-function ownerWords({ container, containerName }: FlowRecord): string {
+export function ownerWords({ container, containerName }: FlowRecord): string {
   return visible(containerName ?? shownName(container));
 }
 
 /** "1.2 MB": three digits at most, in powers of 1000 as quotas have them. */
-function byteWords(bytes: number): string {
+export function byteWords(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
   let value = bytes;
   let unit = 0;

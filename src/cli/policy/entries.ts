@@ -23,6 +23,8 @@ export function unfold(policy: Policy): Map<string, string | readonly string[]> 
     ['onDeny', onDeny],
     ['audit', String(audit)],
     ...(policy.exclusive === true ? [['exclusive', 'true'] as const] : []),
+    ['quota', policy.quota === undefined ? [] : [`${policy.quota.bytes} bytes per ${policy.quota.per}`]],
+    ['record', policy.record ?? 'denied'],
   ]);
 }
 

@@ -199,6 +199,13 @@ export function readFlowEvent(answer: Answer): FlowEvent | undefined {
   return flow === undefined ? undefined : { kind: answer.type === ctNew ? 'began' : 'ended', flow };
 }
 
+/** All flows with their counts, of zone 0. Throws {@link RefusedError}. */
+export function readCountedFlows(conversation: Conversation): CountedFlow[] {
+  return conversation
+    .read({ ...request(ctGet, 0, []), flags: flag.dump })
+    .flatMap((answer) => countedFlow(answer) ?? []);
+}
+
 function countedFlow(answer: Answer): CountedFlow | undefined {
   const [found] = flowOf(answer);
   if (found === undefined) return undefined;

@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CniError, codes } from '../cni/errors.ts';
+import { beginAccounting, endAccounting, isAccounting } from '../host/accounting.ts';
+import { listCountedFlows } from '../host/conntrack.ts';
+import { hostText } from '../ip/host-text.ts';
+import { addressesOf } from '../records/sections.ts';
+import { listRecords } from '../records/store.ts';
+import { askAgent } from '../host/agent-socket.ts';
+import { shownName } from '../repair/survey/container-names.ts';
+import { readDenials } from '../repair/survey/denials.ts';
+import { readKnownNames } from '../repair/survey/known-names.ts';
+import { count } from '../repair/survey/words.ts';
+import { UsageError, valueOf, type Invocation } from './command.ts';
+import { byteWords } from './flows/line.ts';
+import { patternOf } from './list/select.ts';
+import { printTable } from './table.ts';
+import { printJson, type Terminal } from './terminal.ts';
+import { sorted, usageBetween, type ContainerUsage, type Owner, type Sample, type SortKey } from './top/usage.ts';
+
+interface Look {
+  readonly pattern: RegExp | undefined;
+  readonly destinations: number;
+  readonly interval: number;
+  readonly isOnce: boolean;
+  readonly isJson: boolean;
+  sort: SortKey;
+}
+
+const keys: Readonly<Record<string, SortKey>> = { b: 'bytes', c: 'connections', d: 'denied', n: 'name' };
+
+/** Moves the cursor home and clears the screen (ECMA-48, CUP and ED). */
+const clear = '\u001b[H\u001b[2J';
+
+/** Shows what containers do, again and again, until it is ended. */
+export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const look = lookOf(invocation);
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
+  const isLive = !look.isOnce && !look.isJson && process.stdin.isTTY && terminal.isWatched;
+  const refresh = isLive ? listenToKeys(look, stop) : () => {};
+  const wasAccounting = isAccounting() !== false;
+  try {
+    await account();
+    let before = await sample();
+    while (!stop.signal.aborted) {
+      await sleep(look.interval, undefined, { signal: stop.signal }).catch(() => {});
+      if (stop.signal.aborted) break;
+      await account();
+      const after = await sample();
+      const usages = await usagesOf(before, after, look);
+      if (look.isJson) printJson(terminal, usages);
+      else print(usages, look, terminal, isLive);
+      if (look.isOnce) break;
+      before = after;
+    }
+  } finally {
+    refresh();
+    // The agent puts it back by itself.
+    if (!wasAccounting && (await askAgent('status')) === undefined) endAccounting();
+  }
+  return 0;
+}
+
+function lookOf(invocation: Invocation): Look {
+  const number = (name: string, usual: number): number => {
+    const text = valueOf(invocation, name) ?? String(usual);
+    const value = Number(text);
+    if (!/^\d+(?:\.\d+)?$/.test(text) || (name === 'interval' && value < 0.1))
+      throw new UsageError(`Cannot use "--${name} ${text}": a number is expected`);
+    return value;
+  };
+  const [pattern] = invocation.operands;
+  return {
+    pattern: pattern === undefined ? undefined : patternOf(pattern),
+    destinations: number('destinations', 3),
+    interval: number('interval', 2) * 1000,
+    isOnce: invocation.options['once'] === true,
+    isJson: invocation.options['json'] === true,
+    sort: (valueOf(invocation, 'sort') ?? 'bytes') as SortKey,
+  };
+}
+
+/** Returns what gives the terminal back. */
+function listenToKeys(look: Look, stop: AbortController): () => void {
+  const { stdin } = process;
+  stdin.setRawMode(true);
+  stdin.setEncoding('utf8');
+  stdin.on('data', (key: string) => {
+    // Ctrl-C is a character in this mode.
+    if (key === 'q' || key === '\u0003') stop.abort();
+    look.sort = keys[key] ?? look.sort;
+  });
+  return () => {
+    stdin.setRawMode(false);
+    stdin.pause();
+  };
+}
+
+/** Has the kernel count: the agent, which puts it back when nobody asks any more, or this process. */
+async function account(): Promise<void> {
+  if ((await askAgent('account')) === undefined) beginAccounting();
+}
+
+async function sample(): Promise<Sample> {
+  const flows = listCountedFlows();
+  if (flows === undefined)
+    throw new CniError(
+      codes.commandFailed,
+      'Cannot list the connections of this host: the kernel does not tell them to this process',
+      'Load the kernel module "nf_conntrack_netlink"',
+    );
+  return { at: performance.now(), flows, denied: await readDenials(listRecords().records) };
+}
+
+async function usagesOf(before: Sample, after: Sample, { pattern, sort }: Look): Promise<ContainerUsage[]> {
+  const { records } = listRecords();
+  const names = await readKnownNames();
+  const owners = [...Map.groupBy(records, ({ containerId }) => containerId)].map(([containerId, own]): Owner => ({
+    containerId,
+    name: shownName(containerId),
+    keys: own.map(({ key }) => key),
+  }));
+  const byId = new Map(owners.map((owner) => [owner.containerId, owner]));
+  const byAddress = new Map(
+    records.flatMap((record) => addressesOf(record).map((address) => [address, byId.get(record.containerId)] as const)),
+  );
+  const wanted = owners.filter(
+    ({ containerId, name }) => pattern === undefined || pattern.test(name) || pattern.test(containerId),
+  );
+  const usages = usageBetween(before, after, wanted, {
+    ownerOf: (address) => byAddress.get(address),
+    nameOf: (address) => byAddress.get(address)?.name ?? names.get(address)?.[0] ?? hostText(address),
+  });
+  return sorted(usages, sort);
+}
+
+function print(usages: readonly ContainerUsage[], look: Look, terminal: Terminal, isLive: boolean): void {
+  const { out, paint } = terminal;
+  const rate = (bytes: number): string => (bytes < 0.5 ? '-' : `${byteWords(Math.round(bytes))}/s`);
+  const rows = usages.flatMap(({ name, sent, received, connections, denied, destinations }) => [
+    [
+      paint.strong(name),
+      rate(sent),
+      rate(received),
+      String(connections),
+      denied === 0 ? '0' : paint.bad(String(denied)),
+    ],
+    ...destinations
+      .slice(0, look.destinations)
+      .map((one) => [`  ${one.destination}`, rate(one.sent), rate(one.received), String(one.connections), '']),
+  ]);
+  const right = 'right' as const;
+  if (isLive) out(`${clear}${paint.faint(headOf(usages, look))}`);
+  printTable(
+    terminal,
+    [
+      { title: 'CONTAINER', narrowest: 20 },
+      { title: 'SENT', align: right },
+      { title: 'RECEIVED', align: right },
+      { title: 'CONNECTIONS', align: right },
+      { title: 'DENIED', align: right },
+    ],
+    // A screen full is what can be read.
+    isLive ? rows.slice(0, Math.max(1, (process.stdout.rows || 24) - 4)) : rows,
+  );
+}
+
+function headOf(usages: readonly ContainerUsage[], { sort }: Look): string {
+  const total = (value: (usage: ContainerUsage) => number): number =>
+    usages.reduce((sum, usage) => sum + value(usage), 0);
+  const bytes = byteWords(Math.round(total(({ sent, received }) => sent + received)));
+  return `${count(usages.length, 'container')}, ${bytes}/s, ${count(
+    total(({ connections }) => connections),
+    'connection',
+  )}; by ${sort}: b c d n sort, q ends`;
+}
