@@ -1,5 +1,5 @@
 /** Parts of gates (dataplane/gate.ts) as a host has them: made, found, taken out, each by itself. */
-import { gateMark, portMark } from '../egress/marks.ts';
+import { gateMark, vethMark } from '../egress/marks.ts';
 import {
   everyVeth,
   gatePreference,
@@ -163,7 +163,7 @@ export function commonParts(): GatePart[] {
 }
 
 function isVethRule({ iif, fwmark, fwmask, action }: ShownRule): boolean {
-  const isOurs = Number(fwmark) === portMark && Number(fwmask) === (portMark | gateMark);
+  const isOurs = Number(fwmark) === vethMark && Number(fwmask) === (vethMark | gateMark);
   return isOurs && iif === undefined && action === 'prohibit';
 }
 

@@ -26,7 +26,7 @@
 import { familyOf } from '../ip/family.ts';
 import type { FilterPlace, FilterProgram, LinkCommand } from '../links/command.ts';
 import type { SysctlValue } from '../links/sysctl-value.ts';
-import { bridgeMark, gateMark, portMark } from '../egress/marks.ts';
+import { bridgeMark, gateMark, portMark, vethMark } from '../egress/marks.ts';
 
 /** An interface behind which containers have a policy. */
 export interface GatedInterface {
@@ -179,7 +179,7 @@ const [localPreference, sparePreference] = [0, 1];
  * there is one.
  */
 function vethRuleOf(family: 4 | 6): GatePart {
-  const rule = { family, preference: localPreference, mark: portMark, mask: portMark | gateMark };
+  const rule = { family, preference: localPreference, mark: vethMark, mask: vethMark | gateMark };
   return {
     kind: `IPv${family} veth rule`,
     interface: everyVeth,
@@ -215,7 +215,7 @@ function portFilterOf(name: string): GatePart {
 
 function vethFilterOf(name: string, addresses: readonly string[]): GatePart {
   const speakers = addresses.filter((address) => familyOf(address) === 4);
-  return { ...portFilterOf(name), kind: 'veth filter', sparesForeign: false, speakers };
+  return { ...portFilterOf(name), kind: 'veth filter', sparesForeign: false, mark: vethMark, speakers };
 }
 
 /** The queueing discipline may be there already, with filters of others. */

@@ -73,6 +73,12 @@ export const heldQueue = 8808;
 export const heldMark = 0x2000000;
 export const settledMark = 0x4000000;
 
+/**
+ * "Came in by a lone veth, or a routed one", to the rule that all of them share. It is another bit than that of ports,
+ * which a frame keeps that is no IP, and so comes to the host without having met `table inet drawbridge`.
+ */
+export const vethMark = 0x10000000;
+
 /** What the bridge table says of a packet, until the inet table has seen it. */
 export const bridgeTableMarks = bridgeMark | strangerMark | unjudgedMark | passingMark;
 

@@ -2,7 +2,7 @@ import { drawbridge } from '../cli/cli.ts';
 import { describe, expect, test, type Container, type Host, type Json } from '../helpers/host.ts';
 import { folder, installDropIns } from '../plugins/drop-in/links.ts';
 import { succeeded } from '../plugins/drawbridge/network.ts';
-import { makeWorld, policyConf, world } from '../plugins/egress-policy/network.ts';
+import { addContainer, makeWorld, oneProcess, policyConf, world } from '../plugins/egress-policy/network.ts';
 import { sendPacket, settle } from './packets.ts';
 
 /** A container behind a veth of its own, as the reference plugin ptp makes it: 10.N.0.2 and fd0N::2, the host is .1. */
@@ -116,6 +116,14 @@ describe('when somebody flushes all rules', () => {
     expect(await host.fetch(host, '10.5.0.2', 80)).toBe('inside');
     expect(await host.fetch(host, 'fd05::2', 80)).toBe('inside');
   });
+});
+
+test('a container on a bridge is answered by ARP beside a lone veth with a policy', async ({ host }) => {
+  await makeWorld(host);
+  const bridged = await addContainer(host, oneProcess({ mode: 'open' }));
+  await addLone(host, 5);
+  await host.sh('ip neigh flush dev eth0', { where: bridged });
+  expect(await host.fetch(bridged, world.public4, 80, { timeout: 3000 })).toBe('outside');
 });
 
 test('routing rules are as before when the last lone veth loses its policy, and not sooner', async ({ host }) => {
