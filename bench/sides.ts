@@ -33,10 +33,11 @@ function ipam({ ipv6 = false }: ChainOptions): object {
 }
 
 /** Ours in one process, with a policy unless `egress` says otherwise. */
-export function one(options: ChainOptions & { egress?: object | null } = {}): Side {
-  const { egress = { mode: 'restricted' } } = options;
-  const conf = { type: 'drawbridge', ...bridge, ipam: ipam(options), ...(egress === null ? {} : { egress }) };
-  return chain(`drawbridge, one process${suffix(options)}`, pluginFolder, [conf], options);
+export function one(options: ChainOptions & { egress?: object | null; routed?: boolean } = {}): Side {
+  const { egress = { mode: 'restricted' }, routed = false } = options;
+  const way = routed ? { routed, isDefaultGateway: true, ipMasq: true } : bridge;
+  const conf = { type: 'drawbridge', ...way, ipam: ipam(options), ...(egress === null ? {} : { egress }) };
+  return chain(`drawbridge, one process${routed ? ', routed' : ''}${suffix(options)}`, pluginFolder, [conf], options);
 }
 
 /** Ours in two processes, as the policy behind any other plugin is used. */

@@ -7,7 +7,16 @@ import type { Invocation } from './command.ts';
 import { readDenials } from '../repair/survey/denials.ts';
 import { surveyAttachments, type Attachment } from '../repair/survey/attachments.ts';
 import { containerNames, shownName } from '../repair/survey/container-names.ts';
-import { addressesOf, hostInterfacesOf, ingressInterfaceOf, macOf, portsOf, prefixesOf } from '../records/sections.ts';
+import {
+  addressesOf,
+  guestOf,
+  hostInterfacesOf,
+  ingressInterfaceOf,
+  isRouted,
+  macOf,
+  portsOf,
+  prefixesOf,
+} from '../records/sections.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { count, mappingWords, policyWords } from '../repair/survey/words.ts';
 import { select, selectionOf, totalWords } from './list/select.ts';
@@ -94,6 +103,7 @@ function describe({ record, isAlive, findings }: Attachment, { denials, closed, 
     alive: isAlive,
     stale: findings.map(({ what }) => what),
     createdAt,
+    guest: guestOf(record) ?? null,
   };
 }
 
@@ -140,6 +150,7 @@ function printGrouped(
 
 /** The bridge; for a limit of before 0.2.0 the interface that has it is all that is known. */
 function placesOf(record: AttachmentRecord): string[] {
+  if (isRouted(record)) return ['routes of the host'];
   const bridge = ingressInterfaceOf(record);
   return bridge === undefined ? hostInterfacesOf(record) : [bridge];
 }

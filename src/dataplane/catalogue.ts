@@ -17,6 +17,7 @@ import { judgementChains } from './catalogue/judgement.ts';
 import { boundChains, boundCounters, boundSets } from './catalogue/bounds.ts';
 import { lastResortChains, lastResortSets } from './catalogue/last-resort.ts';
 import { namesChains, namesCounters, namesSets } from './catalogue/names.ts';
+import { routedChains, routedCounters, routedSets } from './catalogue/routed.ts';
 import { publishingChains, publishingSets } from './catalogue/publishing.ts';
 import { quotaChains, quotaCounters, quotaSets } from './catalogue/quotas.ts';
 import { recordingChains, recordingCounters, recordingSets } from './catalogue/recording.ts';
@@ -30,6 +31,7 @@ export interface Catalogue {
 export const catalogue: Catalogue = {
   sets: [
     ...publishingSets,
+    ...routedSets,
     ...ingressPolicySets,
     ...judgementSets,
     ...boundSets,
@@ -43,6 +45,7 @@ export const catalogue: Catalogue = {
   ],
   counters: [
     ...judgementCounters,
+    ...routedCounters,
     ...boundCounters,
     ...recordingCounters,
     ...quotaCounters,
@@ -51,6 +54,7 @@ export const catalogue: Catalogue = {
   ],
   chains: [
     ...publishingChains,
+    ...routedChains,
     ...ingressPolicyChains,
     ...judgementHooks,
     ...judgementChains,

@@ -67,8 +67,10 @@ async function keepVethGate(own: GatedInterface): Promise<string[]> {
     writeNote(vethNoteFile(own.name), kindsOf(lacking));
     return lacking.map(sayLacking);
   }
-  const lacking = isGateNoted(everyVeth) ? [] : await makeParts(rules);
-  if (!isGateNoted(everyVeth)) writeNote(noteFile(everyVeth), kindsOf(lacking));
+  const isRuleNoted = isGateNoted(everyVeth);
+  if (!isRuleNoted) writeSysctls([gateSysctl]);
+  const lacking = isRuleNoted ? [] : await makeParts(rules);
+  if (!isRuleNoted) writeNote(noteFile(everyVeth), kindsOf(lacking));
   if (!isNoted) writeNote(vethNoteFile(own.name), []);
   return lacking.map(sayLacking);
 }

@@ -35,7 +35,10 @@ export interface Surroundings {
 export interface Sibling {
   readonly address: string;
   /** Whether it is on the container's own bridge. */
+  /** On one bridge with the one that asks, or of routed containers in one network. */
   readonly sameBridge: boolean;
+  /** The host routes to both, so that there is no bridge. */
+  readonly isRouted?: boolean;
   readonly policy: Pick<Policy, 'isolation' | 'ingress' | 'audit'>;
 }
 
@@ -147,15 +150,20 @@ function sibling(own: Policy, asked: DestinationInterval, { siblings }: Surround
   if (!found.sameBridge) return fromOtherBridge(found);
   if (isolates(found.policy))
     return {
-      ...deny('isolation "container"', 'it is a container on the same bridge, whose own policy keeps siblings out'),
+      ...deny('isolation "container"', `it is a container ${besides(found)}, whose own policy keeps siblings out`),
       theirs: true,
     };
   if (isolates(own))
     return deny(
       'isolation "container"',
-      'it is a container on the same bridge, and this one is kept apart from siblings',
+      `it is a container ${besides(found)}, and this one is kept apart from siblings`,
     );
-  return allow(`isolation "${own.isolation}"`, 'it is a container on the same bridge, and neither is kept apart');
+  return allow(`isolation "${own.isolation}"`, `it is a container ${besides(found)}, and neither is kept apart`);
+}
+
+/** Where a sibling is, in words. */
+export function besides({ isRouted = false }: Pick<Sibling, 'isRouted'>): string {
+  return isRouted ? 'of the same network' : 'on the same bridge';
 }
 
 /** No `ingress` lets another bridge in directly; only a policy under audit looks on. */

@@ -31,6 +31,11 @@ export async function chooseMtu(bridge: string, folder = runDir): Promise<number
   return known.length === 0 ? ethernetMtu : Math.min(...known);
 }
 
+/** MTU for a routed container whose conf does not give one: that of the uplink. */
+export async function chooseRoutedMtu(): Promise<number> {
+  return (await uplinkMtu()) ?? ethernetMtu;
+}
+
 /** A bridge that can be used. */
 export interface PreparedBridge {
   /** Not ours when someone else made the bridge. */

@@ -9,10 +9,20 @@ export async function readAttachment(names: {
   readonly netns: string;
   readonly ifname: string;
   readonly hostInterface: string;
+  /** "" of a routed container. */
   readonly bridge: string;
   readonly gatewayInterface: string;
 }): Promise<AttachmentState> {
   const { netns, ifname, hostInterface, bridge, gatewayInterface } = names;
+  if (bridge === '') {
+    const [container, routes, host, hostRoutes] = await Promise.all([
+      readInterface(ifname, { netns }),
+      readRoutes(ifname, { netns }),
+      readInterface(hostInterface),
+      readRoutes(hostInterface),
+    ]);
+    return { container, routes, host, bridge: undefined, gateway: host, hostRoutes };
+  }
   const [container, routes, host, bridgeState, gateway] = await Promise.all([
     readInterface(ifname, { netns }),
     readRoutes(ifname, { netns }),
@@ -91,6 +101,7 @@ function linkOf(shown: ShownInterface): LinkState {
     ...(port?.state === undefined ? {} : { portState: port.state }),
     // iproute2 writes it as text in base 16.
     ...(mask === undefined ? {} : { groupForwardMask: Number(mask) }),
+    group: Number(shown.group ?? 0) || 0,
     hairpin: port?.hairpin ?? false,
     isolated: port?.isolated ?? false,
     learns: port?.learning ?? false,
@@ -128,6 +139,7 @@ interface ShownInterface {
   flags?: string[];
   master?: string;
   operstate?: string;
+  group?: string;
   link_index?: number;
   link_netnsid?: number;
   linkinfo?: {

@@ -8,13 +8,15 @@ import { findLink, readInterface } from './interfaces.ts';
 import { readRoutes } from './routes.ts';
 import { applyCommands } from './apply.ts';
 import { LinkError, mostPorts } from './link-error.ts';
-import { enableForwarding, hasIpv6, writeSysctlsIn } from './sysctl.ts';
+import { raiseHostEnd } from './raise-host-end.ts';
+import { enableForwarding, hasIpv6, writeSysctls, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
 import { addForwardedGroups, prepareBridge } from './bridge.ts';
 
 /** What is known when links stand. */
 export interface MadeLinks {
-  readonly bridgeMac: string;
+  /** Absent when there is no bridge. */
+  readonly bridgeMac?: string;
   /** Sentences for a person about what does not work on the bridge. */
   readonly warnings: readonly string[];
 }
@@ -26,19 +28,34 @@ export interface MadeLinks {
  * attachment when the interface exists in the container; after any other error nothing of the veth is left, unless
  * `ip` itself was killed.
  */
-export async function createVeth(bridge: BridgePlan, veth: VethPlan, folder = runDir): Promise<MadeLinks> {
-  if ((veth.usesIpv6 || bridge.forwarding.includes(6)) && !hasIpv6()) {
+export async function createVeth(bridge: BridgePlan | undefined, veth: VethPlan, folder = runDir): Promise<MadeLinks> {
+  if ((veth.usesIpv6 || bridge?.forwarding.includes(6) === true) && !hasIpv6()) {
     throw new CniError(
       codes.invalidConfig,
       `Cannot give "${veth.ifname}" an IPv6 address: the kernel of this host has no IPv6`,
       'Take the IPv6 ranges out of "ipam", or start the kernel without "ipv6.disable=1"',
     );
   }
+  if (bridge === undefined) return { warnings: await createRouted(veth) };
   const { mac, warnings } = await prepareBridge(bridge, folder);
   enableForwarding(bridge.forwarding);
   await addForwardedGroups(bridge);
   await makeVeth(bridge, veth, { mayReplace: true });
   return { bridgeMac: mac, warnings };
+}
+
+/** Returns sentences for a person about what does not work. */
+async function createRouted(veth: VethPlan): Promise<readonly string[]> {
+  enableForwarding(veth.forwarding);
+  await makeVeth(undefined, veth, { mayReplace: true });
+  try {
+    const warnings = writeSysctls(veth.hostSysctls);
+    await applyCommands(veth.hostAddresses);
+    return warnings;
+  } catch (error) {
+    await removeVeth(veth.hostInterface);
+    throw error;
+  }
 }
 
 /** Makes a bridge what the plan says, for a veth that is there already. */
@@ -79,7 +96,7 @@ export async function configureContainer(veth: VethPlan, insteadOf?: InsteadOf):
  */
 export async function raiseVeth(veth: VethPlan): Promise<void> {
   try {
-    await applyCommands(veth.raise);
+    await raiseHostEnd(veth);
     if (veth.isUp) await waitForCarrier(veth);
     if (veth.awaitsDad.length > 0) await waitForDad(veth);
     await applyCommands(veth.announce, { netns: veth.netns });
@@ -119,17 +136,22 @@ export async function takeDown(hostInterface: string): Promise<void> {
   }
 }
 
-async function makeVeth(bridge: BridgePlan, veth: VethPlan, { mayReplace }: { mayReplace: boolean }): Promise<void> {
-  const first = bridge.keep.length;
+async function makeVeth(
+  bridge: BridgePlan | undefined,
+  veth: VethPlan,
+  { mayReplace }: { mayReplace: boolean },
+): Promise<void> {
+  const keep = bridge?.keep ?? [];
+  const first = keep.length;
   let isMade = false;
   try {
-    await applyCommands([...bridge.keep, ...veth.host]);
+    await applyCommands([...keep, ...veth.host]);
     isMade = true;
     await applyCommands(veth.vlans);
   } catch (error) {
     if (!(error instanceof LinkError)) throw error;
     if (isMade || (error.index ?? 0) > first) await removeVeth(veth.hostInterface);
-    if (error.reason === 'full') throw isFull(bridge, error);
+    if (error.reason === 'full' && bridge !== undefined) throw isFull(bridge, error);
     if (isMade || error.reason !== 'exists' || error.index !== first) throw error;
     if (!mayReplace || !(await isLeftover(veth))) throw existsAlready(veth);
     await removeVeth(veth.hostInterface);
@@ -208,8 +230,12 @@ const carrierDeadline = 3000;
 async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan): Promise<void> {
   const start = performance.now();
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 20)) {
-    const { portState: state, master = '' } = findLink(port) ?? {};
-    const isForwarding = state !== undefined && state !== 'disabled' && (state !== 'forwarding' || hasCarrier(master));
+    const found = findLink(port);
+    const { portState: state, master } = found ?? {};
+    const isForwarding =
+      master === undefined
+        ? found?.operState === 'up'
+        : state !== undefined && state !== 'disabled' && (state !== 'forwarding' || hasCarrier(master));
     const inside = await readInterface(ifname, { netns });
     // It was up: the container has taken it down, and there is nothing to wait for.
     if (inside?.isUp === false || (isForwarding && inside?.operState === 'up')) return;

@@ -47,6 +47,46 @@ export function completeAddresses(
   };
 }
 
+/**
+ * The same of a routed container, which is alone on its link: its address is a single one, the gateway is on the link,
+ * and its network is behind the gateway. A gateway that is missing is the first address of the network, and of an
+ * address that came without a network one of the link.
+ *
+ * Throws code 7 when an address cannot be read, and for an address of the container that is its gateway.
+ */
+export function completeRoutedAddresses(
+  given: { readonly ips: readonly ResultIp[]; readonly routes: readonly ResultRoute[] },
+  conf: { readonly isDefaultGateway: boolean; readonly metric?: number },
+): CompleteAddresses {
+  const found = given.ips.map((ip) => {
+    const { family, length, ...prefix } = parsePrefix(ip.address);
+    const bits = addressBits(family);
+    const gateway =
+      ip.gateway ??
+      (length === bits
+        ? linkGateways[family]
+        : formatAddress({ family, value: firstHost({ family, length, ...prefix }) }));
+    const network = length === bits ? [] : [{ dst: formatPrefix({ family, length, ...prefix }), gw: gateway }];
+    return { ip: { ...ip, address: `${addressOf(ip.address)}/${bits}`, gateway }, host: `${gateway}/${bits}`, network };
+  });
+  const ips = found.map(({ ip }) => ip);
+  const gateways = [...new Set(found.map(({ host }) => host))];
+  refuseGatewayAsAddress(ips, gateways);
+  const asked = conf.isDefaultGateway ? withDefaultRoutes(given.routes, ips) : given.routes;
+  const own: ResultRoute[] = [
+    ...gateways.map((dst) => ({ dst, scope: scopeLink })),
+    ...found.flatMap(({ network }) => network),
+  ];
+  const routes = [...own, ...asked.map((route) => throughGateway(route, ips))].map((route) =>
+    toNetwork(withMetric(route, conf.metric)),
+  );
+  const unique = [...new Map(routes.map((route) => [JSON.stringify(route), route])).values()];
+  return { ips, routes: unique, kernelRoutes: unique, gateways, onLink: [] };
+}
+
+/** Gateways of addresses without a network: no host needs them for anything else (RFC 3927, RFC 4291). */
+const linkGateways = { 4: '169.254.1.1', 6: 'fe80::1' } as const;
+
 /** Default routes in the main table, with their metrics. */
 export function defaultRoutesAmong(routes: readonly ResultRoute[]): { family: 4 | 6; metric: number }[] {
   return routes

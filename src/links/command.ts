@@ -13,6 +13,8 @@ export type LinkCommandKind = keyof Commands;
 interface Commands {
   readonly addBridge: LinkName & { readonly mac: string };
   readonly addVeth: { readonly end: VethEnd; readonly peer: VethEnd };
+  /** A tap that stays when nobody has it open. Fails with "exists" when there is one. */
+  readonly addTap: LinkName & TapSettings;
   readonly addIfb: LinkName & { readonly mac: string; readonly mtu: number };
   readonly setLink: LinkName & LinkSettings;
   readonly setBridge: LinkName & BridgeSettings;
@@ -22,8 +24,12 @@ interface Commands {
   /** Is content with an address that is there. */
   readonly replaceAddress: NewAddress;
   readonly deleteAddress: LinkName & { readonly address: string };
-  /** Tells the MAC address that has an address. */
-  readonly replaceNeighbour: LinkName & { readonly address: string; readonly mac: string };
+  /** Tells the MAC address that has an address; nobody else can say otherwise where it is permanent. */
+  readonly replaceNeighbour: LinkName & {
+    readonly address: string;
+    readonly mac: string;
+    readonly isPermanent?: boolean;
+  };
 
   /** Tells the bridge of a port which MAC address is found there, for good. */
   readonly replaceStaticMac: LinkName & { readonly mac: string };
@@ -69,6 +75,18 @@ export interface VethEnd extends LinkName {
   readonly mac: string;
   /** The bridge that it becomes a port of. */
   readonly master?: string;
+  /** A number by which rules know interfaces that belong together. */
+  readonly group?: number;
+}
+
+export interface TapSettings {
+  /** Who may open it besides root, as numbers. */
+  readonly owner?: number;
+  readonly group?: number;
+  /** More than one queue may be opened. */
+  readonly multiQueue?: boolean;
+  /** Each frame comes with a header that says what the receiver may leave to the sender (virtio_net). */
+  readonly vnetHeader?: boolean;
 }
 
 export interface LinkSettings {

@@ -2,12 +2,17 @@ import { CniError, codes } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
 import { readDns, type ResultDns } from '../cni/result.ts';
 import { familyOf } from '../ip/family.ts';
+import { isPlainWord } from './plain-word.ts';
+import type { TapConf } from './tap.ts';
 import { parseVlanTrunk } from './vlan-trunk.ts';
 import { vlanGatewayNames } from './vlan.ts';
 
 /** Keys of the interface plugin that are about links, those of the reference bridge plugin, after parsing. */
 export interface LinkConf {
+  /** "" of a routed container. */
   readonly bridge: string;
+  /** The host's end of the veth is no port of a bridge: the host routes to the container's addresses. */
+  readonly routed: boolean;
   /** Also true when only `isDefaultGateway` was. */
   readonly isGateway: boolean;
   readonly isDefaultGateway: boolean;
@@ -22,6 +27,8 @@ export interface LinkConf {
   readonly groupForwardMask: number;
   /** 0 means none. */
   readonly vlan: number;
+  /** For a guest of a VMM inside the container's namespace. */
+  readonly tap?: TapConf;
   /** Ascending, without repeats. */
   readonly trunk: readonly number[];
   readonly preserveDefaultVlan: boolean;
@@ -37,15 +44,22 @@ export interface LinkConf {
  * Reads the keys that are about links.
  *
  * @param defaultBridge "drawbridge0" for drawbridge, "cni0" for the drop-in.
+ * @param mayRoute whether there is a key "routed"; the reference has none.
  * Throws code 7 for a value that the kernel or the reference bridge plugin would refuse.
  */
-export function parseLinkConf(fields: Fields, { defaultBridge }: { defaultBridge: string }): LinkConf {
+export function parseLinkConf(
+  fields: Fields,
+  { defaultBridge, mayRoute = false }: { readonly defaultBridge: string; readonly mayRoute?: boolean },
+): LinkConf {
+  const routed = mayRoute && (fields.boolean('routed') ?? false);
   const isDefaultGateway = fields.boolean('isDefaultGateway') ?? false;
   const isGateway = fields.boolean('isGateway') ?? false;
   const dns = parseDns(fields);
+  const tap = mayRoute ? parseTap(fields) : undefined;
   const conf: LinkConf = {
-    bridge: parseBridgeName(fields) ?? defaultBridge,
-    isGateway: isDefaultGateway || isGateway,
+    bridge: routed ? '' : (parseBridgeName(fields) ?? defaultBridge),
+    routed,
+    isGateway: routed || isDefaultGateway || isGateway,
     isDefaultGateway,
     forceAddress: fields.boolean('forceAddress') ?? false,
     mtu: parseMtu(fields),
@@ -61,6 +75,7 @@ export function parseLinkConf(fields: Fields, { defaultBridge }: { defaultBridge
     portIsolation: fields.boolean('portIsolation') ?? false,
     enabledad: fields.boolean('enabledad') ?? false,
     ...(dns === undefined ? {} : { dns }),
+    ...(tap === undefined ? {} : { tap }),
   };
   refuseContradictions(conf, fields);
   return conf;
@@ -128,6 +143,30 @@ function parseDns(fields: Fields): ResultDns | undefined {
   return Object.keys(dns).length === 0 ? undefined : dns;
 }
 
+/** `true` for a tap named "tap0"; an object says more. */
+function parseTap(fields: Fields): TapConf | undefined {
+  const value = fields.raw('tap');
+  if (value === undefined || value === false) return undefined;
+  if (value === true) return { name: defaultTap };
+  const tap = fields.object('tap');
+  const id = (key: string): Record<string, number> => {
+    const found = tap?.integer(key, { min: 0, max: 0xffff_fffe });
+    return found === undefined ? {} : { [key]: found };
+  };
+  const name = tap?.string('name') ?? defaultTap;
+  if (tap === undefined || !isPlainWord(name) || name.length > longestName || /[/:%]/u.test(name))
+    throw fields.invalid('tap', 'true, or an object whose "name" is that of an interface');
+  return {
+    name,
+    ...id('owner'),
+    ...id('group'),
+    ...(tap.boolean('multiQueue') === true ? { multiQueue: true } : {}),
+    ...(tap.boolean('vnetHeader') === true ? { vnetHeader: true } : {}),
+  };
+}
+
+const defaultTap = 'tap0';
+
 function refuseContradictions(conf: LinkConf, fields: Fields): void {
   if (conf.hairpinMode && conf.promiscMode) {
     throw new CniError(
@@ -137,6 +176,13 @@ function refuseContradictions(conf: LinkConf, fields: Fields): void {
     );
   }
   const ipam = fields.object('ipam')?.string('type') ?? '';
+  if (conf.routed) refuseKeysOfBridges(conf, fields, ipam);
+  if (conf.tap !== undefined && (conf.disableContainerInterface || ipam === '' || ipam === 'dhcp'))
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot use "tap" with "ipam.type" ${JSON.stringify(ipam)}: a guest is given an address that is known before`,
+      'Use "host-local", or another plugin that gives addresses by itself',
+    );
   if (conf.disableContainerInterface && ipam !== '') {
     throw new CniError(
       codes.invalidConfig,
@@ -154,4 +200,30 @@ function refuseContradictions(conf: LinkConf, fields: Fields): void {
       );
     }
   }
+}
+
+/** What a routed container has no use for; "hairpinMode" and "isGateway" ask for what it has anyway. */
+function refuseKeysOfBridges(conf: LinkConf, fields: Fields, ipam: string): void {
+  const asked = {
+    bridge: (fields.string('bridge') ?? '') !== '',
+    promiscMode: conf.promiscMode,
+    vlan: conf.vlan !== 0,
+    vlanTrunk: conf.trunk.length > 0,
+    portIsolation: conf.portIsolation,
+    group_fwd_mask: conf.groupForwardMask !== 0,
+    disableContainerInterface: conf.disableContainerInterface,
+  };
+  const [key] = Object.entries(asked).flatMap(([name, isAsked]) => (isAsked ? [name] : []));
+  if (key !== undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot use ${JSON.stringify(key)} with "routed": a routed container is on no bridge`,
+      `Leave ${JSON.stringify(key)} out, or "routed"`,
+    );
+  if (ipam === '' || ipam === 'dhcp')
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot use "routed" with "ipam.type" ${JSON.stringify(ipam)}: the host routes to addresses that are known before`,
+      'Use "host-local", or another plugin that gives addresses by itself',
+    );
 }

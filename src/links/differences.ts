@@ -7,6 +7,7 @@ export interface ExpectedLinks {
   readonly netns: string;
   readonly ifname: string;
   readonly hostInterface: string;
+  /** "" of a routed container: then the gateway interface is the host's end. */
   readonly bridge: string;
   readonly gatewayInterface: string;
   /** Absent values are not compared. */
@@ -26,6 +27,8 @@ export interface ExpectedLinks {
   /** Bits that the bridge is to have; those of another network of the same bridge may be beside them. */
   readonly groupForwardMask: number;
   readonly disableContainerInterface: boolean;
+  /** Name of a tap beside the container's end, whose addresses and routes are a guest's. */
+  readonly tap?: string;
 }
 
 /**
@@ -36,10 +39,11 @@ export interface ExpectedLinks {
  * default route counts as there when its family has any, as with the reference: routers are often replaced.
  */
 export function findDifferences(expected: ExpectedLinks, found: AttachmentState): string[] {
-  return [...inContainer(expected, found), ...onHost(expected, found), ...onBridge(expected, found)];
+  const place = expected.bridge === '' ? onVeth(expected, found) : onBridge(expected, found);
+  return [...inContainer(expected, found), ...onHost(expected, found), ...place];
 }
 
-function inContainer(expected: ExpectedLinks, { container, routes }: AttachmentState): string[] {
+function inContainer(expected: ExpectedLinks, { container, routes, tap }: AttachmentState): string[] {
   const name = `"${expected.ifname}" in "${expected.netns}"`;
   if (container === undefined) return [`The interface ${name} is missing`];
   return [
@@ -50,6 +54,15 @@ function inContainer(expected: ExpectedLinks, { container, routes }: AttachmentS
       expected.disableContainerInterface ? undefined : 'up',
       container.isUp ? 'up' : 'down',
     ),
+    ...(expected.tap === undefined ? whatKernelHas(expected, { name, container, routes }) : missingTap(expected, tap)),
+  ];
+}
+
+function whatKernelHas(
+  expected: ExpectedLinks,
+  { name, container, routes }: { name: string; container: InterfaceState; routes: readonly RouteState[] },
+): string[] {
+  return [
     ...missingAddresses(name, expected.addresses, container),
     ...expected.routes
       .filter((route) => !routes.some((present) => isSameRoute(route, present)))
@@ -57,17 +70,39 @@ function inContainer(expected: ExpectedLinks, { container, routes }: AttachmentS
   ];
 }
 
+function missingTap({ tap, netns }: ExpectedLinks, found: InterfaceState | undefined): string[] {
+  if (found === undefined) return [`The tap "${tap}" in "${netns}" is missing`];
+  return found.isUp ? [] : [`The tap "${tap}" in "${netns}" is down`];
+}
+
 function onHost(expected: ExpectedLinks, { host }: AttachmentState): string[] {
   const name = `"${expected.hostInterface}"`;
   if (host === undefined) return [`The host interface ${name} is missing`];
-  return [
-    ...differs(`The bridge of ${name}`, expected.bridge, host.master ?? 'none'),
+  const ofAny = [
+    ...differs(`The bridge of ${name}`, expected.bridge === '' ? 'none' : expected.bridge, host.master ?? 'none'),
     ...differs(`The MAC address of ${name}`, expected.hostMac?.toLowerCase(), host.mac),
     ...differs(`The MTU of ${name}`, expected.hostMtu, host.mtu),
     ...differs(`The state of ${name}`, 'up', host.isUp ? 'up' : 'down'),
+  ];
+  if (expected.bridge === '') return ofAny;
+  return [
+    ...ofAny,
     ...differs(`Hairpin mode of ${name}`, onOff(expected.hairpinMode), onOff(host.hairpin)),
     ...differs(`Isolation of ${name}`, onOff(expected.portIsolation), onOff(host.isolated)),
     ...differs(`Learning of ${name}`, expected.learns ? undefined : 'off', onOff(host.learns)),
+  ];
+}
+
+/** The gateways of a routed container, and the ways of the host to it. */
+function onVeth(expected: ExpectedLinks, { host, hostRoutes = [] }: AttachmentState): string[] {
+  if (host === undefined) return [];
+  const name = `"${expected.hostInterface}"`;
+  const present = new Set(hostRoutes.map(({ dst }) => canonicalNetwork(dst)));
+  return [
+    ...missingAddresses(name, expected.gateways, host),
+    ...expected.addresses
+      .filter((address) => !present.has(canonicalNetwork(address)))
+      .map((address) => `The host's route to ${address} through ${name} is missing`),
   ];
 }
 

@@ -26,6 +26,8 @@ export interface LinkState {
   /** Only of a bridge: bits for the link-local groups that it forwards. */
   readonly groupForwardMask?: number;
   readonly isolated: boolean;
+  /** Number by which rules know interfaces that belong together: of a routed container, that of its network; else 0. */
+  readonly group?: number;
   /** The bridge takes the sender of a frame for somebody who is found at this port. */
   readonly learns: boolean;
 }
@@ -62,6 +64,10 @@ export interface AttachmentState {
   readonly bridge: InterfaceState | undefined;
   /** Same as `bridge`, unless the gateway addresses are in a VLAN. */
   readonly gateway: InterfaceState | undefined;
+  /** Beside the container's end, where one was asked for. */
+  readonly tap?: InterfaceState | undefined;
+  /** Of the host, through the host's end; looked for only where there is no bridge. */
+  readonly hostRoutes?: readonly RouteState[];
 }
 
 /** An end of a veth that is up has no carrier while its other end is down (operstate of RFC 2863). */

@@ -64,6 +64,8 @@ function wordsOf<Kind extends LinkCommandKind>(command: LinkCommand<Kind>): stri
 const sentences: { readonly [Kind in LinkCommandKind]: (command: LinkCommand<Kind>) => string[] } = {
   addBridge: ({ name, mac }) => words`link add name ${name} address ${mac} type bridge`,
   addVeth: ({ end, peer }) => words`link add ${wordsOfEnd(end)} type veth peer ${wordsOfEnd(peer)}`,
+  addTap: ({ name, owner, group, multiQueue = false, vnetHeader = false }) =>
+    words`tuntap add dev ${name} mode tap ${option('user', owner)} ${option('group', group)} ${multiQueue ? ['multi_queue'] : []} ${vnetHeader ? ['vnet_hdr'] : []}`,
   addIfb: ({ name, mac, mtu }) => words`link add name ${name} address ${mac} mtu ${mtu} type ifb`,
   setLink: (command) => words`link set dev ${command.name} ${wordsOfSettings(command)}`,
   setBridge: (command) => words`link set dev ${command.name} type bridge ${wordsOfBridge(command)}`,
@@ -72,8 +74,8 @@ const sentences: { readonly [Kind in LinkCommandKind]: (command: LinkCommand<Kin
   deleteLink: ({ name }) => words`link del dev ${name}`,
   replaceAddress: (command) => words`address replace ${wordsOfAddress(command)}`,
   deleteAddress: ({ name, address }) => words`address del ${address} dev ${name}`,
-  replaceNeighbour: ({ name, address, mac }) =>
-    words`neighbour replace ${address} lladdr ${mac} dev ${name} nud reachable`,
+  replaceNeighbour: ({ name, address, mac, isPermanent = false }) =>
+    words`neighbour replace ${address} lladdr ${mac} dev ${name} nud ${isPermanent ? 'permanent' : 'reachable'}`,
   replaceStaticMac: ({ name, mac }) => words`fdb replace ${mac} dev ${name} master static`,
   addRoute: (route) => words`route add ${wordsOfRoute(route)}`,
   appendRoute: (route) => words`route append ${wordsOfRoute(route)}`,
@@ -111,8 +113,18 @@ function words(between: TemplateStringsArray, ...values: (string | number | Word
   });
 }
 
-function wordsOfEnd({ name, netns, mtu, mac, master }: VethEnd): Words {
-  return ['name', name, ...option('netns', netns), 'mtu', mtu, 'address', mac, ...option('master', master)];
+function wordsOfEnd({ name, netns, mtu, mac, master, group }: VethEnd): Words {
+  return [
+    'name',
+    name,
+    ...option('netns', netns),
+    'mtu',
+    mtu,
+    'address',
+    mac,
+    ...option('master', master),
+    ...option('group', group),
+  ];
 }
 
 function wordsOfSettings(settings: LinkSettings): Words {

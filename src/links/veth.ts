@@ -1,17 +1,22 @@
 import type { ResultRoute } from '../cni/result.ts';
 import { formatAddress, readAddress } from '../ip/address.ts';
-import { familyOf } from '../ip/family.ts';
+import { familiesOf, familyOf } from '../ip/family.ts';
 import { addressOf, splitPrefix } from '../ip/prefix.ts';
 import type { SysctlValue } from './sysctl-value.ts';
 import { requirePlainWord } from './plain-word.ts';
 import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
 import type { LinkCommand, Route } from './command.ts';
 import type { RouteState } from './state.ts';
+import { planHostRoutes, planRoutedAddresses, planRoutedSysctls } from './routed.ts';
+import { planTap, type TapConf } from './tap.ts';
 import { planPortVlans, type PortVlans } from './vlan.ts';
 
 /** What the two ends of one attachment shall be. */
 export interface VethSpec extends PortVlans {
+  /** "" of a routed container. */
   readonly bridge: string;
+  /** Of a routed container: the host's addresses on the veth, with prefix length, and the number of its network. */
+  readonly routing?: { readonly gateways: readonly string[]; readonly group: number };
   readonly hostInterface: string;
   readonly netns: string;
   /** The same namespace at a path that a batch can hold; default `netns`. */
@@ -25,6 +30,8 @@ export interface VethSpec extends PortVlans {
   readonly learns?: boolean;
   readonly enabledad: boolean;
   readonly disableContainerInterface: boolean;
+  /** Then the addresses are those of a guest behind it. */
+  readonly tap?: TapConf;
   /** With prefix length. */
   readonly addresses: readonly string[];
   /** With `gw` where there is one: see `completeAddresses`. */
@@ -46,6 +53,11 @@ export interface VethPlan {
   readonly ifname: string;
   /** On the host. The first command makes both ends; an "exists" can only come from there. */
   readonly host: readonly LinkCommand[];
+  /** On the host, when both ends are there; those of sysctls first. */
+  readonly hostSysctls: readonly SysctlValue[];
+  readonly hostAddresses: readonly LinkCommand[];
+  /** Families that the host has to forward for a routed container. */
+  readonly forwarding: readonly (4 | 6)[];
   /** On the host, last of all: until then nothing passes between the container and the host. */
   readonly raise: readonly LinkCommand[];
   /** On the host: the VLANs of the port, and the MAC that is found there. */
@@ -73,27 +85,40 @@ export interface VethPlan {
  */
 export function planVeth(spec: VethSpec): VethPlan {
   const { hostInterface, bridge, ifname, mac, netns, netnsInBatch = netns, addresses, enabledad } = spec;
-  [hostInterface, bridge, ifname, mac, netnsInBatch, ...addresses].forEach(requirePlainWord);
+  [hostInterface, ...(spec.routing ? [] : [bridge]), ifname, mac, netnsInBatch, ...addresses].forEach(requirePlainWord);
   const usesIpv6 = spec.addresses.some((address) => familyOf(address) === 6);
+  const end = spec.routing && { ...spec, gateways: spec.routing.gateways };
   return {
     hostInterface: spec.hostInterface,
     netns: spec.netns,
     ifname: spec.ifname,
     host: planHostEnd(spec),
-    raise: [{ kind: 'setLink', name: spec.hostInterface, state: 'up' }],
-    vlans: [
-      ...planPortVlans(spec.hostInterface, spec),
-      // It is put in each VLAN that the port is in.
-      ...(spec.learns === false ? [{ kind: 'replaceStaticMac', name: spec.hostInterface, mac } as const] : []),
+    hostSysctls: end === undefined ? [] : planRoutedSysctls(end),
+    hostAddresses: end === undefined ? [] : planRoutedAddresses(end),
+    forwarding: end === undefined ? [] : familiesOf(addresses),
+    raise: [
+      { kind: 'setLink', name: spec.hostInterface, state: 'up' },
+      ...(end === undefined ? [] : planHostRoutes(end)),
     ],
-    sysctls: containerSysctls(spec),
+    vlans:
+      end !== undefined
+        ? []
+        : [
+            ...planPortVlans(spec.hostInterface, spec),
+            // It is put in each VLAN that the port is in.
+            ...(spec.learns === false ? [{ kind: 'replaceStaticMac', name: spec.hostInterface, mac } as const] : []),
+          ],
+    sysctls: spec.tap === undefined ? containerSysctls(spec) : [],
     container: planContainerEnd(spec, usesIpv6),
     announce:
-      spec.addresses.length === 0 || spec.announces === false
+      spec.tap !== undefined || spec.addresses.length === 0 || spec.announces === false
         ? []
         : [{ kind: 'setLink', name: spec.ifname, mac: spec.mac }],
     isUp: !spec.disableContainerInterface,
-    awaitsDad: usesIpv6 && enabledad ? [...addresses.filter(isIpv6), linkLocalAddressOf(mac)].map(canonical) : [],
+    awaitsDad:
+      usesIpv6 && enabledad && spec.tap === undefined
+        ? [...addresses.filter(isIpv6), linkLocalAddressOf(mac)].map(canonical)
+        : [],
     usesIpv6,
   };
 }
@@ -121,15 +146,20 @@ function planHostEnd(spec: VethSpec): LinkCommand[] {
     // there.
     {
       kind: 'addVeth',
-      end: { name, mtu, mac: hardwareAddressOf(name), master: spec.bridge },
+      end: {
+        name,
+        mtu,
+        mac: hardwareAddressOf(name),
+        ...(spec.routing === undefined ? { master: spec.bridge } : { group: spec.routing.group }),
+      },
       peer: { name: spec.ifname, netns: netnsInBatch, mtu, mac: spec.mac },
     },
   ];
-  if (Object.keys(port).length > 0) commands.push({ kind: 'setPort', name, ...port });
+  if (spec.routing === undefined && Object.keys(port).length > 0) commands.push({ kind: 'setPort', name, ...port });
   // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the
   // container. Said while it is down: the kernel brings it up first where one message asks for both.
   if (spec.ipv6) commands.push({ kind: 'setLink', name, addressGeneration: 'none' });
-  return [...commands, ...planNeighbours(spec)];
+  return spec.routing === undefined ? [...commands, ...planNeighbours(spec)] : commands;
 }
 
 /**
@@ -163,6 +193,7 @@ function containerSysctls({ addresses, ifname, announces = true }: VethSpec): Sy
 
 function planContainerEnd(spec: VethSpec, usesIpv6: boolean): LinkCommand[] {
   if (spec.disableContainerInterface) return [];
+  if (spec.tap !== undefined) return planTap(spec.tap, spec);
   const { ifname: name, addresses, enabledad } = spec;
   const commands: LinkCommand[] = [];
   if (usesIpv6 && !enabledad) {

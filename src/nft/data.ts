@@ -16,6 +16,8 @@ const sizes = {
   inet_service: 2,
   /** The type of a half of an address, which nft knows by its place in the packet alone. */
   half_addr: 8,
+  /** The one type whose bytes are in the order of the machine. */
+  devgroup: 4,
 } as const;
 
 export type DataType = keyof typeof sizes;
@@ -52,10 +54,18 @@ function encodePart(type: DataType, part: Part): Uint8Array | undefined {
       return encodeAddress(type, text);
     case 'inet_proto':
       return encodeNumber(String(protocols[text] ?? text), sizes[type]);
+    case 'devgroup':
+      return inOrderOfMachine(encodeNumber(text, sizes[type]));
     default:
       return encodeNumber(text, sizes[type]);
   }
 }
+
+function inOrderOfMachine(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return isLittleEndian ? bytes?.toReversed() : bytes;
+}
+
+const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 function encodeName(text: string): Uint8Array | undefined {
   const name = new TextEncoder().encode(text);

@@ -1,4 +1,3 @@
-import { familyOf } from '../ip/family.ts';
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
 /** A published port, after parsing. */
@@ -20,11 +19,6 @@ export function overlaps(one: PortMapping, other: PortMapping): boolean {
   if (one.protocol !== other.protocol || one.hostPort !== other.hostPort) return false;
   if (!one.families.some((family) => other.families.includes(family))) return false;
   return one.hostIp === undefined || other.hostIp === undefined || one.hostIp === other.hostIp;
-}
-
-/** Families of addresses or prefixes, each once, IPv4 first. */
-export function familiesOf(addresses: readonly string[]): (4 | 6)[] {
-  return ([4, 6] as const).filter((family) => addresses.some((address) => familyOf(address) === family));
 }
 
 /**

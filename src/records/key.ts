@@ -14,6 +14,11 @@ export function hostInterfaceOf(key: string): string {
   return `veth${key.slice(0, 11)}`;
 }
 
+/** A number for the routed interfaces of a network, which the kernel keeps with each; 0 is that of all others. */
+export function groupOfNetwork(network: string): number {
+  return (Number.parseInt(sha256(network).slice(0, 8), 16) >>> 1) + 1;
+}
+
 /** For messages: `container "c1" (interface "eth0" of network "drawbridge")`. */
 export function describeAttachment({ network, containerId, ifname }: AttachmentId): string {
   return `container ${JSON.stringify(containerId)} (interface ${JSON.stringify(ifname)} of network ${JSON.stringify(network)})`;

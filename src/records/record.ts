@@ -39,10 +39,13 @@ export interface AttachmentRecord extends AttachmentId {
 }
 
 export interface LinkRecord {
-  readonly bridge: string;
+  /** Absent of a routed container. */
+  readonly bridge?: string;
+  /** Of a routed container: the number of its network, by which rules know its siblings. */
+  readonly group?: number;
   /**
-   * The interface through which the container's packets enter the host: the bridge, or the gateway's in its VLAN. In
-   * records of before 0.2.0 always the bridge.
+   * The interface through which the container's packets enter the host: the bridge, the gateway's in its VLAN, or of a
+   * routed container its own. In records of before 0.2.0 always the bridge.
    */
   readonly ingressInterface: string;
   readonly hostInterface: string;
@@ -67,6 +70,8 @@ export interface LinkRecord {
    * A policy belongs to this attachment: while none is in force, between the plugins of a chain, it reaches nothing.
    */
   readonly enforced?: boolean;
+  /** Servers of DNS that a guest behind a tap is to ask. */
+  readonly nameservers?: readonly string[];
   readonly ipam: IpamRecord;
   /** The conf that ADD was given, as it was parsed; absent in records of before 0.2.0 (sections/link.ts). */
   readonly settings?: LinkSettings;

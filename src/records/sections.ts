@@ -2,6 +2,7 @@
  * The one list of the parts that a record has. Whoever asks something of a record that any part may answer asks here;
  * a new part is a file in sections/, an entry here, and its upkeep in upkeep.ts.
  */
+import type { RoutedEnd } from '../links/routed.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import type { PortSpec } from '../links/port.ts';
 import type { Element } from '../nft/element.ts';
@@ -12,7 +13,7 @@ import { egress } from './sections/egress.ts';
 import { ingressPolicy } from './sections/ingress-policy.ts';
 import { link } from './sections/link.ts';
 import { published } from './sections/published.ts';
-import type { Claims, Section, SectionName, SectionValue } from './sections/section.ts';
+import type { Claims, Guest, Section, SectionName, SectionValue } from './sections/section.ts';
 import { shaped } from './sections/shaped.ts';
 
 const sections: { readonly [Name in SectionName]: Section<SectionValue<Name>> } = {
@@ -96,6 +97,16 @@ export function ingressInterfaceOf(record: AttachmentRecord): string | undefined
   return ingressInterfacesOf(record)[0];
 }
 
+/** What it shares with its siblings: a bridge, or a network of routed containers. */
+export function siblingPlaceOf(record: AttachmentRecord): string | undefined {
+  return claimsOf(record).find(({ siblingsOf }) => siblingsOf !== undefined)?.siblingsOf ?? ingressInterfaceOf(record);
+}
+
+/** Whether the host routes to it, and it is on no bridge. */
+export function isRouted(record: AttachmentRecord): boolean {
+  return claimsOf(record).some(({ siblingsOf }) => siblingsOf !== undefined);
+}
+
 /** Every interface that its sections name so; more than one where it was added anew while an old section stayed. */
 export function ingressInterfacesOf(record: AttachmentRecord): string[] {
   return interfacesWhere(record, () => true);
@@ -151,9 +162,19 @@ export function bridgesOf(record: AttachmentRecord): BridgePlan[] {
   return mapSections(record, (name, value) => sections[name].bridge?.(value)).filter((plan) => plan !== undefined);
 }
 
+/** The host's end of its veth, if it is routed. */
+export function routedEndOf(record: AttachmentRecord): RoutedEnd | undefined {
+  return mapSections(record, (name, value) => sections[name].routedEnd?.(value)).find((end) => end !== undefined);
+}
+
 /** Folder in which our address management keeps the leases of its network; undefined when it gave no address. */
 export function leaseFolderOf(record: AttachmentRecord): string | undefined {
   return claimsOf(record).find(({ leaseFolder }) => leaseFolder !== undefined)?.leaseFolder;
+}
+
+/** What a guest behind its tap is to be told; undefined when it has none. */
+export function guestOf(record: AttachmentRecord): Guest | undefined {
+  return claimsOf(record).find(({ guest }) => guest !== undefined)?.guest;
 }
 
 export function macOf(record: AttachmentRecord): string | undefined {

@@ -17,11 +17,16 @@ export function findStrays({ records, broken }: RecordList): LinkState[] {
   );
 }
 
+/** Whether a container behind it would reach something: it is a port of a bridge, or the host routes to it. */
+export function isConnected({ master, group = 0 }: LinkState): boolean {
+  return master !== undefined || group !== 0;
+}
+
 /**
  * Whether containers live under our rules that no record tells of, because their records were lost: ports of bridges
- * that are ours. `key` is of an attachment that is known of, though it may have no record.
+ * that are ours, and routed veths. `key` is of an attachment that is known of, though it may have no record.
  */
 export function hasUnrecorded(key: string): boolean {
   const own = hostInterfaceOf(key);
-  return findStrays(listRecords()).some(({ name, master }) => master !== undefined && name !== own);
+  return findStrays(listRecords()).some((stray) => isConnected(stray) && stray.name !== own);
 }

@@ -6,7 +6,8 @@ import { enableForwarding, interfacesWithoutForwarding, unforwarded, writeSysctl
 import type { BridgePlan } from '../links/bridge.ts';
 import { portTrouble, type PortTrouble } from '../links/port.ts';
 import type { AttachmentRecord } from '../records/record.ts';
-import { bridgesOf, hostInterfacesOf, portOf } from '../records/sections.ts';
+import { bridgesOf, hostInterfacesOf, portOf, routedEndOf } from '../records/sections.ts';
+import { repairRouted } from './routed.ts';
 import type { Scope } from './change-event.ts';
 import { forwardingKey } from './resource-key.ts';
 
@@ -36,7 +37,11 @@ export async function repairLinks(records: readonly AttachmentRecord[], scope: S
     if (port !== undefined && (isNamed(port.name) || bridges.has(port.bridge)) && isLinkThere(port.name))
       repaired.push(...(await unlessGone(repairPort(record))));
   }
-  return repaired;
+  const routed = records.filter((record) => {
+    const name = routedEndOf(record)?.hostInterface;
+    return name !== undefined && (isNamed(name) || isNamed(forwardingKey)) && isLinkThere(name);
+  });
+  return routed.length === 0 ? repaired : [...repaired, ...(await unlessGone(repairRouted(routed)))];
 }
 
 /** A DEL takes interfaces away at any moment. */

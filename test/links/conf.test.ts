@@ -8,6 +8,7 @@ describe('parseLinkConf()', () => {
   test('gives every key its default when the conf has none', () => {
     expect(parse({})).toEqual({
       bridge: 'cni0',
+      routed: false,
       isGateway: false,
       isDefaultGateway: false,
       forceAddress: false,

@@ -4,6 +4,7 @@ import { formatPrefix, parsePrefix } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
 import { list as listLeases } from '../../ipam/ledger.ts';
 import { defaultDataDir } from '../../ipam/ranges.ts';
+import type { LinkRecord } from '../../records/record.ts';
 import { rangeSetsOf } from '../../records/sections/link.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import type { Check, Trouble } from './check.ts';
@@ -25,20 +26,26 @@ async function checkOverlaps({ attachments }: Survey): Promise<Trouble[]> {
     ({ dst = '', type }) =>
       (type === undefined || type === 'unicast') && /^[\d.]+(\/\d+)?$/.test(dst) && !dst.startsWith('127.'),
   );
+  // The host's routes to single containers lie in their own network.
+  const veths = new Set(
+    attachments.flatMap(({ record: { link } }) => (link?.bridge === undefined ? (link?.hostInterface ?? []) : [])),
+  );
   const networks = new Map(
     attachments.flatMap(({ record: { link } }) =>
-      (link?.addresses ?? [])
-        .filter(({ address }) => familyOf(address) === 4)
-        .map(({ address }) => {
+      (link?.bridge === undefined ? routedNetworks(link) : link.addresses.map(({ address }) => address))
+        .filter((address) => familyOf(address) === 4)
+        .map((address) => {
           const prefix = parsePrefix(address);
-          const bridge = link?.ingressInterface ?? '';
+          const bridge = link?.bridge ?? 'routed veths';
           return [`${prefix.length} ${bridge}`, { network: formatPrefix(prefix), bridge }] as const;
         }),
     ),
   );
   return [...networks.values()].flatMap(({ network, bridge }) =>
     foreign
-      .filter(({ dst = '', dev = '' }) => dev !== bridge && overlaps(intervalOf(network), intervalOf(dst)))
+      .filter(
+        ({ dst = '', dev = '' }) => dev !== bridge && !veths.has(dev) && overlaps(intervalOf(network), intervalOf(dst)),
+      )
       .map(({ dst, dev }): Trouble => ({
         severity: 'warning',
         found: `the containers' network ${network} on "${bridge}" overlaps ${dst} on "${dev}"`,
@@ -47,6 +54,11 @@ async function checkOverlaps({ attachments }: Survey): Promise<Trouble[]> {
         isAdvice: true,
       })),
   );
+}
+
+/** Networks of routed containers: those behind their gateway, without the default route. */
+function routedNetworks(link: LinkRecord | undefined): string[] {
+  return (link?.routes ?? []).flatMap(({ dst, gw }) => (gw === undefined || dst.endsWith('/0') ? [] : [dst]));
 }
 
 /** Share of a range set from which on it is nearly full. */

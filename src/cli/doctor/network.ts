@@ -34,6 +34,7 @@ import { count } from '../../repair/survey/words.ts';
 import type { Check, Trouble } from './check.ts';
 import { troublesOf } from './findings.ts';
 import { readTrimmed } from './read.ts';
+import { routedEnds } from './routed-ends.ts';
 
 /** Checks of what we made: links, rules, and what others put in their way. */
 export const networkChecks: readonly Check[] = [
@@ -54,6 +55,7 @@ async function checkBridges({ attachments }: Survey): Promise<Trouble[]> {
   };
   const troubles = await Promise.all(
     [...Map.groupBy(links, ({ bridge }) => bridge)].map(async ([bridge, own]): Promise<Trouble[]> => {
+      if (bridge === undefined) return [];
       const found = findLink(bridge);
       if (found === undefined)
         return [
@@ -131,6 +133,7 @@ async function addressesOn(): Promise<Set<string>> {
 async function checkLinks({ attachments }: Survey): Promise<Trouble[]> {
   return [
     ...portTroubles(attachments),
+    ...(await routedEnds(attachments)),
     ...(await sectionTroubles(attachments)),
     ...troublesOf(attachments, 'inside'),
     ...troublesOf(attachments, 'namespace'),
@@ -179,7 +182,7 @@ function portTroubles(attachments: Survey['attachments']): Trouble[] {
       const up = isDown ? [{ kind: 'setLink', name: found.name, state: 'up' } as const] : [];
       const wrong = troubleOfPort(record);
       if (!isDown && wrong === undefined) return [];
-      const isCutOff = isDown || found.master === undefined;
+      const isCutOff = isDown || (record.link?.bridge !== undefined && found.master === undefined);
       return [
         {
           severity: 'problem',

@@ -97,6 +97,16 @@ function isIsolated(record: AttachmentRecord): boolean {
 
 function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string): Obstacle[] {
   const found = findLink(bridge);
+  const isOwn = link !== undefined && link.bridge === undefined;
+  if (found === undefined && isOwn)
+    return [
+      {
+        kind: 'link',
+        what: `its interface "${bridge}" is gone`,
+        remedy: 'restart the container: the next ADD makes it',
+        isAdvice: true,
+      },
+    ];
   if (found === undefined)
     return [
       {
@@ -110,7 +120,7 @@ function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string
     return [
       {
         kind: 'link',
-        what: `its bridge "${bridge}" is down`,
+        what: `its ${isOwn ? 'interface' : 'bridge'} "${bridge}" is down`,
         remedy: shellTextOf({ kind: 'setLink', name: bridge, state: 'up' }),
       },
     ];

@@ -2,7 +2,8 @@ import { hostname, networkInterfaces } from 'node:os';
 import { readDenials } from '../../repair/survey/denials.ts';
 import { surveyAttachments } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
-import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
+import type { AttachmentRecord } from '../../records/record.ts';
+import { addressesOf, ingressInterfaceOf, isRouted, portsOf } from '../../records/sections.ts';
 import { mappingWords, policyWords } from '../../repair/survey/words.ts';
 import type { Network, Picture } from './picture.ts';
 import { reachOf } from './reach.ts';
@@ -11,12 +12,12 @@ import { reachOf } from './reach.ts';
 export async function readPicture(): Promise<Picture> {
   const { attachments } = await surveyAttachments();
   const denials = await readDenials(attachments.map(({ record }) => record));
-  const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${ingressInterfaceOf(record) ?? ''}`);
+  const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${placeOf(record)}`);
   const networks = [...groups.values()].map((own): Network => {
     const records = own.map(({ record }) => record);
     return {
       name: records[0]?.network ?? '',
-      bridge: (records[0] && ingressInterfaceOf(records[0])) ?? '',
+      bridge: records[0] === undefined ? '' : placeOf(records[0]),
       gateways: [
         ...new Set(
           records.flatMap(
@@ -37,7 +38,7 @@ export async function readPicture(): Promise<Picture> {
       })),
     };
   });
-  const bridges = new Set(networks.map(({ bridge }) => bridge));
+  const bridges = new Set(attachments.flatMap(({ record }) => ingressInterfaceOf(record) ?? []));
   const addresses = Object.entries(networkInterfaces())
     .filter(([name]) => !bridges.has(name))
     .flatMap(([, list]) =>
@@ -46,4 +47,9 @@ export async function readPicture(): Promise<Picture> {
         .map(({ address }) => address),
     );
   return { host: { name: hostname(), addresses: [...new Set(addresses)].slice(0, 4) }, networks };
+}
+
+/** The bridge of its network; routed containers have none in common. */
+function placeOf(record: AttachmentRecord): string {
+  return isRouted(record) ? 'routed' : (ingressInterfaceOf(record) ?? '');
 }

@@ -14,6 +14,7 @@ import { loneRouterRules } from './guard-routers.ts';
 import { boundsBeforeConntrack, boundsOfDenials } from './bounds.ts';
 import { countsQuotas } from './quotas.ts';
 import { tellsDenied } from './recording.ts';
+import { guardOfRouted } from './routed.ts';
 import { judging } from './stages.ts';
 
 const table = 'inet drawbridge';
@@ -29,6 +30,7 @@ export const judgementHooks: readonly ChainDeclaration[] = [
     name: 'egress_seen',
     hook: { type: 'filter', at: 'prerouting', priority: '-450' },
     rules: [
+      guardOfRouted,
       ...boundsBeforeConntrack,
       ...loneRouterRules,
       `meta mark & ${hex(strangerMark)} != 0 iifname @enforced goto egress_stranger`,

@@ -17,6 +17,28 @@ import { tellsUnasked } from './recording.ts';
 const table = 'inet drawbridge';
 
 /**
+ * What comes to a container by a translation. One of ours is known by where it came from and to, in both directions of
+ * the connection: a Service of Kubernetes, or a rule of an operator's, translates too and publishes nothing. Siblings
+ * that may reach each other may do so by such a translation, and a container itself.
+ */
+const passesTranslated: readonly string[] = [
+  ...perFamily((n) => {
+    const ip = n === 4 ? 'ip' : 'ip6';
+    // nft takes the type of a port from the protocol.
+    const hasPort = 'meta l4proto { tcp, udp, sctp }';
+    const port = 'meta l4proto . ct original proto-dst';
+    const target = `ct reply ${ip} saddr . ct reply proto-src`;
+    return [
+      `ct status dnat ${hasPort} ${port} . ${target} @translated${n} return`,
+      `ct status dnat ${hasPort} ct original ${ip} daddr . ${port} . ${target} @translated${n}_at return`,
+      `ct status dnat ${ip} saddr . ${ip} daddr @parties${n} return`,
+    ];
+  }).flat(),
+  'ct status dnat iifname . oifname @enforced_pairs jump ingress_sibling',
+  'ct status dnat iifgroup . oifgroup @routed_pairs jump ingress_sibling',
+];
+
+/**
  * A reply goes the way of the connection that it belongs to, which was judged when it began. "related" is
  * believed of ICMP errors alone: a helper's expectation (FTP, SIP) would let the far end pick a port.
  * Of a packet that somebody exempts from conntrack ("notrack") nothing is known: it would match no rule, and
@@ -91,6 +113,7 @@ export const judgementChains: readonly ChainDeclaration[] = [
       'ct state related meta l4proto { icmp, icmpv6 } goto egress_error',
       'ct state invalid drop',
       'ct status and dnat == 0 iifname . oifname @enforced_pairs jump egress_within',
+      'ct status and dnat == 0 iifgroup . oifgroup @routed_pairs jump egress_within',
       'ct direction reply goto egress_answer',
       'iifname . ip saddr vmap @egress4',
       'iifname . ip6 saddr vmap @egress6',
@@ -182,7 +205,7 @@ export const judgementChains: readonly ChainDeclaration[] = [
   {
     table,
     name: 'ingress_published',
-    rules: ['ct status dnat return', ...tellsUnasked, 'counter name unasked_ingress drop'],
+    rules: [...passesTranslated, ...tellsUnasked, 'counter name unasked_ingress drop'],
   },
   {
     table,
@@ -196,8 +219,16 @@ export const judgementChains: readonly ChainDeclaration[] = [
   },
   {
     table,
+    name: 'ingress_sibling',
+    rules: [
+      'iifname . ip saddr @siblings4 oifname . ip daddr @siblings4 accept',
+      'iifname . ip6 saddr @siblings6 oifname . ip6 daddr @siblings6 accept',
+    ],
+  },
+  {
+    table,
     name: 'ingress_published_audit',
-    rules: ['ct status dnat return', ...tellsUnasked, 'counter name unasked_ingress'],
+    rules: [...passesTranslated, ...tellsUnasked, 'counter name unasked_ingress'],
   },
   {
     table,

@@ -30,6 +30,21 @@ export const publishingSets: readonly SetDeclaration[] = [
   })),
   ...perFamily((n, address): SetDeclaration => ({
     table,
+    name: `translated${n}_at`,
+    key: [address, 'inet_proto', 'inet_service', address, 'inet_service'],
+    filledBy: 'record',
+    about:
+      '(address of the host, protocol, port, container, its port): a translation of ours, for mappings with a hostIP',
+  })),
+  ...perFamily((n, address): SetDeclaration => ({
+    table,
+    name: `translated${n}`,
+    key: ['inet_proto', 'inet_service', address, 'inet_service'],
+    filledBy: 'record',
+    about: '(protocol, port, container, its port): a translation of ours, for mappings on every address',
+  })),
+  ...perFamily((n, address): SetDeclaration => ({
+    table,
     name: `containers${n}`,
     key: ['ifname', address],
     filledBy: 'record',
@@ -118,6 +133,8 @@ export const publishingChains: readonly ChainDeclaration[] = [
       'ct status dnat oifname . ip saddr @containers4 oifname . ip daddr @hairpin4 masquerade',
       'ct status dnat oifname . ip6 saddr @containers6 oifname . ip6 daddr @hairpin6 masquerade',
       'ct status dnat oifname @bridges return',
+      'ip saddr . oifgroup @routed_home4 return',
+      'ip6 saddr . oifgroup @routed_home6 return',
       'oifname . ip saddr @containers4 goto masquerading_within',
       'oifname . ip6 saddr @containers6 goto masquerading_within',
       'ip daddr 224.0.0.0/4 return',

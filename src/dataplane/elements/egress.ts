@@ -11,7 +11,9 @@ import { vlanGatewayElements } from './vlan-gateway.ts';
 /** What an attachment has in `table inet drawbridge`; none when no policy belongs to it. Sets: dataplane/catalogue. */
 export function egressElements({ egress, key: recordKey, link }: AttachmentRecord): Element[] {
   if (egress === undefined)
-    return link?.enforced === true ? enforcedElements(link.ingressInterface, link.hostInterface) : [];
+    return link?.enforced === true
+      ? enforcedElements(link.ingressInterface, link.bridge === undefined ? undefined : link.hostInterface)
+      : [];
   const { policy, policyId, ingressInterface, port } = egress;
   const from = interfacePart(ingressInterface);
   const chain = policyChain(policyId);
@@ -53,8 +55,9 @@ export function egressElements({ egress, key: recordKey, link }: AttachmentRecor
  */
 export function guardElements({ egress, link }: AttachmentRecord): Element[] {
   if (egress?.port !== undefined && egress.mac !== undefined) return portElements(egress, egress.port, egress.mac);
-  if (egress === undefined && link?.enforced === true) return closedPort(link.hostInterface);
-  if (link === undefined || !link.macspoofchk) return [];
+  if (link?.bridge === undefined) return [];
+  if (egress === undefined && link.enforced === true) return closedPort(link.hostInterface);
+  if (!link.macspoofchk) return [];
   const port = interfacePart(link.hostInterface);
   return [bridge('guard_mac_ports', port), bridge('guard_mac', port, link.mac)];
 }
@@ -175,7 +178,7 @@ function ingressChain({ ingress, audit }: Policy): string {
 }
 
 /** An IPv6 address as two numbers. */
-function halvesOf(address: string): Part[] {
+export function halvesOf(address: string): Part[] {
   const value = readAnyAddress(address)?.value ?? 0n;
   return [String(value >> 64n), String(BigInt.asUintN(64, value))];
 }

@@ -17,7 +17,10 @@ export function publicationElements(publication: Publication, record: Attachment
     const mappings = publication.ports.filter(({ families }) => families.includes(family));
     if (target === undefined || mappings.length === 0) return [];
     const rank = Math.min(noDefaultRoute, ...metricsOf(publication, family));
-    const maps = mappings.map((mapping) => ({ ...mapElement(mapping, family, target), comment, rank }));
+    const maps = mappings.flatMap((mapping) => [
+      { ...mapElement(mapping, family, target), comment, rank },
+      translationElement(mapping, family, target),
+    ]);
     return publication.snat ? [...maps, hairpinElement(publication, family, target)] : maps;
   });
 }
@@ -50,6 +53,20 @@ function mapElement(
     set: hostIp === undefined ? `published${family}` : `published${family}_at`,
     key: hostIp === undefined ? key : [hostIp, ...key],
     value: [target, containerPort],
+  };
+}
+
+/** By which a connection that was translated here is told from one that somebody else translated. */
+function translationElement(
+  { protocol, hostIp, hostPort, containerPort }: PortMapping,
+  family: 4 | 6,
+  target: string,
+): Element {
+  const key = [protocol, hostPort, target, containerPort];
+  return {
+    table: 'inet drawbridge',
+    set: hostIp === undefined ? `translated${family}` : `translated${family}_at`,
+    key: hostIp === undefined ? key : [hostIp, ...key],
   };
 }
 

@@ -2,6 +2,7 @@ import { addressBytes } from '../../ip/bytes.ts';
 import { splitPrefix } from '../../ip/prefix.ts';
 import type { LinkCommand, LinkCommandKind, LinkSettings, NewAddress, Route, VethEnd } from '../../links/command.ts';
 import { macBytes } from './mac.ts';
+import { planNeighbour } from './neighbour-request.ts';
 import {
   attribute,
   concat,
@@ -83,6 +84,7 @@ const ifla = {
   queueLength: 13,
   linkInfo: 18,
   afSpec: 26,
+  group: 27,
   netnsFd: 28,
 } as const;
 const info = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
@@ -110,7 +112,7 @@ function planVeth(end: VethEnd, peer: VethEnd): PlannedRequest | undefined {
     ]);
 }
 
-function planEnd({ name, netns, mtu, mac, master }: VethEnd): ((lookup: Lookup) => Attribute[]) | undefined {
+function planEnd({ name, netns, mtu, mac, master, group }: VethEnd): ((lookup: Lookup) => Attribute[]) | undefined {
   const address = macBytes(mac);
   // A name without a slash is one of /run/netns for `ip`.
   if (address === undefined || (netns !== undefined && !netns.startsWith('/'))) return undefined;
@@ -119,6 +121,7 @@ function planEnd({ name, netns, mtu, mac, master }: VethEnd): ((lookup: Lookup) 
     attribute(ifla.mtu, u32(mtu)),
     attribute(ifla.address, address),
     ...optional(master, (value) => attribute(ifla.master, u32(index(value)))),
+    ...optional(group, (value) => attribute(ifla.group, u32(value))),
     ...optional(netns, (value) => attribute(ifla.netnsFd, u32(namespace(value)))),
   ];
 }
@@ -257,28 +260,6 @@ function planRoute(kind: number, flags: number, route: Route): PlannedRequest | 
       ...optional(metric, (value) => attribute(rta.priority, u32(value))),
       ...(table < 256 ? [] : [attribute(rta.table, u32(table))]),
       ...(metrics.length === 0 ? [] : [attribute(rta.metrics, metrics)]),
-    ],
-  });
-}
-
-const nda = { destination: 1, linkAddress: 2 } as const;
-const [AF_BRIDGE, NUD_REACHABLE, NUD_NOARP, NTF_MASTER] = [7, 0x02, 0x40, 0x04];
-type Neighbour = { readonly name: string; readonly address?: string; readonly mac: string };
-
-/** struct ndmsg. */
-/** Of an address; without one the entry is in the table of the bridge that the interface is a port of. */
-function planNeighbour({ name, address, mac }: Neighbour): PlannedRequest | undefined {
-  const [bytes, link] = [addressBytes(address ?? '::'), macBytes(mac)];
-  if (bytes === undefined || link === undefined) return undefined;
-  const [family, state, flags] =
-    address === undefined ? [AF_BRIDGE, NUD_NOARP, NTF_MASTER] : [familyOf(bytes), NUD_REACHABLE, 0];
-  return ({ index }) => ({
-    type: type.newNeighbour,
-    flags: flag.create | flag.replace,
-    head: concat([u8(family, 0, 0, 0), u32(index(name)), u16(state), u8(flags, 0)]),
-    attributes: [
-      ...(address === undefined ? [] : [attribute(nda.destination, bytes)]),
-      attribute(nda.linkAddress, link),
     ],
   });
 }

@@ -60,7 +60,17 @@ export function readNow<T>(read: (conversation: Conversation) => T): { readonly 
   }
 }
 
-const ifla = { address: 1, ifname: 3, mtu: 4, link: 5, master: 10, operState: 16, linkInfo: 18, netnsId: 37 } as const;
+const ifla = {
+  address: 1,
+  ifname: 3,
+  mtu: 4,
+  link: 5,
+  master: 10,
+  operState: 16,
+  linkInfo: 18,
+  group: 27,
+  netnsId: 37,
+} as const;
 const info = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 /** IFLA_BR_GROUP_FWD_MASK of linux/if_link.h. */
 const bridgeGroupMask = 9;
@@ -107,6 +117,7 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
   const master = attributes.get(ifla.master);
   const masterName = master === undefined ? undefined : nameOfIndex(readNumber(master));
   const state = port.get(bridgePort.state);
+  const group = attributes.get(ifla.group);
   const [otherEnd, netnsId] = [attributes.get(ifla.link), attributes.get(ifla.netnsId)];
   return {
     name: readText(attributes.get(ifla.ifname) ?? u8()),
@@ -122,6 +133,7 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
     ...(masterName === undefined ? {} : { master: masterName }),
     ...(state === undefined ? {} : { portState: portStates[readNumber(state)] ?? '' }),
     ...(mask === undefined ? {} : { groupForwardMask: readNumber(mask) }),
+    group: group === undefined ? 0 : readNumber(group),
     hairpin: isOn(port.get(bridgePort.hairpin)),
     isolated: isOn(port.get(bridgePort.isolated)),
     learns: isOn(port.get(bridgePort.learning)),
@@ -153,6 +165,27 @@ export function readRoutesOf(conversation: Conversation, name: string, families:
   );
 }
 
+/** Destinations of unicast routes of every table, each with the index of an interface that it leads through. */
+export function readWaysOf(
+  conversation: Conversation,
+  families: readonly (4 | 6)[],
+): { readonly index: number; readonly dst: string }[] {
+  return families.flatMap((family) =>
+    conversation
+      .read({
+        type: type.getRoute,
+        flags: flag.dump,
+        head: Uint8Array.from({ length: 12 }, (_, at) => (at === 0 ? number[family] : 0)),
+        attributes: [],
+      })
+      .flatMap((answer) =>
+        hopsOf(decodeAttributes(answer.payload.subarray(12))).flatMap(({ index }) =>
+          routesOf(answer, family, index).map(({ dst }) => ({ index, dst })),
+        ),
+      ),
+  );
+}
+
 function readLink(conversation: Conversation, which: ReturnType<typeof attribute>): Answer | undefined {
   try {
     return conversation.read({ type: type.getLink, flags: 0, head: new Uint8Array(16), attributes: [which] })[0];
@@ -170,7 +203,7 @@ function nameOf(conversation: Conversation, index: number): string | undefined {
 }
 
 const number = { 4: 2, 6: 10 } as const;
-const ifa = { address: 1, local: 2, flags: 8 } as const;
+const ifa = { address: 1, local: 2, label: 3, flags: 8 } as const;
 const IFA_F_DADFAILED = 0x08;
 const IFA_F_TENTATIVE = 0x40;
 const scopes: Readonly<Record<number, string>> = { 0: 'global', 200: 'site', 253: 'link', 254: 'host', 255: 'nowhere' };
@@ -200,8 +233,13 @@ export function readHostAddressesOf(conversation: Conversation): HostAddress[] {
     if (!names.has(index)) names.set(index, nameOf(conversation, index));
     return names.get(index);
   };
-  return conversation
-    .read({ type: type.getAddress, flags: flag.dump, head: new Uint8Array(8), attributes: [] })
+  const all = conversation.read({ type: type.getAddress, flags: flag.dump, head: new Uint8Array(8), attributes: [] });
+  // Addresses of IPv4 say it themselves, where there are as many interfaces as containers.
+  for (const { payload } of all) {
+    const label = decodeAttributes(payload.subarray(8)).get(ifa.label);
+    if (label !== undefined) names.set(readNumber(payload, 4, 4), readText(label).split(':', 1)[0]);
+  }
+  return all
     .filter(({ payload }) => readNumber(payload, 3, 1) < scopeOfLink)
     .flatMap(({ payload }) => {
       const attributes = decodeAttributes(payload.subarray(8));

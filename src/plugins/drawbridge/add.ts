@@ -1,23 +1,24 @@
 import { findPlugin } from '../../cni/delegate.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result } from '../../cni/result.ts';
-import { chooseMtu } from '../../host/bridge.ts';
 import { isBridgeNetfilterOn } from '../../host/bridge-netfilter.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
-import { plainNetnsPath } from '../../host/netns.ts';
 import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks } from '../../host/veth.ts';
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
-import { familyOf } from '../../ip/family.ts';
+import { familiesOf, familyOf } from '../../ip/family.ts';
 import { addressOf } from '../../ip/prefix.ts';
-import { completeAddresses, defaultRoutesAmong, type CompleteAddresses } from '../../links/addresses.ts';
-import { isPlainWord } from '../../links/plain-word.ts';
-import { gatewayInterfaceOf, planBridge, type BridgePlan } from '../../links/bridge.ts';
-import { hasRoomForIpv6, requireMtuFor } from '../../links/conf.ts';
+import {
+  completeAddresses,
+  completeRoutedAddresses,
+  defaultRoutesAmong,
+  type CompleteAddresses,
+} from '../../links/addresses.ts';
+import { gatewayInterfaceOf } from '../../links/bridge.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
-import { insteadOf, isTiedToMac, planVeth, type VethPlan } from '../../links/veth.ts';
-import { familiesOf, servedBy } from '../../ports/mapping.ts';
+import { insteadOf } from '../../links/veth.ts';
+import { servedBy } from '../../ports/mapping.ts';
 import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
 import { commit, finish } from '../../records/commit.ts';
 import type { LinkRecord } from '../../records/record.ts';
@@ -27,7 +28,6 @@ import { refuseStanding } from '../attachment.ts';
 import { begunRecord, type LinkedRecord } from './begun-record.ts';
 import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
-import { isolatesPort } from '../../dataplane/elements/egress.ts';
 import { disableIpv6, enforce } from '../egress-policy/enforce.ts';
 import { namesElements } from '../../records/remembered-elements.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
@@ -35,10 +35,11 @@ import { awaitingPolicy } from '../../records/gated-interfaces.ts';
 import { keepGated } from '../keep-gated.ts';
 import { tellAgent } from '../egress-policy/tell-agent.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
+import { planLinks, type LinkPlans, type LinkSpec } from './plan-links.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
 import { removeAttachment } from '../../records/remove.ts';
 import { toResult } from './result.ts';
-import { leadToBridge, lookAndMake, type Newcomer } from './surroundings.ts';
+import { leadToBridge, lookAndMake, placeOf, type Newcomer } from './surroundings.ts';
 import { warn } from '../../cni/warn.ts';
 import { warnOfListeners, warnOfUnserved } from '../warnings.ts';
 import { hostSideOf } from '../../records/sections/link.ts';
@@ -75,13 +76,22 @@ async function connect(
   try {
     const early = speaksThroughInterface(conf.ipam) ? await makeEarly(begun, conf, policy) : undefined;
     const given = withoutMissingFamily(await phase('reserve addresses', () => reserveAddresses(request, conf.ipam)));
-    const addresses = completeAddresses(given, conf.link);
-    const newcomer = newcomerOf(begun, conf.link, addresses);
+    const addresses = conf.link.routed
+      ? completeRoutedAddresses(given, conf.link)
+      : completeAddresses(given, conf.link);
+    const newcomer = newcomerOf(begun, conf.link, { given, addresses });
     const mac = conf.mac ?? early?.mac ?? macFor(begun, addresses);
     const plans = await planLinks(begun, conf, { addresses, mac, policy, announces: early !== undefined });
     const { served, unserved } = servedBy(conf.ports, familiesOf(newcomer.addresses));
     warnOfUnserved(unserved);
-    const ready = readyRecord(begun, { addresses, mac, bridge: plans.bridge, policy, ports: served });
+    const ready = readyRecord(begun, {
+      addresses,
+      mac,
+      plans,
+      policy,
+      ports: served,
+      nameservers: conf.link.tap && (conf.link.dns ?? given.dns).nameservers,
+    });
     const { contested, made } = await lookAndMake(newcomer, () =>
       phase('make links', () => makeLinks(plans, { isThere: early !== undefined })),
     );
@@ -116,22 +126,25 @@ function withoutMissingFamily(given: GivenAddresses): GivenAddresses {
 }
 
 function newcomerOf(
-  { key }: LinkedRecord,
+  { key, network }: LinkedRecord,
   link: InterfaceConf['link'],
-  { ips, gateways }: CompleteAddresses,
+  { given, addresses: { gateways } }: { readonly given: GivenAddresses; readonly addresses: CompleteAddresses },
 ): Newcomer {
   return {
     key,
-    bridge: link.bridge,
-    gatewayInterface: gatewayInterfaceOf(link.bridge, { vlan: link.vlan, gateways }),
+    ...placeOf(link, {
+      network,
+      gatewayInterface: gatewayInterfaceOf(link.bridge, { vlan: link.vlan, gateways }),
+    }),
     isGateway: link.isGateway,
-    addresses: ips.map(({ address }) => address),
+    // With the length of their network, which the address of a routed container has no more.
+    addresses: given.ips.map(({ address }) => address),
   };
 }
 
 async function makeLinks({ bridge, veth }: LinkPlans, { isThere }: { isThere: boolean }): Promise<MadeLinks> {
   await whatCanBeStarted();
-  return isThere ? updateBridge(bridge) : createVeth(bridge, veth);
+  return isThere && bridge !== undefined ? updateBridge(bridge) : createVeth(bridge, veth);
 }
 
 /** The one plugin that asks for an address by way of the interface that it is for: it has to be there before. */
@@ -153,11 +166,6 @@ async function makeEarly(
   return { mac };
 }
 
-interface LinkPlans {
-  readonly bridge: BridgePlan;
-  readonly veth: VethPlan;
-}
-
 /** Claims the attachment and its ports. What a killed ADD or a lost DEL left of it goes first. */
 async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<LinkedRecord> {
   const record = begunRecord(request, conf);
@@ -176,60 +184,7 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
  */
 function macFor({ key, link }: LinkedRecord, { ips }: CompleteAddresses): string {
   const [first] = ips;
-  return hardwareAddressOf(first === undefined ? key : `${link.bridge} ${addressOf(first.address)}`);
-}
-
-interface LinkSpec {
-  readonly addresses: CompleteAddresses;
-  readonly mac: string;
-  readonly policy: PreparedPolicy | undefined;
-  /** Tells the neighbours the MAC, because it does not follow from the address. */
-  readonly announces?: boolean;
-}
-
-async function planLinks(
-  { netns, ifname, link }: LinkedRecord,
-  { link: conf, mac: askedMac }: InterfaceConf,
-  { addresses: { ips, kernelRoutes, gateways, onLink }, mac, policy, announces = false }: LinkSpec,
-): Promise<LinkPlans> {
-  const mtu = conf.mtu === 0 ? await chooseMtu(conf.bridge) : conf.mtu;
-  const addresses = ips.map(({ address }) => address);
-  requireMtuFor(addresses, { mtu, bridge: conf.bridge });
-  const common = {
-    bridge: conf.bridge,
-    mtu,
-    vlan: conf.vlan,
-    trunk: conf.trunk,
-    preserveDefaultVlan: conf.preserveDefaultVlan,
-  };
-  return {
-    bridge: planBridge({
-      ...common,
-      promiscMode: conf.promiscMode,
-      groupForwardMask: conf.groupForwardMask,
-      forceAddress: conf.forceAddress,
-      gateways,
-      onLink,
-      routeLocalnet: true,
-    }),
-    veth: planVeth({
-      ...common,
-      hostInterface: link.hostInterface,
-      netns,
-      ...(isPlainWord(netns) ? {} : { netnsInBatch: plainNetnsPath(netns) }),
-      ifname,
-      mac,
-      announces: announces || askedMac !== undefined,
-      hairpinMode: conf.hairpinMode,
-      portIsolation: conf.portIsolation || (policy !== undefined && isolatesPort(policy.chosen.policy)),
-      learns: !isTiedToMac(link),
-      enabledad: conf.enabledad,
-      disableContainerInterface: conf.disableContainerInterface,
-      addresses,
-      routes: kernelRoutes,
-      ipv6: hasIpv6() && hasRoomForIpv6(mtu),
-    }),
-  };
+  return hardwareAddressOf(first === undefined ? key : `${link.bridge ?? 'routed'} ${addressOf(first.address)}`);
 }
 
 function readyRecord(
@@ -237,10 +192,11 @@ function readyRecord(
   {
     addresses: { ips, routes },
     mac,
-    bridge: { mtu, gatewayInterface: ingressInterface },
+    plans: { mtu, bridge },
     policy,
     ports,
-  }: LinkSpec & { bridge: BridgePlan; ports: LinkRecord['ports'] },
+    nameservers = [],
+  }: LinkSpec & { plans: LinkPlans; ports: LinkRecord['ports']; nameservers: readonly string[] | undefined },
 ): LinkedRecord {
   const addresses = ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway }));
   const ready: LinkedRecord = {
@@ -249,11 +205,12 @@ function readyRecord(
     unfinished: true,
     link: {
       ...begun.link,
-      ingressInterface,
+      ingressInterface: bridge?.gatewayInterface ?? begun.link.ingressInterface,
       mac,
       mtu,
       addresses,
       ports,
+      ...(nameservers.length === 0 ? {} : { nameservers }),
       routes,
       defaultRoutes: defaultRoutesAmong(routes),
     },
@@ -261,7 +218,6 @@ function readyRecord(
   if (policy === undefined) return ready;
   const enforced = {
     ...hostSideOf(ready.link),
-    port: ready.link.hostInterface,
     mac,
     addresses: addresses.map(({ address }) => addressOf(address)),
     gateways: [...new Set(addresses.flatMap(({ gateway }) => gateway ?? []))],

@@ -2,7 +2,7 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import { familiesIn } from '../../ipam/ranges.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { servedBy } from '../../ports/mapping.ts';
-import { hostInterfaceOf } from '../../records/key.ts';
+import { groupOfNetwork, hostInterfaceOf } from '../../records/key.ts';
 import type { AttachmentRecord, IpamRecord, LinkRecord } from '../../records/record.ts';
 import { beginRecord } from '../attachment.ts';
 import type { InterfaceConf } from './conf.ts';
@@ -20,9 +20,9 @@ export function begunRecord(request: AttachmentRequest, conf: InterfaceConf): Li
   return {
     ...base,
     link: {
-      bridge: conf.link.bridge,
+      ...(conf.link.routed ? { group: groupOfNetwork(base.network) } : { bridge: conf.link.bridge }),
       // Nothing is in force before there are addresses, and with them it is known whether there is a gateway.
-      ingressInterface: conf.link.bridge,
+      ingressInterface: conf.link.routed ? hostInterfaceOf(base.key) : conf.link.bridge,
       hostInterface: hostInterfaceOf(base.key),
       mac: conf.mac ?? hardwareAddressOf(base.key),
       mtu: 0,

@@ -12,7 +12,8 @@ export interface MadeAttachment {
   readonly addresses: CompleteAddresses;
   /** Of default routes that got another one than was asked for. */
   readonly metrics: ReadonlyMap<string, number>;
-  readonly bridgeMac: string;
+  /** Absent when there is no bridge. */
+  readonly bridgeMac: string | undefined;
   readonly dns: ResultDns;
 }
 
@@ -23,14 +24,28 @@ export function toResult(
 ): Result {
   const { bridge, hostInterface, mac, mtu } = link;
   const ours = [
-    { name: bridge, mac: bridgeMac, mtu },
+    ...(bridge === undefined ? [] : [{ name: bridge, ...(bridgeMac === undefined ? {} : { mac: bridgeMac }), mtu }]),
     { name: hostInterface, mac: hardwareAddressOf(hostInterface), mtu },
     { name: id.ifname, mac, mtu, sandbox: netns },
   ];
-  const place = (earlier?.interfaces.length ?? 0) + 2;
+  const place = (earlier?.interfaces.length ?? 0) + ours.length - 1;
+  const { tap } = conf.link;
+  // A guest is told as tc-redirect-tap tells one: by an interface in a sandbox of the container's name.
+  const guest =
+    tap === undefined
+      ? []
+      : [
+          { name: tap.name, sandbox: netns },
+          { name: tap.name, mac, sandbox: id.containerId },
+        ];
   return {
-    interfaces: [...(earlier?.interfaces ?? []), ...ours],
-    ips: [...(earlier?.ips ?? []), ...addresses.ips.map((ip) => ({ ...ip, interface: place }))],
+    interfaces: [...(earlier?.interfaces ?? []), ...ours, ...guest],
+    ips: [
+      ...(earlier?.ips ?? []),
+      ...[place, ...(tap === undefined ? [] : [place + 2])].flatMap((at) =>
+        addresses.ips.map((ip) => ({ ...ip, interface: at })),
+      ),
+    ],
     routes: [...(earlier?.routes ?? []), ...addresses.routes.map((route) => withFoundMetric(route, metrics))],
     dns: mergeDns(earlier?.dns ?? {}, conf.link.dns ?? dns),
   };

@@ -16,7 +16,7 @@ import { notAvailable, requireFolder, requirePrograms, requireRules } from '../s
 import { parseInterfaceConf, type InterfaceConf, type IpamChoice } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
 import { refuseEgressWithoutAddresses } from './policy.ts';
-import { findContested } from './surroundings.ts';
+import { findContested, placeOf } from './surroundings.ts';
 
 /**
  * Finds out whether an ADD would work. Throws what ADD would throw for its configuration, and code 50 with the first
@@ -29,8 +29,8 @@ export async function status(request: StatusRequest, defaults: InterfaceDefaults
   requirePrograms(['ip', 'nsenter', 'nft']);
   requireFolder(runDir);
   await requireRules();
-  await requireBridge(conf);
-  await requireOwnSubnets(conf);
+  if (!conf.link.routed) await requireBridge(conf);
+  await requireOwnSubnets(conf, request.config.name);
   if (conf.link.isGateway) requireForwarding(conf.ipam);
   requireAddresses(conf.ipam, request.config.name);
   if (egress !== undefined) await requirePolicies(egress);
@@ -62,11 +62,11 @@ async function requireBridge({ link, ipam }: InterfaceConf): Promise<void> {
 }
 
 /** Of a gateway's subnets none is another interface's: ADD refuses that. */
-async function requireOwnSubnets({ link, ipam }: InterfaceConf): Promise<void> {
+async function requireOwnSubnets({ link, ipam }: InterfaceConf, network: string): Promise<void> {
   if (!link.isGateway || ipam.kind !== 'host-local') return;
   const choices = ipam.conf.sets.map(({ ranges }) => ranges.map(({ subnet }) => formatPrefix(subnet)));
   const gatewayInterface = gatewayInterfaceOf(link.bridge, { vlan: link.vlan, gateways: gatewaysOf(ipam) });
-  const error = await findContested({ bridge: link.bridge, gatewayInterface }, choices);
+  const error = await findContested(placeOf(link, { network, gatewayInterface }), choices);
   if (error !== undefined) throw notAvailable(error.message, error.details ?? '');
 }
 

@@ -10,15 +10,32 @@ import type { LinkCommand } from '../../links/command.ts';
 import { phase } from '../../host/trace.ts';
 import { findOverlaps, ownAddressAmong, type HostAddress, type Overlap } from '../../links/overlaps.ts';
 import { bridgeUse } from '../../dataplane/elements/masquerade.ts';
+import { routedUse } from '../../dataplane/elements/routed.ts';
+import { groupOfNetwork } from '../../records/key.ts';
 import { sharedByOthers } from '../../records/index-files.ts';
 import { warn } from '../../cni/warn.ts';
 
-/** An attachment that is about to be made, as far as the host's other networks matter to it. */
-export interface Newcomer {
-  readonly key: string;
+/** Where an attachment is, or its siblings. */
+export interface LinkPlace {
+  /** "" of a routed container. */
   readonly bridge: string;
   /** The interface that holds the gateway's addresses. */
   readonly gatewayInterface: string;
+  /** Under which the attachments there have it in common (records/index-files.ts). */
+  readonly use: string;
+}
+
+/** `gatewayInterface` is the one that holds the gateway's addresses on a bridge. */
+export function placeOf(
+  { bridge, routed }: { readonly bridge: string; readonly routed: boolean },
+  { network, gatewayInterface }: { readonly network: string; readonly gatewayInterface: string },
+): LinkPlace {
+  return { bridge, gatewayInterface, use: routed ? routedUse(groupOfNetwork(network)) : bridgeUse(gatewayInterface) };
+}
+
+/** An attachment that is about to be made, as far as the host's other networks matter to it. */
+export interface Newcomer extends LinkPlace {
+  readonly key: string;
   readonly isGateway: boolean;
   /** Of the container, with prefix length. */
   readonly addresses: readonly string[];
@@ -50,7 +67,8 @@ async function lookAround(newcomer: Newcomer): Promise<readonly string[]> {
   for (const overlap of overlaps) {
     const isContested = overlap.isIdentical && (await isInUse(overlap.other.interface));
     if (isContested && !(await isHereFirst(newcomer))) throw alreadyThere(overlap, bridge);
-    if (overlap.isIdentical) stale.push(overlap.network);
+    // The host's route to one address goes before that to a network.
+    if (overlap.isIdentical && bridge !== '') stale.push(overlap.network);
     warn(describe(overlap, { bridge, isContested }));
   }
   return stale;
@@ -72,7 +90,7 @@ export async function lookAndMake<T>(
   };
   const { bridge, isGateway, key } = newcomer;
   // A bridge without carrier has no container that runs.
-  const isStanding = !isGateway || findLink(bridge)?.operState === 'up';
+  const isStanding = !isGateway || bridge === '' || findLink(bridge)?.operState === 'up';
   const made = isStanding ? lookThenMake() : withLock('networks', `ADD ${key} on ${bridge}`, lookThenMake);
   made.catch(looked.reject);
   return { contested: await looked.promise, made };
@@ -83,11 +101,12 @@ export async function lookAndMake<T>(
  * the subnets of each range set.
  */
 export async function findContested(
-  { bridge, gatewayInterface }: Pick<Newcomer, 'bridge' | 'gatewayInterface'>,
+  place: LinkPlace,
   choices: readonly (readonly string[])[],
 ): Promise<CniError | undefined> {
   const present = await readHostAddresses();
-  if (await isHereFirst({ key: '', bridge, gatewayInterface })) return undefined;
+  const { bridge, gatewayInterface } = place;
+  if (await isHereFirst({ ...place, key: '' })) return undefined;
   const own = [bridge, gatewayInterface];
   for (const subnets of choices) {
     const overlaps = await Promise.all(subnets.map(async (subnet) => firstContested(subnet, { own, present })));
@@ -146,12 +165,8 @@ const scopeLink = 253;
  * Whether containers of ours run on the bridge: they are not cut off from new ones by who came later. One that is just
  * being made has a record, and no port yet.
  */
-async function isHereFirst({
-  key,
-  bridge,
-  gatewayInterface,
-}: Pick<Newcomer, 'key' | 'bridge' | 'gatewayInterface'>): Promise<boolean> {
-  return sharedByOthers(bridgeUse(gatewayInterface), key) && (await countPorts(bridge)) > 0;
+async function isHereFirst({ key, bridge, use }: LinkPlace & { readonly key: string }): Promise<boolean> {
+  return sharedByOthers(use, key) && (bridge === '' || (await countPorts(bridge)) > 0);
 }
 
 /** A bridge is in use when it has ports, another interface when it is up. */
@@ -163,7 +178,7 @@ async function isInUse(name: string): Promise<boolean> {
 function alreadyThere({ network, other }: Overlap, bridge: string): CniError {
   return new CniError(
     codes.conflict,
-    `Cannot use the subnet ${quote(network)} on ${quote(bridge)}: ${quote(other.interface)} is in it with ${quote(other.address)}`,
+    `Cannot use the subnet ${quote(network)} ${bridge === '' ? 'for routed containers' : `on ${quote(bridge)}`}: ${quote(other.interface)} is in it with ${quote(other.address)}`,
     `The host would send to one of the two only; choose another subnet in "ipam", or take the address away from ${quote(other.interface)}`,
   );
 }
@@ -173,8 +188,9 @@ function describe(
   { bridge, isContested }: { bridge: string; isContested: boolean },
 ): string {
   const where = `${quote(other.interface)} with ${quote(other.address)}`;
-  if (isContested) return `${where} is in the subnet ${quote(network)} of ${quote(bridge)} too: one of them is cut off`;
+  const ours = bridge === '' ? 'routed containers' : quote(bridge);
+  if (isContested) return `${where} is in the subnet ${quote(network)} of ${ours} too: one of them is cut off`;
   return isIdentical
-    ? `${where} is in the subnet ${quote(network)} too and not in use; the host now sends by ${quote(bridge)}`
-    : `the subnet ${quote(network)} of ${quote(bridge)} overlaps that of ${where}: addresses in both are reached by the narrower one alone`;
+    ? `${where} is in the subnet ${quote(network)} too and not in use; the host now sends by ${ours}`
+    : `the subnet ${quote(network)} of ${ours} overlaps that of ${where}: addresses in both are reached by the narrower one alone`;
 }

@@ -61,7 +61,7 @@ export async function findInterface(
   }
   const gateways = unique(ips.flatMap(({ gateway }) => gateway ?? []));
   if (link !== undefined) {
-    return { ...hostSideOf(link), port: link.hostInterface, mac: mac ?? link.mac, addresses, gateways };
+    return { ...hostSideOf(link), mac: mac ?? link.mac, addresses, gateways };
   }
   return { ...(await findHostEnd(request, prevResult, seeker)), addresses, gateways };
 }

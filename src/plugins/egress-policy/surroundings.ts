@@ -2,7 +2,7 @@ import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts
 import { showJson } from '../../host/ip.ts';
 import { hostNetworks } from '../../dataplane/on-link.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
-import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
+import { addressesOf, portsOf, siblingPlaceOf } from '../../records/sections.ts';
 
 /** Every address that the host has now, without prefix length. */
 export async function readHostAddresses(): Promise<string[]> {
@@ -12,16 +12,17 @@ export async function readHostAddresses(): Promise<string[]> {
 
 /** What the verdicts of a container depend on beside its policy, from the records and the addresses of the host. */
 export function surroundingsOf(
-  { key, egress }: AttachmentRecord & { readonly egress: EgressRecord },
+  record: AttachmentRecord & { readonly egress: EgressRecord },
   records: readonly AttachmentRecord[],
   hostAddresses: readonly string[],
 ): Surroundings {
+  const { key, egress } = record;
   return {
     gateways: egress.gateways,
     hostAddresses,
     siblings: records
       .filter((other) => other.key !== key && other.state === 'ready')
-      .flatMap((other) => siblings(other, egress.ingressInterface)),
+      .flatMap((other) => siblings(other, siblingPlaceOf(record))),
     published: records.flatMap(portsOf).map(published),
     onLink: hostNetworks(),
   };
@@ -31,8 +32,8 @@ export function surroundingsOf(
  * A container without a policy keeps nobody out of its own accord; on a bridge of ours it is reached as one with an
  * open policy.
  */
-function siblings(other: AttachmentRecord, bridge: string): Sibling[] {
-  const sameBridge = ingressInterfaceOf(other) === bridge;
+function siblings(other: AttachmentRecord, place: string | undefined): Sibling[] {
+  const sameBridge = siblingPlaceOf(other) === place;
   const { policy } = other.egress ?? { policy: { isolation: 'none', ingress: 'published', audit: false } as const };
   return addressesOf(other).map((address) => ({ address, sameBridge, policy }));
 }

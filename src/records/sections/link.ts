@@ -4,15 +4,18 @@ import { addressOf } from '../../ip/prefix.ts';
 import type { RangeSet } from '../../ipam/pool.ts';
 import { vlanGatewayElements } from '../../dataplane/elements/vlan-gateway.ts';
 import { parseIpam } from '../../ipam/ranges.ts';
-import { completeAddresses } from '../../links/addresses.ts';
+import { completeAddresses, completeRoutedAddresses, type CompleteAddresses } from '../../links/addresses.ts';
 import { planBridge } from '../../links/bridge.ts';
 import { parseLinkConf } from '../../links/conf.ts';
+import type { RoutedEnd } from '../../links/routed.ts';
+import { kernelArgument } from '../../links/tap.ts';
 import { isTiedToMac } from '../../links/veth.ts';
 import { vlanGatewayNames } from '../../links/vlan.ts';
 import type { Element } from '../../nft/element.ts';
 import { publicationElements } from '../../dataplane/elements/publication.ts';
 import { overlaps } from '../../ports/mapping.ts';
 import { masqueradeElements } from '../../dataplane/elements/masquerade.ts';
+import { routedElements, routedUse } from '../../dataplane/elements/routed.ts';
 import type { AddressRecord, AttachmentRecord, EgressRecord, LinkRecord, LinkSettings } from '../record.ts';
 import {
   flag,
@@ -28,7 +31,7 @@ import {
   text,
   whole,
 } from './read-value.ts';
-import type { Section } from './section.ts';
+import type { Guest, Section } from './section.ts';
 
 /** What the interface plugin made: the veth and its port, addresses, masquerading, ports, and the way to its IPAM. */
 export const link: Section<LinkRecord> = {
@@ -41,12 +44,15 @@ export const link: Section<LinkRecord> = {
     mac: value.mac,
     ingressInterface: value.ingressInterface,
     hostInterface: value.hostInterface,
+    ...guestOf(value),
+    ...(value.group === undefined ? {} : { siblingsOf: routedUse(value.group) }),
     ...(value.ipam.dataDir === undefined ? {} : { leaseFolder: value.ipam.dataDir }),
     isOpened: true,
     isPortIsolated: settingsOf(value).portIsolation,
     isEnforced: value.enforced === true,
   }),
   port: (value) => {
+    if (value.bridge === undefined) return undefined;
     const { hairpinMode, ...vlans } = settingsOf(value);
     return {
       name: value.hostInterface,
@@ -58,19 +64,51 @@ export const link: Section<LinkRecord> = {
     };
   },
   bridge: (value) => {
-    const settings = settingsOf(value);
-    const { gateways } = completeAddresses({ ips: [...value.addresses], routes: [] }, settings);
-    return planBridge({ ...settings, bridge: value.bridge, mtu: value.mtu, gateways, routeLocalnet: true });
+    if (value.bridge === undefined) return undefined;
+    const { gateways } = completeRecorded(value);
+    return planBridge({ ...settingsOf(value), bridge: value.bridge, mtu: value.mtu, gateways, routeLocalnet: true });
   },
+  routedEnd,
   withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),
 };
 
+/** The addresses of a record once more as ADD had them, with those of the host. */
+export function completeRecorded(value: LinkRecord): CompleteAddresses {
+  const given = { ips: [...value.addresses], routes: [] };
+  const conf = settingsOf(value);
+  return value.bridge === undefined ? completeRoutedAddresses(given, conf) : completeAddresses(given, conf);
+}
+
+function guestOf(value: LinkRecord): { readonly guest?: Guest } {
+  const { tap } = settingsOf(value);
+  if (tap === undefined) return {};
+  const { mac, addresses, nameservers = [] } = value;
+  const argument = kernelArgument({ addresses, nameservers, networks: (value.routes ?? []).map(({ dst }) => dst) });
+  return {
+    guest: {
+      tap: tap.name,
+      mac,
+      addresses,
+      nameservers,
+      ...(argument === undefined ? {} : { kernelArgument: argument }),
+    },
+  };
+}
+
+function routedEnd(value: LinkRecord): RoutedEnd | undefined {
+  if (value.bridge !== undefined) return undefined;
+  const { hostInterface, mac, addresses } = value;
+  const { gateways } = completeRecorded(value);
+  return { hostInterface, mac, addresses: addresses.map(({ address }) => address), gateways };
+}
+
 /** Where the container's packets enter the host, as a policy is told of it. */
-export function hostSideOf(value: LinkRecord): Pick<EgressRecord, 'ingressInterface' | 'vlanGateway'> {
-  const { bridge, ingressInterface } = value;
-  if (ingressInterface === bridge) return { ingressInterface };
+export function hostSideOf(value: LinkRecord): Pick<EgressRecord, 'ingressInterface' | 'port' | 'vlanGateway'> {
+  const { bridge, ingressInterface, hostInterface } = value;
+  if (bridge === undefined) return { ingressInterface };
+  if (ingressInterface === bridge) return { ingressInterface, port: hostInterface };
   const { port } = vlanGatewayNames(bridge, settingsOf(value).vlan);
-  return { ingressInterface, vlanGateway: { bridge, port } };
+  return { ingressInterface, port: hostInterface, vlanGateway: { bridge, port } };
 }
 
 /** The container's addresses without prefix length. */
@@ -91,7 +129,7 @@ export function settingsOf(value: LinkRecord): LinkSettings {
 }
 
 function parseSettings({ conf, bridge }: LinkRecord): LinkSettings {
-  const parse = (value: unknown): LinkSettings => parseLinkConf(new Fields(value), { defaultBridge: bridge });
+  const parse = (value: unknown): LinkSettings => parseLinkConf(new Fields(value), { defaultBridge: bridge ?? '' });
   try {
     return parse(conf);
   } catch {
@@ -116,7 +154,8 @@ export function rangeSetsOf({ conf, ipam }: LinkRecord): readonly RangeSet[] {
 
 function read(value: unknown): LinkRecord {
   const from = object(value, '"link"');
-  matching(from, 'bridge', interfaceName);
+  if (from['bridge'] !== undefined || from['group'] === undefined) matching(from, 'bridge', interfaceName);
+  if (from['group'] !== undefined) whole(from, 'group', 1, 2 ** 32);
   if (from['ingressInterface'] !== undefined) matching(from, 'ingressInterface', interfaceName);
   matching(from, 'hostInterface', interfaceName);
   matching(from, 'mac', hardwareAddress);
@@ -133,7 +172,7 @@ function read(value: unknown): LinkRecord {
   readIpam(object(from['ipam'], '"ipam"'));
   object(from['conf'], '"conf"');
   if (from['settings'] !== undefined) readSettings(object(from['settings'], '"settings"'));
-  return { ingressInterface: from['bridge'], ...from } as unknown as LinkRecord;
+  return { ingressInterface: from['bridge'] ?? from['hostInterface'], ...from } as unknown as LinkRecord;
 }
 
 function readAddressRecord(value: unknown): void {
@@ -165,7 +204,8 @@ const switches = [
 ] as const satisfies readonly (keyof LinkSettings)[];
 
 function readSettings(from: Record<string, unknown>): void {
-  matching(from, 'bridge', interfaceName);
+  flag(from, 'routed', { mayMiss: true });
+  if (from['routed'] !== true) matching(from, 'bridge', interfaceName);
   for (const key of switches) flag(from, key);
   whole(from, 'mtu', 0, 2 ** 31);
   whole(from, 'metric', 0, 2 ** 32);
@@ -187,6 +227,7 @@ function elements(value: LinkRecord, record: AttachmentRecord): Element[] {
     ...publicationElements(publication, record),
     ...masqueradeElements(record),
     ...vlanGatewayElements(hostSideOf(value), value.hostInterface),
+    ...routedElements(value),
     // With a policy these are the policy's own to say.
     ...(record.egress === undefined ? [...egressElements(record), ...guardElements(record)] : []),
   ];

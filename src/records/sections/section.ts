@@ -1,9 +1,10 @@
+import type { RoutedEnd } from '../../links/routed.ts';
 import type { BridgePlan } from '../../links/bridge.ts';
 import type { PortSpec } from '../../links/port.ts';
 import type { Element } from '../../nft/element.ts';
 import type { RuleGroup } from '../../nft/group.ts';
 import type { PortMapping } from '../../ports/mapping.ts';
-import type { AttachmentRecord } from '../record.ts';
+import type { AddressRecord, AttachmentRecord } from '../record.ts';
 
 /** Keys of a record that are parts of an attachment, each of a plugin or of a drop-in. */
 export type SectionName = 'link' | 'egress' | 'published' | 'ingressPolicy' | 'shaped';
@@ -23,11 +24,24 @@ export interface Section<Value> {
   /** What the host's end of the veth has to be as a port of a bridge; undefined where it is none. */
   readonly port?: (value: Value) => PortSpec | undefined;
   /** The bridge that was made for it, as it has to be. */
-  readonly bridge?: (value: Value) => BridgePlan;
+  readonly bridge?: (value: Value) => BridgePlan | undefined;
+  /** The host's end of the veth of a routed container; undefined where there is a bridge. */
+  readonly routedEnd?: (value: Value) => RoutedEnd | undefined;
   /** The value without the ports of the host that overlap one that a living container publishes now. */
   readonly withoutPort?: (value: Value, mapping: PortMapping) => Value;
   /** What the rest of the record becomes when this section alone is taken out. */
   readonly leave?: (rest: AttachmentRecord) => AttachmentRecord;
+}
+
+/** What a VMM and its guest are to be told. */
+export interface Guest {
+  /** Name of the tap, in the namespace of the attachment. */
+  readonly tap: string;
+  readonly mac: string;
+  readonly addresses: readonly AddressRecord[];
+  readonly nameservers: readonly string[];
+  /** For the command line of its kernel; absent without an IPv4 address. */
+  readonly kernelArgument?: string;
 }
 
 /** What nobody else is to have, and by what a person and an index entry find the attachment. All may be absent. */
@@ -41,8 +55,12 @@ export interface Claims {
   /** Ports of the host that lead to it. */
   readonly ports?: readonly PortMapping[];
   readonly mac?: string;
+  /** Of a guest behind a tap. */
+  readonly guest?: Guest;
   /** Through which its packets enter the host: a bridge, or a lone veth (ptp). */
   readonly ingressInterface?: string;
+  /** What siblings have in common in place of a bridge: of routed containers, their network. */
+  readonly siblingsOf?: string;
   /** The host's end of its veth, which goes with the container. */
   readonly hostInterface?: string;
   /** Folder in which its leases are, one of each network below it. */

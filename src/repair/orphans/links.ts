@@ -6,18 +6,19 @@ import { forgetGate } from '../../dataplane/gates.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { enforcedInterfacesOf } from '../../records/sections.ts';
 import { listRecords } from '../../records/store.ts';
-import { findStrays } from '../../records/strays.ts';
+import { findStrays, isConnected } from '../../records/strays.ts';
 import type { Finding, RecordSurvey } from './finding.ts';
 import { isUnclear } from './unclear.ts';
 
 /** Host ends of veth pairs that are ours and that no record names. */
 export function findInterfaces(known: RecordSurvey): Finding[] {
-  return findStrays(known).map(({ name, master }) => {
+  return findStrays(known).map((stray) => {
+    const { name, master } = stray;
     const base = { kind: 'interface', name } as const;
-    if (master !== undefined)
+    if (isConnected(stray))
       return {
         ...base,
-        why: `no record says whose it is, but it is on bridge "${master}": a container may still use it; its runtime's DEL removes it`,
+        why: `no record says whose it is, but ${master === undefined ? 'the host routes to it' : `it is on bridge "${master}"`}: a container may still use it; its runtime's DEL removes it`,
       };
     return {
       ...base,

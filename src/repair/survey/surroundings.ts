@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { PublishedPort, Sibling, Surroundings } from '../../egress/judge.ts';
 import { hostNetworks } from '../../dataplane/on-link.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
+import { addressesOf, isRouted, portsOf, siblingPlaceOf } from '../../records/sections.ts';
 
 /** What a verdict about an attachment depends on beside its policy, as records and host have it now. */
 export function surroundingsOf(record: AttachmentRecord, records: readonly AttachmentRecord[]): Surroundings {
@@ -32,11 +32,11 @@ function gatewaysOf({ link }: AttachmentRecord): string[] {
  * and from another bridge it is a destination like any other.
  */
 function siblingAt(address: string, other: AttachmentRecord, own: AttachmentRecord): Sibling {
-  const sameBridge = ingressInterfaceOf(other) === ingressInterfaceOf(own);
-  if (other.egress !== undefined) return { address, sameBridge, policy: other.egress.policy };
+  const sameBridge = siblingPlaceOf(other) === siblingPlaceOf(own);
+  const place = { address, sameBridge, isRouted: isRouted(own) };
+  if (other.egress !== undefined) return { ...place, policy: other.egress.policy };
   return {
-    address,
-    sameBridge,
+    ...place,
     policy: sameBridge
       ? { isolation: 'container', ingress: 'open', audit: false }
       : { isolation: 'none', ingress: 'published', audit: true },

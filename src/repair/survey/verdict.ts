@@ -1,4 +1,4 @@
-import { judge, type Destination, type Surroundings, type Verdict } from '../../egress/judge.ts';
+import { besides, judge, type Destination, type Surroundings, type Verdict } from '../../egress/judge.ts';
 import { nameCovers } from '../../egress/name.ts';
 import { readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
@@ -80,7 +80,7 @@ function withoutPolicy(address: string, { siblings }: Surroundings): Verdict {
     return {
       verdict: 'deny',
       rule: `isolation "${isolation}"`,
-      reason: 'it is a container with a policy on the same bridge, and one without a policy does not reach it',
+      reason: `it is a container with a policy ${besides(sibling)}, and one without a policy does not reach it`,
       theirs: true,
     };
   if (isEnforcedSibling && audit !== true)

@@ -26,7 +26,7 @@ export function chain(policy: Json = {}, changes: Json = {}): Conflist {
 /** The interface plugin that has the policy in its own conf. */
 export function oneProcess(policy: Json = {}, changes: Json = {}): Conflist {
   const { cniVersion, name, ...plugin } = interfaceConf({ egress: policy, ...changes });
-  const capabilities = { 'io.kubernetes.cri.pod-annotations': true };
+  const capabilities = { 'io.kubernetes.cri.pod-annotations': true, portMappings: true };
   return { cniVersion: cniVersion as string, name: name as string, plugins: [{ ...plugin, capabilities }] };
 }
 

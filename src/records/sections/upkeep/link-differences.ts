@@ -2,16 +2,15 @@ import { delegateCheck, delegationOf } from '../../../cni/delegate.ts';
 import { CniError, codes } from '../../../cni/errors.ts';
 import type { AttachmentRequest } from '../../../cni/request.ts';
 import type { Result, ResultRoute } from '../../../cni/result.ts';
-import { readAttachment } from '../../../host/interfaces.ts';
+import { readAttachment, readInterface } from '../../../host/interfaces.ts';
 import { familyOf } from '../../../ip/family.ts';
 import { checkLeases } from '../../../ipam/ledger.ts';
-import { completeAddresses } from '../../../links/addresses.ts';
 import { gatewayInterfaceOf } from '../../../links/bridge.ts';
 import { findDifferences } from '../../../links/differences.ts';
 import { isTiedToMac } from '../../../links/veth.ts';
 import type { AttachmentRecord, LinkRecord } from '../../record.ts';
 import { isPortIsolated } from '../../sections.ts';
-import { hostsOf, settingsOf } from '../link.ts';
+import { completeRecorded, hostsOf, settingsOf } from '../link.ts';
 
 /**
  * Compares links, addresses, routes and leases with the record, and asks the plugin that gave the addresses. What
@@ -37,12 +36,17 @@ async function differencesOfLinks(
   record: AttachmentRecord,
   { netns, id, prevResult }: AttachmentRequest,
 ): Promise<string[]> {
-  const { bridge, hostInterface } = link;
+  const { bridge = '', hostInterface } = link;
   const { egress } = record;
   const conf = settingsOf(link);
-  const { gateways } = completeAddresses({ ips: [...link.addresses], routes: [] }, conf);
-  const gatewayInterface = gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
-  const found = await readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface });
+  const { gateways } = completeRecorded(link);
+  const gatewayInterface = bridge === '' ? hostInterface : gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
+  const { tap } = conf;
+  const [links, own] = await Promise.all([
+    readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface }),
+    tap === undefined ? undefined : readInterface(tap.name, { netns }),
+  ]);
+  const found = { ...links, tap: own };
   const place = placeOf(prevResult, id.ifname);
   const told = prevResult?.interfaces[place];
   const mac = told?.mac ?? link.mac;
@@ -76,6 +80,7 @@ async function differencesOfLinks(
       promiscMode: conf.promiscMode,
       groupForwardMask: conf.groupForwardMask ?? 0,
       disableContainerInterface: conf.disableContainerInterface,
+      ...(tap === undefined ? {} : { tap: tap.name }),
     },
     found,
   );

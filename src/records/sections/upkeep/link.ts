@@ -5,13 +5,15 @@ import { isSupported, type SpecVersion } from '../../../cni/versions.ts';
 import { warn } from '../../../cni/warn.ts';
 import { forgetUdpFlows } from '../../../host/conntrack.ts';
 import { findLink } from '../../../host/interfaces.ts';
+import { netnsExists } from '../../../host/netns.ts';
+import { removeTap } from '../../../host/tap.ts';
 import { removeVeth, takeDown } from '../../../host/veth.ts';
 import { ipamOf } from '../../../ipam/conf-of-request.ts';
 import { release } from '../../../ipam/leases.ts';
 import { defaultDataDir } from '../../../ipam/ranges.ts';
 import { isPeerDown } from '../../../links/state.ts';
 import type { AttachmentRecord, LinkRecord } from '../../record.ts';
-import { hostsOf } from '../link.ts';
+import { hostsOf, settingsOf } from '../link.ts';
 import { linkDifferences } from './link-differences.ts';
 import type { Glance, Upkeep } from './upkeep.ts';
 
@@ -25,7 +27,12 @@ export const link: Upkeep<LinkRecord> = {
   delegate: async (value, record, told) => {
     if (isDelegated(value)) await delegateDel(delegationFor(value, record, told));
   },
-  unlink: async ({ hostInterface }) => void (await removeVeth(hostInterface)),
+  unlink: async (value, { netns }) => {
+    await removeVeth(value.hostInterface);
+    // It stays in a namespace that lives on.
+    const { tap } = settingsOf(value);
+    if (tap !== undefined && netnsExists(netns)) await removeTap(tap.name, netns);
+  },
   // Its own leases alone are looked at, where it is known which they are.
   release: async (value, record) => {
     const { ipam } = value;
@@ -37,17 +44,19 @@ export const link: Upkeep<LinkRecord> = {
 };
 
 function glance({ hostInterface, bridge }: LinkRecord, { state, ifname }: AttachmentRecord): Glance[] {
-  const [found, master] = [findLink(hostInterface), findLink(bridge)];
+  const found = findLink(hostInterface);
+  const master = bridge === undefined ? undefined : findLink(bridge);
   const own = `its interface "${hostInterface}"`;
   const troubles: (Glance | false)[] = [
     state === 'ready' && found === undefined && { kind: 'link', what: `${own} is gone` },
     state === 'ready' &&
+      bridge !== undefined &&
       found !== undefined &&
       found.master === undefined && { kind: 'link', what: `${own} is on no bridge` },
     found?.isUp === false && { kind: 'link', what: `${own} is down` },
     found !== undefined &&
       isPeerDown(found) && { kind: 'inside', what: `its interface "${ifname}" is down inside the container` },
-    master === undefined && { kind: 'link', what: `its bridge "${bridge}" is gone` },
+    bridge !== undefined && master === undefined && { kind: 'link', what: `its bridge "${bridge}" is gone` },
     master?.isUp === false && { kind: 'link', what: `its bridge "${bridge}" is down` },
   ];
   return troubles.filter((one) => one !== false);

@@ -1,0 +1,64 @@
+import { formatAddress, parsePrefix, prefixContains } from '../ip/address.ts';
+import { familyOf } from '../ip/family.ts';
+import { addressOf } from '../ip/prefix.ts';
+import type { LinkCommand, TapSettings } from './command.ts';
+
+/** A tap beside the container's end of the veth: what comes in by one of the two leaves by the other. */
+export interface TapConf extends TapSettings {
+  readonly name: string;
+}
+
+/**
+ * Makes the tap, and has both hand on what they get. A guest behind it has the address and the MAC that the container's
+ * end would have, so that end has no address: for the host there is no difference.
+ *
+ * Filters without preference of others come later: nothing passes them.
+ */
+export function planTap(
+  tap: TapConf,
+  { ifname, mtu, ipv6 }: { ifname: string; mtu: number; ipv6: boolean },
+): LinkCommand[] {
+  const { name, ...settings } = tap;
+  const quiet = ipv6 ? ({ addressGeneration: 'none' } as const) : {};
+  return [
+    { kind: 'addTap', name, ...settings },
+    { kind: 'setLink', name: ifname, ...quiet, state: 'up' },
+    { kind: 'setLink', name, mtu, ...quiet },
+    { kind: 'setLink', name, state: 'up' },
+    ...[
+      { from: ifname, to: name },
+      { from: name, to: ifname },
+    ].flatMap(({ from, to }): LinkCommand[] => [
+      { kind: 'addFilterQueue', name: from, queue: 'ingress' },
+      { kind: 'redirectIncoming', name: from, to, preference: 1 },
+    ]),
+  ];
+}
+
+/**
+ * What the kernel of a guest is told with `ip=` (kernel documentation, nfsroot): address, gateway, mask, interface, no
+ * configuration by itself, and up to two servers of DNS. It knows no IPv6: undefined without an IPv4 address. The
+ * kernel reaches no gateway outside of its network, so a single address has the mask of the one of `networks` that it
+ * is in.
+ */
+export function kernelArgument({
+  addresses,
+  nameservers,
+  networks,
+}: {
+  readonly addresses: readonly { readonly address: string; readonly gateway?: string }[];
+  readonly nameservers: readonly string[];
+  readonly networks: readonly string[];
+}): string | undefined {
+  const first = addresses.find(({ address }) => familyOf(address) === 4);
+  if (first === undefined) return undefined;
+  const own = parsePrefix(first.address);
+  const around = networks
+    .filter((network) => familyOf(network) === 4)
+    .map(parsePrefix)
+    .filter((network) => network.length > 0 && network.length < 32 && prefixContains(network, own));
+  const length = own.length < 32 ? own.length : Math.max(...around.map((network) => network.length), 0) || 32;
+  const mask = formatAddress({ family: 4, value: BigInt.asUintN(32, -1n << BigInt(32 - length)) });
+  const servers = nameservers.filter((server) => familyOf(server) === 4).slice(0, 2);
+  return [`ip=${addressOf(first.address)}`, '', first.gateway ?? '', mask, '', 'eth0', 'off', ...servers].join(':');
+}
