@@ -5,6 +5,7 @@ import { dnsWayOutCheck } from './doctor/dns.ts';
 import type { Check, CheckName, Trouble } from './doctor/check.ts';
 import { hostChecks } from './doctor/host.ts';
 import { addressChecks } from './doctor/addresses.ts';
+import { loopbackCheck } from './doctor/loopback.ts';
 import { networkChecks } from './doctor/network.ts';
 import { policyChecks } from './doctor/policies.ts';
 import { likelyChecks } from './doctor/symptoms.ts';
@@ -28,6 +29,7 @@ const checks: readonly Check[] = [
   accountingCheck,
   dnsWayOutCheck,
   ...networkChecks,
+  loopbackCheck,
   ...addressChecks,
   ...policyChecks,
 ];

@@ -11,7 +11,8 @@ import { listRecords } from '../records/store.ts';
 import { UsageError, type Invocation } from './command.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { shownName } from '../repair/survey/container-names.ts';
-import { portsOf } from '../records/sections.ts';
+import { closeLoopback, openLoopback } from '../records/loopback.ts';
+import { loopbackInterfacesOf, portsOf } from '../records/sections.ts';
 import { mappingWords } from '../repair/survey/words.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
@@ -74,6 +75,9 @@ async function change(
     { put: next },
     { replaces: record, refuse: (found) => refuseChanged(found, record) },
   );
+  openLoopback(next);
+  const needed = loopbackInterfacesOf(next);
+  for (const name of loopbackInterfacesOf(record)) if (!needed.includes(name)) closeLoopback(name, record.key);
   const udp = [...ports, ...record.link.ports].filter(({ protocol }) => protocol === 'udp');
   const ended = await endFlows(
     record,

@@ -35,6 +35,20 @@ export function writeSysctls(values: readonly SysctlValue[]): string[] {
   });
 }
 
+/** Whether an interface takes addresses of 127.0.0.0/8; undefined where it is not there. */
+export function isRouteLocalnet(name: string): boolean | undefined {
+  try {
+    return readFileSync(path(`ipv4/conf/${name}/route_localnet`), 'utf8').trim() === '1';
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether new interfaces do. */
+export function routeLocalnetByDefault(): boolean {
+  return isRouteLocalnet('default') === true;
+}
+
 const unwritable: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM']);
 
 /**

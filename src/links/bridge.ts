@@ -16,8 +16,6 @@ export interface BridgeSpec extends PortVlans {
   readonly gateways: readonly string[];
   /** Networks behind the bridge in which no gateway address is; default none. */
   readonly onLink?: readonly string[];
-  /** Lets 127.0.0.1 of the host reach published ports. */
-  readonly routeLocalnet: boolean;
 }
 
 /** How to make a bridge, and how to keep it as it shall be. */
@@ -77,15 +75,6 @@ export function planBridge(spec: BridgeSpec): BridgePlan {
         without: 'where the host does not forward IPv6, a container without a policy can announce itself as its router',
       },
       ...(families.includes(6) ? [{ file: `ipv6/conf/${gatewayInterface}/disable_ipv6`, value: '0' }] : []),
-      ...(spec.routeLocalnet
-        ? [
-            {
-              file: `ipv4/conf/${name}/route_localnet`,
-              value: '1',
-              without: 'published ports are not reached through 127.0.0.1',
-            },
-          ]
-        : []),
       // A host that forwarded before has its "default" for a new device, which may say otherwise.
       ...families.map((family) => ({ file: `ipv${family}/conf/${gatewayInterface}/forwarding`, value: '1' })),
     ],

@@ -21,11 +21,6 @@ export function planRoutedSysctls({ hostInterface: name, gateways }: RoutedEnd):
   return [
     { file: `ipv4/conf/${name}/forwarding`, value: '1' },
     {
-      file: `ipv4/conf/${name}/route_localnet`,
-      value: '1',
-      without: 'published ports are not reached through 127.0.0.1',
-    },
-    {
       file: `ipv4/conf/${name}/arp_ignore`,
       value: '1',
       without: 'containers learn from answers to ARP which addresses the host has',

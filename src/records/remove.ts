@@ -8,6 +8,7 @@ import { removeVeth } from '../host/veth.ts';
 import { closeGate } from './close-gate.ts';
 import { commit } from './commit.ts';
 import { closeFirewalls } from './firewalls.ts';
+import { closeLoopback } from './loopback.ts';
 import { rivalsOf } from './index-files.ts';
 import { describeAttachment, hostInterfaceOf } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
@@ -15,6 +16,7 @@ import {
   addressesOf,
   enforcedInterfacesOf,
   hostInterfacesOf,
+  loopbackInterfacesOf,
   macOf,
   mapSections,
   openedInterfacesOf,
@@ -65,6 +67,7 @@ function removalOf(record: AttachmentRecord, told?: Request): Removal {
     release: [
       ...opened.map((name) => async () => closeFirewalls(name, key)),
       ...enforcedInterfacesOf(record).map((name) => async () => closeGate(name, key)),
+      ...loopbackInterfacesOf(record).map((name) => () => closeLoopback(name, key)),
       // Before somebody else gets the addresses.
       async () => (await forgetFlows(record)).forEach(warn),
       ...mapSections(record, (name, value) => () => upkeep[name].release?.(value, record)),
@@ -123,6 +126,7 @@ export async function removeSection(record: AttachmentRecord, name: SectionName)
     const errors = await attempt([
       ...unguarded.map((one) => async () => closeGate(one, record.key)),
       async () => (unguarded.length === 0 ? undefined : (await forgetFlows(record)).forEach(warn)),
+      ...given(loopbackInterfacesOf).map((one) => () => closeLoopback(one, record.key)),
       ...given(openedInterfacesOf).map((one) => async () => closeFirewalls(one, record.key)),
     ]);
     const error = combineErrors(`remove ${describeAttachment(record)}`, errors);

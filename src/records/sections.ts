@@ -122,6 +122,11 @@ export function openedInterfacesOf(record: AttachmentRecord): string[] {
   return interfacesWhere(record, ({ isOpened }) => isOpened === true);
 }
 
+/** Those of them that need `route_localnet`, for a port that is published at 127.0.0.1. */
+export function loopbackInterfacesOf(record: AttachmentRecord): string[] {
+  return interfacesWhere(record, ({ isAtLoopback }) => isAtLoopback === true);
+}
+
 function interfacesWhere(record: AttachmentRecord, holds: (claims: Claims) => boolean): string[] {
   return unique(
     claimsOf(record)

@@ -16,7 +16,6 @@ export const bridgeSpec: BridgeSpec = {
   promiscMode: false,
   forceAddress: false,
   gateways: [],
-  routeLocalnet: false,
   vlan: 0,
   trunk: [],
   preserveDefaultVlan: false,

@@ -26,7 +26,7 @@ export const goldens: Record<string, Plans> = {
   routes: attach(dual, { routes }),
   'duplicate-address-detection': attach(dual, { enabledad: true }),
   'tied-to-mac': attach(ipv4, { learns: false }),
-  'hairpin-isolated': attach(ipv4, { hairpinMode: true, portIsolation: true, routeLocalnet: true }),
+  'hairpin-isolated': attach(ipv4, { hairpinMode: true, portIsolation: true }),
   promiscuous: attach(ipv4, { promiscMode: true }),
   'interface-stays-down': attach([], { disableContainerInterface: true }),
   vlan: attach([], { vlan: 100 }),

@@ -3,6 +3,7 @@ import { repairChains } from '../../repair/chains.ts';
 import { repairFirewalls } from '../../repair/firewalls.ts';
 import { repairGates } from '../../repair/gates.ts';
 import { repairIndex } from '../../repair/index-files.ts';
+import { repairLoopback } from '../../repair/loopback.ts';
 import { repairLinks } from '../../repair/links.ts';
 import { Repairer, type RepairReport } from '../../repair/repairer.ts';
 import { repairOnLink } from '../../repair/on-link.ts';
@@ -55,6 +56,7 @@ export class RepairService implements Service {
           // A filter stands at a bridge: that one first.
           ...(await repairLinks(state.records, scope)),
           ...(await repairGates(state.records, scope)),
+          ...repairLoopback(state.records, scope),
         ],
         firewalls: () => this.#repairFirewalls(),
       },

@@ -7,6 +7,13 @@ const table = 'inet drawbridge';
 export const publishingSets: readonly SetDeclaration[] = [
   {
     table,
+    name: 'loopback_bridges',
+    key: ['ifname'],
+    filledBy: 'record',
+    about: 'interfaces with `route_localnet`, which a port that is published at 127.0.0.1 needs',
+  },
+  {
+    table,
     name: 'bridges',
     key: ['ifname'],
     filledBy: 'record',
@@ -129,7 +136,7 @@ export const publishingChains: readonly ChainDeclaration[] = [
     name: 'masquerading',
     hook: { type: 'nat', at: 'postrouting', priority: 'srcnat' },
     rules: [
-      'ip saddr 127.0.0.0/8 oifname . ip daddr @hairpin4 masquerade',
+      'ip saddr 127.0.0.0/8 oifname @loopback_bridges masquerade',
       'ct status dnat oifname . ip saddr @containers4 oifname . ip daddr @hairpin4 masquerade',
       'ct status dnat oifname . ip6 saddr @containers6 oifname . ip6 daddr @hairpin6 masquerade',
       'ct status dnat oifname @bridges return',

@@ -12,7 +12,8 @@ import type { PortMapping } from '../../ports/mapping.ts';
  */
 export function publicationElements(publication: Publication, record: AttachmentId): Element[] {
   const comment = owner(record);
-  return ([4, 6] as const).flatMap((family) => {
+  const atLoopback: Element[] = isAtLoopback(publication) ? [loopbackElement(publication)] : [];
+  const mapped = ([4, 6] as const).flatMap((family) => {
     const target = firstAddress(publication.addresses, family);
     const mappings = publication.ports.filter(({ families }) => families.includes(family));
     if (target === undefined || mappings.length === 0) return [];
@@ -23,6 +24,25 @@ export function publicationElements(publication: Publication, record: Attachment
     ]);
     return publication.snat ? [...maps, hairpinElement(publication, family, target)] : maps;
   });
+  return [...mapped, ...atLoopback];
+}
+
+/**
+ * Whether a port is published at 127.0.0.1 of the host: an answer to the host's own connection comes in by the
+ * container's interface for an address that the kernel takes on loopback alone, unless that interface has
+ * `route_localnet`.
+ */
+export function isAtLoopback({ ports, snat, addresses }: Pick<Publication, 'ports' | 'snat' | 'addresses'>): boolean {
+  return (
+    snat &&
+    firstAddress(addresses, 4) !== undefined &&
+    ports.some(({ families, hostIp }) => families.includes(4) && (hostIp?.startsWith('127.') ?? true))
+  );
+}
+
+/** Name under which the containers behind an interface that are published at 127.0.0.1 have that in common. */
+export function loopbackUse(ingressInterface: string): string {
+  return `loopback-${ingressInterface}`;
 }
 
 /** Above every metric of a route. */
@@ -72,4 +92,13 @@ function translationElement(
 
 function hairpinElement({ ingressInterface }: Publication, family: 4 | 6, target: string): Element {
   return { table: 'inet drawbridge', set: `hairpin${family}`, key: [interfacePart(ingressInterface), target] };
+}
+
+function loopbackElement({ ingressInterface }: Publication): Element {
+  return {
+    table: 'inet drawbridge',
+    set: 'loopback_bridges',
+    key: [interfacePart(ingressInterface)],
+    shared: loopbackUse(ingressInterface),
+  };
 }

@@ -7,7 +7,7 @@ import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks
 import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
-import { familiesOf, familyOf } from '../../ip/family.ts';
+import { familiesOf } from '../../ip/family.ts';
 import { addressOf } from '../../ip/prefix.ts';
 import {
   completeAddresses,
@@ -23,7 +23,7 @@ import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
 import { commit, finish } from '../../records/commit.ts';
 import type { LinkRecord } from '../../records/record.ts';
 import { readOwnRecord, readSoundRecord } from '../../records/store.ts';
-import { reserveAddresses, type GivenAddresses } from './addresses.ts';
+import { reserveAddresses, withoutMissingFamily, type GivenAddresses } from './addresses.ts';
 import { refuseStanding } from '../attachment.ts';
 import { begunRecord, type LinkedRecord } from './begun-record.ts';
 import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
@@ -34,6 +34,7 @@ import { egressRecord } from '../egress-policy/policy.ts';
 import { awaitingPolicy } from '../../records/gated-interfaces.ts';
 import { keepGated } from '../keep-gated.ts';
 import { tellAgent } from '../egress-policy/tell-agent.ts';
+import { openLoopback } from '../../records/loopback.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
 import { planLinks, type LinkPlans, type LinkSpec } from './plan-links.ts';
 import { preparePolicy, type PreparedPolicy } from './policy.ts';
@@ -117,12 +118,6 @@ async function connect(
     await undo(request, begun, error);
     throw error;
   }
-}
-
-/** A kernel without IPv6 has no routes of it: "routes" of a conf may have been written for every host. */
-function withoutMissingFamily(given: GivenAddresses): GivenAddresses {
-  if (hasIpv6()) return given;
-  return { ...given, routes: given.routes.filter(({ dst }) => familyOf(dst) === 4) };
 }
 
 function newcomerOf(
@@ -244,6 +239,7 @@ async function putInForce(
     await Promise.allSettled([...gated, opened]);
     await Promise.all([...gated, opened]);
   }
+  openLoopback(record);
   (await flows).forEach(warn);
 }
 

@@ -1,3 +1,5 @@
+import { familyOf } from '../../ip/family.ts';
+import { hasIpv6 } from '../../host/sysctl.ts';
 import { readFileSync } from 'node:fs';
 import { delegateAdd, delegateDel, delegationOf } from '../../cni/delegate.ts';
 import { CniError, codes } from '../../cni/errors.ts';
@@ -64,4 +66,10 @@ function readResolvConf(file: string | undefined): ResultDns {
       { cause: error },
     );
   }
+}
+
+/** A kernel without IPv6 has no routes of it: "routes" of a conf may have been written for every host. */
+export function withoutMissingFamily(given: GivenAddresses): GivenAddresses {
+  if (hasIpv6()) return given;
+  return { ...given, routes: given.routes.filter(({ dst }) => familyOf(dst) === 4) };
 }

@@ -56,7 +56,6 @@ export async function planLinks(
           forceAddress: conf.forceAddress,
           gateways,
           onLink,
-          routeLocalnet: true,
         }),
       };
   return {

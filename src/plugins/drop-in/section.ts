@@ -9,6 +9,7 @@ import type { SectionName } from '../../records/sections/section.ts';
 import { readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
 import { collectAttachments } from '../collect.ts';
+import { openLoopback } from '../../records/loopback.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
 import { warn } from '../../cni/warn.ts';
 
@@ -29,6 +30,7 @@ export async function putSection<S extends RuledSection>(
 ): Promise<void> {
   const record = await writeSection(request, section, value);
   try {
+    openLoopback(record);
     await openFirewalls(value.ingressInterface);
   } catch (error) {
     await removeSection(record, section).catch((undoing: unknown) =>

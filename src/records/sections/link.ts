@@ -12,7 +12,7 @@ import { kernelArgument } from '../../links/tap.ts';
 import { isTiedToMac } from '../../links/veth.ts';
 import { vlanGatewayNames } from '../../links/vlan.ts';
 import type { Element } from '../../nft/element.ts';
-import { publicationElements } from '../../dataplane/elements/publication.ts';
+import { isAtLoopback, publicationElements } from '../../dataplane/elements/publication.ts';
 import { overlaps } from '../../ports/mapping.ts';
 import { masqueradeElements } from '../../dataplane/elements/masquerade.ts';
 import { routedElements, routedUse } from '../../dataplane/elements/routed.ts';
@@ -50,6 +50,7 @@ export const link: Section<LinkRecord> = {
     isOpened: true,
     isPortIsolated: settingsOf(value).portIsolation,
     isEnforced: value.enforced === true,
+    isAtLoopback: isAtLoopback({ addresses: hostsOf(value), ports: value.ports, snat: value.snat ?? true }),
   }),
   port: (value) => {
     if (value.bridge === undefined) return undefined;
@@ -66,7 +67,7 @@ export const link: Section<LinkRecord> = {
   bridge: (value) => {
     if (value.bridge === undefined) return undefined;
     const { gateways } = completeRecorded(value);
-    return planBridge({ ...settingsOf(value), bridge: value.bridge, mtu: value.mtu, gateways, routeLocalnet: true });
+    return planBridge({ ...settingsOf(value), bridge: value.bridge, mtu: value.mtu, gateways });
   },
   routedEnd,
   withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),

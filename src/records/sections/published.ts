@@ -1,4 +1,4 @@
-import { publicationElements } from '../../dataplane/elements/publication.ts';
+import { isAtLoopback, publicationElements } from '../../dataplane/elements/publication.ts';
 import { overlaps } from '../../ports/mapping.ts';
 import { masqueradeElements } from '../../dataplane/elements/masquerade.ts';
 import type { PublishedRecord } from '../record.ts';
@@ -12,7 +12,10 @@ export const published: Section<PublishedRecord> = {
     ...publicationElements(value, record),
     ...(record.link === undefined ? masqueradeElements(record) : []),
   ],
-  claims: ({ addresses, ports, ingressInterface }) => ({ addresses, ports, ingressInterface, isOpened: true }),
+  claims: (value) => {
+    const { addresses, ports, ingressInterface } = value;
+    return { addresses, ports, ingressInterface, isOpened: true, isAtLoopback: isAtLoopback(value) };
+  },
   withoutPort: (value, mapping) => ({ ...value, ports: value.ports.filter((port) => !overlaps(port, mapping)) }),
 };
 

@@ -69,6 +69,8 @@ export interface Claims {
   readonly isPortIsolated?: boolean;
   /** Whether other firewalls of the host were opened for that interface. */
   readonly isOpened?: boolean;
+  /** Whether a port of it is published at 127.0.0.1 of the host. */
+  readonly isAtLoopback?: boolean;
   /** Whether nothing may leave that interface without a policy, so that a gate stands there. */
   readonly isEnforced?: boolean;
 }

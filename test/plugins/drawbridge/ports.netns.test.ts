@@ -8,6 +8,7 @@ import {
   type Outside,
   type Server,
 } from '../../helpers/host.ts';
+import { executable } from '../../helpers/executable.ts';
 import { attachmentsLeft, expectFailure, hostInterfaceIn, hostLocal, interfaceConf, succeeded } from './network.ts';
 
 function publish(...portMappings: Json[]): Json {
@@ -115,11 +116,12 @@ describe('a published port', () => {
     },
   );
 
-  test('turns route_localnet on for the bridge, and for nothing else', async ({ host }) => {
-    await published(host);
-    const files = '/proc/sys/net/ipv4/conf/*/route_localnet';
-    const on = await host.run(['sh', '-c', `grep -l 1 ${files}; true`]);
-    expect(on.trim()).toBe('/proc/sys/net/ipv4/conf/br0/route_localnet');
+  test('has route_localnet at its bridge alone, and no longer than it is published', async ({ host }) => {
+    const { container, sibling, conf } = await published(host);
+    expect(await withRouteLocalnet(host)).toEqual(['br0']);
+    succeeded(await host.cni('DEL', interfaceConf(), { container, netns: '' }));
+    expect(await withRouteLocalnet(host)).toEqual([]);
+    succeeded(await host.cni('DEL', conf, { container: sibling, netns: '' }));
   });
 
   test('is reached by a container of another bridge with its own address', async ({ host }) => {
@@ -166,6 +168,57 @@ function loopbackVia(router: string): string {
     echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet
     ip route add 127.0.0.0/8 via ${router}`;
 }
+
+/** Interfaces of the host that take addresses of 127.0.0.0/8. */
+async function withRouteLocalnet(host: Host): Promise<string[]> {
+  const files = await host.sh('grep -l 1 /proc/sys/net/ipv4/conf/*/route_localnet || true');
+  return [...files.matchAll(/conf\/([^/]+)\//gu)].map(([, name = '']) => name);
+}
+
+describe('"route_localnet"', () => {
+  test.for([
+    ['without ports', []],
+    ['of an address of the wire', [{ ...web, hostIP: '192.0.2.1' }]],
+    ['of IPv6', [{ ...web, hostIP: '::' }]],
+  ] as const)('is off for ports %s', async ([, ports], { host }) => {
+    const container = await host.container();
+    succeeded(await host.cni('ADD', publish(...ports), { container }));
+    expect(await withRouteLocalnet(host)).toEqual([]);
+  });
+
+  test('stays with the second container that needs it, and comes and goes with "drawbridge port"', async ({ host }) => {
+    const { container } = await published(host);
+    const second = await host.container('second');
+    succeeded(await host.cni('ADD', publish({ ...web, hostPort: 8081 }), { container: second }));
+    succeeded(await host.cni('DEL', interfaceConf(), { container, netns: '' }));
+    expect(await withRouteLocalnet(host)).toEqual(['br0']);
+    await host.serve(second, { port: 80 });
+    expect(await host.fetch(host, '127.0.0.1', 8081)).toBe('10.1.0.1');
+    await host.run([executable, 'port', 'remove', 'second', '8081:80']);
+    expect(await withRouteLocalnet(host)).toEqual([]);
+    await host.run([executable, 'port', 'add', 'second', '8082:80']);
+    expect(await withRouteLocalnet(host)).toEqual(['br0']);
+    expect(await host.fetch(host, '127.0.0.1', 8082)).toBe('10.1.0.1');
+  });
+
+  test('that is wrong is found and mended by doctor, both ways', async ({ host }) => {
+    await published(host);
+    const plain = await host.container('plain');
+    succeeded(
+      await host.cni('ADD', interfaceConf({ name: 'other', bridge: 'br1', ipam: hostLocal('10.2.0.0/24') }), {
+        container: plain,
+      }),
+    );
+    await host.sh(
+      'echo 0 > /proc/sys/net/ipv4/conf/br0/route_localnet; echo 1 > /proc/sys/net/ipv4/conf/br1/route_localnet',
+    );
+    const { stdout } = await host.exec([executable, 'doctor']);
+    expect(stdout).toContain('"route_localnet" of "br0" is off');
+    expect(stdout).toContain('"route_localnet" of "br1" is on, and no published port needs it');
+    await host.exec([executable, 'doctor', '--fix']);
+    expect(await withRouteLocalnet(host)).toEqual(['br0']);
+  });
+});
 
 describe('"hostIP"', () => {
   test('limits a port to that address of the host', async ({ host }) => {

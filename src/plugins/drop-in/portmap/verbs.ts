@@ -2,7 +2,6 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import type { AttachmentRequest, GcRequest, StatusRequest } from '../../../cni/request.ts';
 import type { PassThrough } from '../../../cni/serve.ts';
 import { forgetUdpFlows } from '../../../host/conntrack.ts';
-import { writeSysctls } from '../../../host/sysctl.ts';
 import { defaultRoutesAmong } from '../../../links/addresses.ts';
 import { familiesOf } from '../../../ip/family.ts';
 import { servedBy, type PortMapping } from '../../../ports/mapping.ts';
@@ -30,14 +29,6 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   const { served, unserved } = servedBy(ports, familiesOf(addresses));
   warnOfUnserved(unserved);
   await warnOfListeners(served);
-  if (snat)
-    writeSysctls([
-      {
-        file: `ipv4/conf/${ingressInterface}/route_localnet`,
-        value: '1',
-        without: 'published ports are not reached through 127.0.0.1',
-      },
-    ]).forEach(warn);
   const defaultRoutes = defaultRoutesAmong(request.prevResult?.routes ?? []);
   await putSection(request, 'published', { ingressInterface, addresses, ports: served, snat, defaultRoutes });
   await forgetFlows(served);
