@@ -59,7 +59,7 @@ describe('planOpening()', () => {
     ],
     ['a chain that returns', `${accepting}-N X\n-A FORWARD -j X\n-A X -j RETURN\n-A X -j DROP\n`],
   ] as const)('inserts nothing for %s', ([, listing]) => {
-    expect(planOpening(parseListing(listing), 4, dns)).toEqual({ text: '', blockers: [], dropping: [] });
+    expect(planOpening(parseListing(listing), 4, dns)).toEqual({ text: '', blockers: [], dropping: [], overruled: [] });
   });
 
   test.for([
@@ -91,7 +91,7 @@ describe('planOpening()', () => {
   test.for([4, 6] as const)('has nothing more to do once it was carried out (IPv%s)', (family) => {
     const first = planOpening(parseListing(dropping), family, dns);
     const second = planOpening(parseListing(after(dropping, first.text)), family, dns);
-    expect(second).toEqual({ text: '', blockers: first.blockers, dropping: [] });
+    expect(second).toEqual({ text: '', blockers: first.blockers, dropping: [], overruled: [] });
   });
 
   test('replaces its rules when a reject has come before them', () => {
@@ -100,6 +100,38 @@ describe('planOpening()', () => {
     const again = planOpening(parseListing(shadowed), 4, dns);
     expect(again.dropping).toEqual(['rule "-A FORWARD -j REJECT"']);
     expect(planOpening(parseListing(after(shadowed, again.text)), 4, dns).dropping).toEqual([]);
+  });
+
+  const explicit = '-A FORWARD -d 203.0.113.5/32 -j REJECT';
+
+  test.for([
+    ['the policy that drops', `${dropping}${explicit}\n`, []],
+    ['the rule that drops', `${accepting}${explicit}\n-A FORWARD -j DROP\n-A INPUT -j DROP\n`, []],
+    [
+      'a chain that drops, and not those within it',
+      `${accepting}-N X\n${explicit}\n-A FORWARD -j X\n-A X -d 203.0.113.6/32 -j DROP\n-A X -j DROP\n`,
+      ['-A X -d 203.0.113.6/32 -j DROP'],
+    ],
+    [
+      'Docker, and not those behind it',
+      `${dropping}-N DOCKER-USER\n-N D\n-A FORWARD -j DOCKER-USER\n-A FORWARD -j D\n-A FORWARD -s 10.0.0.0/8 -j DROP\n-A DOCKER-USER -d 203.0.113.5/32 -j REJECT\n-A DOCKER-USER -j RETURN\n`,
+      ['-A FORWARD -s 10.0.0.0/8 -j DROP'],
+    ],
+  ] as const)('comes after explicit rejects and before %s', ([, listing, overruled]) => {
+    const plan = planOpening(parseListing(listing), 4, dns);
+    const opened = after(listing, plan.text);
+    const rejects = opened.indexOf('203.0.113.5');
+    expect(opened.indexOf('drawbridge: db0')).toBeGreaterThan(rejects);
+    expect(plan.overruled).toEqual(overruled);
+    const again = planOpening(parseListing(opened), 4, dns);
+    expect(again).toMatchObject({ text: '', dropping: [], overruled });
+  });
+
+  test('moves behind an explicit reject that was appended later', () => {
+    const opened = after(dropping, planOpening(parseListing(dropping), 4, dns).text) + `${explicit}\n`;
+    const moved = after(opened, planOpening(parseListing(opened), 4, dns).text);
+    expect(moved.indexOf('-i db0 -m comment')).toBeGreaterThan(moved.indexOf(explicit));
+    expect(planOpening(parseListing(moved), 4, dns)).toMatchObject({ text: '', dropping: [] });
   });
 
   test('accepts everything toward the bridge when its containers are open to the outside', () => {

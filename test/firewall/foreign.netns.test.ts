@@ -1,3 +1,5 @@
+import { interfaceConf } from '../plugins/drawbridge/network.ts';
+import { addContainer, makeWorld, world } from '../plugins/egress-policy/network.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
@@ -210,8 +212,13 @@ describe('golden transactions', () => {
     const program = file.split('.')[1]!;
     for (const kind of ['nft', 'legacy']) {
       await host.run([`${program}-${kind}`, '-N', 'DOCKER-USER']);
+      // Two rules that ours come behind.
+      for (const port of ['1', '2'])
+        await host.run([`${program}-${kind}`, '-A', 'INPUT', '-p', 'tcp', '--dport', port, '-j', 'RETURN']);
       await host.run([`${program}-${kind}-restore`, '--noflush', '-w', '5'], { input: text });
-      const rules = (await host.run([`${program}-${kind}`, '-S'])).split('\n').filter((line) => line.startsWith('-A'));
+      const rules = (await host.run([`${program}-${kind}`, '-S']))
+        .split('\n')
+        .filter((line) => line.startsWith('-A') && line.includes('drawbridge: '));
       const inserted = text
         .split('\n')
         .flatMap((line) => (line.startsWith('-I') ? [line.replace(/^-I (\S+) \d+/, '-A $1')] : []));
@@ -219,3 +226,19 @@ describe('golden transactions', () => {
     }
   });
 });
+
+test.for(['nft', 'legacy'] as const)(
+  'what an operator rejects by address stays rejected, and the rest passes: iptables-%s',
+  async (kind, { host }) => {
+    await makeWorld(host);
+    await install(host, `ipt -P FORWARD DROP; ipt -A FORWARD -d ${world.other4} -j REJECT`, kind, [4]);
+    const { cniVersion, name, ...plugin } = interfaceConf();
+    const container = await addContainer(host, {
+      cniVersion: cniVersion as string,
+      name: name as string,
+      plugins: [plugin],
+    });
+    expect(await host.fetch(container, world.public4, 80)).toBe('outside');
+    expect(await host.fetch(container, world.other4, 80)).not.toBe('outside');
+  },
+);

@@ -1,4 +1,4 @@
-import { blockerOf, type Packet } from './evaluate.ts';
+import { blockerOf, narrowerRejects, placeBeforeEnd, type Packet } from './evaluate.ts';
 import type { Listing, Rule } from './listing.ts';
 
 /** What of the host a bridge's containers are to reach; the shape of a policy's rule for ports. */
@@ -24,6 +24,8 @@ export interface OpeningPlan {
   readonly blockers: readonly string[];
   /** What drops it with the rules as they are; empty when ours are in force. */
   readonly dropping: readonly string[];
+  /** Rules about something narrower that ours come before, because they stand behind what drops everything of ours. */
+  readonly overruled: readonly string[];
 }
 
 /** A rule and the chain that it stands in. */
@@ -32,10 +34,16 @@ interface PlacedRule {
   readonly text: string;
 }
 
+/** The same with its place in the chain, from 1. */
+interface Insertion extends PlacedRule {
+  readonly place: number;
+}
+
 /**
- * Plans the accepts that a filter table needs to let a bridge's traffic pass: first in FORWARD, or in DOCKER-USER
+ * Plans the accepts that a filter table needs to let a bridge's traffic pass: in FORWARD, or in DOCKER-USER
  * where that comes first (dockerd puts its own jumps before everything at each start, and leaves that chain alone),
- * and first in INPUT. A table that drops nothing of ours gets no rule.
+ * and in INPUT. They come before the rule that drops everything of ours, or last where the policy does, so that what an
+ * operator rejects by address goes on being rejected. A table that drops nothing of ours gets no rule.
  */
 export function planOpening(listing: Listing, family: 4 | 6, opening: Opening): OpeningPlan {
   const ours = ourRules(listing, opening.bridge);
@@ -43,15 +51,23 @@ export function planOpening(listing: Listing, family: 4 | 6, opening: Opening): 
   const packets = packetsOf(family, opening);
   const blockers = unique(packets.map((packet) => blockerOf(without, packet)));
   const dropping = unique(packets.map((packet) => blockerOf(listing, packet)));
-  if (blockers.length === 0) return { text: '', blockers, dropping };
+  if (blockers.length === 0) return { text: '', blockers, dropping, overruled: [] };
 
   const hooks = new Set(packets.filter((packet) => blockerOf(without, packet) !== undefined).map(({ hook }) => hook));
+  const chain = forwardChain(without);
   const wanted = [
-    ...(hooks.has('FORWARD') ? forwardAccepts(opening).map((text) => ({ chain: forwardChain(without), text })) : []),
-    ...(hooks.has('INPUT') ? inputAccepts(family, opening).map((text) => ({ chain: 'INPUT', text })) : []),
+    ...(hooks.has('FORWARD') ? placed(without, { chain, hook: 'FORWARD', packets }, forwardAccepts(opening)) : []),
+    ...(hooks.has('INPUT')
+      ? placed(without, { chain: 'INPUT', hook: 'INPUT', packets }, inputAccepts(family, opening))
+      : []),
   ];
-  if (dropping.length === 0 && sameRules(ours, wanted)) return { text: '', blockers, dropping };
-  return { text: transaction([...ours.map(deletion), ...insertions(wanted)]), blockers, dropping };
+  const overruled = unique(
+    packets.filter(({ hook }) => hooks.has(hook)).flatMap((packet) => behind(without, packet, wanted)),
+  );
+  const text = isAsWanted(listing, without, wanted)
+    ? ''
+    : transaction([...ours.map(deletion), ...wanted.map(insertion)]);
+  return { text, blockers, dropping, overruled };
 }
 
 /** Plans the removal of every rule of ours for a bridge; "" when there is none. */
@@ -154,27 +170,48 @@ function forwardChain({ chains }: Listing): string {
     : 'FORWARD';
 }
 
-function sameRules(left: readonly PlacedRule[], right: readonly PlacedRule[]): boolean {
-  const words = (rules: readonly PlacedRule[]) =>
-    rules
-      .map(({ chain, text }) => `${chain} ${text}`)
-      .toSorted()
-      .join('\n');
-  return words(left) === words(right);
+/** Where accepts go in a chain. */
+interface Destination {
+  readonly chain: string;
+  readonly hook: Packet['hook'];
+  readonly packets: readonly Packet[];
+}
+
+/** Each rule at its own place, so that the order is the one given. */
+function placed(without: Listing, { chain, hook, packets }: Destination, texts: readonly string[]): Insertion[] {
+  const first = placeBeforeEnd(
+    without,
+    packets.filter((packet) => packet.hook === hook),
+    chain,
+  );
+  return texts.map((text, index) => ({ chain, text, place: first + index + 1 }));
+}
+
+/** What accepts of a packet's hook come before: the rest of their chain, and of the one that it was jumped to from. */
+function behind(without: Listing, packet: Packet, wanted: readonly Insertion[]): string[] {
+  const chains = packet.hook === 'INPUT' ? ['INPUT'] : ['FORWARD', 'DOCKER-USER'];
+  const first = wanted.find(({ chain }) => chains.includes(chain));
+  if (first === undefined) return [];
+  const rest = narrowerRejects(without, packet, { chain: first.chain, from: first.place - 1 });
+  if (first.chain !== 'DOCKER-USER') return rest;
+  return [...rest, ...narrowerRejects(without, packet, { chain: 'FORWARD', from: 1 })];
+}
+
+/** Whether the listing has these rules of ours, each at its place, and no other. */
+function isAsWanted(listing: Listing, without: Listing, wanted: readonly Insertion[]): boolean {
+  return [...listing.chains].every(([name, rules]) => {
+    const texts = (without.chains.get(name) ?? []).map(({ text }) => text);
+    for (const { text, place } of wanted.filter(({ chain }) => chain === name)) texts.splice(place - 1, 0, text);
+    return texts.length === rules.length && rules.every(({ text }, at) => text === texts[at]);
+  });
 }
 
 function deletion({ chain, text }: PlacedRule): string {
   return `-D ${chain} ${text}`;
 }
 
-/** Each rule at its own place from the top, so that the order is the one given. */
-function insertions(rules: readonly PlacedRule[]): string[] {
-  const places = new Map<string, number>();
-  return rules.map(({ chain, text }) => {
-    const place = (places.get(chain) ?? 0) + 1;
-    places.set(chain, place);
-    return `-I ${chain} ${place} ${text}`;
-  });
+function insertion({ chain, text, place }: Insertion): string {
+  return `-I ${chain} ${place} ${text}`;
 }
 
 function transaction(lines: readonly string[]): string {

@@ -31,21 +31,92 @@ export function blockerOf(listing: Listing, packet: Packet): Blocker {
   return policy === 'ACCEPT' ? undefined : `policy ${policy} of chain "${packet.hook}"`;
 }
 
+/**
+ * Place in a chain before the first rule that ends one of the packets, or that returns all of them; behind the last
+ * rule where none does. What stands before it is about something narrower.
+ */
+export function placeBeforeEnd(listing: Listing, packets: readonly Packet[], chain: string): number {
+  const rules = listing.chains.get(chain) ?? [];
+  const place = rules.findIndex(
+    (rule) =>
+      (rule.target === 'RETURN' && rule.matches.length === 0) ||
+      packets.some((packet) => {
+        const verdict = walkRule(listing, packet, rule, 0);
+        return verdict !== undefined && verdict !== 'returned' && !verdict.passes;
+      }),
+  );
+  return place === -1 ? rules.length : place;
+}
+
+/**
+ * Rules that would end some packets of a kind, told by what {@link Packet} does not know (an address, a mark), from a
+ * place in a chain on; each as `-A CHAIN …`.
+ */
+export function narrowerRejects(
+  listing: Listing,
+  packet: Packet,
+  { chain, from }: { readonly chain: string; readonly from: number },
+): string[] {
+  const found: string[] = [];
+  collect(listing, packet, { rules: (listing.chains.get(chain) ?? []).slice(from), found, depth: 0 });
+  return found;
+}
+
+/** Returns whether the packet ends, or is accepted, within these rules. */
+function collect(
+  listing: Listing,
+  packet: Packet,
+  { rules, found, depth }: { readonly rules: readonly Rule[]; readonly found: string[]; readonly depth: number },
+): boolean {
+  for (const rule of rules) {
+    const { target } = rule;
+    if (target === undefined || !mayApply(rule, packet)) continue;
+    const isSure = applies(rule, packet);
+    if (target === 'DROP' || target === 'REJECT') {
+      if (isSure) return true;
+      found.push(`-A ${rule.chain} ${rule.text}`);
+    } else if (target === 'ACCEPT' || target === 'RETURN') {
+      if (isSure) return target === 'ACCEPT';
+    } else if (depth < deepest) {
+      const below = collect(listing, packet, { rules: listing.chains.get(target) ?? [], found, depth: depth + 1 });
+      if (isSure && (below || rule.goto)) return true;
+    }
+  }
+  return false;
+}
+
 /** Deeper than this no one builds chains; iptables refuses loops, a table written by others might have one. */
 const deepest = 32;
 
 function walk(listing: Listing, packet: Packet, chain: string, depth: number): Verdict {
   for (const rule of listing.chains.get(chain) ?? []) {
-    if (rule.target === undefined || !applies(rule, packet)) continue;
-    if (rule.target === 'ACCEPT') return { passes: true };
-    if (rule.target === 'DROP' || rule.target === 'REJECT')
-      return { passes: false, by: `rule "-A ${chain} ${rule.text}"` };
-    if (rule.target === 'RETURN') return 'returned';
-    if (!listing.chains.has(rule.target) || depth >= deepest) continue;
-    const verdict = walk(listing, packet, rule.target, depth + 1);
-    if (verdict !== 'returned' || rule.goto) return verdict;
+    const verdict = walkRule(listing, packet, rule, depth);
+    if (verdict !== undefined) return verdict;
   }
   return 'returned';
+}
+
+/** Undefined: the next rule has its turn. */
+function walkRule(listing: Listing, packet: Packet, rule: Rule, depth: number): Verdict | undefined {
+  const { chain, target, text, goto } = rule;
+  if (target === undefined || !applies(rule, packet)) return undefined;
+  if (target === 'ACCEPT') return { passes: true };
+  if (target === 'DROP' || target === 'REJECT') return { passes: false, by: `rule "-A ${chain} ${text}"` };
+  if (target === 'RETURN') return 'returned';
+  if (!listing.chains.has(target) || depth >= deepest) return undefined;
+  const verdict = walk(listing, packet, target, depth + 1);
+  return verdict !== 'returned' || goto ? verdict : undefined;
+}
+
+/**
+ * Whether nothing that a packet tells speaks against a rule. One about another interface of the host keeps that network
+ * from all others, as Docker's rules do; it is not about what an operator keeps ours from.
+ */
+function mayApply(rule: Rule, packet: Packet): boolean {
+  return rule.matches.every((match) => {
+    const met = meets(match, packet);
+    return met === undefined ? match.option !== '-i' && match.option !== '-o' : met !== match.negated;
+  });
 }
 
 function applies(rule: Rule, packet: Packet): boolean {

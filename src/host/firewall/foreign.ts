@@ -220,6 +220,7 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
         opened ||= plan.blockers.length > 0;
         await apply(backend, plan.text);
         if (plan.text !== '' && backend.kind === 'nft') written += 1;
+        warnings.push(...plan.overruled.map((rule) => overruledBy(bridge, backend, rule)));
       },
     );
   }
@@ -237,6 +238,15 @@ async function openAll(asked: Opening): Promise<readonly FirewallWarning[]> {
     noteLookedAt(found, written);
   }
   return [...failures, ...warnings];
+}
+
+/** It stands behind what drops everything of ours, so that it cannot be told from that for our traffic. */
+function overruledBy(bridge: string, { program }: Backend, rule: string): FirewallWarning {
+  const chain = rule.startsWith('-A INPUT ') ? 'INPUT' : 'FORWARD';
+  return {
+    message: `The rule "${rule}" of ${program} does not hold for bridge "${bridge}": our accepts have to come before it`,
+    remedy: `Deny that destination in the policy of its containers, or put the rule first: "${program} -I ${chain} …"`,
+  };
 }
 
 /** What somebody else did meanwhile, beside our own transactions, was not looked at. */

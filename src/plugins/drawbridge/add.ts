@@ -4,7 +4,6 @@ import type { Result } from '../../cni/result.ts';
 import { isBridgeNetfilterOn } from '../../host/bridge-netfilter.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks } from '../../host/veth.ts';
-import { hasIpv6 } from '../../host/sysctl.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
 import { familiesOf } from '../../ip/family.ts';
