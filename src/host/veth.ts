@@ -253,9 +253,13 @@ async function waitForCarrier({ hostInterface: port, netns, ifname }: VethPlan):
   }
 }
 
+/**
+ * The carrier of a bridge that somebody set up before it had a port was never off: its state stays "unknown", and it
+ * sends.
+ */
 function hasCarrier(bridge: string): boolean {
   const { isUp = false, operState } = findLink(bridge) ?? {};
-  return !isUp || operState === 'up';
+  return !isUp || operState === 'up' || operState === 'unknown';
 }
 
 /**
