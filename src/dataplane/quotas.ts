@@ -38,6 +38,23 @@ export function rememberedUse(): ReadonlyMap<string, QuotaUse> {
   }
 }
 
+/**
+ * Bytes that were used by now, by the attachment's key: what the kernel has counted, and what was remembered where it
+ * does not tell.
+ */
+export function currentUse(groups: readonly RuleGroup[]): ReadonlyMap<string, number> {
+  if (!haveQuotas(groups)) return new Map();
+  const counted = readQuotas('drawbridge', '_quota');
+  const known = rememberedUse();
+  return new Map(
+    groups.flatMap(({ id, quota }) =>
+      quota === undefined
+        ? []
+        : [[quota.key, counted?.get(quotaChain(id)) ?? known.get(quota.key)?.bytes ?? 0] as const],
+    ),
+  );
+}
+
 /** Whether any of the groups counts. */
 export function haveQuotas(groups: readonly RuleGroup[]): boolean {
   return groups.some(({ quota }) => quota !== undefined);

@@ -69,18 +69,21 @@ export function quotaRule(bytes: number, used: number): string {
   return `quota over ${bytes} bytes used ${Math.min(used, bytes)} bytes goto quota_over`;
 }
 
-/** When the period of a moment began, by the clock of this host; milliseconds since 1970. Weeks begin on Monday. */
-export function periodStart(per: QuotaPeriod, now: number): number {
+/**
+ * When the period of a moment began, or the one so many `ahead` of it begins, by the clock of this host; milliseconds
+ * since 1970. Weeks begin on Monday.
+ */
+export function periodStart(per: QuotaPeriod, now: number, ahead = 0): number {
   const date = new Date(now);
   const [year, month, day] = [date.getFullYear(), date.getMonth(), date.getDate()];
   switch (per) {
     case 'hour':
-      return new Date(year, month, day, date.getHours()).getTime();
+      return new Date(year, month, day, date.getHours() + ahead).getTime();
     case 'day':
-      return new Date(year, month, day).getTime();
+      return new Date(year, month, day + ahead).getTime();
     case 'week':
-      return new Date(year, month, day - ((date.getDay() + 6) % 7)).getTime();
+      return new Date(year, month, day - ((date.getDay() + 6) % 7) + 7 * ahead).getTime();
     case 'month':
-      return new Date(year, month, 1).getTime();
+      return new Date(year, month + ahead, 1).getTime();
   }
 }

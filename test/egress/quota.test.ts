@@ -41,6 +41,16 @@ test('periods begin by the clock of the host, weeks on Monday', () => {
   ).toEqual(begun);
 });
 
+test('the period after one begins where the clock of the host has it, also across the end of a year', () => {
+  const now = new Date(2026, 11, 31, 23, 45, 30).getTime();
+  expect((['hour', 'day', 'week', 'month'] as const).map((per) => periodStart(per, now, 1))).toEqual([
+    new Date(2027, 0, 1).getTime(),
+    new Date(2027, 0, 1).getTime(),
+    new Date(2027, 0, 4).getTime(),
+    new Date(2027, 0, 1).getTime(),
+  ]);
+});
+
 test('containers under one policy share its chains and count apart', () => {
   const policy = parsePolicy({ quota: { bytes: '1GB' } }, '');
   expect(policyId(policy)).toBe(policyId(parsePolicy({}, '')));

@@ -9,6 +9,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { isPeerDown } from '../../links/state.ts';
 import { shellTextOf } from '../../links/text.ts';
 import type { Obstacle, Way } from './obstacle.ts';
+import { quotaObstacles } from './quota.ts';
 import { findRoute, manyObstacle, routeInside } from './route.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
 import { addressesOf, hostInterfacesOf, ingressInterfaceOf, portsOf } from '../../records/sections.ts';
@@ -39,9 +40,10 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
   const silent = way.records.find(
     (other) => family === 6 && other.egress?.policy.ipv6 === 'disable' && addressesOf(other).includes(address),
   );
-  const [missing, firewalls] = await Promise.all([
+  const [missing, firewalls, quotas] = await Promise.all([
     findMissing(record),
     foreignObstacles(record, bridge, { isLocal, family }),
+    quotaObstacles(way, { isLocal, isUnseen: dev === bridge && !filtersBridged(family) }),
   ]);
   const forwarding = isLocal ? [] : forwardingObstacle(family, [bridge, ...(dev === undefined ? [] : [dev])]);
   return [
@@ -64,6 +66,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
     // Without forwarding the kernel says "no route" whatever its tables have.
     ...(obstacle === undefined || forwarding.length > 0 ? [] : [obstacle]),
     ...firewalls,
+    ...quotas,
     ...(isLocal ? bridgedObstacle(way, family) : []),
   ];
 }
@@ -73,8 +76,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
  * straight to the port of its container: unless that port and the sender's are isolated from each other.
  */
 function bridgedObstacle({ record, records, protocol, port }: Way, family: 4 | 6): Obstacle[] {
-  const name = `bridge-nf-call-ip${family === 6 ? '6' : ''}tables`;
-  if (read(`/proc/sys/net/bridge/${name}`) !== '1' || !isIsolated(record)) return [];
+  if (!filtersBridged(family) || !isIsolated(record)) return [];
   const publisher = records.find(
     (other) =>
       ingressInterfaceOf(other) === ingressInterfaceOf(record) &&
@@ -86,9 +88,18 @@ function bridgedObstacle({ record, records, protocol, port }: Way, family: 4 | 6
     {
       kind: 'link',
       what: `br_netfilter sends it to port ${port} of ${shownName(publisher.containerId)} inside the bridge, where the two are isolated from each other`,
-      remedy: `sysctl -w net.bridge.${name}=0`,
+      remedy: `sysctl -w net.bridge.${bridgedSysctl(family)}=0`,
     },
   ];
+}
+
+/** Whether rules for what is forwarded see what stays in a bridge. */
+function filtersBridged(family: 4 | 6): boolean {
+  return read(`/proc/sys/net/bridge/${bridgedSysctl(family)}`) === '1';
+}
+
+function bridgedSysctl(family: 4 | 6): string {
+  return `bridge-nf-call-ip${family === 6 ? '6' : ''}tables`;
 }
 
 function isIsolated(record: AttachmentRecord): boolean {

@@ -52,7 +52,7 @@ function verdictWords({ verdict, ended }: FlowRecord, paint: Terminal['paint']):
 }
 
 /** As clocks of this host show it; the day too when it is another one. */
-function localTime(iso: string): string {
+export function localTime(iso: string): string {
   const date = new Date(iso);
   const two = (number: number): string => String(number).padStart(2, '0');
   const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
