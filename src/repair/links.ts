@@ -2,6 +2,7 @@ import { applyCommands } from '../host/apply.ts';
 import { addForwardedGroups, prepareBridge } from '../host/bridge.ts';
 import { findLink, isLinkThere, readInterface } from '../host/interfaces.ts';
 import { LinkError } from '../host/link-error.ts';
+import { isRunning } from '../host/process.ts';
 import { enableForwarding, interfacesWithoutForwarding, unforwarded, writeSysctls } from '../host/sysctl.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import { portTrouble, type PortTrouble } from '../links/port.ts';
@@ -118,10 +119,16 @@ async function repairPort(record: AttachmentRecord): Promise<string[]> {
 }
 
 /**
- * Compares the port of an attachment with what its sections say of it. Undefined when all is well, and when there is no
- * bridge to be a port of.
+ * Compares the port of an attachment with what its sections say of it. Undefined when all is well, when there is no
+ * bridge to be a port of, and while its ADD still makes it.
  */
 export function troubleOfPort(record: AttachmentRecord): PortTrouble | undefined {
   const port = portOf(record);
-  return port === undefined || !isLinkThere(port.bridge) ? undefined : portTrouble(port, findLink(port.name));
+  if (port === undefined || !isLinkThere(port.bridge) || isBeingMade(record)) return undefined;
+  return portTrouble(port, findLink(port.name));
+}
+
+/** An ADD puts rules in force while it makes the port: what the port lacks is on its way. */
+function isBeingMade({ unfinished, adder }: AttachmentRecord): boolean {
+  return unfinished === true && adder !== undefined && isRunning(adder);
 }

@@ -44,6 +44,8 @@ export async function enforce(
   const isFresh = passing === 'nothing';
   // While rules refuse everything no flow begins: what is forgotten now does not come back.
   if (passing === 'refused') await forgetFlowsOf(sourcesOf(egress));
+  // The record says how the port is to be, and the agent takes it at its word: the port is that first.
+  if (!isFresh) await shutPort(egress);
   const again = passing === 'anything' ? requalifyElements(record, secondsToForget) : [];
   const filled = new Map([[egress.policyId, names]]);
   const inForce = commit({ put: record }, { filled, also: again, replaces });
@@ -55,7 +57,6 @@ export async function enforce(
     passing === 'refused' ? undefined : Promise.all([made, inForce]).then(async () => forgetFlowsOf(sourcesOf(egress))),
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(gatedInterface(egress), { made, inForce }),
-    isFresh ? undefined : shutPort(egress),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
     egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
   ]);

@@ -321,4 +321,38 @@ describe('the agent', () => {
     const log = await agent.log();
     expect(log.filter(({ msg }) => msg !== 'agent starts' && msg !== 'agent is ready')).toEqual([]);
   });
+
+  test.for([
+    { title: 'of "drawbridge"', awaitsPolicy: true },
+    { title: 'of "egress-policy"', awaitsPolicy: false },
+  ])('repairs nothing of a port that a slow ADD $title still makes', async ({ awaitsPolicy }, { host }) => {
+    await attach(host, policy);
+    // Batches line by line; the port changes, which the agent is told of, before its bridge is to learn no more.
+    await host.sh('mkdir -p /opt/slow; cat > /opt/slow/ip; chmod +x /opt/slow/ip', {
+      input: `#!/bin/sh
+case "$*" in *"-batch -") ;; *) exec /sbin/ip "$@" ;; esac
+while read -r line; do
+  set -- $line
+  case "$line" in *"learning off"*) sleep 0.3; /sbin/ip link set dev "$4" alias slow; sleep 0.3; echo "$4" >> /run/slowed ;; esac
+  /sbin/ip "$@" || exit 1
+done
+`,
+    });
+    const agent = await startAgent(host);
+    const [first = { type: '' }, ...others] = conflistWith(policy).plugins;
+    const conflist = { ...conflistWith(policy), plugins: [{ ...first, awaitsPolicy }, ...others] };
+    const env = { PATH: '/opt/slow:/usr/sbin:/usr/bin:/sbin:/bin', DRAWBRIDGE_CHILDREN: '1' };
+    const container = await host.container();
+    expect((await host.addChain(conflist, { container, env })).error).toBeUndefined();
+    await rest(700);
+    const log = await agent.log();
+    expect(log.filter(({ msg }) => msg !== 'agent starts' && msg !== 'agent is ready')).toEqual([]);
+    const port = (await host.run(['tail', '-n', '1', '/run/slowed'])).trim();
+    // The agent does look there: what somebody does once the ADD has ended is undone.
+    await host.run(['ip', 'link', 'set', port, 'type', 'bridge_slave', 'learning', 'on']);
+    await until(
+      async () => (await host.run(['cat', `/sys/class/net/${port}/brport/learning`])).trim() === '0',
+      patience,
+    );
+  });
 });

@@ -28,9 +28,10 @@ export async function add(request: AttachmentRequest): Promise<PassThrough> {
   (await checkAdminChain(request.config)).forEach(warn);
   const found = await findFiltered(request, policy === 'open');
   if (found === undefined) return passThrough(request);
-  await putSection(request, 'ingressPolicy', { ingressInterface: found.ingressInterface, policy });
+  // The record says that it is so, and the agent takes it at its word.
   if (policy === 'isolated' && found.port !== undefined)
     await applyCommands([{ kind: 'setPort', name: found.port, isolated: true }]);
+  await putSection(request, 'ingressPolicy', { ingressInterface: found.ingressInterface, policy });
   return passThrough(request);
 }
 
