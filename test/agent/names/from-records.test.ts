@@ -45,7 +45,7 @@ describe('namesWork()', () => {
       [enforced('10.88.0.2', allowlist), enforced('10.88.0.3', allowlist)],
       [],
     );
-    expect([refreshed.length, gateways, forced.map(({ key }) => dataText(key))]).toEqual([
+    expect([refreshed.length, gateways, forced.map(({ key }) => dataText(key)).toSorted()]).toEqual([
       1,
       ['10.88.0.1'],
       ['"drawbridge0" . 10.88.0.2', '"drawbridge0" . 10.88.0.3'],
