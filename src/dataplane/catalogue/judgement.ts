@@ -196,7 +196,11 @@ export const judgementChains: readonly ChainDeclaration[] = [
     table,
     name: 'egress_again',
     rules: [
-      'ct status and dnat == 0 iifname . oifname @enforced_pairs jump egress_within',
+      // A router may be on that bridge too, and answers for the world.
+      ...['ip saddr @sources4', 'ip6 saddr @sources6', 'ip saddr @containers4', 'ip6 saddr @containers6'].map(
+        (sibling) =>
+          `ct status and dnat == 0 iifname . oifname @enforced_pairs iifname . ${sibling} jump egress_within`,
+      ),
       'oifname . ct original ip saddr vmap @egress4',
       'oifname . ct original ip6 saddr vmap @egress6',
       'drop',
