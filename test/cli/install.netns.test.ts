@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { attach, drawbridge, schemaErrors, shipped } from './cli.ts';
+import { attach, drawbridge, schemaErrors, shipped, listRules } from './cli.ts';
 import { executable, pluginFolder } from '../helpers/executable.ts';
 import { describe, expect, test, type Container, type Host } from '../helpers/host.ts';
 import { interfaceConf, succeeded } from '../plugins/drawbridge/network.ts';
@@ -166,8 +166,7 @@ describe('in a root of its own with the network of the host', () => {
     async (words, { host }) => {
       const web = await attach(host, shipped('10-drawbridge'), 'web0');
       await host.sh(`rm -rf /etc/cni; ${executable} install; echo >> /etc/cni/net.d/10-drawbridge.conflist`);
-      const state =
-        'ip rule; ip -o link show type veth; nft -s list ruleset; find /var/lib/cni /run/drawbridge/attachments -type f; cat /etc/cni/net.d/*.conflist';
+      const state = `ip rule; ip -o link show type veth; ${listRules}; find /var/lib/cni /run/drawbridge/attachments -type f; cat /etc/cni/net.d/*.conflist`;
       const before = await host.sh(state);
       await host.exec(['unshare', '-m', 'sh', '-c', inside(words)], { timeout: 30_000 });
       expect(await host.sh(state)).toBe(before);

@@ -2,7 +2,7 @@
  * A network namespace whose /sys shows another one: a shell after `nsenter -n`, and the namespace in which a rootless
  * nerdctl keeps containers apart from its own. Nothing that lives there is taken for dead, and what is dead still goes.
  */
-import { attach, drawbridge, shipped } from './cli.ts';
+import { attach, drawbridge, shipped, listRules } from './cli.ts';
 import { executable } from '../helpers/executable.ts';
 import { describe, expect, test, type Container, type ExecOptions, type Host, type Place } from '../helpers/host.ts';
 import { Runtime, type Json } from '../helpers/runtime.ts';
@@ -244,11 +244,11 @@ describe('the record of a newer drawbridge', () => {
       const container = await host.container('c1');
       const { result: prevResult } = await host.addChain(conflist, { container });
       await host.sh(newer);
-      const before = await host.sh('ls /run/drawbridge/attachments; ip -o link | wc -l; nft -s list ruleset');
+      const before = await host.sh(`ls /run/drawbridge/attachments; ip -o link | wc -l; ${listRules}`);
       const plugin = { ...conflist.plugins[0], cniVersion: '1.1.0', name: conflist.name, prevResult };
       const { error } = await host.cni(verb, plugin, { container });
       expect(error).toMatchObject({ code: 102, msg: expect.stringMatching(/attachments\/.*newer drawbridge/) });
-      expect(await host.sh('ls /run/drawbridge/attachments; ip -o link | wc -l; nft -s list ruleset')).toBe(before);
+      expect(await host.sh(`ls /run/drawbridge/attachments; ip -o link | wc -l; ${listRules}`)).toBe(before);
     },
   );
 
@@ -259,8 +259,7 @@ describe('the record of a newer drawbridge', () => {
     const [{ hostInterface }] = (await drawbridge(host, ['list', '--json'])).json;
     await host.sh(`for f in $(grep -l '"c1"' /run/drawbridge/attachments/*.json); do sed -i 's/"version": 2/"version": 3/' $f; done
       ip link set ${hostInterface} nomaster; ip link set ${hostInterface} master drawbridge0`);
-    const state =
-      'ip rule; ip -o link show type veth; nft -s list ruleset; find /var/lib/cni /run/drawbridge/attachments -type f';
+    const state = `ip rule; ip -o link show type veth; ${listRules}; find /var/lib/cni /run/drawbridge/attachments -type f`;
     const before = await host.sh(state);
     const { json, code } = await drawbridge(host, ['clean', '--json', '--orphans']);
     expect({ code, json }).toMatchObject({
