@@ -27,6 +27,8 @@ const [, victim, , openly] = containers;
 const published: Element[] = [
   { table: 'inet drawbridge', set: 'published4', key: ['tcp', 8080], value: [victim?.ip4 ?? '', 80] },
   { table: 'inet drawbridge', set: 'published4_at', key: ['192.0.2.99', 'udp', 53], value: [openly?.ip4 ?? '', 53] },
+  { table: 'inet drawbridge', set: 'translated4', key: ['tcp', 8080, victim?.ip4 ?? '', 80] },
+  { table: 'inet drawbridge', set: 'translated4_at', key: ['192.0.2.99', 'udp', 53, openly?.ip4 ?? '', 53] },
   ...containers.map(({ bridge, ip4 }): Element => ({
     table: 'inet drawbridge',
     set: 'containers4',
