@@ -88,7 +88,11 @@ describe('a list without names', () => {
 test('a flow to a resolver that the policy allows, from before the agent, is taken over when it starts', async ({
   host,
 }) => {
-  const { container, outside, add } = await makeNamesLab(host, { allow: ['192.0.2.2', 'api.example.org:80'] });
+  const { container, outside, add } = await makeNamesLab(host, {
+    allow: ['api.example.org:80'],
+    // The host is on that network.
+    allowPrivate: ['192.0.2.2'],
+  });
   await add();
   const script = `
 import socket, time

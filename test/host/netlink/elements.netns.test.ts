@@ -72,6 +72,7 @@ function randomElements(random: () => number, count: number): Element[] {
     ether_addr: () => Array.from({ length: 6 }, () => hex(2)).join(':'),
     inet_proto: () => String(pick(['tcp', 'udp', 'sctp'], random)),
     inet_service: () => String(number(65_536)),
+    devgroup: () => 1 + number(65_535),
     half_addr: () => String(BigInt(`0x${hex(16)}`)),
   };
   /** A chain of the map's own table that may be jumped to from where the map is asked. */
