@@ -5,7 +5,7 @@ import { startAgent, until } from '../agent/process/agent.ts';
 import { attach } from '../agent/process/network.ts';
 import { attachmentsLeft, expectFailure, interfaceConf, succeeded } from '../plugins/drawbridge/network.ts';
 
-const policy = { mode: 'allowlist', allow: ['8.8.8.8:80', '192.0.2.0/24'], deny: ['[2001:db8::1]'] };
+const policy = { mode: 'allowlist', allow: ['8.8.8.8:80', '198.51.100.0/24'], deny: ['[2001:db8::1]'] };
 const path = '/run/other:/usr/sbin:/usr/bin:/sbin:/bin';
 const env = { PATH: path, LC_ALL: 'C' };
 
@@ -120,6 +120,6 @@ test('doctor warns of a second nft of another version', async ({ host }) => {
   expect(await run()).not.toContain('several versions');
   await standIn(host, 'case "$*" in --version) echo "nftables v9.9.9 (Nobody)"; exit 0 ;; esac');
   expect(await run()).toMatch(
-    /nft is installed in several versions: "\/run\/other\/nft" is 9\.9\.9, "\/usr\/sbin\/nft" is\s+\d/,
+    /nft is installed in several versions: "\/run\/other\/nft" is 9\.9\.9,\s+"\/usr\/sbin\/nft" is\s+\d/,
   );
 });

@@ -7,6 +7,10 @@
 import type { ChainDeclaration, SetDeclaration } from '../../nft/declaration.ts';
 
 const table = 'bridge drawbridge';
+/** Protocol numbers: nft has these names from /etc/protocols, which a host or an image may lack. */
+const igmp = 2;
+const pim = 103;
+
 const refuse = 'counter name guard_refused drop';
 const bound = 'counter name guard_bounded drop';
 
@@ -32,19 +36,19 @@ const mostRecords = '@th,48,16 > 8';
 
 /** Rules for every IPv4 packet of a container, and for every IPv6 packet that is not plain TCP, UDP or ICMPv6. */
 export const routerRules = {
-  ip4: ['ip hdrlength > 5 jump guard_options', 'meta l4proto { igmp, pim } jump guard_groups'],
+  ip4: ['ip hdrlength > 5 jump guard_options', `meta l4proto { ${igmp}, ${pim} } jump guard_groups`],
   ip6: [`icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query, 151, 153 } ${refuse}`],
   extensions: ['ip6 nexthdr 0 jump guard_hop_by_hop'],
   groups6: ['icmpv6 type { mld-listener-report, mld2-listener-report } jump guard_groups6'],
 } as const;
 
 export const routerChains: readonly ChainDeclaration[] = [
-  { table, name: 'guard_options', rules: [`meta l4proto != igmp ip option ra exists ${refuse}`] },
+  { table, name: 'guard_options', rules: [`meta l4proto != ${igmp} ip option ra exists ${refuse}`] },
   {
     table,
     name: 'guard_groups',
     rules: [
-      `meta l4proto pim ${refuse}`,
+      `meta l4proto ${pim} ${refuse}`,
       `igmp type != { membership-report-v1, membership-report-v2, membership-report-v3, leave-group } ${refuse}`,
       `igmp type membership-report-v3 ${mostRecords} ${bound}`,
       `igmp type != leave-group ${mostReports} ${bound}`,
@@ -64,7 +68,7 @@ export const routerChains: readonly ChainDeclaration[] = [
 
 /** The same of lone veths, which have no guard: before the host looks at the option. */
 export const loneRouterRules: readonly string[] = [
-  'ip hdrlength > 5 meta l4proto != igmp ip option ra exists iifname @enforced iifname != @enforced_bridges drop',
+  `ip hdrlength > 5 meta l4proto != ${igmp} ip option ra exists iifname @enforced iifname != @enforced_bridges drop`,
   'ip6 nexthdr 0 icmpv6 type != { mld-listener-report, mld-listener-done, mld2-listener-report } iifname @enforced iifname != @enforced_bridges drop',
-  'ip6 nexthdr 0 meta l4proto != ipv6-icmp iifname @enforced iifname != @enforced_bridges drop',
+  'ip6 nexthdr 0 meta l4proto != icmpv6 iifname @enforced iifname != @enforced_bridges drop',
 ];

@@ -70,7 +70,11 @@ exit 1`,
     expect((await statusOf(agent)).problems).toContainEqual(
       expect.stringContaining('is nft 0.9.8 and does not understand them'),
     );
-    expect((await statusOf(agent)).programs).toContainEqual({ program: 'nft', version: '0.9.8' });
+    await until(
+      async () =>
+        (await statusOf(agent)).programs.some(({ program, version }) => program === 'nft' && version === '0.9.8'),
+      minute,
+    );
     expect((await agent.log()).find(({ msg }) => msg === 'a program was replaced')).toMatchObject({
       program: 'nft',
       now: '0.9.8',

@@ -19,8 +19,10 @@ describe('the agent', () => {
     expect(result.find(({ name }) => name === 'x.example.net')?.addresses).toMatchObject([
       { address: '198.51.100.2', seconds: expect.any(Number) },
     ]);
-    const { text } = (await agent.ask<{ text: string }>('metrics')).result;
-    expect(text).toContain('drawbridge_dns_queries_total{verdict="denied",from=""} 1');
+    const metrics = async (): Promise<string> => (await agent.ask<{ text: string }>('metrics')).result.text;
+    // The process that answers tells the agent of it now and then.
+    await until(async () => (await metrics()).includes('drawbridge_dns_queries_total{verdict="denied",from=""} 1'));
+    const text = await metrics();
     expect(text).toContain('drawbridge_name_addresses 2');
     expect(text).toMatch(/drawbridge_dns_query_seconds_bucket\{le="0.5"\} 2/);
     expect(text).toMatch(/drawbridge_denied_packets\{[^}]*\} [1-9]/);
