@@ -46,9 +46,13 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   const circumstances = { mayReplace: options['replace'] === true, isInUse: await isInUse() };
   const { commands, version } = invocation;
   const items = itemsFor({ binDir, confDir, isDropIn: options['drop-in'] === true, commands, version });
-  const steps = items.map((item) => plan(item, circumstances));
-  refuseForeign(steps, circumstances.mayReplace);
-  for (const step of steps) carryOut(step);
+  const planned = items.map((item) => plan(item, circumstances));
+  refuseForeign(planned, circumstances.mayReplace);
+  const needed = planned.filter(({ shownAs }) => shownAs === undefined);
+  for (const step of needed) carryOut(step);
+  const { done, why } = carryOutPages(planned.filter(({ shownAs }) => shownAs !== undefined));
+  const steps = [...needed, ...done];
+  if (why !== undefined) terminal.note(`${terminal.paint.warn('!')} Without manual pages and completions: ${why}`);
   if (options['json'] === true)
     printJson(
       terminal,
@@ -115,6 +119,24 @@ function refuseForeign(steps: readonly Step[], mayReplace: boolean): void {
     `Cannot install: ${paths} ${foreign.length === 1 ? 'is' : 'are'} there already, and not written by "drawbridge install", or changed since`,
     'Nothing was changed. "--replace" puts ours in place and keeps the other as NAME.before-drawbridge, which "uninstall" puts back',
   );
+}
+
+/**
+ * Pages are for people, and /usr is mounted for reading alone on many a host: where one cannot be written the others
+ * are left out too, and the reason is told.
+ */
+function carryOutPages(pages: readonly Step[]): { readonly done: readonly Step[]; readonly why?: string } {
+  const done: Step[] = [];
+  for (const page of pages) {
+    try {
+      carryOut(page);
+    } catch (error) {
+      if (!(error instanceof CniError)) throw error;
+      return { done, why: error.message };
+    }
+    done.push(page);
+  }
+  return { done };
 }
 
 /** Written under another name and renamed: nobody ever sees a half, and a plugin that runs goes on with the old one. */

@@ -56,6 +56,16 @@ describe('drawbridge install', () => {
     for (const file of files) expect((await host.exec(['ls', file])).code, file).not.toBe(0);
   });
 
+  test('goes on without pages where /usr is for reading alone, and says so', async ({ host }) => {
+    await host.sh('rm -rf /opt/cni /etc/cni; mkdir -p /usr/local/share; mount -t tmpfs -o ro tmpfs /usr/local/share');
+    const { code, stderr } = await drawbridge(host, ['install']);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(/Without manual pages and completions: .*read-only/s),
+    });
+    expect(await host.sh('test -x /opt/cni/bin/drawbridge && ls /etc/cni/net.d')).toBe('10-drawbridge.conflist\n');
+  });
+
   test('leaves what is there when its copy does not answer VERSION, and says why', async ({ host }) => {
     await host.sh(
       'mkdir -p /opt/still; mount -t tmpfs -o noexec tmpfs /opt/still; echo theirs > /opt/still/drawbridge',

@@ -440,14 +440,17 @@ def tidy_links(text):
 
 
 def tidy_nft(text):
-    """Each line with the table that it is in; lines of one table that are alike are counted."""
+    """
+    Each line with the table that it is in; lines of one table that are alike are counted. Without buckets in sets, which
+    packets put there, and which run out by themselves.
+    """
     lines, table, seen = [], "", {}
     for line in text.splitlines():
         line = line.strip()
         if line.startswith("table "):
             table = line.removesuffix(" {")
             lines.append(table)
-        elif line not in ("", "}"):
+        elif line not in ("", "}") and not (" limit rate over " in line and line.startswith(("elements", '"'))):
             entry = f"{table}: {line}"
             seen[entry] = seen.get(entry, 0) + 1
             lines.append(entry if seen[entry] == 1 else f"{entry} ({seen[entry]})")
