@@ -61,6 +61,25 @@ describe('drawbridge policy apply', () => {
     expect(await host.fetch(job, '8.8.8.8', 80)).toBe('hello');
   });
 
+  test.for([
+    ['was set back by a day since', 's/"wall":[0-9]*/"wall":9999999999999/', '3s'],
+    [
+      'hides in which earlier boot it began',
+      's/"boot":"[^"]*"/"boot":"other"/; s/"wall":[0-9]*/"wall":9999999999999/',
+      '1h',
+    ],
+  ] as const)('goes back by itself when the clock %s', async ([, change, time], { host }) => {
+    const job = await makeLab(host);
+    await startAgent(host);
+    const applied = await drawbridge(host, ['policy', 'apply', '/run/wide.json', '--name', 'web', '--for', time]);
+    expect(applied.code).toBe(0);
+    expect(await host.fetch(job, '9.9.9.9', 80)).toBe('hello');
+    await host.sh(
+      `sed -i '${change}' /var/lib/drawbridge/policies/web.json; grep -q 9999999999999 /var/lib/drawbridge/policies/web.json`,
+    );
+    await until(async () => (await host.fetch(job, '9.9.9.9', 80)) === 'refused');
+  });
+
   test('takes what an editor makes of a policy', async ({ host }) => {
     const job = await makeLab(host);
     const edited = await drawbridge(host, ['policy', 'edit', 'web'], { env: { EDITOR: 'cp /run/wide.json' } });

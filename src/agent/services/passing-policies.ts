@@ -1,4 +1,4 @@
-import { passingPolicies, putPolicy } from '../../plugins/egress-policy/previous-policy.ts';
+import { passedPolicies, putPolicy } from '../../plugins/egress-policy/previous-policy.ts';
 import { every, type RecurringWork } from '../every.ts';
 import type { Log } from '../log.ts';
 import type { Service } from '../service.ts';
@@ -29,8 +29,7 @@ export class PassingPoliciesService implements Service {
   }
 
   #look(): void {
-    for (const { name, text, until = Infinity } of passingPolicies()) {
-      if (until > Date.now()) continue;
+    for (const { name, text } of passedPolicies()) {
       putPolicy(name, text);
       this.#log.info({ policy: name }, 'policy goes back: its time is over');
     }

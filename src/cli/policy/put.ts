@@ -49,7 +49,7 @@ export async function putAndWait(
   const differences = old === undefined || next === undefined ? [] : differencesOf(old, next);
   if (!isJson && old !== undefined && next !== undefined)
     printDifferences([`${name} as it is`, `${name} as it will be`], differences, terminal);
-  write(name, text, forMilliseconds === undefined ? undefined : Date.now() + forMilliseconds);
+  write(name, text, forMilliseconds);
   if (!hasAgent) await refresh({ resolve: under.length > 0 });
   const isInForce = next === undefined || (await waitFor(name, next));
   const back = forMilliseconds === undefined ? null : new Date(Date.now() + forMilliseconds).toISOString();
@@ -73,9 +73,9 @@ function recordsUnder(name: string): AttachmentRecord[] {
   return listRecords().records.filter(({ egress, state }) => egress?.policyName === name && state === 'ready');
 }
 
-function write(name: string, text: string | null, until: number | undefined): void {
+function write(name: string, text: string | null, milliseconds: number | undefined): void {
   try {
-    putPolicy(name, text, until);
+    putPolicy(name, text, milliseconds);
   } catch (error) {
     throw new CniError(
       codes.ioFailure,

@@ -1,13 +1,14 @@
 /*
  * /var/lib/drawbridge/policies/  0700
- *   NAME.json    0600 { "version": 1, "text", "until" }
+ *   NAME.json    0600 { "version": 1, "text", "passes": { "since", "milliseconds" } }
  *
  * "text" is what /etc/drawbridge/policies/NAME.json was before the last "policy apply", or null where there was none;
- * "until" is when the agent puts it back, in milliseconds since 1970, or absent.
+ * "passes" is for how long the new one holds before the agent puts that back, or absent.
  */
 import { rmSync } from 'node:fs';
 import { listReadable, replaceFile } from '../../host/files.ts';
 import { stateDir } from '../../host/paths.ts';
+import { sinceBoot, stampNow, uptime, type Stamp } from '../../host/uptime.ts';
 import { checkPolicyName } from '../../egress/conf.ts';
 import { readRegularFile } from '../../egress/load-file.ts';
 import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
@@ -17,8 +18,14 @@ export interface PreviousPolicy {
   readonly name: string;
   /** Null where there was no file. */
   readonly text: string | null;
-  /** When the agent puts it back; milliseconds since 1970. */
-  readonly until?: number;
+  /** For how long the new one holds; absent where it stays. */
+  readonly passes?: PassingTime;
+}
+
+/** A time that began at a moment. It goes on by the time since boot, so that nobody makes it longer by a clock. */
+interface PassingTime {
+  readonly since: Stamp;
+  readonly milliseconds: number;
 }
 
 const folder = `${stateDir}/policies`;
@@ -33,29 +40,38 @@ export function previousPolicy(name: string): PreviousPolicy | undefined {
   try {
     const text = readOrNull(`${folder}/${checkPolicyName(name, 'policy')}.json`);
     if (text === null) return undefined;
-    const known = JSON.parse(text) as { version?: unknown; text?: unknown; until?: unknown };
+    const known = JSON.parse(text) as { version?: unknown; text?: unknown; passes?: PassingTime };
     if (known.version !== 1 || !(typeof known.text === 'string' || known.text === null)) return undefined;
-    return { name, text: known.text, ...(typeof known.until === 'number' ? { until: known.until } : {}) };
+    return { name, text: known.text, ...(known.passes === undefined ? {} : { passes: known.passes }) };
   } catch {
     return undefined;
   }
 }
 
-/** Those that are to be put back at some time. */
-export function passingPolicies(): PreviousPolicy[] {
+/**
+ * Those whose new policy has held for its time, and which are to be put back. Where a clock that was set back hides how
+ * long ago it began, in an earlier boot, its time is over.
+ */
+export function passedPolicies(): PreviousPolicy[] {
   return listReadable(folder)
     .filter((file) => file.endsWith('.json') && !file.startsWith('.'))
     .flatMap((file) => previousPolicy(file.slice(0, -'.json'.length)) ?? [])
-    .filter(({ until }) => until !== undefined);
+    .filter(({ passes }) => passes !== undefined && isOver(passes));
+}
+
+function isOver({ since, milliseconds }: PassingTime): boolean {
+  const began = sinceBoot(since);
+  return began === undefined || uptime() - began >= milliseconds;
 }
 
 /**
- * Writes the file of a named policy whole, or removes it with null, and remembers what it was. Throws what the system
- * says.
+ * Writes the file of a named policy whole, or removes it with null, and remembers what it was; with `milliseconds` it
+ * goes back after them. Throws what the system says.
  */
-export function putPolicy(name: string, text: string | null, until?: number): void {
+export function putPolicy(name: string, text: string | null, milliseconds?: number): void {
   const file = `${policiesFolder}/${checkPolicyName(name, 'policy')}.json`;
-  const remembered = { version: 1, text: policyText(name), ...(until === undefined ? {} : { until }) };
+  const passes = milliseconds === undefined ? {} : { passes: { since: stampNow(), milliseconds } };
+  const remembered = { version: 1, text: policyText(name), ...passes };
   replaceFile(`${folder}/${name}.json`, `${JSON.stringify(remembered)}\n`);
   if (text === null) rmSync(file, { force: true });
   else replaceFile(file, text, { mode: 0o644, folderMode: 0o755 });
