@@ -1,12 +1,7 @@
 import { addressOf, tcpFlag, type Ends } from './segment.ts';
 
-export interface Reset {
-  readonly family: 4 | 6;
-  /** Who seems to send it; addresses as in a segment. */
-  readonly source: string;
-  readonly destination: string;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
+/** A reset that seems to come from the source of these ends. */
+export interface Reset extends Ends {
   /** The next byte that the receiver waits for: it believes no other reset (RFC 5961). */
   readonly sequence: number;
   readonly acknowledged: number;
