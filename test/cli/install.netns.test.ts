@@ -284,7 +284,7 @@ chmod +x /run/plugins/slow`);
     }
 
     const waiting = async (host: Host): Promise<number> =>
-      Number(await host.sh('ls /run/drawbridge/locks/attachment-*.queue 2>/dev/null | grep -c . || true'));
+      Number(await host.sh('find /run/drawbridge/locks -path "*/attachment-*.queue/*" | wc -l'));
 
     test('waits for it, and does not do its work again', async ({ host }) => {
       const del = await waitingDel(host, await host.container());

@@ -171,7 +171,7 @@ function loopbackVia(router: string): string {
 
 /** Interfaces of the host that take addresses of 127.0.0.0/8. */
 async function withRouteLocalnet(host: Host): Promise<string[]> {
-  const files = await host.sh('grep -l 1 /proc/sys/net/ipv4/conf/*/route_localnet || true');
+  const files = await host.sh('grep -l 1 /proc/sys/net/ipv4/conf/*/route_localnet || test $? = 1');
   return [...files.matchAll(/conf\/([^/]+)\//gu)].map(([, name = '']) => name);
 }
 
