@@ -18,8 +18,9 @@ export function ageOf(record: RecordDate): number {
   return uptime() - madeAt(record);
 }
 
-/** The oldest first. */
+/** The oldest first. Two that tell wall time alone are compared by it: the two clocks are never read at one moment. */
 export function byAge(one: RecordDate, other: RecordDate): number {
-  const [a, b] = [madeAt(one), madeAt(other)];
+  const isByWall = one.createdUptime === undefined && other.createdUptime === undefined;
+  const [a, b] = isByWall ? [Date.parse(one.createdAt), Date.parse(other.createdAt)] : [madeAt(one), madeAt(other)];
   return a < b ? -1 : a > b ? 1 : 0;
 }

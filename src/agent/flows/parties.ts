@@ -1,5 +1,6 @@
 import type { Surroundings, Verdict } from '../../egress/judge.ts';
 import { findLink } from '../../host/interfaces.ts';
+import { byAge } from '../../records/age.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { readContainerNames, wordsOf } from '../../repair/survey/container-names.ts';
@@ -87,8 +88,7 @@ export class Parties {
     if (records === this.#known && now - this.#learntAt < lasting) return;
     if (records !== this.#known) {
       this.#byAddress = new Map();
-      const byAge = records.toSorted((one, other) => (one.createdAt < other.createdAt ? -1 : 1));
-      for (const record of byAge)
+      for (const record of records.toSorted(byAge))
         for (const address of addressesOf(record))
           this.#byAddress.set(address, [...(this.#byAddress.get(address) ?? []), record]);
     }
