@@ -14,6 +14,7 @@ import type { BridgePlan } from '../links/bridge.ts';
 import type { LinkCommand } from '../links/command.ts';
 import { applyCommands } from './apply.ts';
 import { LinkError } from './link-error.ts';
+import { withLock } from './lock.ts';
 import { replaceFile } from './files.ts';
 import { ownInode } from './netns.ts';
 import { runDir } from './paths.ts';
@@ -85,14 +86,23 @@ export async function prepareBridge(steps: BridgePlan, folder = runDir): Promise
 /**
  * Adds the bits for link-local groups that a plan asks for and the bridge does not have: another network of the bridge,
  * or an operator, may have asked for others. Returns the mask that lacked some; undefined when nothing was missing.
+ * Throws code 11 when another process adds bits and does not come to an end.
  */
 export async function addForwardedGroups({ name, groupForwardMask: mask }: BridgePlan): Promise<number | undefined> {
-  if (mask === 0) return undefined;
-  const found = findLink(name);
-  const present = found?.groupForwardMask ?? 0;
-  if (found === undefined || (present & mask) === mask) return undefined;
-  await applyCommands([{ kind: 'setBridge', name, groupForwardMask: present | mask }]);
-  return present;
+  const lacking = (): number | undefined => {
+    const found = mask === 0 ? undefined : findLink(name);
+    const present = found?.groupForwardMask ?? 0;
+    return found === undefined || (present & mask) === mask ? undefined : present;
+  };
+  if (lacking() === undefined) return undefined;
+  // The kernel takes the mask whole, so of two who add a bit at once the second would take away that of the first.
+  return withLock(`bridge-${name}`, `groups of ${name}`, async () => {
+    const present = lacking();
+    if (present !== undefined) {
+      await applyCommands([{ kind: 'setBridge', name, groupForwardMask: present | mask }]);
+    }
+    return present;
+  });
 }
 
 /** MTU of Ethernet, which the kernel gives to what has no other (RFC 894). */

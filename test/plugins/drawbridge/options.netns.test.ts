@@ -1,6 +1,6 @@
 /** Options that the reference plugins lack. */
 import { drawbridge } from '../../cli/cli.ts';
-import { describe, expect, test, type Json } from '../../helpers/host.ts';
+import { describe, expect, test, type Container, type Json } from '../../helpers/host.ts';
 import {
   addressesIn,
   addressesOn,
@@ -161,6 +161,24 @@ else:
       if (at === 1) await host.sh('ip link set br0 type bridge group_fwd_mask 0x4018');
     }
     expect(masks).toEqual([0x4000, 0x4008, 0x4018]);
+  });
+
+  test('has the bits of all networks whose first ADDs come at once', async ({ host }) => {
+    succeeded(await host.cni('ADD', interfaceConf({ name: 'first' }), { container: await host.container() }));
+    const bits = [3, 4, 5, 6, 7, 8].map((bit) => 2 ** bit);
+    for (let round = 0; round < 4; round++) {
+      await host.sh('ip link set br0 type bridge group_fwd_mask 0');
+      const containers = await Promise.all(bits.map(async () => host.container()));
+      const outcomes = await Promise.all(
+        bits.map(async (bit, at) => {
+          const options = { group_fwd_mask: bit, isDefaultGateway: false, ipMasq: false };
+          const network = { name: `n${bit}`, ipam: hostLocal(`10.${round + 3}.${at}.0/24`), ...options };
+          return host.cni('ADD', interfaceConf(network), { container: containers[at] as Container });
+        }),
+      );
+      for (const outcome of outcomes) succeeded(outcome);
+      expect(JSON.stringify(await show(host, host, 'link', 'br0'))).toMatch(/"group_fwd_mask":"?(?:0x1f8|504)/);
+    }
   });
 
   test('is told by CHECK and doctor when somebody took it away, and put back by "doctor --fix"', async ({ host }) => {
