@@ -10,6 +10,7 @@ describe('half-sent requests for metrics', () => {
     await host.serve(outside, { port: 80 });
     const job = await attach(host, withPolicy({ allow: ['8.8.8.8:80'] }), 'job');
     const agent = await startAgent(host, ['--metrics-address', '127.0.0.1:9440']);
+    await host.sh('touch /run/attacked; chmod 666 /run/attacked');
     const attacker = await host.spawn([
       'setpriv',
       '--reuid=65534',
@@ -28,10 +29,10 @@ while True:
   for s in held:
     try: s.send(b"GET /metrics HTTP/1.1\\r\\nX: ")
     except OSError: pass
-  open("/tmp/attacked", "w").write(str(len(held)))
+  open("/run/attacked", "w").write(str(len(held)))
   if len(held) > 800: [s.close() for s in held[:400]]; held = held[400:]`,
     ]);
-    await until(async () => Number((await host.exec(['cat', '/tmp/attacked'])).stdout) >= 600);
+    await until(async () => Number((await host.exec(['cat', '/run/attacked'])).stdout) >= 600);
     expect((await host.run(['ls', `/proc/${agent.pid}/fd`])).split('\n').length).toBeLessThan(120);
     await host.sh('nft flush ruleset');
     await until(async () => (await host.fetch(job, '8.8.8.8', 80)) === '192.0.2.1');

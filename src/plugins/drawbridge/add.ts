@@ -45,8 +45,8 @@ import { warnOfListeners, warnOfUnserved } from '../warnings.ts';
 import { hostSideOf } from '../../records/sections/link.ts';
 
 /**
- * Connects a container: a veth veth between its namespace and the bridge, addresses, routes, masquerading,
- * published ports, and its policy when the conf has one. After an error nothing of it is left.
+ * Connects a container: a veth between its namespace and the bridge, addresses, routes, masquerading, published
+ * ports, and its policy when the conf has one. After an error nothing of it is left.
  */
 export async function add(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<Result> {
   const conf = withHairpin(parseInterfaceConf(request, defaults));

@@ -19,7 +19,7 @@ async function failing(host: Host, program: string, pattern: string): Promise<{ 
     mkdir -p /run/broken
     cat > /run/broken/${program} <<'END'
 #!/bin/sh
-input=$(mktemp)
+input=/run/broken/input.$$
 cat > "$input"
 if echo "$* $(cat "$input")" | grep -Eq '${pattern}'; then echo "${program} is broken today" >&2; exit 1; fi
 exec /usr/sbin/${program} "$@" < "$input"
