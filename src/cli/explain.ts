@@ -1,4 +1,5 @@
 import { answersEveryName, isAnsweredByAgent } from '../egress/dns-service.ts';
+import { denyingRule } from '../egress/deny-names.ts';
 import { nameCovers } from '../egress/name.ts';
 import { familyOf } from '../ip/family.ts';
 import { describeBroken } from '../records/in-force.ts';
@@ -83,7 +84,8 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const families = new Set(addressesOf(record).map((address) => familyOf(address)));
   const usable = asked.isName ? addresses.filter((address) => families.has(familyOf(address))) : addresses;
   const refused = await refusedLookup(asked, record);
-  if (addresses.length === 0 && problems.length > 0 && isOpenQuestion(asked, record))
+  const closed = closingEntry(asked, record);
+  if (closed === undefined && addresses.length === 0 && problems.length > 0 && isOpenQuestion(asked, record))
     throw new CniError(
       codes.tryAgainLater,
       `Cannot tell whether "${shownName(record.containerId)}" reaches "${asked.host}": no address of it is known`,
@@ -92,7 +94,10 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const answers = (await Promise.all(usable.map(async (address) => answerFor(address, asked, ground, records)))).map(
     (answer) => ({ ...answer, obstacles: [...refused, ...answer.obstacles] }),
   );
-  const overall = withLookup(overallOf(asked, answers, record), asked, refused);
+  const overall =
+    closed === undefined
+      ? withLookup(overallOf(asked, answers, record), refused)
+      : { verdict: 'deny' as const, rule: closed, reason: `its lookup is refused: ${closed} closes "${asked.host}"` };
   const decisive = answers.find(({ rule }) => rule === overall.rule);
   const file = policyFileOf(record);
   const unapplied = ((await unappliedPolicies([record])).get(record.key) ?? []).map(({ what }) => what);
@@ -100,7 +105,8 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
   const bypassed = bypassWords(own).map(({ what }) => `the container ${what}`);
   const policy = record.egress?.policy;
   const isByPolicy =
-    policy !== undefined && (decisive === undefined ? overall.rule.startsWith('mode ') : decisive.verdict === 'deny');
+    policy !== undefined &&
+    (decisive === undefined ? /^(?:mode|deny) /.test(overall.rule) : decisive.verdict === 'deny');
   const [first] = usable;
   return {
     record,
@@ -137,12 +143,18 @@ async function answerFor(
   return { address, ...verdict, open: ground.open.filter((one) => one.address === address), obstacles };
 }
 
+/** The entry of `deny` by which a name is refused, in its words. */
+function closingEntry({ host, isName, container }: AskedDestination, { egress }: AttachmentRecord): string | undefined {
+  if (!isName || container !== undefined || egress === undefined || egress.policy.audit) return undefined;
+  return denyingRule(egress.policy, host)?.source;
+}
+
 /** The agent answers names of the policy alone where a policy has names; "REFUSED" is all that others get. */
-async function refusedLookup(
-  { host, isName, container }: AskedDestination,
-  { egress }: AttachmentRecord,
-): Promise<Obstacle[]> {
-  if (!isName || container !== undefined || egress === undefined) return [];
+async function refusedLookup(asked: AskedDestination, record: AttachmentRecord): Promise<Obstacle[]> {
+  const { host, isName, container } = asked;
+  const { egress } = record;
+  if (!isName || container !== undefined || egress === undefined || closingEntry(asked, record) !== undefined)
+    return [];
   const { policy } = egress;
   const isRefused = isAnsweredByAgent(policy) && !answersEveryName(policy) && !policy.audit;
   const isAnswered = !isRefused || policy.names.some(({ name }) => nameCovers(name, host));
@@ -160,14 +172,10 @@ async function refusedLookup(
 /** What is not even looked up is denied by that, whatever its addresses are. */
 function withLookup(
   overall: Pick<Explanation, 'verdict' | 'rule' | 'reason'>,
-  { host }: AskedDestination,
   [refused]: readonly Obstacle[],
 ): Pick<Explanation, 'verdict' | 'rule' | 'reason'> {
   if (refused === undefined || overall.rule === refused.kind) return overall;
-  return {
-    ...overall,
-    reason: `its lookup is refused, the policy does not name "${host}"; besides, ${overall.reason}`,
-  };
+  return { ...overall, reason: `${refused.what}; besides, ${overall.reason}` };
 }
 
 /** Port of the host that leads to a port of a container. */

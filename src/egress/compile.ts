@@ -2,6 +2,7 @@ import type { DataType } from '../nft/data.ts';
 import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { compileWithin } from './compile-within.ts';
+import { locksDns, lookedFor } from './deny-names.ts';
 import { nftInterval } from './interval.ts';
 import { foldAddressRules, foldPorts } from './normalise.ts';
 import { isPublicPrefix } from './on-link.ts';
@@ -15,6 +16,7 @@ import { withNat64 } from './nat64.ts';
  *
  *   chain P         judges what is forwarded: "return" allows
  *   chain P_host    judges what is for the host
+ *   chain P_looked  with names in `deny`: has the first bytes looked at of what is let through otherwise
  *   chain P_onlink  judges what is on a network of the host's, where "allowPrivate" lists public addresses
  *   set P_deny4, P_private4, P_onlink4, P_allow4     prefixes, every protocol
  *   … _ports                              (prefix, protocol, port)
@@ -34,14 +36,28 @@ export function compilePolicy(policy: Policy): RuleGroup {
     ...(policy.ipv6 === 'disable' ? [`meta nfproto ipv6 ${deny}`] : []),
     ...draft.lists(`${name}_deny`, policy.deny, deny),
   ];
-  draft.chain(name, [...denied, ...(policy.mode === 'open' ? ['return'] : judgement(draft, id, policy, deny))]);
-  draft.chain(`${name}_host`, [...denied, ...hostRules(draft, name, policy, deny)]);
+  const isDnsLocked = locksDns(policy);
+  draft.chain(name, [
+    ...denied,
+    ...(isDnsLocked ? [`meta l4proto { tcp, udp } ct original proto-dst ${dnsPorts} ${deny}`] : []),
+    ...judgement(draft, id, policy, deny),
+  ]);
+  draft.chain(`${name}_host`, [
+    ...denied,
+    ...(isDnsLocked ? lockedDns(deny) : []),
+    ...hostRules(draft, name, policy, deny),
+  ]);
   const within = compileWithin(policy, name);
   return { id, sets: [...draft.sets, ...within.sets], chains: [...draft.chains, ...within.chains] };
 }
 
-/** Whether connections that a name alone opens are looked into. An audit holds nothing up. */
-export function checksNames({ verifyNames, mode, names, audit }: Policy): boolean {
+/** Whether connections are looked into: those that a name alone opens, or may not have. An audit holds nothing up. */
+export function checksNames(policy: Policy): boolean {
+  return checksOpening(policy) || lookedFor(policy).length > 0;
+}
+
+/** Whether a connection that a name alone opens has to ask for an allowed one. */
+export function checksOpening({ verifyNames, mode, names, audit }: Policy): boolean {
   return verifyNames && !audit && mode === 'allowlist' && names.some(({ unchecked }) => unchecked !== true);
 }
 
@@ -81,7 +97,9 @@ const families = [4, 6] as const;
 function judgement(draft: Draft, id: string, policy: Policy, deny: string): string[] {
   const name = policyChain(id);
   // Of a container whose connections are looked into, those that need no look have to say so.
-  const allow = checksNames(policy) ? 'goto names_settled' : 'return';
+  const settle = checksNames(policy) ? 'goto names_settled' : 'return';
+  const allow = looked(draft, name, policy, deny) ?? settle;
+  if (policy.mode === 'open') return [allow];
   const { true: onLink = [], false: allowPrivate = [] } = Object.groupBy(
     policy.allowPrivate,
     ({ prefix }) => `${isPublicPrefix(prefix)}`,
@@ -100,8 +118,43 @@ function judgement(draft: Draft, id: string, policy: Policy, deny: string): stri
       `${asked(family)} @onlink${family} ${onLink.length > 0 ? `goto ${name}_onlink` : local}`,
     ]),
     ...(policy.mode === 'allowlist'
-      ? [...draft.lists(`${name}_allow`, policy.allow, allow), ...draft.names(id, policy, allow), deny]
-      : ['return']),
+      ? [...draft.lists(`${name}_allow`, policy.allow, allow), ...draft.names(id, policy, settle), deny]
+      : [allow]),
+  ];
+}
+
+/**
+ * Where names of `deny` are looked for: what else would be let through at their ports waits for its first bytes. QUIC is
+ * refused there, upon which clients take TCP. What is `/unchecked` is looked at by nobody.
+ */
+function looked(draft: Draft, name: string, policy: Policy, deny: string): string | undefined {
+  const rules = lookedFor(policy);
+  if (rules.length === 0) return undefined;
+  const ports = foldPorts(rules);
+  const tcp = ports.filter(({ protocol }) => protocol === 'tcp').map(rangeText);
+  const isQuic = ports.some(({ protocol, from, to }) => protocol === 'udp' && from <= 443 && 443 <= to);
+  const chain = `${name}_looked`;
+  draft.chain(chain, [
+    ...(isQuic ? [`meta l4proto udp ct original proto-dst 443 ${deny}`] : []),
+    ...(tcp.length === 0
+      ? []
+      : [`meta l4proto tcp ct original proto-dst { ${tcp.join(', ')} } goto names_held_${policy.onDeny}`]),
+    'goto names_settled',
+  ]);
+  return `goto ${chain}`;
+}
+
+/** DNS, and DNS over TLS. */
+const dnsPorts = '{ 53, 853 }';
+
+/** Port 53 of the host is the agent's alone: only while it is there, the element is that leads to it. */
+function lockedDns(deny: string): string[] {
+  return [
+    ...families.map((family) => {
+      const ip = family === 4 ? 'ip' : 'ip6';
+      return `meta l4proto { tcp, udp } th dport 53 iifname . ${ip} saddr != @dnsforce${family} ${deny}`;
+    }),
+    `meta l4proto { tcp, udp } th dport 853 ${deny}`,
   ];
 }
 
@@ -166,7 +219,7 @@ class Draft {
   /** Declares the sets for the addresses of names and returns the rules that allow what is in them. */
   names(id: string, policy: Policy, allow: string): string[] {
     const kinds = new Map(policy.names.map((rule) => [namesSet(id, 4, rule), rule]));
-    const isChecked = (rule: NameRule): boolean => checksNames(policy) && rule.unchecked !== true;
+    const isChecked = (rule: NameRule): boolean => checksOpening(policy) && rule.unchecked !== true;
     return [...kinds]
       .toSorted(([a, one], [b, other]) => Number(isChecked(one)) - Number(isChecked(other)) || (a < b ? -1 : 1))
       .flatMap(([, rule]) =>

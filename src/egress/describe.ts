@@ -1,4 +1,5 @@
-import { checksNames } from './compile.ts';
+import { checksOpening } from './compile.ts';
+import { lookedFor } from './deny-names.ts';
 import { intervalOf, overlaps } from './interval.ts';
 import { aboutOnLink, isPublicPrefix, type OnLinkNetwork } from './on-link.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
@@ -17,6 +18,7 @@ export function policyNotices(policy: Policy, onLink?: readonly OnLinkNetwork[])
     ...resolverEntries(policy),
     ...wildcards(policy),
     ...namesUnchecked(policy),
+    ...closedNames(policy),
     ...hostNames(policy),
     ...hostPortsWithoutEffect(policy),
     ...auditing(policy),
@@ -25,15 +27,16 @@ export function policyNotices(policy: Policy, onLink?: readonly OnLinkNetwork[])
 
 /** The policy in a few lines, for `policy show` and `explain`. */
 export function describePolicy(policy: Policy): string[] {
-  const { mode, preset, allow, names, allowPrivate, deny } = policy;
+  const { mode, preset, allow, names, allowPrivate, deny, denyNames = [] } = policy;
   return [
     `mode ${mode}${policy.audit ? ', audit: nothing is denied' : ''}: ${modeWords[mode]}`,
     ...(preset.length === 0 ? [] : [`presets: ${preset.join(', ')}`]),
     ...list('opens', mode === 'allowlist' ? [...allow, ...names] : []),
-    ...(checksNames(policy) ? ['a connection to a name has to ask for it in its first bytes'] : []),
+    ...(checksOpening(policy) ? ['a connection to a name has to ask for it in its first bytes'] : []),
     ...list('opens of private networks', allowPrivate),
     ...(policy.allowLocalNetworks && mode !== 'open' ? ['private networks are open'] : []),
-    ...list('closes before all else', deny),
+    ...list('closes before all else', [...deny, ...denyNames]),
+    ...(lookedFor(policy).length > 0 ? ['a connection that asks for a closed name in its first bytes is refused'] : []),
     `of the host: ${hostWords(policy)}`,
     `from siblings: ${siblingWords[policy.isolation]}; from elsewhere: ${policy.ingress === 'open' ? 'everything' : 'published ports'}`,
     ...(policy.exclusive === true ? ['no network without a policy may stand beside it'] : []),
@@ -141,6 +144,7 @@ function namesUnchecked(policy: Policy): string[] {
   const { verifyNames, audit, names, mode } = policy;
   if (!verifyNames) return [];
   if (audit) return ['"verifyNames" checks nothing under "audit", which holds nothing up'];
+  if (mode !== 'allowlist' && lookedFor(policy).length > 0) return [];
   if (mode !== 'allowlist') return [`"verifyNames" has no effect in mode "${mode}", in which no name opens anything`];
   return names
     .filter(({ protocol, unchecked }) => (protocol === 'udp' || protocol === 'sctp') && unchecked !== true)
@@ -148,6 +152,24 @@ function namesUnchecked(policy: Policy): string[] {
       ({ source, protocol }) =>
         `${source} opens nothing: "verifyNames" is on, and the first bytes of ${protocol} are not read; "/unchecked" behind it opens it`,
     );
+}
+
+/** What names of `deny` do beside what one may think of. */
+function closedNames({ denyNames = [], overruled = [], verifyNames, mode }: Policy): string[] {
+  const [first] = denyNames;
+  if (first === undefined) return [];
+  return [
+    `${first.source} is refused by the agent's DNS: without the agent the container has no DNS at all`,
+    ...denyNames
+      .filter(({ ports, protocol }) => ports !== undefined || protocol !== 'any')
+      .map(({ source, name }) => `${source} closes "${name}" at every port: DNS does not answer the name`),
+    ...overruled.map((source) => `${source} opens nothing: "deny" closes it`),
+    ...(verifyNames || mode === 'allowlist'
+      ? []
+      : [
+          'names under "deny" are refused by DNS alone: who has an address of them by other ways reaches it; "verifyNames" looks at first bytes too',
+        ]),
+  ];
 }
 
 /** Names that mean the container itself, or its host, by convention of runtimes. */

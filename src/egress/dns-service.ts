@@ -1,15 +1,18 @@
+import { locksDns } from './deny-names.ts';
 import type { Policy, PortRule } from './policy.ts';
 
 /**
  * Whether the agent answers DNS of containers under a policy, whatever server they ask. It is a service on the gateway,
  * so a policy that keeps the container from port 53 of the host is obeyed, and then nothing is redirected.
  *
- * A list without names that opens port 53 of some address itself says which server is meant.
+ * A list without names that opens port 53 of some address itself says which server is meant. Names that are denied are
+ * answered by nobody else, in any mode.
  */
 export function isAnsweredByAgent(policy: Policy): boolean {
-  const { mode, names, audit, hostAccess, hostPorts } = policy;
-  if (mode !== 'allowlist' || hostAccess === 'none') return false;
-  if (hostAccess !== 'all' && !hostPorts.some(takesDns)) return false;
+  const { mode, names, audit } = policy;
+  if (!offersDns(policy)) return false;
+  if (policy.denyNames !== undefined) return true;
+  if (mode !== 'allowlist') return false;
   return names.length > 0 || audit || ![...policy.allow, ...policy.allowPrivate].some(takesDns);
 }
 
@@ -21,9 +24,15 @@ export function answersEveryName({ mode, names, audit, hostDns }: Policy): boole
   return mode !== 'allowlist' || (hostDns === true && names.length === 0 && !audit);
 }
 
+/** Whether a policy lets its containers ask DNS of the gateway. */
+export function offersDns({ hostAccess, hostPorts }: Pick<Policy, 'hostAccess' | 'hostPorts'>): boolean {
+  return hostAccess === 'all' || (hostAccess === 'ports' && hostPorts.some(takesDns));
+}
+
 /** Whether a container under a list without names can ask any name, as long as no agent answers it. */
 export function isDnsWayOut(policy: Policy): boolean {
-  return policy.mode === 'allowlist' && policy.names.length === 0 && isAnsweredByAgent(policy);
+  const { mode, names } = policy;
+  return mode === 'allowlist' && names.length === 0 && !locksDns(policy) && isAnsweredByAgent(policy);
 }
 
 /** Whether a rule opens DNS by UDP. */

@@ -61,7 +61,10 @@ export function parseEntry(value: unknown, place: Place): Entry {
       'an IPv4 address has four decimal numbers from 0 to 255 without leading zeros',
     );
   if (length !== undefined) throw refusal(quoted, place, 'a name has no prefix length', formExpected);
-  const name = parseName(destination);
+  const isClosing = place.key === 'deny';
+  if (isUnchecked && isClosing)
+    throw refusal(quoted, place, 'a denied name is looked for wherever names are looked at', 'leave "/unchecked" out');
+  const name = parseName(destination, { isClosing });
   if ('refused' in name) throw refusal(quoted, place, name.refused, name.expected);
   return {
     kind: 'name',

@@ -16,6 +16,8 @@ export interface Destination {
   readonly port?: number;
   /** Names that resolved to the address, in canonical form. */
   readonly names?: readonly string[];
+  /** The name that is asked for, where one is known: `deny` may close it, whatever its addresses. */
+  readonly askedName?: string;
 }
 
 /** What a verdict depends on beside the policy. */
@@ -120,8 +122,13 @@ function disabledFamily({ ipv6 }: Policy, { interval }: DestinationInterval): Ve
   return ipv6 === 'disable' && interval.family === 6 ? deny('ipv6 "disable"', 'the container has no IPv6') : undefined;
 }
 
-function denied({ deny: rules }: Policy, asked: DestinationInterval): Verdict | undefined {
-  const rule = firstMatch(rules, asked);
+function denied({ deny: rules, denyNames = [] }: Policy, asked: DestinationInterval): Verdict | undefined {
+  const { askedName } = asked;
+  const rule =
+    firstMatch(rules, asked) ??
+    (askedName === undefined
+      ? undefined
+      : denyNames.find((one) => nameCovers(one.name, askedName) && takes(one, asked)));
   return rule && deny(rule.source, `${rule.source} closes it, before everything else`);
 }
 
@@ -231,6 +238,26 @@ function allowed(policy: Policy, asked: DestinationInterval): Verdict | undefine
   }
   return undefined;
 }
+
+/**
+ * Whether something else than a name opens an address to TCP at a port, of a policy whose order of judgement came to
+ * its list: then nothing but names of `deny` is looked for in the first bytes.
+ */
+export function opensByAddress(
+  { mode, allow: listed, allowPrivate, allowLocalNetworks }: AddressOpening,
+  address: string,
+  port: number,
+): boolean {
+  if (mode !== 'allowlist') return true;
+  const parsed = readAnyAddress(address);
+  if (parsed === undefined) return false;
+  const asked: DestinationInterval = { address, protocol: 'tcp', port, ...intervalsOf(parsed) };
+  if (firstMatch([...listed, ...allowPrivate], asked) !== undefined) return true;
+  return allowLocalNetworks && reservedRangeOf(address)?.kind === 'private';
+}
+
+/** What of a policy opens addresses. */
+export type AddressOpening = Pick<Policy, 'mode' | 'allow' | 'allowPrivate' | 'allowLocalNetworks'>;
 
 /** What can ask for a name with its first bytes; echo asks for nothing else than an answer. */
 function showsName({ protocol }: Destination): boolean {

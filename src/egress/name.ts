@@ -49,15 +49,17 @@ const sharedSuffixes = new Set([
  *
  * Underscores are taken: hosts with them have addresses, whatever RFC 952 says. A wildcard needs a
  * suffix that belongs to one owner: not a top-level domain, not a suffix at which anybody registers.
- * The list of such suffixes is short and ours; it stops accidents, not intent.
+ * The list of such suffixes is short and ours; it stops accidents, not intent. An entry that is closing takes any.
  */
-export function parseName(text: string): ParsedName {
+export function parseName(text: string, { isClosing = false }: { readonly isClosing?: boolean } = {}): ParsedName {
   const wildcard = text.startsWith('*.');
   const given = (wildcard ? text.slice(2) : text).replace(/\.$/, '');
   if (text === '*' || text === '*.' || text === '*.*')
     return {
-      refused: 'it would open everything',
-      expected: 'use "preset": "unrestricted" for the public internet, or mode "open"',
+      refused: isClosing ? 'it would close everything' : 'it would open everything',
+      expected: isClosing
+        ? 'use mode "allowlist", which opens what is listed alone'
+        : 'use "preset": "unrestricted" for the public internet, or mode "open"',
     };
   if (given === '')
     return { refused: 'there is no destination', expected: 'expected a name, an address or a prefix before the port' };
@@ -74,7 +76,7 @@ export function parseName(text: string): ParsedName {
       expected:
         'expected labels of 1 to 63 letters, digits, hyphens or underscores with dots between, at most 253 characters in all',
     };
-  if (wildcard && isShared(ascii))
+  if (wildcard && !isClosing && isShared(ascii))
     return {
       refused: `"${ascii}" belongs to more than one owner`,
       expected: `expected a wildcard under a name of one owner, such as "*.example.${ascii}"`,

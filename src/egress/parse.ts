@@ -3,7 +3,8 @@ import type { CniError } from '../cni/errors.ts';
 import { InvalidValueError } from '../cni/errors.ts';
 import { Fields, quote, show } from '../cni/fields.ts';
 import { formatAddress, readAnyAddress } from '../ip/address.ts';
-import { takesDns } from './dns-service.ts';
+import { denyingRule } from './deny-names.ts';
+import { offersDns, takesDns } from './dns-service.ts';
 import { openedByPrivate } from './allow-private.ts';
 import { policyKeys, policyModes } from './keys.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
@@ -43,13 +44,18 @@ export function parsePolicy(
   const listed = parseAllow(fields, { verifyNames, onLink: mode === 'allowlist' ? onLink : [] });
   const fromPresets = (preset ?? []).map((name) => presetRules(name, own));
   const allow = [...listed.addresses, ...fromPresets.flatMap(({ addresses }) => addresses)];
-  const names = [...listed.names, ...fromPresets.flatMap(({ names }) => names)];
+  const denied = parseDeny(fields);
+  const { true: overruled = [], false: names = [] } = Object.groupBy(
+    [...listed.names, ...fromPresets.flatMap(({ names }) => names)],
+    ({ name }) => `${denyingRule(denied, name) !== undefined}`,
+  );
   const policy: Policy = {
     mode,
     preset: preset ?? [],
     ...(mode === 'allowlist' ? { allow, names } : { allow: [], names: [], ...ignoring([...allow, ...names]) }),
     allowPrivate: addressEntries(fields, 'allowPrivate').flatMap(({ rule, place }) => openedByPrivate(rule, place)),
-    deny: addressEntries(fields, 'deny').map(({ rule }) => rule),
+    ...denied,
+    ...overruling(overruled.filter((rule) => listed.names.includes(rule))),
     verifyNames,
     allowLocalNetworks: fields.boolean('allowLocalNetworks') ?? false,
     hostAccess: oneOf(fields, 'hostAccess', ['ports', 'all', 'none']) ?? 'ports',
@@ -182,8 +188,21 @@ function unlessOnLink(
   );
 }
 
+function parseDeny(fields: Fields): Pick<Policy, 'deny' | 'denyNames'> {
+  const parsed = entries(fields, 'deny').map(({ value, place }) => parseEntry(value, place));
+  const names = parsed.flatMap((entry) => (entry.kind === 'name' ? [entry.rule] : []));
+  return {
+    deny: parsed.flatMap((entry) => (entry.kind === 'address' ? [entry.rule] : [])),
+    ...(names.length === 0 ? {} : { denyNames: names }),
+  };
+}
+
+function overruling(rules: readonly NameRule[]): Pick<Policy, 'overruled'> {
+  return rules.length === 0 ? {} : { overruled: [...new Set(rules.map(({ source }) => source))] };
+}
+
 /** Entries of a list that takes no names: a name means what its owner makes it mean, from one minute to the next. */
-function addressEntries(fields: Fields, key: 'allowPrivate' | 'deny'): { rule: AddressRule; place: Place }[] {
+function addressEntries(fields: Fields, key: 'allowPrivate'): { rule: AddressRule; place: Place }[] {
   return entries(fields, key).map(({ value, place }) => {
     const entry = parseEntry(value, place);
     if (entry.kind === 'name')
@@ -242,7 +261,8 @@ function parseServer(value: unknown, place: Place): string {
   return address.family === 4 ? `${text}:${port}` : `[${text}]:${port}`;
 }
 
-function refuseContradictions({ mode, preset, allow, names, allowPrivate }: Policy, fields: Fields): void {
+function refuseContradictions(policy: Policy, fields: Fields): void {
+  const { mode, preset, allow, names, allowPrivate, denyNames = [], overruled = [] } = policy;
   const invalid = (key: string, what: string, remedy: string): CniError =>
     new InvalidValueError(fields.at(key), what, remedy);
   const listing = preset.filter((name) => name !== 'unrestricted');
@@ -260,7 +280,17 @@ function refuseContradictions({ mode, preset, allow, names, allowPrivate }: Poli
       'Leave "none" out, or everything under "allow" and "allowPrivate" and the other presets',
     );
   }
-  if (mode === 'allowlist' && preset.length + allow.length + names.length + allowPrivate.length === 0) {
+  if (denyNames.length > 0 && !offersDns(policy)) {
+    throw invalid(
+      'deny',
+      `${denyNames[0]?.source} is a name, which the agent's DNS at the gateway refuses, and port 53 of the gateway is closed`,
+      'Open it with "hostAccess" and "hostPorts", or deny addresses',
+    );
+  }
+  if (
+    mode === 'allowlist' &&
+    preset.length + allow.length + names.length + allowPrivate.length + overruled.length === 0
+  ) {
     throw invalid(
       'mode',
       'it is "allowlist", and nothing is listed',

@@ -17,6 +17,7 @@ export function policyId(policy: Policy): string {
     names: canonicalNames(policy.names),
     allowPrivate: canonicalRules(policy.allowPrivate),
     deny: canonicalRules(policy.deny),
+    ...closingNames(policy),
     ...checking(policy),
     allowLocalNetworks: policy.allowLocalNetworks,
     hostAccess: policy.hostAccess,
@@ -43,6 +44,11 @@ function checking({ verifyNames, names }: Policy): Record<string, unknown> {
     ...(verifyNames ? { verifyNames } : {}),
     ...(unchecked.length > 0 ? { unchecked: canonicalNames(unchecked) } : {}),
   };
+}
+
+/** Nothing without names there, for the same reason. */
+function closingNames({ denyNames }: Policy): Record<string, unknown> {
+  return denyNames === undefined ? {} : { denyNames: canonicalNames(denyNames) };
 }
 
 function canonicalRules(rules: readonly AddressRule[]): unknown {

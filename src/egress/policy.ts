@@ -14,6 +14,10 @@ export interface Policy {
   readonly ignored?: readonly string[];
   readonly allowPrivate: readonly AddressRule[];
   readonly deny: readonly AddressRule[];
+  /** Names of `deny`; absent where there are none. */
+  readonly denyNames?: readonly NameRule[];
+  /** Words of the entries of `allow` whose names `deny` closes: they are not in `names`. */
+  readonly overruled?: readonly string[];
   /** A connection that a name alone opens has to ask for an allowed name in its first bytes. */
   readonly verifyNames: boolean;
   readonly allowLocalNetworks: boolean;

@@ -4,7 +4,7 @@ import type { Element } from '../../nft/element.ts';
 import { openedElement } from '../names/opened-element.ts';
 import type { Asker } from '../names/claims.ts';
 import type { AliasTargets } from './alias-targets.ts';
-import { judgeQuery, type QueryVerdict } from './judge-query.ts';
+import { judgeAliases, judgeQuery, type QueryVerdict } from './judge-query.ts';
 import type { LookupResult, Lookup } from './lookup.ts';
 import type { OpenAnswers } from './open-answers.ts';
 import type { NamesPolicy } from './names-policy.ts';
@@ -123,6 +123,8 @@ async function answerAllowed(
   } catch (error) {
     return failure(error, extendedErrors.noReachableAuthority);
   }
+  const closed = judgeAliases(query, policy, released.answer.answers ?? []);
+  if (closed !== undefined) return { answer: closed.answer, told: { verdict: 'denied', why: closed.why } };
   const { addresses, openable, stripped } = released;
   const began = performance.now();
   try {

@@ -1,3 +1,4 @@
+import { denyingRule } from '../../egress/deny-names.ts';
 import type { NameRule } from '../../egress/policy.ts';
 import { soaRdata } from './codec.ts';
 import { isSearchProduct, rulesFor, type NamesPolicy } from './names-policy.ts';
@@ -39,15 +40,39 @@ export function judgeQuery(
     return deny('its version of EDNS is not known', rcodes.badVers);
   if (policy === undefined) return deny('no policy belongs to the source address', rcodes.refused);
   if (query.class !== 1) return deny('it is not of class IN', rcodes.refused);
+  const closed = query.isHostName ? denyingRule(policy, name) : undefined;
+  if (closed !== undefined && policy.audit !== true) return denyName(query, policy, closedBy(closed));
   const listed = policy.names === 'any' || !query.isHostName ? [] : rulesFor(policy.names, name);
   const rules = listed.length === 0 ? ledTo : listed;
   const isOutside = policy.names !== 'any' && rules.length === 0;
-  if (!query.isHostName || (isOutside && policy.audit !== true)) return denyName(query, policy);
+  if (!query.isHostName || (isOutside && policy.audit !== true)) return denyName(query, policy, notInPolicy);
   if (transferTypes.has(type)) return deny(`a zone is not transferred`, rcodes.notImp);
   // Whose names an address has is nothing that a list of names opens.
   const isForwarded = forwardedTypes.has(type) && (type !== recordTypes.PTR || policy.names === 'any');
   if (!isForwarded) return { verdict: 'empty', answer: emptyAnswer(query) };
-  return { verdict: 'forward', rules, ...(isOutside ? { wouldDeny: notInPolicy } : {}) };
+  const wouldDeny = closed === undefined ? (isOutside ? notInPolicy : undefined) : closedBy(closed);
+  return { verdict: 'forward', rules, ...(wouldDeny === undefined ? {} : { wouldDeny }) };
+}
+
+/**
+ * Judges the names that an answer leads on to: one that is denied is not told by another name. Undefined where none is,
+ * and under an audit.
+ */
+export function judgeAliases(
+  query: Query,
+  policy: NamesPolicy,
+  answers: readonly ResourceRecord[],
+): Extract<QueryVerdict, { verdict: 'deny' }> | undefined {
+  if (policy.denyNames === undefined || policy.audit === true) return undefined;
+  for (const { target } of answers) {
+    const closed = target === undefined ? undefined : denyingRule(policy, target.toLowerCase());
+    if (closed !== undefined) return denyName(query, policy, `it leads to "${target}", and ${closedBy(closed)}`);
+  }
+  return undefined;
+}
+
+function closedBy({ source }: NameRule): string {
+  return `${source} closes it`;
 }
 
 /** The start of authority that a negative answer needs: without one a JVM remembers it for ever (cilium PR#38002). */
@@ -62,15 +87,22 @@ function emptyAnswer({ name, type }: Query): Answer {
   return { rcode: rcodes.noError, authorities: [deniedAuthority(name)], error };
 }
 
-function denyName({ name, isHostName }: Query, policy: NamesPolicy): QueryVerdict {
-  const why = notInPolicy;
+function denyName(
+  { name, isHostName }: Query,
+  policy: NamesPolicy,
+  why: string,
+): Extract<QueryVerdict, { verdict: 'deny' }> {
   const isMissing = policy.denied === 'nxdomain' || (isHostName && isSearchProduct(policy, name));
   if (!isMissing) return deny(why, rcodes.refused);
   // A name that cannot be written as text gets no authority record.
   return deny(why, rcodes.nxDomain, isHostName ? [deniedAuthority(name)] : []);
 }
 
-function deny(why: string, rcode: number, authorities: readonly ResourceRecord[] = []): QueryVerdict {
+function deny(
+  why: string,
+  rcode: number,
+  authorities: readonly ResourceRecord[] = [],
+): Extract<QueryVerdict, { verdict: 'deny' }> {
   const error = { code: extendedErrors.prohibited, text: `drawbridge: ${why}` };
   return { verdict: 'deny', why, answer: { rcode, authorities, error } };
 }

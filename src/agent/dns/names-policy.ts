@@ -9,6 +9,8 @@ export interface NamesPolicy {
    * modes in which names open nothing, and whose chains have no sets for their addresses.
    */
   readonly names: readonly NameRule[] | 'any';
+  /** Names that are answered to nobody; absent where there are none. */
+  readonly denyNames?: readonly NameRule[];
   readonly denied: 'refused' | 'nxdomain';
   /** Addresses with an optional port, asked in this order. */
   readonly upstream: readonly string[];

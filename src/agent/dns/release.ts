@@ -1,4 +1,5 @@
 import { lifetime, mostAddresses, type Answer as SeenAnswer } from '../../egress/names-lifetimes.ts';
+import { denyingRule } from '../../egress/deny-names.ts';
 import { deniedAuthority } from './judge-query.ts';
 import { rulesFor, type NamesPolicy } from './names-policy.ts';
 import type { Query } from './read-query.ts';
@@ -106,13 +107,16 @@ function stripAddresses(
 function stripHints(
   found: readonly ResourceRecord[],
   owner: string,
-  { names, audit, checksNames }: NamesPolicy,
+  { names, audit, checksNames, denyNames }: NamesPolicy,
 ): ResourceRecord[] {
-  if (names === 'any' || audit === true) return [...found];
+  if (audit === true || (names === 'any' && checksNames !== true && denyNames === undefined)) return [...found];
+  const isOpen = (target: string): boolean =>
+    denyingRule({ ...(denyNames === undefined ? {} : { denyNames }) }, target) === undefined &&
+    (names === 'any' || rulesFor(names, target).length > 0);
   return found.flatMap((record) => {
     if (record.type !== recordTypes.HTTPS && record.type !== recordTypes.SVCB) return [record];
     const rdata = withoutIndex(record.rdata, owner, {
-      isOpen: (target) => rulesFor(names, target).length > 0,
+      isOpen,
       keepsEch: checksNames !== true,
     });
     return rdata === undefined ? [] : [{ ...record, rdata }];

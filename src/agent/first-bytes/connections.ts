@@ -1,3 +1,4 @@
+import { opensByAddress, type AddressOpening } from '../../egress/judge.ts';
 import { judgeName, type NameVerdict } from '../../egress/first-bytes/judge-name.ts';
 import { readFirstBytes } from '../../egress/first-bytes/read-first-bytes.ts';
 import type { Policy } from '../../egress/policy.ts';
@@ -5,10 +6,11 @@ import { ClientBytes } from './client-bytes.ts';
 import { bounds } from './bounds.ts';
 import { resetsOf, type LastSegment, type Reset } from './reset.ts';
 import { SettledNames, type SettledName } from './settled-names.ts';
-import { keyOf, tcpFlag, type Ends, type Segment } from './segment.ts';
+import { addressText } from '../../ip/bytes.ts';
+import { addressOf, keyOf, tcpFlag, type Ends, type Segment } from './segment.ts';
 
 /** What of a policy decides about names. */
-export type CheckedPolicy = Pick<Policy, 'names' | 'onDeny'>;
+export type CheckedPolicy = Pick<Policy, 'names' | 'denyNames' | 'onDeny'> & AddressOpening;
 
 /** A packet that waits in the kernel's queue. */
 export interface WaitingPacket {
@@ -49,7 +51,7 @@ interface Connection {
   last: LastSegment;
   /** What the server has acknowledged, in bytes from the first one. */
   acknowledged: number;
-  /** What it asks for, when that was allowed, and where what was read for it ends. */
+  /** What it asks for, "" for no name, when that was allowed, and where what was read for it ends. */
   allowed?: { readonly name: string; readonly end: number };
 }
 
@@ -176,9 +178,9 @@ export class Connections {
     if (found.kind === 'more') return;
     const policy = this.#options.policyOf(ends.source);
     if (policy === undefined) return this.#end(connection);
-    const verdict = judgeName(policy, ends.destinationPort, found);
+    const verdict = judgeName(policy, { port: ends.destinationPort, isOpen: isOpen(policy, ends) }, found);
     if (verdict.kind === 'refused') return this.#refuse(connection, verdict);
-    connection.allowed = { name: verdict.name, end: bytes.bytes.length };
+    connection.allowed = { name: verdict.name ?? '', end: bytes.bytes.length };
     this.#release(connection, held.splice(0), 'pass');
   }
 
@@ -205,8 +207,19 @@ export class Connections {
       this.#end(connection);
       return verdicts.settle(packet);
     }
-    if (segment.data.length > 0) verdicts.drop(packet);
-    else verdicts.pass(packet);
+    if (segment.data.length === 0) return verdicts.pass(packet);
+    if (allowed === undefined && this.#isUnnamed(connection)) {
+      this.#settled.note(ends, '');
+      this.#end(connection);
+      return verdicts.settle(packet);
+    }
+    verdicts.drop(packet);
+  }
+
+  /** Where only names of `deny` are looked for: a server that speaks first has clients that show no name. */
+  #isUnnamed({ ends, began }: Connection): boolean {
+    const policy = this.#options.policyOf(ends.source);
+    return began === undefined && policy !== undefined && isOpen(policy, ends);
   }
 
   /** Of a connection whose beginning nobody has seen, which may have said anything already. */
@@ -285,6 +298,12 @@ export class Connections {
     this.#holders.set(address, holder);
     return holder;
   }
+}
+
+/** Whether something else than a name opens a connection; only where names of `deny` are looked for does one come. */
+function isOpen(policy: CheckedPolicy, { destination, destinationPort }: Ends): boolean {
+  if (policy.denyNames === undefined) return false;
+  return opensByAddress(policy, addressText(addressOf(destination)), destinationPort);
 }
 
 const reasons = {

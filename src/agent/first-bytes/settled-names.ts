@@ -3,6 +3,7 @@ import type { Ends } from './segment.ts';
 /** A connection that nobody asks about any more, and the name that it asked for. */
 export interface SettledName {
   readonly ends: Ends;
+  /** "" for one that showed none. */
   readonly name: string;
 }
 
@@ -43,8 +44,9 @@ export class SettledNames {
     for (const source of this.#bySource.keys()) if (isGone(source)) this.#bySource.delete(source);
   }
 
+  /** Those that showed a name. */
   list(): SettledName[] {
-    return [...this.#bySource.values()].flatMap((known) => [...known.values()]);
+    return [...this.#bySource.values()].flatMap((known) => [...known.values()].filter(({ name }) => name !== ''));
   }
 }
 

@@ -60,10 +60,11 @@ function opensNames({ mode, names }: Policy): boolean {
 }
 
 function namesPolicy({ policyId, policy }: EgressRecord, hostServers: readonly string[]): NamesPolicy {
-  const { mode, names, dns, refreshIntervalMinutes, audit } = policy;
+  const { mode, names, denyNames, dns, refreshIntervalMinutes, audit } = policy;
   return {
     policyId,
     names: mode === 'allowlist' ? names : 'any',
+    ...(denyNames === undefined ? {} : { denyNames }),
     isBounded: mode === 'allowlist',
     denied: dns.denied,
     upstream: dns.upstream.length > 0 ? dns.upstream : hostServers,

@@ -1,8 +1,10 @@
 import { checksNames } from '../../egress/compile.ts';
+import type { Policy } from '../../egress/policy.ts';
 import { startCompanion, type Companion } from '../../host/companion.ts';
 import { putQueueRule, removeQueueRule, notedQueueForm } from '../../host/queue-rule.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { every, type RecurringWork } from '../every.ts';
+import type { CheckedPolicy } from '../first-bytes/connections.ts';
 import {
   readerWord,
   type CheckedConnection,
@@ -185,9 +187,20 @@ function policiesOf({ records }: HostState): Extract<ToReader, { kind: 'policies
   const checked = records.flatMap(({ egress }) => (egress !== undefined && checksNames(egress.policy) ? [egress] : []));
   return {
     kind: 'policies',
-    policies: Object.fromEntries(
-      checked.map(({ policyId, policy: { names, onDeny } }) => [policyId, { names, onDeny }]),
-    ),
+    policies: Object.fromEntries(checked.map(({ policyId, policy }) => [policyId, checkedPolicy(policy)])),
     sources: checked.flatMap(({ addresses, policyId }) => addresses.map((address) => [address, policyId] as const)),
+  };
+}
+
+function checkedPolicy(policy: Policy): CheckedPolicy {
+  const { names, denyNames, onDeny, mode, allow, allowPrivate, allowLocalNetworks } = policy;
+  return {
+    names,
+    ...(denyNames === undefined ? {} : { denyNames }),
+    onDeny,
+    mode,
+    // Where names of `deny` are looked for, those that addresses open may show no name.
+    ...(denyNames === undefined ? { allow: [], allowPrivate: [] } : { allow, allowPrivate }),
+    allowLocalNetworks,
   };
 }

@@ -35,7 +35,7 @@ export function learnPolicy(policy: Policy, wanted: readonly WantedDestination[]
   const unnamed: string[] = [];
   const refused: { destination: string; why: string }[] = [];
   let { isolation, ipv6 } = policy;
-  const deny = policy.deny.map(entryText);
+  const deny = [...policy.deny, ...(policy.denyNames ?? [])].map(entryText);
   for (const one of wanted) {
     const [key = ''] = one.verdict.rule.split(' ', 1);
     const literal = literalOf(one);

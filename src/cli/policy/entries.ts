@@ -9,7 +9,7 @@ export function unfold(policy: Policy): Map<string, string | readonly string[]> 
     ['mode', mode],
     ['allow', entryList([...policy.names, ...policy.allow])],
     ['allowPrivate', entryList(policy.allowPrivate)],
-    ['deny', entryList(policy.deny)],
+    ['deny', entryList([...policy.deny, ...(policy.denyNames ?? [])])],
     ['verifyNames', String(policy.verifyNames)],
     ['allowLocalNetworks', String(allowLocalNetworks)],
     ['hostAccess', hostAccess],

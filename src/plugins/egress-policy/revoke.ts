@@ -83,7 +83,7 @@ function judgedAs(
   if (!checksNames(policy) || flow.protocol !== 'tcp') return { policy, destination };
   const { source, sourcePort = 0, answerer, destinationPort = 0 } = flow;
   const name = asked.get(connectionKey({ source, sourcePort, destination: answerer, destinationPort }));
-  if (name !== undefined) return { policy, destination: { ...destination, names: [name] } };
+  if (name !== undefined) return { policy, destination: { ...destination, names: [name], askedName: name } };
   return { policy: { ...policy, names: policy.names.filter(({ unchecked }) => unchecked === true) }, destination };
 }
 

@@ -7,6 +7,7 @@ import { loadPolicy } from '../../egress/load-policy.ts';
 import type { NameRule, Policy } from '../../egress/policy.ts';
 import { presetSource } from '../../egress/presets.ts';
 import { checksNames } from '../../egress/compile.ts';
+import { locksDns } from '../../egress/deny-names.ts';
 import { findQueueForm } from '../../host/queue-rule.ts';
 import { runDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
@@ -38,10 +39,17 @@ export async function requirePolicies({ policy, selectable }: EgressConf): Promi
     if (!isAgentThere)
       throw new CniError(
         codes.limitedConnectivity,
-        '"verifyNames" refuses every connection to a name: no agent is running to look at its first bytes',
+        '"verifyNames" refuses every connection that it looks at: no agent is running to see which name one asks for',
         'Start it: systemctl enable --now drawbridge-agent',
       );
   }
+  const locked = policies.find(locksDns);
+  if (locked !== undefined && !isAgentThere)
+    throw new CniError(
+      codes.limitedConnectivity,
+      `${locked.denyNames?.[0]?.source} is a name, which the agent's DNS refuses: no agent is running, so containers have no DNS`,
+      'Start it: systemctl enable --now drawbridge-agent',
+    );
   const pattern = policies.flatMap(ownNames).find(({ name }) => name.startsWith('*.'));
   if (pattern !== undefined && !isAgentThere)
     throw new CniError(

@@ -47,7 +47,8 @@ export function verdictOf(
     };
   if (egress === undefined) return withoutPolicy(address, surroundings);
   const names = open.filter((one) => one.address === address).map(({ name }) => name);
-  const verdict = judge(egress.policy, { ...destination, names }, surroundings);
+  const asked = isName ? { askedName: host } : {};
+  const verdict = judge(egress.policy, { ...destination, names, ...asked }, surroundings);
   if (verdict.verdict === 'allow' || !isName || names.length > 0) return verdict;
   const wouldBe = judge(egress.policy, { ...destination, names: [host] }, surroundings);
   const rule = egress.policy.names.find(({ source, name }) => source === wouldBe.rule && nameCovers(name, host));

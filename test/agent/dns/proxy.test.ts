@@ -37,6 +37,37 @@ describe('what is asked', () => {
     expect((await rig.ask(name)).data).toEqual(['198.51.100.7']);
   });
 
+  describe('with names under "deny"', () => {
+    const denyNames = [{ name: 'evil.example', protocol: 'any', source: 'deny "evil.example"' } as const];
+
+    test.each(['any', 'list'] as const)('one of them is refused and never leaves the host (%s)', async (names) => {
+      const listed = [rule('evil.example'), rule('good.example')];
+      await using rig = await makeRig(({ name }) => one(name), { names: names === 'any' ? 'any' : listed, denyNames });
+      expect((await rig.ask('evil.example')).rcode).toBe('REFUSED');
+      expect((await rig.ask('good.example')).data).toEqual(['198.51.100.7']);
+      expect(rig.upstream.asked.map(({ name }) => name)).toEqual(['good.example']);
+      expect(rig.reports[0]).toMatchObject({ verdict: 'denied', why: 'deny "evil.example" closes it' });
+    });
+
+    test('one of them is not told by another name that leads to it', async () => {
+      await using rig = await makeRig(
+        ({ name }) => ({ answers: [cname(name, 'EVIL.example'), a('evil.example', '198.51.100.7')] }),
+        {
+          names: 'any',
+          denyNames,
+        },
+      );
+      expect(await rig.ask('alias.example')).toMatchObject({ rcode: 'REFUSED', data: [] });
+      expect(rig.reports[0]?.why).toMatch(/^it leads to "evil\.example"/i);
+    });
+
+    test('under an audit they are answered, and reported', async () => {
+      await using rig = await makeRig(({ name }) => one(name), { names: 'any', denyNames, audit: true });
+      expect((await rig.ask('evil.example')).data).toEqual(['198.51.100.7']);
+      expect(rig.reports[0]?.why).toBe('deny "evil.example" closes it');
+    });
+  });
+
   test('a denied name gets NXDOMAIN with an authority when the policy says so', async () => {
     await using rig = await makeRig(({ name }) => one(name), { denied: 'nxdomain' });
     const { rcode, packet } = await rig.ask('evil.example');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bounds } from '../../../src/agent/first-bytes/bounds.ts';
-import { Connections } from '../../../src/agent/first-bytes/connections.ts';
+import { Connections, type CheckedPolicy } from '../../../src/agent/first-bytes/connections.ts';
 import type { Reset } from '../../../src/agent/first-bytes/reset.ts';
 import { tcpFlag, type Segment } from '../../../src/agent/first-bytes/segment.ts';
 import { hello, inRecords } from '../../egress/first-bytes/hello.ts';
@@ -11,10 +11,29 @@ const evil = inRecords(hello({ names: [[[0, 'evil.example.net']]] }));
 const [client, server, other] = ['\n\x58\x00\x02', '\xc6\x33\x64\x01', '\n\x58\x00\x03'];
 const start = 4_294_967_290;
 
+const onlyGood: Omit<CheckedPolicy, 'onDeny'> = {
+  mode: 'allowlist',
+  names: [rule('good.example.org')],
+  allow: [],
+  allowPrivate: [],
+  allowLocalNetworks: false,
+};
+
+/** Everything but one name. */
+const allButEvil: Omit<CheckedPolicy, 'onDeny'> = {
+  ...onlyGood,
+  mode: 'open',
+  names: [],
+  denyNames: [rule('evil.example.net')],
+};
+
 type Did = 'pass' | 'settle' | 'drop' | 'deny';
 
 /** A client and a server with a queue between them: what became of each packet, by its number from 1 on. */
-function line({ onDeny = 'reject' }: { onDeny?: 'reject' | 'drop' } = {}): {
+function line({
+  onDeny = 'reject',
+  policy = onlyGood,
+}: { onDeny?: 'reject' | 'drop'; policy?: Omit<CheckedPolicy, 'onDeny'> } = {}): {
   connections: Connections;
   clock: { now: number };
   resets: Reset[];
@@ -35,8 +54,7 @@ function line({ onDeny = 'reject' }: { onDeny?: 'reject' | 'drop' } = {}): {
       fates.set(id, did);
     };
   const connections = new Connections({
-    policyOf: (address) =>
-      [client, other].includes(address) ? { names: [rule('good.example.org')], onDeny } : undefined,
+    policyOf: (address) => ([client, other].includes(address) ? { ...policy, onDeny } : undefined),
     verdicts: {
       pass: note('pass'),
       settle: note('settle'),
@@ -271,5 +289,56 @@ describe('a container', () => {
     }
     expect(refused.length).toBe(60 - Math.floor(bounds.bytes / 50_000));
     expect(connections.waiting.packets).toBe(Math.floor(bounds.bytes / 50_000));
+  });
+});
+
+describe('where only names of "deny" are looked for', () => {
+  test('another name passes, and the denied one is refused', () => {
+    const [one, two] = [line({ policy: allButEvil }), line({ policy: allButEvil })];
+    one.syn();
+    expect(one.fate(one.says(0, good))).toBe('pass');
+    two.syn();
+    expect(two.fate(two.says(0, evil))).toBe('deny');
+    expect(two.refused).toEqual(['it asks for "evil.example.net", which allow "evil.example.net:443" closes']);
+  });
+
+  test('what shows no name passes, also when its server speaks first', () => {
+    const [one, two] = [line({ policy: allButEvil }), line({ policy: allButEvil })];
+    one.syn();
+    expect(one.fate(one.says(0, Buffer.from('SSH-2.0-client\r\n')))).toBe('pass');
+    two.syn();
+    expect(two.fate(two.answers(0, Buffer.from('220 mail\r\n')))).toBe('settle');
+    expect(two.connections.waiting.connections).toBe(0);
+    expect(one.refused.concat(two.refused)).toEqual([]);
+  });
+
+  test('half a hello is held, and refused when it stays one', () => {
+    const { syn, says, answers, fate, clock, connections, refused } = line({ policy: allButEvil });
+    syn();
+    const held = says(0, evil.subarray(0, 20));
+    expect(fate(held)).toBe('waiting');
+    expect(fate(answers(0, Buffer.from('early')))).toBe('drop');
+    clock.now += bounds.patience + 1;
+    connections.tidy();
+    expect(fate(held)).toBe('deny');
+    expect(refused).toEqual([expect.stringContaining('no complete request')]);
+  });
+
+  test('in a list of names, a literal is looked at for them alone, and a name beside it has to be allowed', () => {
+    const policy = {
+      ...allButEvil,
+      mode: 'allowlist' as const,
+      names: [rule('good.example.org')],
+      allow: [{ family: 4, prefix: '198.51.100.2/32', protocol: 'any', source: 'allow "198.51.100.2"' } as const],
+    };
+    const literal = '\xc6\x33\x64\x02';
+    const { syn, says, fate } = line({ policy });
+    const text = Buffer.from('SSH-2.0-client\r\n');
+    syn({ destination: literal });
+    expect(fate(says(0, text, { destination: literal }))).toBe('pass');
+    syn({ destination: literal, sourcePort: 41_000 });
+    expect(fate(says(0, evil, { destination: literal, sourcePort: 41_000 }))).toBe('deny');
+    syn();
+    expect(fate(says(0, text))).toBe('deny');
   });
 });

@@ -37,6 +37,7 @@ const policies: Readonly<Record<string, object>> = {
     verifyNames: true,
     onDeny: 'drop',
   },
+  'deny-names': { mode: 'open', deny: ['evil.example.org:443', '*.example.net:8000-8100/tcp'], verifyNames: true },
   'without-ipv6': { ipv6: 'disable' },
 };
 

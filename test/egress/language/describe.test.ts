@@ -65,9 +65,39 @@ describe('policyNotices() says', () => {
       { hostAccess: 'none', hostPorts: ['80/tcp'] },
       '"hostPorts" has no effect with "hostAccess": "none"',
     ],
+    ...(['localhost', 'app.localhost', 'host.docker.internal', 'host.containers.internal'] as const).map(
+      (name): [string, unknown, string] => [
+        `that "${name}" opens nothing`,
+        { allow: [`${name}:80`] },
+        `allow "${name}:80" opens nothing: the name means ${name.endsWith('localhost') ? 'the container itself' : 'the host'}`,
+      ],
+    ),
     ['that audit denies nothing', { audit: true }, 'denies nothing'],
   ])('%s', (_what, raw, text) => {
     expect(notices(raw)).toEqual([expect.stringContaining(text)]);
+  });
+});
+
+describe('names under "deny"', () => {
+  const agent = `deny "evil.example.org" is refused by the agent's DNS: without the agent the container has no DNS at all`;
+
+  test('are said to be refused by DNS alone, unless first bytes are looked at', () => {
+    expect(notices({ mode: 'open', deny: ['evil.example.org'] })).toEqual([
+      agent,
+      expect.stringContaining('"verifyNames" looks at first bytes too'),
+    ]);
+    expect(notices({ mode: 'open', deny: ['evil.example.org'], verifyNames: true })).toEqual([agent]);
+    expect(describePolicy(parsePolicy({ mode: 'open', deny: ['evil.example.org'], verifyNames: true }, ''))).toContain(
+      'a connection that asks for a closed name in its first bytes is refused',
+    );
+  });
+
+  test('are said to close every port, and what "allow" has of them', () => {
+    expect(notices({ allow: ['a.example.org', 'b.example.org'], deny: ['a.example.org:22'] })).toEqual([
+      expect.stringContaining('deny "a.example.org:22" is refused'),
+      'deny "a.example.org:22" closes "a.example.org" at every port: DNS does not answer the name',
+      'allow "a.example.org" opens nothing: "deny" closes it',
+    ]);
   });
 });
 

@@ -91,12 +91,24 @@ describe('parsePolicy() refuses', () => {
       undefined,
     ],
     [
-      'a name in deny',
-      { deny: ['evil.example.org'] },
-      'Cannot use "evil.example.org" in "egress.deny[0]": "evil.example.org" is a name, and "deny" takes addresses only',
+      'a name in allowPrivate',
+      { allowPrivate: ['db.example.org'] },
+      'Cannot use "db.example.org" in "egress.allowPrivate[0]": "db.example.org" is a name, and "allowPrivate" takes addresses only',
       'what a name resolves to may change',
     ],
-    ['a wildcard in deny', { deny: ['*.example.org'] }, '"deny" takes addresses only', undefined],
+    ['every name in deny', { deny: ['*'] }, 'it would close everything', 'use mode "allowlist"'],
+    [
+      'an unchecked name in deny',
+      { deny: ['a.example.org:22/tcp/unchecked'] },
+      'a denied name is looked for wherever names are looked at',
+      'leave "/unchecked" out',
+    ],
+    ...[{ hostAccess: 'none' }, { hostPorts: ['80/tcp'] }].map((more): [string, unknown, string, string] => [
+      `a name in deny with ${JSON.stringify(more)}, where nobody refuses it`,
+      { deny: ['evil.example.org'], ...more },
+      'deny "evil.example.org" is a name, which the agent\'s DNS at the gateway refuses, and port 53 of the gateway is closed',
+      'or deny addresses',
+    ]),
     ...[22, 25, 3306, 5432, 6379, 9418].map((port): [string, unknown, string, string] => [
       `port ${port} of a name that is checked`,
       { allow: ['b.example.org', `a.example.org:${port}`], verifyNames: true },
@@ -275,6 +287,22 @@ describe('parsePolicy()', () => {
 
   test('stays restricted with allowPrivate and deny alone', () => {
     expect(parsePolicy({ allowPrivate: ['10.0.0.1'], deny: ['8.8.8.8'] }, '').mode).toBe('restricted');
+  });
+
+  test('sorts addresses and names of "deny" apart, and takes wildcards that no "allow" may have', () => {
+    const { deny, denyNames } = parsePolicy({ deny: ['*.github.io', '192.0.2.0/24', 'Evil.Example.org.:443'] }, '');
+    expect(deny.map(({ prefix }) => prefix)).toEqual(['192.0.2.0/24']);
+    expect(denyNames).toMatchObject([
+      { name: '*.github.io', protocol: 'any' },
+      { name: 'evil.example.org', protocol: 'any', ports: { from: 443, to: 443 } },
+    ]);
+  });
+
+  test('leaves out of what is open the names and wildcards that "deny" closes', () => {
+    const allow = ['*.example.org', 'a.example.org', '*.b.example.org', 'c.example.net', '8.8.8.8'];
+    const { names, overruled } = parsePolicy({ allow, deny: ['*.b.example.org', 'a.example.org:22'] }, '');
+    expect(names.map(({ name }) => name)).toEqual(['*.example.org', 'c.example.net']);
+    expect(overruled).toEqual(['allow "a.example.org"', 'allow "*.b.example.org"']);
   });
 
   test('takes an allowlist of private addresses only', () => {

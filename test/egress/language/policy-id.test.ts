@@ -63,6 +63,8 @@ describe('policyId() differs', () => {
     ['by ICMP of a name', { allow: ['a.example.org/icmp'] }],
     ['by allowPrivate', { allowPrivate: ['10.0.0.1'] }],
     ['by deny', { deny: ['10.0.0.1'] }],
+    ['by a name in deny', { deny: ['a.example.org'] }],
+    ['by the port of a name in deny', { deny: ['a.example.org:443'], verifyNames: true }],
     ['by allowLocalNetworks', { allowLocalNetworks: true }],
     ['by hostAccess', { hostAccess: 'none' }],
     ['by hostPorts', { hostPorts: ['53/udp'] }],
