@@ -124,8 +124,8 @@ function judgement(draft: Draft, id: string, policy: Policy, deny: string): stri
 }
 
 /**
- * Where names of `deny` are looked for: what else would be let through at their ports waits for its first bytes. QUIC is
- * refused there, upon which clients take TCP. What is `/unchecked` is looked at by nobody.
+ * Where names of `deny` are looked for: what else would be let through at their ports waits for its first bytes. QUIC
+ * is refused there, upon which clients take TCP. What is `/unchecked` is looked at by nobody.
  */
 function looked(draft: Draft, name: string, policy: Policy, deny: string): string | undefined {
   const rules = lookedFor(policy);

@@ -39,7 +39,9 @@ export function declaringCommands({ sets, chains }: RuleGroup): string[] {
 /** Commands that undo {@link declaringCommands}; they fail while something leads to one of the chains. */
 export function removingCommands({ sets, chains }: RuleGroup): string[] {
   return [
-    ...chains.flatMap(({ table, name }) => [`flush chain ${table} ${name}`, `delete chain ${table} ${name}`]),
+    // The chains of a group lead to one another.
+    ...chains.map(({ table, name }) => `flush chain ${table} ${name}`),
+    ...chains.map(({ table, name }) => `delete chain ${table} ${name}`),
     ...sets.map(({ table, name }) => `delete set ${table} ${name}`),
   ];
 }

@@ -37,6 +37,7 @@ const policies: Readonly<Record<string, object>> = {
     verifyNames: true,
     onDeny: 'drop',
   },
+  'on-link': { allow: ['8.8.8.8'], allowPrivate: ['203.0.113.0/24:443', '10.1.2.3'] },
   'deny-names': { mode: 'open', deny: ['evil.example.org:443', '*.example.net:8000-8100/tcp'], verifyNames: true },
   'without-ipv6': { ipv6: 'disable' },
 };
