@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { namesSet } from '../egress/compile.ts';
+import { namesSet } from '../egress/policy-names.ts';
 import { reservedRangeOf } from '../egress/ranges-reserved.ts';
 import { stateDir } from '../host/paths.ts';
 import { sinceBoot, stampNow, type Stamp } from '../host/uptime.ts';

@@ -1,6 +1,6 @@
 import { endDnsFlowsOf } from '../host/conntrack.ts';
 import { tryTransaction } from '../host/nft.ts';
-import { readPolicyName } from '../egress/compile.ts';
+import { readPolicyName } from '../egress/policy-names.ts';
 import { recallName } from '../egress/names-store.ts';
 import { uptime } from '../host/uptime.ts';
 import { plainText, type Element } from '../nft/element.ts';

@@ -1,5 +1,5 @@
 import type { ElementChange, WireElement } from '../host/netlink/nftables/elements.ts';
-import { readPolicyName } from '../egress/compile.ts';
+import { readPolicyName } from '../egress/policy-names.ts';
 import { encodeData } from '../nft/data.ts';
 import type { SetDeclaration } from '../nft/declaration.ts';
 import type { Element, Part, TableName } from '../nft/element.ts';

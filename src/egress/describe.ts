@@ -1,4 +1,4 @@
-import { checksOpening } from './compile.ts';
+import { checksOpening } from './checked-names.ts';
 import { lookedFor } from './deny-names.ts';
 import { intervalOf, overlaps } from './interval.ts';
 import { aboutOnLink, isPublicPrefix, type OnLinkNetwork } from './on-link.ts';

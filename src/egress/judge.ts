@@ -1,24 +1,10 @@
 import { readAnyAddress } from '../ip/address.ts';
-import { covers, intervalOf, type Interval } from './interval.ts';
-import { checksNames } from './compile.ts';
+import { firstMatch, intervalsOf, takes, type Destination, type DestinationInterval } from './destination.ts';
+import { checksNames } from './checked-names.ts';
 import { nameCovers } from './name.ts';
-import { insideNat64 } from './nat64.ts';
-import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
+import type { NameRule, Policy } from './policy.ts';
 import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
-
-/** What a container asks for, before any translation of ours. */
-export interface Destination {
-  readonly address: string;
-  /** "tcp", "udp", "sctp", "icmp" (for ICMPv6 too), or the name of any other IP protocol. */
-  readonly protocol: string;
-  /** Only with tcp, udp and sctp. */
-  readonly port?: number;
-  /** Names that resolved to the address, in canonical form. */
-  readonly names?: readonly string[];
-  /** The name that is asked for, where one is known: `deny` may close it, whatever its addresses. */
-  readonly askedName?: string;
-}
 
 /** What a verdict depends on beside the policy. */
 export interface Surroundings {
@@ -97,13 +83,6 @@ export function judge(policy: Policy, destination: Destination, surroundings: Su
 }
 
 const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings: [], published: [], onLink: [] };
-
-/** A destination with its address as an interval of one. */
-interface DestinationInterval extends Destination {
-  readonly interval: Interval;
-  /** Of an address of NAT64: the IPv4 address that it leads to. */
-  readonly inside?: Interval;
-}
 
 /** One step of the judgement; undefined leaves the decision to the next. */
 type Step = (policy: Policy, asked: DestinationInterval, surroundings: Surroundings) => Verdict | undefined;
@@ -239,26 +218,6 @@ function allowed(policy: Policy, asked: DestinationInterval): Verdict | undefine
   return undefined;
 }
 
-/**
- * Whether something else than a name opens an address to TCP at a port, of a policy whose order of judgement came to
- * its list: then nothing but names of `deny` is looked for in the first bytes.
- */
-export function opensByAddress(
-  { mode, allow: listed, allowPrivate, allowLocalNetworks }: AddressOpening,
-  address: string,
-  port: number,
-): boolean {
-  if (mode !== 'allowlist') return true;
-  const parsed = readAnyAddress(address);
-  if (parsed === undefined) return false;
-  const asked: DestinationInterval = { address, protocol: 'tcp', port, ...intervalsOf(parsed) };
-  if (firstMatch([...listed, ...allowPrivate], asked) !== undefined) return true;
-  return allowLocalNetworks && reservedRangeOf(address)?.kind === 'private';
-}
-
-/** What of a policy opens addresses. */
-export type AddressOpening = Pick<Policy, 'mode' | 'allow' | 'allowPrivate' | 'allowLocalNetworks'>;
-
 /** What can ask for a name with its first bytes; echo asks for nothing else than an answer. */
 function showsName({ protocol }: Destination): boolean {
   return protocol === 'tcp' || protocol === 'icmp';
@@ -277,35 +236,6 @@ function allow(rule: string, reason: string): Verdict {
 
 function deny(rule: string, reason: string): Verdict {
   return { verdict: 'deny', rule, reason };
-}
-
-function firstMatch(rules: readonly AddressRule[], asked: DestinationInterval): AddressRule | undefined {
-  const { interval, inside } = asked;
-  return rules.find((rule) => {
-    const own = intervalOf(rule.prefix);
-    return takes(rule, asked) && (covers(own, interval) || (inside !== undefined && covers(own, inside)));
-  });
-}
-
-function intervalsOf({
-  family,
-  value,
-}: {
-  family: 4 | 6;
-  value: bigint;
-}): Pick<DestinationInterval, 'interval' | 'inside'> {
-  const interval: Interval = { family, from: value, to: value };
-  const inside = insideNat64(interval);
-  return inside === undefined ? { interval } : { interval, inside };
-}
-
-/** Whether protocol and port of a rule take the destination in. */
-function takes({ protocol, ports }: PortRule, asked: DestinationInterval): boolean {
-  if (protocol === 'any' && ports === undefined) return true;
-  if (protocol !== 'any' && protocol !== asked.protocol) return false;
-  if (protocol === 'icmp') return true;
-  if (!['tcp', 'udp', 'sctp'].includes(asked.protocol)) return false;
-  return ports === undefined || (asked.port !== undefined && ports.from <= asked.port && asked.port <= ports.to);
 }
 
 function leadsThrough({ hostAddress, protocol, port }: PublishedPort, asked: DestinationInterval): boolean {

@@ -2,13 +2,15 @@ import { nearestTo } from '../cni/nearest.ts';
 import type { CniError } from '../cni/errors.ts';
 import { InvalidValueError } from '../cni/errors.ts';
 import { Fields, quote, show } from '../cni/fields.ts';
-import { formatAddress, readAnyAddress } from '../ip/address.ts';
 import { denyingRule } from './deny-names.ts';
 import { offersDns, takesDns } from './dns-service.ts';
 import { openedByPrivate } from './allow-private.ts';
+import { parseAllowEntry, type AllowGround } from './parse-allow.ts';
+import { parseDns } from './parse-dns.ts';
+import { entries, oneOf, refuseNull } from './policy-fields.ts';
 import { policyKeys, policyModes } from './keys.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
-import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
+import { type OnLinkNetwork } from './on-link.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
 import { parseQuota } from './quota.ts';
 import { noOwnPresets, presetNames, presetRules } from './presets.ts';
@@ -68,7 +70,7 @@ export function parsePolicy(
     ingress: oneOf(fields, 'ingress', ['published', 'open']) ?? 'published',
     ipv6: oneOf(fields, 'ipv6', ['filter', 'disable']) ?? 'filter',
     refreshIntervalMinutes: fields.integer('refreshIntervalMinutes', { min: 0, max: longestRefresh }) ?? 30,
-    dns: parseDns(fields),
+    dns: parseDns(fields.object('dns')),
     onDeny: oneOf(fields, 'onDeny', ['reject', 'drop']) ?? 'reject',
     audit: fields.boolean('audit') ?? false,
     ...(fields.boolean('exclusive') === true ? { exclusive: true } : {}),
@@ -97,12 +99,6 @@ function ignoring(rules: readonly (AddressRule | NameRule)[]): Pick<Policy, 'ign
   return rules.length === 0 ? {} : { ignored: [...new Set(rules.map(({ source }) => source))] };
 }
 
-/** Null passes for an absent key elsewhere; here it would turn `"deny": null` of a failed template into no denial. */
-function refuseNull(fields: Fields): void {
-  const key = fields.keys().find((name) => fields.value[name] === null);
-  if (key !== undefined) throw new InvalidValueError(fields.at(key), 'it is null', 'Leave the key out for its default');
-}
-
 function parsePreset(fields: Fields, own: OwnPresets): string[] | undefined {
   const raw = fields.raw('preset');
   if (raw === undefined) return undefined;
@@ -124,68 +120,12 @@ function nearWords(nearest: string | undefined): string {
   return nearest === undefined ? '' : `, the nearest one is ${quote(nearest)}`;
 }
 
-/** What an entry of `allow` is held to besides its form. */
-interface AllowGround {
-  readonly verifyNames: boolean;
-  readonly onLink: readonly OnLinkNetwork[];
-}
-
-function parseAllow(
-  fields: Fields,
-  { verifyNames, onLink }: AllowGround,
-): { addresses: AddressRule[]; names: NameRule[] } {
-  const addresses: AddressRule[] = [];
-  const names: NameRule[] = [];
-  for (const { value, place } of entries(fields, 'allow')) {
-    const entry = parseEntry(value, place);
-    if (entry.kind === 'address') {
-      addresses.push(unlessOnLink(entry.rule, { value, place, onLink }));
-      continue;
-    }
-    if (verifyNames) refuseNamelessProtocol(entry.rule, value, place);
-    names.push(entry.rule);
-  }
-  return { addresses, names };
-}
-
-/** Ports of protocols whose clients send no name, or wait for the server to speak first. */
-const namelessPorts: ReadonlyMap<number, string> = new Map([
-  [22, 'SSH'],
-  [25, 'SMTP'],
-  [3306, 'MySQL'],
-  [5432, 'PostgreSQL'],
-  [6379, 'Redis'],
-  [9418, 'git'],
-]);
-
-/** What `verifyNames` would let nobody use is refused when the policy is read, and not by a connection that ends. */
-function refuseNamelessProtocol({ protocol, ports, name, unchecked }: NameRule, value: unknown, place: Place): void {
-  if (unchecked || ports === undefined || (protocol !== 'any' && protocol !== 'tcp')) return;
-  const found = [...namelessPorts].find(([port]) => ports.from <= port && port <= ports.to);
-  if (found === undefined) return;
-  const [port, service] = found;
-  const range = ports.from === ports.to ? `${port}` : `${ports.from}-${ports.to}`;
-  throw refusal(
-    show(value),
-    place,
-    `the first bytes of ${service} at port ${port} show no name, and "verifyNames" is on`,
-    `protocols that cannot be checked (SSH, git, databases) need an entry that says so: ${quote(`${name}:${range}/tcp/unchecked`)}`,
-  );
-}
-
-/** What the kernel would go on to close is not let pass as open. */
-function unlessOnLink(
-  rule: AddressRule,
-  { value, place, onLink }: { value: unknown; place: Place; onLink: readonly OnLinkNetwork[] },
-): AddressRule {
-  const network = onLinkNetworkOf(rule.prefix, onLink);
-  if (network === undefined) return rule;
-  throw refusal(
-    show(value),
-    place,
-    `it is in ${network.prefix}, ${aboutOnLink}`,
-    'such a network is local: "allowPrivate" opens it, and "allow" does not',
-  );
+function parseAllow(fields: Fields, ground: AllowGround): { addresses: AddressRule[]; names: NameRule[] } {
+  const rules = entries(fields, 'allow').map(({ value, place }) => parseAllowEntry(value, place, ground));
+  return {
+    addresses: rules.filter((rule) => 'prefix' in rule),
+    names: rules.filter((rule) => 'name' in rule),
+  };
 }
 
 function parseDeny(fields: Fields): Pick<Policy, 'deny' | 'denyNames'> {
@@ -226,41 +166,6 @@ function parseHostPorts(fields: Fields): PortRule[] {
   return entries(fields, 'hostPorts').map(({ value, place }) => parsePortEntry(value, place));
 }
 
-/**
- * Five new names a second under one wildcard, and hundreds at once. What was asked before does not count. As a way to
- * send data out in labels it carries less than a kilobyte a second.
- */
-export const usualQueriesPerMinute = 300;
-
-function parseDns(fields: Fields): Policy['dns'] {
-  const dns = fields.object('dns')?.only(['upstream', 'denied', 'maxQueriesPerMinute']);
-  if (dns === undefined) return { upstream: [], denied: 'refused', maxQueriesPerMinute: usualQueriesPerMinute };
-  refuseNull(dns);
-  return {
-    upstream: entries(dns, 'upstream').map(({ value, place }) => parseServer(value, place)),
-    denied: oneOf(dns, 'denied', ['refused', 'nxdomain']) ?? 'refused',
-    maxQueriesPerMinute: dns.integer('maxQueriesPerMinute', { min: 1, max: 1_000_000 }) ?? usualQueriesPerMinute,
-  };
-}
-
-/** A DNS server: an address, with a port where that is not 53. Canonical: "9.9.9.9", "[2001:db8::1]:5353". */
-function parseServer(value: unknown, place: Place): string {
-  const match =
-    typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:[\]]+|[^[\]]*:[^[\]]*:[^[\]]*))(?::(\d+))?$/.exec(value) : null;
-  const address = readAnyAddress(match?.[1] ?? match?.[2] ?? '');
-  const port = Number(match?.[3] ?? 53);
-  if (address === undefined || port < 1 || port > 65535)
-    throw refusal(
-      show(value),
-      place,
-      'it is not the address of a DNS server',
-      'expected "9.9.9.9", "9.9.9.9:5353", "2001:db8::1" or "[2001:db8::1]:5353"',
-    );
-  const text = formatAddress(address);
-  if (port === 53) return text;
-  return address.family === 4 ? `${text}:${port}` : `[${text}]:${port}`;
-}
-
 function refuseContradictions(policy: Policy, fields: Fields): void {
   const { mode, preset, allow, names, allowPrivate, denyNames = [], overruled = [] } = policy;
   const invalid = (key: string, what: string, remedy: string): CniError =>
@@ -297,19 +202,4 @@ function refuseContradictions(policy: Policy, fields: Fields): void {
       'List destinations under "allow", or name a preset; "preset": "none" is DNS only',
     );
   }
-}
-
-function entries(fields: Fields, key: string): { value: unknown; place: Place }[] {
-  return (fields.list(key) ?? []).map((value, index) => ({
-    value,
-    place: { key, path: `${fields.at(key)}[${index}]` },
-  }));
-}
-
-function oneOf<const Value extends string>(fields: Fields, key: string, values: readonly Value[]): Value | undefined {
-  const given = fields.string(key);
-  if (given === undefined) return undefined;
-  const value = values.find((candidate) => candidate === given);
-  if (value === undefined) throw fields.invalid(key, `one of ${values.map(quote).join(', ')}`);
-  return value;
 }

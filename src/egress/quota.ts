@@ -2,7 +2,7 @@ import { InvalidValueError } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
 import { sha256 } from '../digest/sha256.ts';
 import type { RuleGroup } from '../nft/group.ts';
-import { policyChain } from './compile.ts';
+import { policyChain } from './policy-names.ts';
 import type { Policy, Quota, QuotaPeriod } from './policy.ts';
 
 const quotaPeriods: readonly QuotaPeriod[] = ['hour', 'day', 'week', 'month'];

@@ -1,4 +1,4 @@
-import { readPolicyName } from '../egress/compile.ts';
+import { readPolicyName } from '../egress/policy-names.ts';
 import { withLock } from '../host/lock.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import { isInForce } from '../dataplane/check.ts';

@@ -111,7 +111,7 @@ function stripHints(
 ): ResourceRecord[] {
   if (audit === true || (names === 'any' && checksNames !== true && denyNames === undefined)) return [...found];
   const isOpen = (target: string): boolean =>
-    denyingRule({ ...(denyNames === undefined ? {} : { denyNames }) }, target) === undefined &&
+    denyingRule({ denyNames: denyNames ?? [] }, target) === undefined &&
     (names === 'any' || rulesFor(names, target).length > 0);
   return found.flatMap((record) => {
     if (record.type !== recordTypes.HTTPS && record.type !== recordTypes.SVCB) return [record];

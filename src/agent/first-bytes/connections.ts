@@ -1,33 +1,12 @@
-import { opensByAddress, type AddressOpening } from '../../egress/judge.ts';
 import { judgeName, type NameVerdict } from '../../egress/first-bytes/judge-name.ts';
 import { readFirstBytes } from '../../egress/first-bytes/read-first-bytes.ts';
-import type { Policy } from '../../egress/policy.ts';
+import { isOpen, type CheckedPolicy } from './checked-policy.ts';
 import { ClientBytes } from './client-bytes.ts';
 import { bounds } from './bounds.ts';
-import { resetsOf, type LastSegment, type Reset } from './reset.ts';
+import { resetsOf, type LastSegment } from './reset.ts';
 import { SettledNames, type SettledName } from './settled-names.ts';
-import { addressText } from '../../ip/bytes.ts';
-import { addressOf, keyOf, tcpFlag, type Ends, type Segment } from './segment.ts';
-
-/** What of a policy decides about names. */
-export type CheckedPolicy = Pick<Policy, 'names' | 'denyNames' | 'onDeny'> & AddressOpening;
-
-/** A packet that waits in the kernel's queue. */
-export interface WaitingPacket {
-  readonly id: number;
-  readonly mark: number;
-}
-
-/** What is done with packets, and with connections that are refused. */
-export interface Verdicts {
-  pass(packet: WaitingPacket): void;
-  /** Lets a packet pass, and nothing of its connection is asked about any more. */
-  settle(packet: WaitingPacket): void;
-  drop(packet: WaitingPacket): void;
-  /** Drops a packet, which is counted as a denial. */
-  deny(packet: WaitingPacket): void;
-  reset(reset: Reset): void;
-}
+import type { Verdicts, WaitingPacket } from './verdicts.ts';
+import { keyOf, tcpFlag, type Ends, type Segment } from './segment.ts';
 
 export interface ConnectionsOptions {
   /** Of the container that has an address; undefined when nobody has it. */
@@ -298,12 +277,6 @@ export class Connections {
     this.#holders.set(address, holder);
     return holder;
   }
-}
-
-/** Whether something else than a name opens a connection; only where names of `deny` are looked for does one come. */
-function isOpen(policy: CheckedPolicy, { destination, destinationPort }: Ends): boolean {
-  if (policy.denyNames === undefined) return false;
-  return opensByAddress(policy, addressText(addressOf(destination)), destinationPort);
 }
 
 const reasons = {

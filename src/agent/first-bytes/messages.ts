@@ -1,5 +1,5 @@
 /** What the agent and its reader of first bytes tell each other, a line of JSON each. */
-import type { CheckedPolicy } from './connections.ts';
+import type { CheckedPolicy } from './checked-policy.ts';
 
 /** The word behind the executable's name that makes a reader of it. */
 export const readerWord = 'read-first-bytes';

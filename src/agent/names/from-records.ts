@@ -1,6 +1,6 @@
 import { covers, intervalOf, overlaps } from '../../egress/interval.ts';
-import { checksNames } from '../../egress/compile.ts';
-import { usualQueriesPerMinute } from '../../egress/parse.ts';
+import { checksNames } from '../../egress/checked-names.ts';
+import { usualQueriesPerMinute } from '../../egress/parse-dns.ts';
 import { answersEveryName, isAnsweredByAgent } from '../../egress/dns-service.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { reservedRangeOf } from '../../egress/ranges-reserved.ts';

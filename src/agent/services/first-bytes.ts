@@ -1,10 +1,10 @@
-import { checksNames } from '../../egress/compile.ts';
+import { checksNames } from '../../egress/checked-names.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { startCompanion, type Companion } from '../../host/companion.ts';
 import { putQueueRule, removeQueueRule, notedQueueForm } from '../../host/queue-rule.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { every, type RecurringWork } from '../every.ts';
-import type { CheckedPolicy } from '../first-bytes/connections.ts';
+import type { CheckedPolicy } from '../first-bytes/checked-policy.ts';
 import {
   readerWord,
   type CheckedConnection,

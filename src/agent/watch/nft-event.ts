@@ -1,6 +1,6 @@
 import { declaredSet } from '../../dataplane/catalogue.ts';
 import { isGroupMark } from '../../dataplane/layout.ts';
-import { readPolicyName } from '../../egress/compile.ts';
+import { readPolicyName } from '../../egress/policy-names.ts';
 import { familyOfTable, tableOf, type TableName } from '../../nft/element.ts';
 import type { RulesetEvent } from '../../host/netlink/nftables/event.ts';
 import { everythingOf, type ChangeEvent } from '../../repair/change-event.ts';

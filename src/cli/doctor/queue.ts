@@ -1,4 +1,4 @@
-import { checksNames } from '../../egress/compile.ts';
+import { checksNames } from '../../egress/checked-names.ts';
 import { findQueueForm } from '../../host/queue-rule.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import type { Trouble } from './check.ts';

@@ -1,5 +1,6 @@
 import type { Verdict } from '../../egress/judge.ts';
-import { parsePolicy, usualQueriesPerMinute } from '../../egress/parse.ts';
+import { usualQueriesPerMinute } from '../../egress/parse-dns.ts';
+import { parsePolicy } from '../../egress/parse.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { familyOf } from '../../ip/family.ts';
 import { entryText } from '../policy/entries.ts';

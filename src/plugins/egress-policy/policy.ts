@@ -2,7 +2,7 @@ import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig } from '../../cni/runtime-config.ts';
 import type { EgressConf } from '../../egress/conf.ts';
-import { checksNames } from '../../egress/compile.ts';
+import { checksNames } from '../../egress/checked-names.ts';
 import { policyNotices } from '../../egress/describe.ts';
 import { policyFor, type ChosenPolicy } from '../../egress/load-policy.ts';
 import { policyId } from '../../egress/policy-id.ts';

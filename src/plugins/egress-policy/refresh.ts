@@ -1,6 +1,6 @@
 import { CniError } from '../../cni/errors.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
-import { checksNames } from '../../egress/compile.ts';
+import { checksNames } from '../../egress/checked-names.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';

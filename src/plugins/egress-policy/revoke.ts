@@ -1,4 +1,4 @@
-import { checksNames } from '../../egress/compile.ts';
+import { checksNames } from '../../egress/checked-names.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { sourcesOf } from '../../dataplane/elements/egress.ts';
 import { judge } from '../../egress/judge.ts';

@@ -6,7 +6,7 @@ import { loadOwnPresets } from '../../egress/load-presets.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
 import type { NameRule, Policy } from '../../egress/policy.ts';
 import { presetSource } from '../../egress/presets.ts';
-import { checksNames } from '../../egress/compile.ts';
+import { checksNames } from '../../egress/checked-names.ts';
 import { locksDns } from '../../egress/deny-names.ts';
 import { findQueueForm } from '../../host/queue-rule.ts';
 import { runDir } from '../../host/paths.ts';

@@ -7,7 +7,7 @@ import { declaredSet } from '../../dataplane/catalogue.ts';
 import { heldKey } from '../../dataplane/held-key.ts';
 import type { SetDeclaration } from '../../nft/declaration.ts';
 import { groupMark, isGroupMark } from '../../dataplane/layout.ts';
-import { readPolicyName } from '../../egress/compile.ts';
+import { readPolicyName } from '../../egress/policy-names.ts';
 import { isPolicyId } from '../../egress/policy-id.ts';
 import { removeTables } from '../../dataplane/commit.ts';
 import { dataText, plainText, tableNames, type Part, type TableName } from '../../nft/element.ts';

@@ -1,4 +1,4 @@
-import { namesSet } from '../../egress/compile.ts';
+import { namesSet } from '../../egress/policy-names.ts';
 import type { NameRule } from '../../egress/policy.ts';
 import type { EgressRecord } from '../../records/record.ts';
 import { readSet } from '../../host/held-tables.ts';

@@ -1,4 +1,5 @@
-import { besides, judge, type Destination, type Surroundings, type Verdict } from '../../egress/judge.ts';
+import type { Destination } from '../../egress/destination.ts';
+import { besides, judge, type Surroundings, type Verdict } from '../../egress/judge.ts';
 import { nameCovers } from '../../egress/name.ts';
 import { readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';

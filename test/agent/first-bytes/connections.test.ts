@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bounds } from '../../../src/agent/first-bytes/bounds.ts';
-import { Connections, type CheckedPolicy } from '../../../src/agent/first-bytes/connections.ts';
+import type { CheckedPolicy } from '../../../src/agent/first-bytes/checked-policy.ts';
+import { Connections } from '../../../src/agent/first-bytes/connections.ts';
 import type { Reset } from '../../../src/agent/first-bytes/reset.ts';
 import { tcpFlag, type Segment } from '../../../src/agent/first-bytes/segment.ts';
 import { hello, inRecords } from '../../egress/first-bytes/hello.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { judge, type Destination, type Surroundings } from '../../../src/egress/judge.ts';
+import type { Destination } from '../../../src/egress/destination.ts';
+import { judge, type Surroundings } from '../../../src/egress/judge.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { aPort, aProtocol, anAddress, means, someNames, someRules } from './rules.ts';
 
