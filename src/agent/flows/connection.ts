@@ -1,14 +1,14 @@
 import type { FlowRecord, FlowUpdate } from '../../flows/flow-record.ts';
 import type { CountedFlow, FlowEvent } from '../../host/netlink/conntrack.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import type { DenialContext } from './denied-packet.ts';
+import { recordOf, type DecisionContext } from './decision.ts';
 
 /** Records of one container that begin in a second, and how many may come at once before that holds. */
 const share = { perSecond: 200, burst: 2000 } as const;
 /** Connections that are remembered until they end. */
 const most = 100_000;
 
-export interface ConnectionOptions extends DenialContext {
+export interface ConnectionOptions extends DecisionContext {
   readonly begin: (record: FlowRecord) => void;
   readonly update: (update: FlowUpdate, record: FlowRecord) => void;
 }
@@ -29,6 +29,7 @@ export class Connections {
     return this.#lost;
   }
 
+  /** `now` is milliseconds since 1970. */
   note({ kind, flow }: FlowEvent, now = Date.now()): void {
     const known = this.#open.get(flow.id);
     if (kind === 'began') this.#begin(flow, now);
@@ -38,7 +39,7 @@ export class Connections {
   #begin(flow: CountedFlow, now: number): void {
     const found = this.#partiesOf(flow);
     if (found === undefined) return;
-    if (this.#open.size >= most || !this.#take(found.record.containerId, now)) {
+    if (this.#open.size >= most || !this.#take(found.record.containerId)) {
       this.#lost += 1;
       return;
     }
@@ -52,7 +53,8 @@ export class Connections {
     const [out, back] = known.direction === 'ingress' ? [answered, asked] : [asked, answered];
     const update: FlowUpdate = {
       id: known.id,
-      until: new Date(now).toISOString(),
+      // The clock may have been set back since.
+      until: new Date(Math.max(now, Date.parse(known.time))).toISOString(),
       ended: true,
       bytes: { sent: out.bytes, received: back.bytes },
       packets: { sent: out.packets, received: back.packets },
@@ -74,38 +76,29 @@ export class Connections {
     { record, isIngress }: { record: AttachmentRecord; isIngress: boolean },
     now: number,
   ): FlowRecord {
-    const { nameOf, nextId, parties, placeOf } = this.#options;
-    const { source, destination, destinationPort, answerer } = flow;
+    const { nameOf, parties } = this.#options;
+    const { source, destination, destinationPort: port, answerer } = flow;
     const protocol = flow.protocol === 'icmpv6' ? 'icmp' : flow.protocol;
-    const ported = destinationPort === undefined ? {} : { port: destinationPort };
-    const peer = isIngress ? undefined : parties.at(answerer);
-    const isHost = !isIngress && record.egress?.gateways.includes(destination) === true;
-    const name = isIngress ? undefined : nameOf(destination);
-    const verdict = isIngress
-      ? { rule: `ingress "${record.egress?.policy.ingress ?? 'published'}"`, reason: 'a published port leads to it' }
-      : parties.verdict(record, { address: destination, protocol, ...ported, ...(name === undefined ? {} : { name }) });
-    const place = placeOf(record, verdict.rule);
-    return {
-      id: nextId(),
-      time: new Date(now).toISOString(),
-      verdict: 'allow',
-      direction: isIngress ? 'ingress' : isHost ? 'host' : peer === undefined ? 'egress' : 'sibling',
-      ...parties.owner(record),
-      source,
-      destination,
-      ...ported,
+    const common = { verdict: 'allow', source, destination, port, protocol, count: 1 } as const;
+    if (isIngress) {
+      const rule = `ingress "${record.egress?.policy.ingress ?? 'published'}"`;
+      const decision = { ...common, direction: 'ingress', rule, reason: 'a published port leads to it' } as const;
+      return recordOf(record, decision, this.#options, now);
+    }
+    const name = nameOf(destination);
+    const peer = parties.at(answerer);
+    const isHost = record.egress?.gateways.includes(destination) === true;
+    const { rule, reason } = parties.verdict(record, {
+      address: destination,
       protocol,
+      ...(port === undefined ? {} : { port }),
       ...(name === undefined ? {} : { name }),
-      ...(peer === undefined ? {} : { peer: peer.containerId }),
-      policy: record.egress?.policyName ?? null,
-      rule: verdict.rule,
-      reason: verdict.reason,
-      ...(place === undefined ? {} : { place }),
-      count: 1,
-    };
+    });
+    const direction = isHost ? 'host' : peer === undefined ? 'egress' : 'sibling';
+    return recordOf(record, { ...common, direction, name, peer, rule, reason }, this.#options, now);
   }
 
-  #take(container: string, now: number): boolean {
+  #take(container: string, now = performance.now()): boolean {
     const bucket = this.#buckets.get(container) ?? { left: share.burst, at: now };
     const left = Math.min(share.burst, bucket.left + ((now - bucket.at) * share.perSecond) / 1000);
     this.#buckets.set(container, { left: left < 1 ? left : left - 1, at: now });

@@ -3,21 +3,11 @@ import type { FlowRecord } from '../../flows/flow-record.ts';
 import type { LoggedPacket } from '../../host/netlink/packet-log.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { FoldedEvent } from '../../flows/fold.ts';
-import type { Parties } from './parties.ts';
+import { recordOf, type DecisionContext } from './decision.ts';
 
 /** A denial that was told, before it is made into a record. */
 export interface Denial extends FoldedEvent {
   make(now: number): FlowRecord;
-}
-
-export interface DenialContext {
-  readonly parties: Parties;
-  /** What an address was called when a container was told it. */
-  readonly nameOf: (address: string) => string | undefined;
-  /** The id of the next record. */
-  readonly nextId: () => string;
-  /** Where the rule of an attachment's policy is written. */
-  readonly placeOf: (record: AttachmentRecord, rule: string) => string | undefined;
 }
 
 /** What a denied packet asked for, where that is not what stands in it. */
@@ -37,7 +27,7 @@ export function isTranslated({ prefix }: LoggedPacket): boolean {
  */
 export function readDenial(
   packet: LoggedPacket,
-  context: DenialContext,
+  context: DecisionContext,
   asked: TrueDestination = { destination: packet.destination, port: packet.destinationPort },
 ): Denial | undefined {
   const { parties } = context;
@@ -50,77 +40,65 @@ export function readDenial(
 function outgoing(
   record: AttachmentRecord,
   packet: LoggedPacket,
-  { parties, nameOf, nextId, placeOf }: DenialContext,
+  context: DecisionContext,
   { destination, port }: TrueDestination,
 ): Denial | undefined {
   if (record.egress?.policy.record === 'none') return undefined;
   const { protocol, source } = packet;
+  const isQuota = packet.prefix === quotaPrefix;
   return {
-    key: `out ${packet.prefix === quotaPrefix ? 'quota ' : ''}${record.key} ${destination} ${protocol} ${port ?? ''}`,
+    key: `out ${isQuota ? 'quota ' : ''}${record.key} ${destination} ${protocol} ${port ?? ''}`,
     container: record.containerId,
     count: 1,
     make: (now) => {
+      const { parties, nameOf } = context;
       const peer = parties.at(packet.destination);
-      const ported = port === undefined ? {} : { port };
-      const { rule, reason } =
-        packet.prefix === quotaPrefix
-          ? { rule: 'quota', reason: 'it has used the bytes that it may in this period' }
-          : parties.verdict(record, { address: destination, protocol, ...ported });
-      const name = nameOf(destination);
-      const place = placeOf(record, rule);
-      return {
-        id: nextId(),
-        time: new Date(now).toISOString(),
-        verdict: record.egress?.policy.audit === true && packet.prefix !== quotaPrefix ? 'audit' : 'deny',
+      const { rule, reason } = isQuota
+        ? { rule: 'quota', reason: 'it has used the bytes that it may in this period' }
+        : parties.verdict(record, { address: destination, protocol, ...(port === undefined ? {} : { port }) });
+      const decision = {
+        verdict: record.egress?.policy.audit === true && !isQuota ? 'audit' : 'deny',
         direction: peer === undefined ? (packet.isForHost ? 'host' : 'egress') : 'sibling',
-        ...parties.owner(record),
         source,
         destination,
-        ...ported,
+        port,
         protocol,
-        ...(name === undefined ? {} : { name }),
-        ...(peer === undefined ? {} : { peer: peer.containerId }),
-        policy: record.egress?.policyName ?? null,
+        name: nameOf(destination),
+        peer,
         rule,
         reason,
-        ...(place === undefined ? {} : { place }),
         count: 1,
-      };
+      } as const;
+      return recordOf(record, decision, context, now);
     },
   };
 }
 
 function incoming(
   record: AttachmentRecord,
-  { source, destination, destinationPort, protocol }: LoggedPacket,
-  { parties, nextId, placeOf }: DenialContext,
+  { source, destination, destinationPort: port, protocol }: LoggedPacket,
+  context: DecisionContext,
 ): Denial | undefined {
   const { egress } = record;
   if (egress === undefined || egress.policy.record === 'none') return undefined;
   return {
-    key: `in ${record.key} ${source} ${protocol} ${destinationPort ?? ''}`,
+    key: `in ${record.key} ${source} ${protocol} ${port ?? ''}`,
     container: record.containerId,
     count: 1,
     make: (now) => {
-      const peer = parties.at(source);
-      const place = placeOf(record, 'ingress');
-      return {
-        id: nextId(),
-        time: new Date(now).toISOString(),
+      const decision = {
         verdict: egress.policy.audit ? 'audit' : 'deny',
         direction: 'ingress',
-        ...parties.owner(record),
         source,
         destination,
-        ...(destinationPort === undefined ? {} : { port: destinationPort }),
+        port,
         protocol,
-        ...(peer === undefined ? {} : { peer: peer.containerId }),
-        policy: egress.policyName ?? null,
+        peer: context.parties.at(source),
         rule: `ingress "${egress.policy.ingress}"`,
         reason: 'nobody may ask this of the container: only its published ports lead to it',
-        ...(place === undefined ? {} : { place }),
         count: 1,
-      };
+      } as const;
+      return recordOf(record, decision, context, now);
     },
   };
 }

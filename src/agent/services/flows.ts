@@ -11,7 +11,8 @@ import { packetLog, readLoggedPacket, type LoggedPacket } from '../../host/netli
 import { every, type RecurringWork } from '../every.ts';
 import { ByteCountSwitch } from '../flows/byte-count-switch.ts';
 import { Connections } from '../flows/connection.ts';
-import { isTranslated, readDenial, type Denial, type DenialContext } from '../flows/denied-packet.ts';
+import type { DecisionContext } from '../flows/decision.ts';
+import { isTranslated, readDenial, type Denial } from '../flows/denied-packet.ts';
 import { Feed } from '../flows/feed.ts';
 import { Parties } from '../flows/parties.ts';
 import { RememberedNames } from '../flows/remembered-names.ts';
@@ -45,7 +46,7 @@ export class FlowsService implements Service {
   readonly #feed = new Feed<FlowRecord>();
   readonly #fold: FlowFold;
   readonly #connections: Connections;
-  readonly #context: DenialContext;
+  readonly #context: DecisionContext;
   readonly #accounting: ByteCountSwitch;
   #recurring: RecurringWork | undefined;
   #denials: Monitor | undefined;
