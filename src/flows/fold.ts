@@ -15,18 +15,30 @@ export interface FoldedEvent {
   readonly count: number;
 }
 
+/** A moment by two clocks, in milliseconds. */
+export interface Moment {
+  /** By a clock that nobody sets: what windows are measured with. */
+  readonly steady: number;
+  /** Since 1970: what a person reads. */
+  readonly wall: number;
+}
+
 export interface FoldOptions {
   /** A record begins. */
   readonly begin: (record: FlowRecord) => void;
   /** A record has another count by now. */
   readonly update: (update: FlowUpdate, record: FlowRecord) => void;
+  /** A minute is over whose record has another count than it began with. */
+  readonly end?: (record: FlowRecord) => void;
 }
 
 interface OpenRecord {
   record: FlowRecord;
   count: number;
+  /** The last event, by the steady clock. */
   until: number;
-  readonly endsAt: number;
+  readonly begun: Moment;
+  readonly begunWith: number;
 }
 
 /** Makes one record of what is alike within a minute, with a count: a flood is one line. */
@@ -52,12 +64,12 @@ export class FlowFold {
   note(
     { key, container, count }: FoldedEvent,
     make: (now: number) => FlowRecord,
-    now = Date.now(),
+    now: Moment = { steady: performance.now(), wall: Date.now() },
   ): FlowRecord | undefined {
     const open = this.#open.get(key);
-    if (open !== undefined && now < open.endsAt) {
+    if (open !== undefined && now.steady < open.begun.steady + minute) {
       open.count += count;
-      open.until = now;
+      open.until = now.steady;
       return open.record;
     }
     if (open !== undefined) this.#end(key, open);
@@ -67,17 +79,17 @@ export class FlowFold {
       return undefined;
     }
     this.#shares.set(container, used + 1);
-    const record = make(now);
-    this.#open.set(key, { record, count, until: now, endsAt: now + minute });
+    const record = make(now.wall);
+    this.#open.set(key, { record, count, until: now.steady, begun: now, begunWith: record.count });
     this.#options.begin(record);
     return record;
   }
 
-  /** Ends what is older than a minute. */
-  tick(now = Date.now()): void {
+  /** Ends what is older than a minute, by the steady clock. */
+  tick(now = performance.now()): void {
     // Records begin in the order of the map.
     for (const [key, open] of this.#open) {
-      if (open.endsAt > now) return;
+      if (open.begun.steady + minute > now) return;
       this.#end(key, open);
     }
   }
@@ -99,11 +111,14 @@ export class FlowFold {
     if (used === 0) this.#shares.delete(container);
     else this.#shares.set(container, used);
     this.#tell(open);
+    if (open.record.count !== open.begunWith) this.#options.end?.(open.record);
   }
 
   #tell(open: OpenRecord): void {
     if (open.count === open.record.count) return;
-    const update = { id: open.record.id, count: open.count, until: new Date(open.until).toISOString() };
+    // A clock that was set meanwhile makes no end that is before the beginning.
+    const until = new Date(open.begun.wall + open.until - open.begun.steady).toISOString();
+    const update = { id: open.record.id, count: open.count, until };
     open.record = { ...open.record, ...update };
     this.#options.update(update, open.record);
   }

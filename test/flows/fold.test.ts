@@ -13,11 +13,15 @@ function foldInto(): { fold: FlowFold; said: string[] } {
   return { fold, said };
 }
 
-function noteAt(fold: FlowFold, now: number, { destination = '9.9.9.9', container = 'web' } = {}): boolean {
+function noteAt(
+  fold: FlowFold,
+  steady: number,
+  { destination = '9.9.9.9', container = 'web', wall = steady } = {},
+): boolean {
   const record = fold.note(
     { key: `${container} ${destination}`, container, count: 1 },
     (at) => ({ id: `${destination}@${at}`, container, destination, count: 1 }) as FlowRecord,
-    now,
+    { steady, wall },
   );
   return record !== undefined;
 }
@@ -58,4 +62,39 @@ test('a container that had its share leaves the others theirs, and what it did b
   expect(noteAt(fold, 0, { container: 'other' })).toBe(true);
   fold.tick(minute);
   expect(noteAt(fold, minute, { container: 'scanner' })).toBe(true);
+});
+
+for (const [how, step] of [
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+] as const)
+  test(`a clock that is set ${how} in the middle of a minute neither splits nor joins records`, () => {
+    const ends: FlowRecord[] = [];
+    const begun: FlowRecord[] = [];
+    const fold = new FlowFold({
+      begin: (record) => void begun.push(record),
+      update: () => {},
+      end: (record) => void ends.push(record),
+    });
+    const wall = Date.parse('2026-11-27T08:00:00Z');
+    noteAt(fold, 0, { wall });
+    noteAt(fold, 30_000, { wall: wall + 30_000 + step });
+    noteAt(fold, minute, { wall: wall + minute + step });
+    noteAt(fold, minute + 1, { wall: wall + minute + 1 + step });
+    fold.close();
+    expect(begun).toHaveLength(2);
+    expect(ends.map(({ count }) => count)).toEqual([2, 2]);
+    expect(ends[0]?.until).toBe('2026-11-27T08:00:30.000Z');
+  });
+
+test('the end of a minute is told once, with its whole count, also when somebody asked in the middle', () => {
+  const ends: number[] = [];
+  const fold = new FlowFold({ begin: () => {}, update: () => {}, end: ({ count }) => void ends.push(count) });
+  noteAt(fold, 0);
+  noteAt(fold, 1);
+  fold.tell();
+  fold.tick(minute);
+  noteAt(fold, minute);
+  fold.close();
+  expect(ends).toEqual([2]);
 });
