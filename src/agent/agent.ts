@@ -1,6 +1,7 @@
 import type { Server } from 'node:net';
 import { claimHost } from './claim.ts';
 import { Health } from './health.ts';
+import type { FlowDestinations } from './flows/exports/sink.ts';
 import { HostState } from './host-state.ts';
 import { openLog, type Log, type LogLevel } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
@@ -27,6 +28,8 @@ export interface AgentOptions {
   readonly graceSeconds: number;
   /** "127.0.0.1:9440": serve metrics there too. */
   readonly metricsAddress?: string;
+  /** Where records of flows go besides our own files. */
+  readonly flowDestinations: FlowDestinations;
   readonly logLevel: LogLevel;
   /** Ends the agent. */
   readonly signal: AbortSignal;
@@ -93,6 +96,8 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
     state,
     metrics,
     nameOf: (address) => names.names.told.nameOf(address),
+    version,
+    destinations: options.flowDestinations,
   });
   const names: NamesService = new NamesService({
     state,

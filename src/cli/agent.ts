@@ -14,6 +14,11 @@ export async function run(invocation: Invocation): Promise<number> {
     graceSeconds: parseSeconds(valueOf(invocation, 'grace') ?? '60'),
     logLevel: logLevels.find((level) => level === valueOf(invocation, 'log-level')) ?? ('info' satisfies LogLevel),
     signal: stop.signal,
+    flowDestinations: {
+      journal: invocation.options['flows-journal'] === true,
+      file: parseFile(valueOf(invocation, 'flows-file')),
+      otlp: parseCollector(valueOf(invocation, 'flows-otlp')),
+    },
     onReload: (reload) => process.on('SIGHUP', reload),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
   });
@@ -23,4 +28,18 @@ export async function run(invocation: Invocation): Promise<number> {
 function parseSeconds(text: string): number {
   if (!/^\d{1,6}$/.test(text)) throw new UsageError(`Cannot use "--grace ${text}": whole seconds are expected`);
   return Number(text);
+}
+
+function parseFile(text: string | undefined): string | undefined {
+  if (text === undefined || text.startsWith('/')) return text;
+  throw new UsageError(
+    `Cannot use "--flows-file ${text}": a path from the root is expected, "/var/log/drawbridge.jsonl"`,
+  );
+}
+
+function parseCollector(text: string | undefined): URL | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
+  throw new UsageError(`Cannot use "--flows-otlp ${text}": an address is expected, "http://127.0.0.1:4318"`);
 }

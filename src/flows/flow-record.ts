@@ -17,6 +17,8 @@ export interface FlowRecord {
   readonly containerName?: string;
   readonly namespace?: string;
   readonly pod?: string;
+  /** What the runtime says of the container besides its name. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly network: string;
   readonly ifname: string;
   /** Address of who asked. */

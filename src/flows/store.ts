@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { listReadable } from '../host/files.ts';
 import { stateDir } from '../host/paths.ts';
-import { systemReason } from '../text/system-error.ts';
+import { WriteQueue } from './write-queue.ts';
 
 /*
  * /var/lib/drawbridge/flows/  0700
@@ -29,9 +29,6 @@ const usualBounds: StoreBounds = { bytes: 64 * 1024 * 1024, age: 7 * 24 * 3600 *
 const parts = 8;
 /** Bytes that may wait to be written. */
 const mostWaiting = 8 * 1024 * 1024;
-/** Milliseconds in which lines are gathered into one write. */
-const gathering = 200;
-
 export interface FlowFile {
   readonly path: string;
   readonly bytes: number;
@@ -57,49 +54,39 @@ let files = 0;
 export class FlowStore {
   readonly #folder: string;
   readonly #bounds: StoreBounds;
-  #waiting: string[] = [];
-  #waitingBytes = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #queue: WriteQueue<string>;
   #file: { readonly handle: FileHandle; bytes: number } | undefined;
-  #writing: Promise<void> = Promise.resolve();
-  #lost = 0;
-  #problem: string | undefined;
 
   constructor({ folder = flowsFolder, bounds = usualBounds }: { folder?: string; bounds?: StoreBounds } = {}) {
     this.#folder = folder;
     this.#bounds = bounds;
+    this.#queue = new WriteQueue<string>({
+      write: async (lines) => this.#write(lines),
+      most: mostWaiting,
+      sizeOf: ({ length }) => length,
+    });
   }
 
   /** Lines that could not be kept: the disk is full, or slower than what comes. */
   get lost(): number {
-    return this.#lost;
+    return this.#queue.lost;
   }
 
   /** Why nothing can be written; undefined while it can. */
   get problem(): string | undefined {
-    return this.#problem;
+    const { problem } = this.#queue;
+    return problem === undefined
+      ? undefined
+      : `Cannot keep what was recorded of flows in "${this.#folder}": ${problem}`;
   }
 
   append(line: object): void {
-    const text = `${JSON.stringify(line)}\n`;
-    if (this.#waitingBytes + text.length > mostWaiting) {
-      this.#lost += 1;
-      return;
-    }
-    this.#waiting.push(text);
-    this.#waitingBytes += text.length;
-    this.#timer ??= setTimeout(() => void this.flush(), gathering);
+    this.#queue.append(`${JSON.stringify(line)}\n`);
   }
 
   /** Settles when everything that was appended so far is in the files, or lost. */
   async flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const lines = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#writing = this.#writing.then(() => this.#write(lines));
-    await this.#writing;
+    await this.#queue.flush();
   }
 
   /** Removes what is too old, also when nothing is written. */
@@ -129,11 +116,9 @@ export class FlowStore {
         file.bytes += Buffer.byteLength(batch);
         if (file.bytes >= this.#bounds.bytes / parts) await this.#end();
       }
-      this.#problem = undefined;
     } catch (error) {
-      this.#lost += lines.length;
-      this.#problem = `Cannot keep what was recorded of flows in "${this.#folder}": ${systemReason(error)}`;
       await this.#end().catch(() => {});
+      throw error;
     }
   }
 

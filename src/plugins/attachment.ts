@@ -6,9 +6,11 @@ import { uptime } from '../host/uptime.ts';
 import { isAttached } from '../records/alive.ts';
 import { attachmentKey, describeAttachment } from '../records/key.ts';
 import type { AttachmentRecord } from '../records/record.ts';
+import { labelsOf } from './labels.ts';
 
 /** The record with which an ADD begins. Throws code 8 when the namespace is not there. */
-export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord {
+export function beginRecord(request: AttachmentRequest): AttachmentRecord {
+  const { id, netns } = request;
   return {
     version: 2,
     ...id,
@@ -18,6 +20,7 @@ export function beginRecord({ id, netns }: AttachmentRequest): AttachmentRecord 
     createdAt: new Date().toISOString(),
     createdUptime: uptime(),
     state: 'adding',
+    ...labelsOf(request),
     adder: processIdentity(process.pid),
   };
 }

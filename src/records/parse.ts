@@ -1,6 +1,6 @@
 import type { AttachmentRecord } from './record.ts';
 import { readSections } from './sections.ts';
-import { matching, object, text } from './sections/read-value.ts';
+import { matching, object, text, texts } from './sections/read-value.ts';
 
 /** Version of the records that this program writes; it reads those before it too. */
 const recordVersion = 2;
@@ -27,6 +27,7 @@ export function readAttachment(value: unknown): AttachmentRecord {
   for (const key of ['network', 'containerId', 'ifname', 'netns', 'netnsInode', 'createdAt']) text(record, key);
   matching(record, 'key', /^[0-9a-f]{16}$/);
   matching(record, 'state', /^(?:adding|ready)$/);
+  texts(record, 'labels');
   return { ...(record as unknown as AttachmentRecord), ...readSections(record) } as AttachmentRecord;
 }
 

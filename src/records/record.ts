@@ -26,6 +26,8 @@ export interface AttachmentRecord extends AttachmentId {
   readonly adder?: string;
   /** True from "ready" until links and rules all stand: what is found so after a crash is a leftover too. */
   readonly unfinished?: boolean;
+  /** What the runtime says of the container besides its name; absent where it says nothing, and before 0.2.0. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** What the interface plugin made. */
   readonly link?: LinkRecord;
   /** What the policy plugin made. */

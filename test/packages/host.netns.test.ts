@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined)(`packages${missing === undefined ? '' : `
       '/opt/cni/bin:',
       'drawbridge',
       'egress-policy',
-      'ExecStart=/usr/sbin/drawbridge agent --clean',
+      'ExecStart=/usr/sbin/drawbridge agent --clean $AGENT_OPTIONS',
       '755',
     ]);
   });

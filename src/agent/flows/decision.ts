@@ -29,7 +29,9 @@ export interface DecisionContext {
   readonly placeOf: (record: AttachmentRecord, rule: string) => string | undefined;
 }
 
-/** The record of a decision: whose it is, by which policy, and where that is written. `now` is milliseconds since 1970. */
+/**
+ * The record of a decision: whose it is, by which policy, and where that is written. `now` is milliseconds since 1970.
+ */
 export function recordOf(
   record: AttachmentRecord,
   decision: Decision,

@@ -18,7 +18,10 @@ export interface AskedAddress {
 }
 
 /** The part of a record that says whose it is. */
-export type Owner = Pick<FlowRecord, 'container' | 'containerName' | 'namespace' | 'pod' | 'network' | 'ifname'>;
+export type Owner = Pick<
+  FlowRecord,
+  'container' | 'containerName' | 'namespace' | 'pod' | 'labels' | 'network' | 'ifname'
+>;
 
 /** Milliseconds for which names of runtimes and verdicts are believed: addresses of the host may change. */
 const lasting = 10_000;
@@ -104,6 +107,7 @@ export class Parties {
           container: record.containerId,
           ...(name === undefined ? {} : { containerName: wordsOf(name) }),
           ...(name?.namespace === undefined ? {} : { namespace: name.namespace, pod: name.name }),
+          ...(record.labels === undefined ? {} : { labels: record.labels }),
           network: record.network,
           ifname: record.ifname,
         };

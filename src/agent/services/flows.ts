@@ -13,6 +13,8 @@ import { ByteCountSwitch } from '../flows/byte-count-switch.ts';
 import { Connections } from '../flows/connection.ts';
 import type { DecisionContext } from '../flows/decision.ts';
 import { isTranslated, readDenial, type Denial } from '../flows/denied-packet.ts';
+import { openSinks } from '../flows/exports/open-sinks.ts';
+import type { FlowDestinations, FlowSink } from '../flows/exports/sink.ts';
 import { Feed } from '../flows/feed.ts';
 import { Parties } from '../flows/parties.ts';
 import { RememberedNames } from '../flows/remembered-names.ts';
@@ -32,6 +34,9 @@ export interface FlowsServiceOptions {
   readonly state: HostState;
   readonly metrics: Metrics;
   readonly nameOf: (address: string) => string | undefined;
+  readonly version: string;
+  /** Where records go besides our own files. */
+  readonly destinations: FlowDestinations;
   readonly bounds?: StoreBounds;
 }
 
@@ -43,6 +48,7 @@ export class FlowsService implements Service {
   readonly name = 'flows';
   readonly #options: FlowsServiceOptions;
   readonly #store: FlowStore;
+  #sinks: readonly FlowSink[] = [];
   readonly #feed = new Feed<FlowRecord>();
   readonly #fold: FlowFold;
   readonly #connections: Connections;
@@ -70,15 +76,17 @@ export class FlowsService implements Service {
       nextId: () => `${began}-${(++made).toString(36)}`,
       placeOf: (record, rule) => places.find(record, rule),
     };
+    const send = (record: FlowRecord): void => this.#sinks.forEach((sink) => sink.send(record));
     const begin = (record: FlowRecord): void => {
       this.#store.append(record);
       this.#feed.push(record);
+      send(record);
     };
     const update = (change: FlowUpdate, record: FlowRecord): void => {
       this.#store.append(change);
       this.#feed.push(record);
     };
-    this.#fold = new FlowFold({ begin, update });
+    this.#fold = new FlowFold({ begin, update, end: send });
     this.#accounting = new ByteCountSwitch();
     this.#connections = new Connections({
       ...this.#context,
@@ -89,11 +97,14 @@ export class FlowsService implements Service {
       update: (change, record) => {
         metrics.flowBytes(record);
         update(change, record);
+        send(record);
       },
     });
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    const { destinations, version } = this.#options;
+    this.#sinks = await openSinks(destinations, version);
     this.#denials = this.#watch('packets that are denied', packetLog(logGroup), (messages) => {
       for (const message of messages) {
         const packet = readLoggedPacket(message);
@@ -116,13 +127,14 @@ export class FlowsService implements Service {
     this.#accounting.stop();
     this.#fold.close();
     this.#feed.close();
-    await this.#store.close();
+    await Promise.all([this.#store.close(), ...this.#sinks.map(async (sink) => sink.close())]);
   }
 
   health(): readonly string[] {
-    return [...this.#problems.values(), this.#store.problem, this.#accounting.problem, this.#recurring?.problem].filter(
-      (problem) => problem !== undefined,
-    );
+    return [
+      ...this.#problems.values(),
+      ...[this.#store, ...this.#sinks, this.#accounting, this.#recurring].map((part) => part?.problem),
+    ].filter((problem) => problem !== undefined);
   }
 
   /** A query that a container asked, or several that were refused. */
@@ -206,6 +218,7 @@ export class FlowsService implements Service {
     metrics.lostFlows('kernel', (this.#denials?.dropped() ?? 0) + (this.#events?.dropped() ?? 0));
     this.#countUpTo('share', this.#fold.lost + this.#connections.lost);
     this.#countUpTo('disk', this.#store.lost);
+    for (const { name, lost } of this.#sinks) this.#countUpTo(name, lost);
     if (!this.#hasNews) return;
     this.#hasNews = false;
     for (const [table, counter] of untoldCounters)

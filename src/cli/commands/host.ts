@@ -102,6 +102,12 @@ export const hostCommands: readonly Command[] = [
       },
       { flag: '--metrics-address ADDRESS:PORT', about: 'Serve metrics for Prometheus there too, at /metrics' },
       {
+        flag: '--flows-journal',
+        about: 'Send records of flows to the journal too, with fields (DRAWBRIDGE_CONTAINER=)',
+      },
+      { flag: '--flows-file FILE', about: 'Append them to a file too, a JSON line each' },
+      { flag: '--flows-otlp URL', about: 'Send them to a collector of OpenTelemetry too, by OTLP over HTTP' },
+      {
         flag: '--log-level LEVEL',
         about: 'The lowest level that is logged',
         values: ['debug', 'info', 'warn', 'error', 'silent'],

@@ -20,7 +20,9 @@ StartLimitIntervalSec=0
 Type=notify
 # The program systemd-notify speaks for it.
 NotifyAccess=all
-ExecStart=${binDir}/drawbridge agent --clean
+# More options, in a file that "install" leaves alone: AGENT_OPTIONS=--flows-journal
+EnvironmentFile=-/etc/drawbridge/agent.env
+ExecStart=${binDir}/drawbridge agent --clean $AGENT_OPTIONS
 # Looks at everything now.
 ExecReload=/bin/kill -HUP $MAINPID
 WatchdogSec=60

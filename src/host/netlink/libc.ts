@@ -36,6 +36,10 @@ export interface Kernel {
   openRawSocket(family: 4 | 6): number | undefined;
   /** Sends a packet to an address, by the host's routes; false when the kernel did not take it. */
   sendTo(socket: number, packet: Uint8Array, address: Uint8Array): boolean;
+  /** Opens a socket that sends datagrams to sockets of this host, and waits for nothing. */
+  openDatagramSocket(): number | undefined;
+  /** Sends a datagram to the socket at a path; false when nobody took it at once. */
+  sendToPath(socket: number, datagram: Uint8Array, path: string): boolean;
   /** Sends a message whole; false when the kernel did not take it. */
   send(socket: number, message: Uint8Array): boolean;
   /** What the kernel has answered so far, without waiting; undefined when there is nothing. */
@@ -98,11 +102,13 @@ function load(): Kernel | undefined {
 /** Of linux/netlink.h: links, addresses, routes; sockets; what netfilter has. */
 export const protocols = { route: 0, sockets: 4, netfilter: 12 } as const;
 
+const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPPROTO_RAW = 255;
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0x80003;
+const SOCK_DGRAM_CLOEXEC = 0x80002;
 const SOCK_NONBLOCK = 0x800;
 const SOL_SOCKET = 1;
 const SO_SNDBUFFORCE = 32;
@@ -168,6 +174,11 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
     to.set(address, isSix ? 8 : 4);
     return calls.sendto(socket, packet, packet.length, 0, to, to.length) === packet.length;
   };
+  const sendToPath = (socket: number, datagram: Uint8Array, path: string): boolean => {
+    // struct sockaddr_un: the family, and the path with a zero behind it.
+    const to = new Uint8Array([AF_UNIX, 0, ...new TextEncoder().encode(path), 0]);
+    return calls.sendto(socket, datagram, datagram.length, 0, to, to.length) === datagram.length;
+  };
   const within = <T>(netns: string, work: () => T): T => {
     const own = openSync('/proc/thread-self/ns/net', 'r');
     try {
@@ -221,6 +232,11 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
     openListener,
     openRawSocket,
     sendTo,
+    openDatagramSocket: () => {
+      const socket = calls.socket(AF_UNIX, SOCK_DGRAM_CLOEXEC | SOCK_NONBLOCK, 0);
+      return socket < 0 ? undefined : socket;
+    },
+    sendToPath,
     openSocket: (netns, protocol) => {
       try {
         const socket = netns === undefined ? socketHere(protocol) : within(netns, () => socketHere(protocol));

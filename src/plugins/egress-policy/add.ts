@@ -13,6 +13,7 @@ import { attachmentKey, describeAttachment } from '../../records/key.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { readOwnRecord } from '../../records/store.ts';
 import { beginRecord } from '../attachment.ts';
+import { labelsOf } from '../labels.ts';
 import { warn } from '../../cni/warn.ts';
 import { closeGate } from '../../records/close-gate.ts';
 import { enforce, type EnforcedRecord } from './enforce.ts';
@@ -42,6 +43,7 @@ async function impose(request: AttachmentRequest, chosen: ChosenPolicy, names: r
   refuseEarlierResult(previous, egress);
   const record: EnforcedRecord = {
     ...(previous ?? beginRecord(request)),
+    ...labelsOf(request),
     ...enforcedLink(previous),
     state: 'ready',
     egress,

@@ -23,6 +23,13 @@ export function text(from: Record<string, unknown>, key: string): void {
   if (typeof from[key] !== 'string') throw wrong(key, from[key]);
 }
 
+/** Texts by name; absent passes. */
+export function texts(from: Record<string, unknown>, key: string): void {
+  const value = from[key];
+  if (value !== undefined && Object.values(object(value, `"${key}"`)).some((one) => typeof one !== 'string'))
+    throw wrong(key, value);
+}
+
 export function matching(from: Record<string, unknown>, key: string, pattern: RegExp): void {
   const value = from[key];
   if (typeof value !== 'string' || !pattern.test(value)) throw wrong(key, value);
