@@ -103,6 +103,7 @@ describe('a quota', () => {
     expect((await drawbridge(host, ['list'])).stdout).toContain('quota 100 %');
     const { text } = (await agent.ask<{ text: string }>('metrics')).result;
     expect(text).toMatch(/^drawbridge_quota_used_bytes\{.*container="job".*\} 300000$/m);
+    expect(text).toMatch(/^drawbridge_quota_limit_bytes\{.*container="job".*\} 300000$/m);
     const { stdout } = await drawbridge(host, ['flows', 'job', '--json']);
     expect(stdout).toContain('"rule":"quota"');
   });

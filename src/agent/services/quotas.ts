@@ -39,6 +39,17 @@ export class QuotasService implements Service {
             add({ network, container: containerId, ifname }, used.get(key)?.bytes ?? 0);
       },
     );
+    metrics.gauge(
+      'drawbridge_quota_limit_bytes',
+      'Bytes that may pass of containers with a quota, in a period',
+      ['network', 'container', 'ifname'],
+      (add) => {
+        for (const { network, containerId, ifname, egress } of state.records) {
+          const bytes = egress?.policy.quota?.bytes;
+          if (bytes !== undefined) add({ network, container: containerId, ifname }, bytes);
+        }
+      },
+    );
   }
 
   start(): void {
