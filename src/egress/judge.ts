@@ -2,12 +2,15 @@ import { readAnyAddress } from '../ip/address.ts';
 import { firstMatch, intervalsOf, takes, type Destination, type DestinationInterval } from './destination.ts';
 import { checksNames } from './checked-names.ts';
 import { nameCovers } from './name.ts';
-import type { NameRule, Policy } from './policy.ts';
+import { covers, intervalOf } from './interval.ts';
+import type { NameRule, Policy, PortRule } from './policy.ts';
 import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
 
 /** What a verdict depends on beside the policy. */
 export interface Surroundings {
+  /** The container's own addresses, which its answers go to; absent where answers are not asked about. */
+  readonly own?: readonly string[];
   /** Addresses of the host on the container's own bridge. */
   readonly gateways: readonly string[];
   /** Every address of the host; the gateways need not be among them. */
@@ -22,12 +25,11 @@ export interface Surroundings {
 
 export interface Sibling {
   readonly address: string;
-  /** Whether it is on the container's own bridge. */
-  /** On one bridge with the one that asks, or of routed containers in one network. */
+  /** Whether it is on one bridge with the container that asks, or both are routed containers of one network. */
   readonly sameBridge: boolean;
   /** The host routes to both, so that there is no bridge. */
   readonly isRouted?: boolean;
-  readonly policy: Pick<Policy, 'isolation' | 'ingress' | 'audit'>;
+  readonly policy: Pick<Policy, 'isolation' | 'ingress' | 'audit'> & Partial<Pick<Policy, 'deny'>>;
 }
 
 export interface PublishedPort {
@@ -130,7 +132,11 @@ function host(
     : deny('hostPorts', 'it is the gateway, at none of "hostPorts"');
 }
 
-function sibling(own: Policy, asked: DestinationInterval, { siblings }: Surroundings): Verdict | undefined {
+function sibling(
+  own: Policy,
+  asked: DestinationInterval,
+  { own: addresses = [], siblings }: Surroundings,
+): Verdict | undefined {
   const found = siblings.find(({ address }) => same(address, asked));
   if (found === undefined) return undefined;
   if (!found.sameBridge) return fromOtherBridge(found);
@@ -144,7 +150,38 @@ function sibling(own: Policy, asked: DestinationInterval, { siblings }: Surround
       'isolation "container"',
       `it is a container ${besides(found)}, and this one is kept apart from siblings`,
     );
-  return allow(`isolation "${own.isolation}"`, `it is a container ${besides(found)}, and neither is kept apart`);
+  return (
+    unanswered(found, asked, addresses) ??
+    allow(`isolation "${own.isolation}"`, `it is a container ${besides(found)}, and neither is kept apart`)
+  );
+}
+
+/** Ports that Linux gives to clients (ip-sysctl.rst, ip_local_port_range). */
+const clientPorts = { from: 32_768, to: 60_999 };
+
+/**
+ * What a sibling's policy denies it to ask, it does not get out as an answer either, where a bridge cannot tell one
+ * from the other (compile-within.ts): of a connection of TCP and an echo it can.
+ */
+function unanswered(
+  { isRouted = false, policy }: Sibling,
+  { protocol, interval }: DestinationInterval,
+  own: readonly string[],
+): Verdict | undefined {
+  if (isRouted || policy.audit || protocol === 'tcp' || protocol === 'icmp') return undefined;
+  const client = own.map((address) => intervalOf(address)).find(({ family }) => family === interval.family);
+  if (client === undefined) return undefined;
+  const rule = policy.deny?.find((one) => covers(intervalOf(one.prefix), client) && closesAnswers(one, protocol));
+  if (rule === undefined) return undefined;
+  const reason = `it is a container on the same bridge, whose own policy has ${rule.source}: a bridge cannot tell an answer by ${protocol} from a question`;
+  return { ...deny(rule.source, reason), theirs: true };
+}
+
+/** Whether a rule takes in what is sent to a client's port. */
+function closesAnswers({ protocol, ports }: PortRule, asked: string): boolean {
+  if (protocol === 'any' && ports === undefined) return true;
+  if (!(protocol === 'any' ? ['udp', 'sctp'].includes(asked) : protocol === asked)) return false;
+  return ports === undefined || (ports.from <= clientPorts.to && clientPorts.from <= ports.to);
 }
 
 /** Where a sibling is, in words. */

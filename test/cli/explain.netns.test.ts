@@ -298,6 +298,32 @@ describe('drawbridge explain', () => {
   });
 });
 
+describe('a sibling whose policy denies the one that asks', () => {
+  test('answers by TCP and not by UDP, and explain says so', async ({ host }) => {
+    const asker = await attach(host, withPolicy({ mode: 'open', isolation: 'bridge' }), 'asker');
+    const denying = withPolicy({ mode: 'open', isolation: 'bridge', deny: ['10.90.0.0/16'] });
+    const server = await attach(host, denying, 'server');
+    const open = await attach(host, withPolicy({ mode: 'open', isolation: 'bridge' }), 'open');
+    const found: Record<string, unknown> = {};
+    for (const [name, to, address] of [
+      ['server', server, '10.90.0.3'],
+      ['open', open, '10.90.0.4'],
+    ] as const)
+      for (const proto of ['tcp', 'udp'] as const) {
+        await host.serve(to, { port: 80, proto, reply: 'here' });
+        const { json } = await drawbridge(host, ['explain', 'asker', `${address}:80/${proto}`, '--json']);
+        const got = await host.fetch(asker, address, 80, { proto, timeout: json.verdict === 'allow' ? 3000 : 500 });
+        found[`${name} ${proto}`] = [json.verdict, got === 'here' ? 'here' : 'nothing'];
+      }
+    expect(found).toEqual({
+      'server tcp': ['allow', 'here'],
+      'server udp': ['deny', 'nothing'],
+      'open tcp': ['allow', 'here'],
+      'open udp': ['allow', 'here'],
+    });
+  });
+});
+
 describe('drawbridge explain and the kernel', () => {
   const address = fc.constantFrom(
     '8.8.8.8',

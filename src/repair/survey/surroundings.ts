@@ -8,6 +8,7 @@ import { addressesOf, isRouted, portsOf, siblingPlaceOf } from '../../records/se
 export function surroundingsOf(record: AttachmentRecord, records: readonly AttachmentRecord[]): Surroundings {
   const others = records.filter(({ key, state }) => key !== record.key && state === 'ready');
   return {
+    own: addressesOf(record),
     gateways: record.egress?.gateways ?? gatewaysOf(record),
     hostAddresses: hostAddresses(),
     siblings: others.flatMap((other) => addressesOf(other).map((address) => siblingAt(address, other, record))),

@@ -261,6 +261,44 @@ describe('judge() under audit', () => {
   });
 });
 
+describe('judge() of an answer by a sibling whose policy denies it to ask', () => {
+  const answering = (deny: string[], more: object = {}): Surroundings => ({
+    ...around,
+    own: ['10.88.0.2', 'fd00:88::2'],
+    siblings: [
+      {
+        address: '10.88.0.9',
+        sameBridge: true,
+        policy: parsePolicy({ mode: 'open', isolation: 'bridge', deny, ...more }, ''),
+      },
+    ],
+  });
+  const own = parsePolicy({ mode: 'open', isolation: 'bridge' }, '');
+  const asked = (to: string, surroundings: Surroundings): string => judge(own, destination(to), surroundings).verdict;
+
+  test.each([
+    ['udp 10.88.0.9:80', ['10.0.0.0/8'], 'deny'],
+    ['udp 10.88.0.9:80', ['10.0.0.0/8/udp'], 'deny'],
+    ['udp 10.88.0.9:80', ['10.0.0.0/8:53-60000'], 'deny'],
+    ['sctp 10.88.0.9:80', ['10.88.0.2:40000/sctp'], 'deny'],
+    ['udp 10.88.0.9:80', ['10.0.0.0/8:1-79'], 'allow'],
+    ['udp 10.88.0.9:80', ['10.0.0.0/8/sctp'], 'allow'],
+    ['udp 10.88.0.9:80', ['10.88.0.3', 'fd00:88::2'], 'allow'],
+    ['tcp 10.88.0.9:80', ['10.0.0.0/8'], 'allow'],
+    ['icmp 10.88.0.9', ['10.0.0.0/8'], 'allow'],
+  ])('%s beside deny %j: %s', (to, deny, verdict) => {
+    expect(asked(to, answering(deny))).toBe(verdict);
+  });
+
+  test('names the rule, and does not close what an audit lets pass', () => {
+    expect(judge(own, destination('udp 10.88.0.9:80'), answering(['10.0.0.0/8']))).toMatchObject({
+      rule: 'deny "10.0.0.0/8"',
+      theirs: true,
+    });
+    expect(asked('udp 10.88.0.9:80', answering(['10.0.0.0/8'], { audit: true }))).toBe('allow');
+  });
+});
+
 test('judge() refuses what is not an address', () => {
   expect(() => judge(parsePolicy({}, ''), destination('tcp example.org:80'))).toThrow(
     'Cannot judge "example.org": it is not an address',
