@@ -6,13 +6,16 @@ import { describeBroken } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { isBroken, listRecords } from '../records/store.ts';
 import { CniError, codes } from '../cni/errors.ts';
-import type { Invocation } from './command.ts';
+import { UsageError, valueOf, type Invocation } from './command.ts';
 import { adviceFor } from './explain/advice.ts';
 import { findAddresses } from './explain/addresses.ts';
 import { parseDestination, type AskedDestination } from './explain/destination.ts';
 import type { AddressAnswer, Explanation } from './explain/explanation.ts';
 import type { Obstacle } from './explain/obstacle.ts';
+import { explainIncoming } from './explain/incoming.ts';
+import { internet, readIncoming, type IncomingQuestion } from './explain/incoming-question.ts';
 import { findObstacles } from './explain/obstacles.ts';
+import { incomingJson, printIncoming } from './explain/print-incoming.ts';
 import { placeOf, policyFileOf, startOf } from '../repair/survey/policy-place.ts';
 import { printExplanation } from './explain/print.ts';
 import { trace } from './explain/trace.ts';
@@ -28,13 +31,24 @@ import { addressesOf, portsOf } from '../records/sections.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /**
- * Whether a container reaches a destination, by which rule, and what to do about it. Exit status 1 when it does not.
+ * Whether a container reaches a destination, or somebody outside a container, by which rule, and what to do about it.
+ * Exit status 1 when it does not.
  */
-export async function run({ operands, options }: Invocation, terminal: Terminal): Promise<number> {
-  const [container = '', destination = ''] = operands;
+export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const { operands, options } = invocation;
   const { records, broken } = listRecords();
-  const asked = withContainer(parseDestination(destination), records);
   for (const record of broken.filter(isBroken)) terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}`);
+  const incoming = incomingOf(invocation, records);
+  if (incoming !== undefined) {
+    const explanation = await explainIncoming(incoming, records);
+    if (options['json'] === true) printJson(terminal, incomingJson(explanation));
+    else printIncoming(explanation, terminal);
+    return explanation.verdict === 'allow' ? 0 : 1;
+  }
+  const [container = '', destination] = operands;
+  if (destination === undefined)
+    throw new UsageError(`Cannot tell what "${container}" is to reach: a destination is missing`);
+  const asked = withContainer(parseDestination(destination), records);
   const [record] = findAttachments(container, records);
   if (record === undefined) return 1;
   if (record.state === 'adding')
@@ -47,6 +61,20 @@ export async function run({ operands, options }: Invocation, terminal: Terminal)
   if (options['json'] === true) printJson(terminal, asJson(explanation));
   else printExplanation(explanation, terminal);
   return explanation.verdict === 'allow' ? 0 : 1;
+}
+
+/** "--from ADDRESS TARGET", or "internet TARGET", unless a container is called so. */
+function incomingOf(invocation: Invocation, records: readonly AttachmentRecord[]): IncomingQuestion | undefined {
+  const [first = '', second] = invocation.operands;
+  const from = valueOf(invocation, 'from');
+  if (from !== undefined && second !== undefined)
+    throw new UsageError(`Cannot tell what is asked: with "--from" one destination is expected, ":8080" or "web:80"`);
+  if (from !== undefined) return readIncoming(from, first, records);
+  const isContainer = records.some(
+    ({ containerId }) => containerId === internet || shownName(containerId) === internet,
+  );
+  if (first !== internet || isContainer || second === undefined) return undefined;
+  return readIncoming(internet, second, records);
 }
 
 /**

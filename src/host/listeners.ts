@@ -1,7 +1,7 @@
 import { listReadable } from './files.ts';
 import { readFile, readFileSync, readlinkSync } from 'node:fs';
 import { protocols } from './netlink/libc.ts';
-import { readWith } from './netlink/read.ts';
+import { readIn, readWith } from './netlink/read.ts';
 import { readListeners } from './netlink/sockets.ts';
 import { visible } from '../text/visible.ts';
 
@@ -41,6 +41,18 @@ export async function findListeners(ports: readonly { protocol: string; hostPort
   );
   const listeners = found.flat();
   return listeners.length === 0 ? [] : nameProcesses(listeners);
+}
+
+/**
+ * The addresses at which sockets of a network namespace listen on a port; undefined where that cannot be told: the
+ * namespace is gone, or nothing asks the kernel there.
+ */
+export function listeningAddresses(netns: string, protocol: string, port: number): readonly string[] | undefined {
+  const found = tables
+    .filter((table) => table.protocol === protocol)
+    .map((table) => readIn(netns, (kernel) => readListeners(kernel, table), protocols.sockets)?.value);
+  if (found.length === 0 || found.includes(undefined)) return undefined;
+  return found.flatMap((sockets) => (sockets ?? []).filter((one) => one.port === port).map(({ address }) => address));
 }
 
 /**

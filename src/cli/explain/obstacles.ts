@@ -57,11 +57,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
             isAdvice: true,
           },
         ]),
-    ...missing.slice(0, 1).map((what): Obstacle => ({
-      kind: 'rules',
-      what: `its rules are not in force as ADD put them: ${what} is missing`,
-      remedy: 'drawbridge doctor --fix',
-    })),
+    ...missing.slice(0, 1).map(missingObstacle),
     ...forwarding,
     // Without forwarding the kernel says "no route" whatever its tables have.
     ...(obstacle === undefined || forwarding.length > 0 ? [] : [obstacle]),
@@ -69,6 +65,26 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
     ...quotas,
     ...(isLocal ? bridgedObstacle(way, family) : []),
   ];
+}
+
+/** Everything on this host that would stop a packet that comes in for a container, beside policies. */
+export async function findIncomingObstacles(record: AttachmentRecord, family: 4 | 6): Promise<Obstacle[]> {
+  const bridge = ingressInterfaceOf(record) ?? '';
+  const links = linkObstacles(record, bridge);
+  if (links.length > 0) return links;
+  const [missing, firewalls] = await Promise.all([
+    findMissing(record),
+    foreignObstacles(record, bridge, { isLocal: false, family }),
+  ]);
+  return [...missing.slice(0, 1).map(missingObstacle), ...forwardingObstacle(family, [bridge]), ...firewalls];
+}
+
+function missingObstacle(what: string): Obstacle {
+  return {
+    kind: 'rules',
+    what: `its rules are not in force as ADD put them: ${what} is missing`,
+    remedy: 'drawbridge doctor --fix',
+  };
 }
 
 /**

@@ -1,10 +1,13 @@
 /** Sockets as sock_diag(7) tells them. */
+import { addressText } from '../../ip/bytes.ts';
 import type { Conversation } from './conversation.ts';
 import { concat, flag, readNumber, u32, u8 } from './message.ts';
 
 /** A socket that waits for what comes to a port. */
 export interface WaitingSocket {
   readonly port: number;
+  /** Where it listens: "0.0.0.0" and "::" are every address. */
+  readonly address: string;
   /** As in /proc/PID/fd. */
   readonly inode: string;
 }
@@ -29,6 +32,7 @@ export function readListeners(
     .map(({ payload }) => ({
       // struct inet_diag_msg: the port is in network byte order, the inode is its last field.
       port: readNumber(payload, 4, 1) * 256 + readNumber(payload, 5, 1),
+      address: addressText(payload.subarray(8, family === 4 ? 12 : 24)),
       inode: String(readNumber(payload, 68, 4)),
     }));
 }

@@ -18,7 +18,7 @@ export function surroundingsOf(record: AttachmentRecord, records: readonly Attac
 }
 
 /** Addresses of the host's interfaces, without zones. */
-function hostAddresses(): string[] {
+export function hostAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).map(({ address }) => address.split('%', 1)[0] ?? ''),
   );
