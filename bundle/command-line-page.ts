@@ -1,4 +1,4 @@
-import type { Command } from '../src/cli/command.ts';
+import { flagWords, type Command } from '../src/cli/command.ts';
 import { commands } from '../src/cli/commands.ts';
 import { exitStatusWords } from '../src/cli/help.ts';
 import { usageLine } from '../src/cli/parse.ts';
@@ -27,7 +27,7 @@ function sectionOf(command: Command): string {
   const { name, summary, about = [], operands = [], options = [], examples, needsRoot } = command;
   const terms = [
     ...operands.map((operand) => ({ term: operand.name, ...operand })),
-    ...options.map((option) => ({ term: option.flag, ...option })),
+    ...options.map((option) => ({ term: flagWords(option), ...option })),
   ];
   return [
     `## drawbridge ${name}`,

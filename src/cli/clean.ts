@@ -1,5 +1,9 @@
 import { CniError } from '../cni/errors.ts';
-import type { Invocation } from './command.ts';
+import { selectLeftovers } from './clean/select-leftovers.ts';
+import { UsageError, valueOf, type Invocation } from './command.ts';
+import { showAgain } from './list/again.ts';
+import { formatOf, printValue, type ListFormat } from './list/format.ts';
+import { selectionOf } from './list/select.ts';
 import { findAccepts } from '../repair/orphans/firewalls.ts';
 import { findFiles, findOldNames } from '../repair/orphans/files.ts';
 import type { Finding, RecordSurvey } from '../repair/orphans/finding.ts';
@@ -10,7 +14,7 @@ import { findRules } from '../repair/orphans/rules.ts';
 import { makeProgress } from './progress.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import { count } from '../repair/survey/words.ts';
-import { printJson, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 import { systemReason } from '../text/system-error.ts';
 
@@ -21,15 +25,31 @@ interface FindingResult extends Finding {
 }
 
 /** Removes what no living container owns. Exit status 1 when something of it could not be removed. */
-export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
+export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const format = formatOf(invocation);
+  if (invocation.options['watch'] === true && invocation.options['dry-run'] !== true)
+    throw new UsageError('Cannot watch what is removed: "--watch" goes with "--dry-run"');
+  return showAgain(invocation, format, terminal, async (to) => cleanOnce(invocation, format, to));
+}
+
+async function cleanOnce(invocation: Invocation, format: ListFormat, terminal: Terminal): Promise<number> {
+  const { options } = invocation;
   const isDryRun = options['dry-run'] === true;
-  const { findings, problems } = await findAll(readKnown(), options['orphans'] === true);
+  const known = readKnown();
+  const { findings: all, problems } = await findAll(known, options['orphans'] === true);
+  const { sort: _, ...selection } = selectionOf(invocation);
+  const findings = await selectLeftovers(all, known, selection, valueOf(invocation, 'sort'));
   for (const problem of problems) terminal.note(`${terminal.paint.warn('!')} ${problem}`);
   const cleaned: FindingResult[] = isDryRun
     ? findings.map((finding) => ({ ...finding, removed: false }))
     : await removeAll(findings, terminal);
-  if (options['json'] === true) printJson(terminal, cleaned.map(asJson));
-  else print(cleaned, isDryRun, terminal);
+  if (format === 'json' || format === 'yaml') await printValue(terminal, cleaned.map(asJson), format);
+  else if (format === 'name') for (const { name } of cleaned) terminal.out(name);
+  else {
+    print(cleaned, { isDryRun, isWide: format === 'wide' }, terminal);
+    if (all.length > cleaned.length)
+      terminal.out(`${count(all.length - cleaned.length, 'more leftover')} not meant by what was asked for.`);
+  }
   const hasFailed = cleaned.some(({ error }) => error !== undefined) || problems.length > 0;
   return hasFailed ? 1 : 0;
 }
@@ -93,31 +113,35 @@ function asJson({ kind, name, network, containerId, why, removed, error }: Findi
   };
 }
 
-function print(cleaned: readonly FindingResult[], isDryRun: boolean, terminal: Terminal): void {
+function print(
+  cleaned: readonly FindingResult[],
+  { isDryRun, isWide }: { readonly isDryRun: boolean; readonly isWide: boolean },
+  terminal: Terminal,
+): void {
   const { out, paint, width } = terminal;
   const removable = cleaned.filter(({ remove }) => remove !== undefined);
   const left = cleaned.filter(({ remove }) => remove === undefined);
+  if (removable.length > 0) {
+    // Many leftovers have one cause, and their names are long.
+    const groups = Map.groupBy(removable, (one) => `${one.kind}: ${outcomeWords(one, isDryRun, terminal)}`);
+    for (const [title, members] of groups) {
+      out(wrap(title, width, '  '));
+      for (const { kind, name, network, containerId } of members)
+        out(
+          `    ${paint.strong(isWide ? name : thingName(kind, name, containerId))}${network === undefined ? '' : paint.faint(` of network ${network}`)}`,
+        );
+      out('');
+    }
+  }
+  for (const { kind, name, why } of left)
+    out(`${paint.warn('!')} ${wrap(`Left the ${kind} ${name}: ${why}`, width - 2, '  ')}`);
   if (removable.length === 0) out('Nothing is left over.');
-  else {
+  else
     out(
       isDryRun
         ? `Would remove ${count(removable.length, 'leftover')}; nothing was changed.`
         : `Removed ${removable.filter(({ removed }) => removed).length} of ${count(removable.length, 'leftover')}.`,
     );
-    // Many leftovers have one cause, and their names are long.
-    const groups = Map.groupBy(removable, (one) => `${one.kind}: ${outcomeWords(one, isDryRun, terminal)}`);
-    for (const [title, members] of groups) {
-      out('');
-      out(wrap(title, width, '  '));
-      for (const { kind, name, network, containerId } of members)
-        out(
-          `    ${paint.strong(thingName(kind, name, containerId))}${network === undefined ? '' : paint.faint(` of network ${network}`)}`,
-        );
-    }
-    if (left.length > 0) out('');
-  }
-  for (const { kind, name, why } of left)
-    out(`${paint.warn('!')} ${wrap(`Left the ${kind} ${name}: ${why}`, width - 2, '  ')}`);
 }
 
 function outcomeWords({ why, removed, error }: FindingResult, isDryRun: boolean, { paint }: Terminal): string {

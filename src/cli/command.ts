@@ -38,6 +38,8 @@ export interface Operand {
 export interface Option {
   /** "--json", or "--format FORMAT" with a value. */
   readonly flag: string;
+  /** One letter that means the same: "-o". */
+  readonly short?: string;
   readonly about: string;
   /** The only values that it takes. */
   readonly values?: readonly string[];
@@ -83,6 +85,11 @@ export class UsageError extends Error {
 /** Name of an option without dashes and value: "bin-dir" of "--bin-dir DIR". */
 export function optionName({ flag }: Option): string {
   return flag.split(' ')[0]?.replace(/^--/, '') ?? '';
+}
+
+/** An option as help shows it: "-o, --format FORMAT". */
+export function flagWords({ flag, short }: Option): string {
+  return short === undefined ? flag : `${short}, ${flag}`;
 }
 
 /** The value of an option; undefined when it was not given. */

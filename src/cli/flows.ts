@@ -6,9 +6,14 @@ import { askAgent } from '../host/agent-socket.ts';
 import { followAgent } from '../repair/survey/agent.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { parseSince } from './duration.ts';
-import { flowLine } from './flows/line.ts';
-import { patternOf } from './list/select.ts';
+import { flowLine, ownerWords } from './flows/line.ts';
+import { showAgain } from './list/again.ts';
+import { flowTotals, sortFlows, type FlowSortKey } from './flows/order.ts';
+import { formatOf, printValue, type ListFormat } from './list/format.ts';
+import { patternOf, select, statesOf } from './list/select.ts';
+import { surveyAttachments } from '../repair/survey/attachments.ts';
 import type { Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 /** Records that are shown where neither a time nor a number is given. */
 const usual = 50;
@@ -16,37 +21,84 @@ const usual = 50;
 /** Shows what was recorded of flows, and with --follow what comes. */
 export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
   const { options } = invocation;
+  const format = formatOf(invocation);
+  if (options['follow'] !== true)
+    return showAgain(invocation, format, terminal, async (to) => show(invocation, format, to));
+  for (const other of ['watch', 'sort'])
+    if (options[other] !== undefined) throw new UsageError(`Cannot use "--follow" and "--${other}" at once`);
+  if (format === 'name' || format === 'yaml')
+    throw new UsageError(`Cannot follow in the form "${format}": the records come one by one`);
+  return follow(invocation, format, terminal);
+}
+
+/** What is recorded, each as it is by now, and how much it is. */
+async function show(invocation: Invocation, format: ListFormat, terminal: Terminal): Promise<number> {
   const filter = filterOf(invocation);
-  const show = (record: FlowRecord): void =>
-    terminal.out(options['json'] === true ? JSON.stringify(record) : flowLine(record, terminal));
-  const stop = new AbortController();
-  const isFollowing = options['follow'] === true;
-  const early: FlowRecord[] = [];
-  let tell = (record: FlowRecord): void => void early.push(record);
-  const following = isFollowing
-    ? followAgent('follow', (event) => tell(event as FlowRecord), stop.signal)
-    : Promise.resolve(true);
+  const { records, hasAgent } = await recorded(filter, lastOf(invocation, filter), await attachedMeant(invocation));
+  const sorted = sortFlows(records, valueOf(invocation, 'sort') as FlowSortKey | undefined);
+  if (format === 'yaml') await printValue(terminal, sorted, 'yaml');
+  else if (format === 'name') for (const name of new Set(sorted.map(ownerWords))) terminal.out(name);
+  else for (const record of sorted) terminal.out(lineOf(record, format, terminal));
+  if (!hasAgent) terminal.note(`${terminal.paint.warn('!')} ${withoutAgent}: what is shown is from before it ended.`);
+  if (records.length === 0) terminal.note(terminal.paint.faint('Nothing of the kind is recorded.'));
+  else if (format === 'table' || format === 'wide') {
+    terminal.out('');
+    terminal.out(wrap(flowTotals(records), terminal.width));
+  }
+  return 0;
+}
+
+const withoutAgent = 'No agent runs, which records flows';
+
+function lineOf(record: FlowRecord, format: ListFormat, terminal: Terminal): string {
+  return format === 'json' ? JSON.stringify(record) : flowLine(record, terminal, format === 'wide');
+}
+
+/** Attachments that `--stale` and `--no-policy` mean, as they are now; undefined without these options. */
+async function attachedMeant(invocation: Invocation): Promise<Meant | undefined> {
+  const { options } = invocation;
+  if (options['stale'] !== true && options['no-policy'] !== true) return undefined;
+  const { attachments } = await surveyAttachments();
+  const known = new Set(attachments.map(({ record }) => record.containerId));
+  const meant = select(attachments, { isDenied: false, ...statesOf(invocation) }, new Map());
+  const ids = new Set(meant.map(({ record }) => record.containerId));
+  // What is not there any more is stale too, and nobody knows its policy.
+  return ({ container }) => ids.has(container) || (options['no-policy'] !== true && !known.has(container));
+}
+
+type Meant = (record: FlowRecord) => boolean;
+
+async function recorded(
+  filter: FlowFilter,
+  last: number,
+  isMeantToo: Meant = () => true,
+): Promise<{ readonly records: FlowRecord[]; readonly hasAgent: boolean }> {
   // What is in the middle of its minute is written down first.
   const hasAgent = (await askAgent('flows')) !== undefined;
-  const last = lastOf(invocation, filter);
   const { since } = filter;
   const records = await readFlows({
-    isWanted: (record) => isMeant(record, filter),
+    isWanted: (record) => isMeant(record, filter) && isMeantToo(record),
     last,
     ...(since === undefined ? {} : { since: since - longestRecord }),
   });
+  return { records, hasAgent };
+}
+
+/** What is recorded, and each record that comes from then on. */
+async function follow(invocation: Invocation, format: ListFormat, terminal: Terminal): Promise<number> {
+  const filter = filterOf(invocation);
+  const isMeantToo = (await attachedMeant(invocation)) ?? (() => true);
+  const show = (record: FlowRecord): void => terminal.out(lineOf(record, format, terminal));
+  const stop = new AbortController();
+  const early: FlowRecord[] = [];
+  let tell = (record: FlowRecord): void => void early.push(record);
+  const following = followAgent('follow', (event) => tell(event as FlowRecord), stop.signal);
+  const { records, hasAgent } = await recorded(filter, lastOf(invocation, filter), isMeantToo);
   records.forEach(show);
-  if (!hasAgent)
-    terminal.note(
-      `${terminal.paint.warn('!')} No agent runs, which records flows: ${isFollowing ? 'there is nothing to follow' : 'what is shown is from before it ended'}.`,
-    );
-  if (!isFollowing) {
-    if (records.length === 0) terminal.note(terminal.paint.faint('Nothing of the kind is recorded.'));
-    return 0;
-  }
+  if (!hasAgent) terminal.note(`${terminal.paint.warn('!')} ${withoutAgent}: there is nothing to follow.`);
   const shown = new Set(records.map(stateOf));
   tell = (record) => {
-    if (!shown.has(stateOf(record)) && isMeant(record, filter)) show(record);
+    if (!shown.has(stateOf(record)) && isMeant(record, filter) && isMeantToo(record)) show(record);
   };
   early.forEach(tell);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());

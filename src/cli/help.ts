@@ -1,4 +1,4 @@
-import type { Command } from './command.ts';
+import { flagWords, type Command } from './command.ts';
 import { commands } from './commands.ts';
 import { usageLine } from './parse.ts';
 import type { Terminal } from './terminal.ts';
@@ -37,9 +37,9 @@ export function helpOf(command: Command, { paint, width }: Pick<Terminal, 'paint
   const room = Math.min(width, widest);
   const terms = [
     ...operands.map(({ name, about: text }) => ({ term: name, text })),
-    ...options.map(({ flag, about: text, values }) => ({
-      term: flag,
-      text: values === undefined ? text : `${text} (${values.join(', ')})`,
+    ...options.map((option) => ({
+      term: flagWords(option),
+      text: option.values === undefined ? option.about : `${option.about} (${option.values.join(', ')})`,
     })),
   ];
   const column = Math.max(0, ...terms.map(({ term }) => term.length)) + 4;

@@ -1,4 +1,4 @@
-import { UsageError, type Command, type Invocation } from './command.ts';
+import { flagWords, UsageError, type Command, type Invocation } from './command.ts';
 import { usageLine } from './parse.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -68,10 +68,10 @@ export function commandPage(command: Command, version: string): string {
   const { name, summary, about = [], operands = [], options = [], examples } = command;
   const terms = [
     ...operands.map((operand) => [operand.name, operand.about] as const),
-    ...options.map(
-      ({ flag, about: text, values }) =>
-        [flag, values === undefined ? text : `${text} (${values.join(', ')})`] as const,
-    ),
+    ...options.map((option) => {
+      const { about: text, values } = option;
+      return [flagWords(option), values === undefined ? text : `${text} (${values.join(', ')})`] as const;
+    }),
   ];
   return [
     header(`drawbridge-${dashed(name)}`, version),

@@ -9,7 +9,8 @@ export function parseWords(command: Command, words: readonly string[]): Pick<Inv
     .configureOutput({ writeErr: () => {}, outputError: () => {} });
   for (const option of command.options ?? []) {
     const [flag = '', value] = option.flag.split(' ');
-    const rule = new ParserOption(value === undefined ? flag : `${flag} <${value}>`, option.about);
+    const words = option.short === undefined ? flag : `${option.short}, ${flag}`;
+    const rule = new ParserOption(value === undefined ? words : `${words} <${value}>`, option.about);
     if (option.values !== undefined) rule.choices([...option.values]);
     parser.addOption(rule);
   }

@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs';
 import { CniError } from '../cni/errors.ts';
-import { loadPolicy, policyNames } from '../egress/load-policy.ts';
+import { loadPolicy, policiesFolder, policyNames } from '../egress/load-policy.ts';
 import { policyId } from '../egress/policy-id.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
 import type { Invocation } from './command.ts';
+import { localTime } from './flows/line.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
@@ -15,6 +17,8 @@ interface ListedPolicy {
   readonly containers: number;
   readonly pending: number;
   readonly problem: string | null;
+  /** ISO 8601: when its file was changed last; null where there is none. */
+  readonly changed: string | null;
 }
 
 /**
@@ -35,6 +39,7 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
 async function describe(name: string, records: readonly AttachmentRecord[]): Promise<ListedPolicy> {
   const under = records.filter(({ egress }) => egress?.policyName === name);
   const containers = new Set(under.map(({ containerId }) => containerId)).size;
+  const changed = changedAt(name);
   try {
     const policy = await loadPolicy(name);
     const id = policyId(policy);
@@ -45,11 +50,16 @@ async function describe(name: string, records: readonly AttachmentRecord[]): Pro
       containers,
       pending: new Set(pending.map(({ containerId }) => containerId)).size,
       problem: null,
+      changed,
     };
   } catch (error) {
     if (!(error instanceof CniError)) throw error;
-    return { name, mode: null, containers, pending: 0, problem: error.message };
+    return { name, mode: null, containers, pending: 0, problem: error.message, changed };
   }
+}
+
+function changedAt(name: string): string | null {
+  return statSync(`${policiesFolder}/${name}.json`, { throwIfNoEntry: false })?.mtime.toISOString() ?? null;
 }
 
 function print(listed: readonly ListedPolicy[], terminal: Terminal): void {
@@ -61,13 +71,15 @@ function print(listed: readonly ListedPolicy[], terminal: Terminal): void {
       { title: 'MODE' },
       { title: 'CONTAINERS', align: 'right' },
       { title: 'PENDING', align: 'right' },
+      { title: 'CHANGED' },
       { title: 'VALID', narrowest: 24 },
     ],
-    listed.map(({ name, mode, containers, pending, problem }) => [
+    listed.map(({ name, mode, containers, pending, problem, changed }) => [
       name,
       mode ?? '-',
       String(containers),
       pending === 0 ? '0' : paint.warn(String(pending)),
+      changed === null ? '-' : localTime(changed),
       problem === null ? 'yes' : paint.bad(problem),
     ]),
   );

@@ -1,3 +1,5 @@
+import { CniError } from '../cni/errors.ts';
+import type { AttachmentRecord } from '../records/record.ts';
 import type { Invocation } from './command.ts';
 import { readDenials } from '../repair/survey/denials.ts';
 import { agentProblems } from '../repair/survey/agent.ts';
@@ -8,24 +10,27 @@ import { count } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /** Words for exit statuses of monitoring plugins (Monitoring Plugins Development Guidelines, "Plugin Return Codes"). */
-const words = ['OK', 'WARNING', 'CRITICAL'] as const;
-type State = 0 | 1 | 2;
+const words = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
+type State = 0 | 1 | 2 | 3;
+
+/** From the best to the worst: what is known to be broken counts for more than what is not known. */
+const ranks: readonly State[] = [0, 1, 3, 2];
 
 /** One line about the host, and an exit status for a monitoring system; the command line answers 3 for what fails. */
 export async function run({ options }: Invocation, terminal: Terminal): Promise<number> {
   const survey = await surveyAttachments();
   const records = survey.attachments.map(({ record }) => record);
-  const denials = await readDenials(records);
-  const denied = [...denials.values()].reduce((sum, packets) => sum + packets, 0);
+  const { denied, unclear } = await countDenied(records);
   const needsAgent = records.some(({ egress }) => (egress?.policy.names.length ?? 0) > 0);
   const told = await agentProblems();
   const isRunning = told !== undefined;
   const problems = [
     ...problemsOf(survey),
+    ...unclear,
     ...(needsAgent && !isRunning ? [agentProblem] : []),
     ...(told ?? []).map((what): Problem => ({ state: 1, what: `the agent says: ${what}` })),
   ];
-  const state = Math.max(0, ...problems.map((problem) => problem.state)) as State;
+  const state = ranks.findLast((rank) => problems.some((problem) => problem.state === rank)) ?? 0;
   const worst = problems.find((problem) => problem.state === state)?.what;
   if (options['json'] === true)
     printJson(terminal, {
@@ -46,6 +51,17 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   return state;
 }
 
+/** Without nft nobody knows, and the rest is told all the same. */
+async function countDenied(records: readonly AttachmentRecord[]): Promise<{ denied: number; unclear: Problem[] }> {
+  try {
+    const denials = await readDenials(records);
+    return { denied: [...denials.values()].reduce((sum, packets) => sum + packets, 0), unclear: [] };
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error;
+    return { denied: 0, unclear: [{ state: 3, what: `how much was denied cannot be told: ${error.message}` }] };
+  }
+}
+
 interface Problem {
   readonly state: State;
   readonly what: string;
@@ -63,6 +79,7 @@ const states: Readonly<Record<Finding['kind'], State>> = {
   link: 2,
   rules: 2,
   waiting: 2,
+  unclear: 3,
 };
 
 function problemsOf({ attachments, broken }: Survey): Problem[] {

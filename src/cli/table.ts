@@ -13,7 +13,7 @@ const gap = 2;
 
 /** A table without lines, no wider than the terminal where columns can be shortened. Cells may be painted. */
 export function printTable(
-  { out, paint, width }: Terminal,
+  { out, paint, width }: Pick<Terminal, 'out' | 'paint' | 'width'>,
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   indent = 0,

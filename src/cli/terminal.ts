@@ -11,7 +11,12 @@ export interface Terminal {
   readonly isWatched: boolean;
   readonly out: (text: string) => void;
   readonly note: (text: string) => void;
+  /** Shows lines on stdout, which is a terminal, in the place of those before; nothing flickers. */
+  readonly redraw: (text: string) => void;
 }
+
+/** Moves the cursor home; clears the rest of a line, and of the screen (ECMA-48, CUP, EL and ED). */
+const steer = { home: '\u001B[H', endOfLine: '\u001B[K', below: '\u001B[J' } as const;
 
 /** The terminal of this process. Colours on a terminal only, and never with NO_COLOR (no-color.org) or TERM=dumb. */
 export function openTerminal(): Terminal {
@@ -25,6 +30,10 @@ export function openTerminal(): Terminal {
     isWatched: stderr.isTTY,
     out: (text) => write(1, `${render(text, !isPlain && stdout.isTTY)}\n`),
     note: (text) => write(2, `${render(text, !isPlain && stderr.isTTY)}\n`),
+    redraw: (text) => {
+      const lines = render(text, !isPlain && stdout.isTTY).split('\n');
+      write(1, `${steer.home}${lines.map((line) => `${line}${steer.endOfLine}\n`).join('')}${steer.below}`);
+    },
   };
 }
 

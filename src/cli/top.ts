@@ -12,6 +12,7 @@ import { readKnownNames } from '../repair/survey/known-names.ts';
 import { count } from '../repair/survey/words.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { byteWords } from './flows/line.ts';
+import { screenful } from './list/again.ts';
 import { patternOf } from './list/select.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
@@ -27,9 +28,6 @@ interface Look {
 }
 
 const keys: Readonly<Record<string, SortKey>> = { b: 'bytes', c: 'connections', d: 'denied', n: 'name' };
-
-/** Moves the cursor home and clears the screen (ECMA-48, CUP and ED). */
-const clear = '\u001b[H\u001b[2J';
 
 /** Shows what containers do, again and again, until it is ended. */
 export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
@@ -150,9 +148,9 @@ function print(usages: readonly ContainerUsage[], look: Look, terminal: Terminal
       .map((one) => [`  ${one.destination}`, rate(one.sent), rate(one.received), String(one.connections), '']),
   ]);
   const right = 'right' as const;
-  if (isLive) out(`${clear}${paint.faint(headOf(usages, look))}`);
+  const lines = isLive ? [paint.faint(headOf(usages, look))] : [];
   printTable(
-    terminal,
+    { ...terminal, out: isLive ? (line) => void lines.push(line) : out },
     [
       { title: 'CONTAINER', narrowest: 20 },
       { title: 'SENT', align: right },
@@ -160,9 +158,9 @@ function print(usages: readonly ContainerUsage[], look: Look, terminal: Terminal
       { title: 'CONNECTIONS', align: right },
       { title: 'DENIED', align: right },
     ],
-    // A screen full is what can be read.
-    isLive ? rows.slice(0, Math.max(1, (process.stdout.rows || 24) - 4)) : rows,
+    rows,
   );
+  if (isLive) terminal.redraw(screenful(lines.join('\n'), terminal));
 }
 
 function headOf(usages: readonly ContainerUsage[], { sort }: Look): string {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Card, Picture } from '../../src/cli/graph/picture.ts';
+import { fold } from '../../src/cli/graph/fold.ts';
 import { drawSvg } from '../../src/cli/graph/svg.ts';
 import { drawDot, drawMermaid, drawText } from '../../src/cli/graph/text.ts';
 
@@ -15,7 +16,10 @@ const plain: Card = {
   isStale: false,
 };
 
+const time = '2026-11-28T00:40:00.000Z';
+
 const hostile: Picture = {
+  time,
   host: { name: 'a<b>&"c\n', addresses: [] },
   networks: [
     {
@@ -38,7 +42,7 @@ test.for([
 ] as const)('a picture as %s steers no terminal, whatever its texts are', ([, draw]) => {
   const card = { ...plain, name: steering, addresses: [steering], ports: [steering], policy: steering };
   const network = { name: steering, bridge: steering, gateways: [steering], containers: [card] };
-  const drawn = draw({ host: { name: steering, addresses: [steering] }, networks: [network] });
+  const drawn = draw({ time, host: { name: steering, addresses: [steering] }, networks: [network] });
   expect(drawn).toContain(String.raw`\u001b[31m`);
   expect(drawn).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]/);
 });
@@ -47,6 +51,7 @@ test.for([
 function hostWith(sizes: readonly number[]): Picture {
   const modes = ['restricted', 'allowlist', 'open', 'none'] as const;
   return {
+    time,
     host: { name: 'a-host-with-a-long-name.example.org', addresses: ['192.0.2.1', '2001:db8:ffff:1:2:3:4:5'] },
     networks: sizes.map((size, index) => ({
       name: `network-${index}`,
@@ -140,6 +145,33 @@ describe('drawSvg()', () => {
     const known = new Set([...style.matchAll(/\.([\w-]+)[{,]/g)].map(([, name]) => name));
     for (const [, names = ''] of rest.matchAll(/class="([^"]+)"/g))
       for (const name of names.split(' ')) expect(known).toContain(name);
+  });
+
+  test('draws four equal containers and more as one, with all of them in its title', () => {
+    const cards = Array.from({ length: 40 }, (_, index) => ({
+      ...plain,
+      name: `job-${index}`,
+      addresses: [`10.0.1.${index}`],
+    }));
+    const apart = [
+      { ...plain, name: 'web', ports: ['80->80/tcp'] },
+      { ...plain, name: 'tried', denied: 3 },
+      { ...plain, name: 'broken', isStale: true },
+      { ...plain, name: 'other', policy: 'build' },
+    ];
+    const network = { name: 'n', bridge: 'b', gateways: [], containers: [...cards, ...apart] };
+    const picture: Picture = { time, host: { name: 'h', addresses: [] }, networks: [network] };
+    const folded = drawSvg(fold(picture));
+    expect(boxesOf(folded, /^\w+-card$/).filter(([, , wide]) => wide > 100)).toHaveLength(5);
+    expect(folded).toContain('>40 containers<');
+    const [title = ''] = /<title>job-0[^<]*/.exec(folded) ?? [];
+    for (const { name, addresses } of cards) expect(title).toContain(`${name}/eth0  ${addresses[0]}`);
+    expect(folded).toContain('>44 containers in 1 network: 0 without a policy, 3 packets denied, 1 not as recorded<');
+    expect(folded).toContain('>2026-11-28 00:40 UTC<');
+    expect(folded).toContain('>reached by all<');
+    expect(drawSvg(picture).match(/<title>job-/g)).toHaveLength(40);
+    const three = { ...picture, networks: [{ ...network, containers: cards.slice(0, 3) }] };
+    expect(fold(three)).toEqual(three);
   });
 
   test('lets no name become markup', () => {

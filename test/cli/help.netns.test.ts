@@ -67,7 +67,7 @@ describe('drawbridge completion', () => {
       'bash',
       '-ec',
       `${complete}
-      offer drawbridge ex; offer drawbridge policy ''; offer drawbridge graph --format m; offer drawbridge clean --d; offer drawbridge policy show wo; offer drawbridge explain we; offer drawbridge completion f`,
+      offer drawbridge ex; offer drawbridge policy ''; offer drawbridge graph --format m; offer drawbridge clean --dr; offer drawbridge policy show wo; offer drawbridge explain we; offer drawbridge completion f`,
     ]);
     expect(offered.trimEnd().split('\n')).toEqual([
       'explain',
@@ -104,7 +104,7 @@ describe('drawbridge completion', () => {
     expect(await offered('drawbridge explain we')).toBe('web0\n');
     expect(await offered('drawbridge watch --container we')).toMatch(/^web0\t/);
     expect(await offered('drawbridge graph --format m')).toMatch(/^mermaid\t/);
-    expect(await offered('drawbridge clean --d')).toMatch(/^--dry-run\tList what/);
+    expect(await offered('drawbridge clean --dr')).toMatch(/^--dry-run\tList what/);
     expect(await offered('drawbridge policy check /etc/drawbridge/pol')).toContain('/etc/drawbridge/policies/');
     expect(await offered('drawbridge completion z')).toBe('zsh\n');
     // Not the files of the folder where it is no file that is wanted.

@@ -31,7 +31,7 @@ function table(width: number, rows: readonly (readonly string[])[]): string {
   const printed: string[] = [];
   const out = (text: string): void => void printed.push(text);
   printTable(
-    { out, note: out, paint, width, isWatched: false },
+    { out, paint, width },
     [
       { title: 'CONTAINER', narrowest: 12 },
       { title: 'ADDRESS', narrowest: 15 },

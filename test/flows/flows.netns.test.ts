@@ -1,4 +1,5 @@
 /** What the agent records of packets and queries, and how "drawbridge flows" shows it. */
+import { parse } from 'yaml';
 import { startAgent, talk, until, type Agent } from '../agent/process/agent.ts';
 import { makeNamesLab } from '../agent/process/names-lab.ts';
 import { conflistWith } from '../agent/process/network.ts';
@@ -82,6 +83,19 @@ describe('flow records', () => {
       },
       { destination: '2001:db8:9::9', port: 443, protocol: 'udp', rule: 'mode "allowlist"' },
     ]);
+    const shown = async (...words: string[]) => (await drawbridge(host, ['flows', ...words])).stdout;
+    expect((await shown()).replaceAll(/\s+/g, ' ')).toContain(
+      ' 2 records of 1 container: 2 denied, 0 would be denied, 0 allowed; 6 times in all. ',
+    );
+    expect(await shown('-o', 'name')).toBe('job\n');
+    expect(await shown('-o', 'wide')).toContain('policy web, /etc/drawbridge/policies/web.json:4:12]');
+    expect(parse(await shown('-o', 'yaml', '--sort', 'destination'))).toMatchObject([
+      { destination: '203.0.113.7' },
+      { destination: '2001:db8:9::9' },
+    ]);
+    expect((await flows(host, '--sort', 'count')).map(({ count }) => count)).toEqual([5, 1]);
+    expect(await flows(host, '--stale')).toEqual([]);
+    expect(await flows(host, '--no-policy')).toEqual([]);
     const totals = await metric(agent, 'drawbridge_flows_total');
     expect(totals).toContain(
       'drawbridge_flows_total{verdict="deny",direction="egress",policy="web",rule="deny \\"203.0.113.0/24\\""} 5',

@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { container, json } from './options.ts';
+import { container, formatOption, json, selecting, sortKeys, watch } from './options.ts';
 
 /** Commands about containers. */
 export const containersCommands: readonly Command[] = [
@@ -18,18 +18,16 @@ export const containersCommands: readonly Command[] = [
       },
     ],
     options: [
-      { flag: '--network NETWORK', about: 'Only of this network' },
-      { flag: '--policy NAME', about: 'Only under this named policy', completes: 'policies' },
-      { flag: '--denied', about: 'Only those that were denied something' },
-      { flag: '--stale', about: 'Only those that are not as their records say' },
-      { flag: '--no-policy', about: 'Only those without a policy' },
+      ...selecting,
       {
         flag: '--sort KEY',
         about: 'By network and age unless given',
-        values: ['name', 'address', 'policy', 'denied', 'age'],
+        values: sortKeys,
       },
-      { flag: '--names', about: 'Print names alone, one a line' },
-      { flag: '--wide', about: 'Show everything on one line, however long' },
+      watch,
+      formatOption('"wide" shows everything on one line, however long; "name" names alone, one a line'),
+      { flag: '--names', about: 'The same as "--format name"' },
+      { flag: '--wide', about: 'The same as "--format wide"' },
       json,
     ],
     examples: [
@@ -38,6 +36,7 @@ export const containersCommands: readonly Command[] = [
         line: `drawbridge list --json | jq -r '.[] | select(.denied > 0).containerId'`,
         about: 'containers that were denied something',
       },
+      { line: 'drawbridge list web --watch', about: 'some of them, as they come, change and go' },
     ],
     needsRoot: true,
     load: async () => import('../list.ts'),
@@ -60,16 +59,26 @@ export const containersCommands: readonly Command[] = [
     about: [
       'Answers as the rules in the kernel do: by which rule of which policy, in which file and line; which addresses a name has now and until when they are open; and what else on this host would stop the packet, such as a foreign firewall, forwarding that is off, or a missing route.',
       'The destination is HOST[:PORT[/PROTOCOL]]: a name, an address, or a URL as pasted; 443/tcp unless it says otherwise. Exit status 0: it is reached; 1: it is not; 3: that cannot be told.',
+      'With --from, or with "internet" as CONTAINER, it says what becomes of what comes in: who publishes the port, whether the policy lets it in, what stops it, and whether a program inside listens. The destination is then ":8080" for a port of the host, "192.0.2.1:8080" for that of one address, or "web:80" for a port of a container.',
     ],
     operands: [
       container,
-      { name: 'DESTINATION', about: 'HOST[:PORT[/PROTOCOL]], protocol tcp, udp, sctp or icmp', required: true },
+      { name: 'DESTINATION', about: 'HOST[:PORT[/PROTOCOL]], protocol tcp, udp, sctp or icmp', required: false },
     ],
-    options: [{ flag: '--trace', about: 'Send one packet from the container and show every rule that it meets' }, json],
+    options: [
+      {
+        flag: '--from ADDRESS',
+        about: 'Who comes in from outside, in the place of CONTAINER; "internet" is any public address',
+      },
+      { flag: '--trace', about: 'Send one packet from the container and show every rule that it meets' },
+      json,
+    ],
     examples: [
       { line: 'drawbridge explain web0 api.github.com', about: 'may web0 connect to it?' },
       { line: 'drawbridge explain web0 10.0.0.5:5432 --trace', about: 'follow a packet to a database' },
       { line: "drawbridge explain web0 '[2001:db8::1]:53/udp'", about: 'an IPv6 address, and UDP' },
+      { line: 'drawbridge explain --from 203.0.113.9 :8080', about: 'who gets it?' },
+      { line: 'drawbridge explain internet web:80', about: 'is web open to the world?' },
     ],
     isQuestion: true,
     needsRoot: true,

@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { json } from './options.ts';
+import { formatOption, json, watch } from './options.ts';
 
 /** Commands about what containers did. */
 export const flowsCommands: readonly Command[] = [
@@ -24,8 +24,15 @@ export const flowsCommands: readonly Command[] = [
       { flag: '--to DESTINATION', about: 'Only to this name, "*.example.org", address or prefix' },
       { flag: '--network NETWORK', about: 'Only of this network' },
       { flag: '--policy NAME', about: 'Only under this named policy', completes: 'policies' },
+      { flag: '--stale', about: 'Only of containers that are not as their records say now, or are gone' },
+      { flag: '--no-policy', about: 'Only of containers that have no policy now' },
       { flag: '--last NUMBER', about: 'Only the latest so many' },
+      { flag: '--sort KEY', about: 'By time unless given', values: ['time', 'container', 'destination', 'count'] },
       { flag: '--follow', about: 'Go on with what comes, until Ctrl-C' },
+      watch,
+      formatOption(
+        '"wide" tells network and the place of the rule too; "name" prints the containers alone, one a line',
+      ),
       json,
     ],
     examples: [

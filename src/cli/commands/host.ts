@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { json } from './options.ts';
+import { formatOption, json, selecting, sortKeys, watch } from './options.ts';
 
 /** Commands about the host. */
 export const hostCommands: readonly Command[] = [
@@ -32,6 +32,14 @@ export const hostCommands: readonly Command[] = [
     about: [
       'Finds attachments whose container is gone, interfaces without record and bridge, elements and policies in our tables that no attachment wants, routing gates, leases, accepts in other firewalls for bridges without containers, index files, notes and half-written files. What is alive, or not ours, is never touched; what may be alive is shown and left.',
     ],
+    operands: [
+      {
+        name: 'PATTERN',
+        about:
+          'Only those with it in their name, or the name, id or network of their container; "web*" is the whole word',
+        required: false,
+      },
+    ],
     options: [
       {
         flag: '--orphans',
@@ -39,11 +47,20 @@ export const hostCommands: readonly Command[] = [
           'Remove only what belongs to no container; without it, also what is of no use any more, such as old addresses of names',
       },
       { flag: '--dry-run', about: 'List what would be removed, and change nothing' },
+      { flag: '--network NETWORK', about: 'Only of this network' },
+      { flag: '--policy NAME', about: 'Only of containers under this named policy', completes: 'policies' },
+      { flag: '--denied', about: 'Only of containers that were denied something' },
+      { flag: '--stale', about: 'Only of containers that have a record' },
+      { flag: '--no-policy', about: 'Only of containers without a policy' },
+      { flag: '--sort KEY', about: 'By kind unless given', values: ['name', 'container'] },
+      watch,
+      formatOption('"wide" shows whole ids; "name" prints the names of things alone, one a line'),
       json,
     ],
     examples: [
       { line: 'drawbridge clean --dry-run', about: 'see what is left over' },
       { line: 'drawbridge clean --orphans', about: 'after a crash of the runtime' },
+      { line: "drawbridge clean 'ci-*' --dry-run", about: 'what containers of one kind have left' },
     ],
     needsRoot: true,
     load: async () => import('../clean.ts'),
@@ -51,8 +68,26 @@ export const hostCommands: readonly Command[] = [
   {
     name: 'graph',
     summary: 'Draw networks, containers, ports and policies as a picture',
+    about: [
+      'Containers of one network that are alike in everything but name and address are one card of the SVG when there are four or more; "--format wide" draws each. What is cut short is whole in the title that a browser shows under the pointer.',
+    ],
+    operands: [
+      {
+        name: 'PATTERN',
+        about: 'Only those with it in their name, id, network, bridge or address; "web*" is the whole word',
+        required: false,
+      },
+    ],
     options: [
-      { flag: '--format FORMAT', about: 'svg unless given', values: ['svg', 'dot', 'mermaid', 'text'] },
+      ...selecting,
+      { flag: '--sort KEY', about: 'By network and age unless given', values: sortKeys },
+      watch,
+      formatOption('svg unless given; "wide" is svg without folding; "name" prints the containers alone, one a line', [
+        'svg',
+        'dot',
+        'mermaid',
+        'text',
+      ]),
       { flag: '--html', about: 'The page of "drawbridge ui" with what is there now, as one file' },
       { flag: '--output FILE', about: 'Write there instead of stdout', completes: 'files' },
       json,

@@ -24,11 +24,11 @@ export function fishScript(commands: readonly Command[]): string {
     const takes = first === undefined ? '' : sourceWords(first.values, first.completes);
     return [
       ...(takes === '' ? [] : [`complete -c drawbridge -n ${seen}${takes}`]),
-      ...options.map(({ flag, about, values, completes }) => {
+      ...options.map(({ flag, short, about, values, completes }) => {
         const [word = '', value] = flag.split(' ');
         const given =
           value === undefined ? '' : ` ${completes === 'files' ? '-r' : '-x'}${sourceWords(values, completes)}`;
-        return `complete -c drawbridge -n ${seen} -l ${word.slice(2)}${given} -d ${quoted(about)}`;
+        return `complete -c drawbridge -n ${seen} -l ${word.slice(2)}${short === undefined ? '' : ` -s ${short.slice(1)}`}${given} -d ${quoted(about)}`;
       }),
     ];
   });

@@ -69,7 +69,7 @@ function actionOf(values: readonly string[] | undefined, completes: Option['comp
   if (values !== undefined) return `(${values.join(' ')})`;
   if (source !== undefined) return `($(${source}))`;
   if (completes === 'folders') return '_files -/';
-  return completes === 'files' ? '_files' : ' ';
+  return completes === 'files' ? '_files' : '()';
 }
 
 function pair(word: string, about: string): string {

@@ -20,7 +20,7 @@ async function checkWayOut({ attachments }: Survey): Promise<Trouble[]> {
     {
       severity: 'warning',
       found: `DNS is a way out of ${open.map(({ record }) => shownName(record.containerId)).join(', ')}`,
-      why: 'the list of its policy has no names, and without the agent port 53 of the host answers every name: data leaves in them',
+      why: 'the list of its policy has no names, and without the agent the server at port 53 of the host answers every name, so a container can send data out in the names that it asks for',
       remedy: 'systemctl enable --now drawbridge-agent',
     },
   ];

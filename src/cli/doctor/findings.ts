@@ -59,6 +59,7 @@ function aboutKind(kind: Finding['kind'], { record: { netns, ifname } }: Attachm
     case 'ended':
     case 'link':
     case 'rules':
+    case 'unclear':
     case 'waiting':
       throw new RangeError(`"${kind}" has a check of its own`);
   }

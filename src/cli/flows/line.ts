@@ -4,8 +4,11 @@ import { shownName } from '../../repair/survey/container-names.ts';
 import { visible } from '../../text/visible.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** A record in one line: when, who, what it asked for, how often, and what decided. */
-export function flowLine(record: FlowRecord, { paint }: Pick<Terminal, 'paint'>): string {
+/**
+ * A record in one line: when, who, what it asked for, how often, and what decided; `isWide` tells network, interface
+ * and the place of the rule too.
+ */
+export function flowLine(record: FlowRecord, { paint }: Pick<Terminal, 'paint'>, isWide = false): string {
   const { time, count, direction, bytes } = record;
   const who = paint.strong(ownerWords(record));
   const other = destinationWords(record, paint);
@@ -15,7 +18,12 @@ export function flowLine(record: FlowRecord, { paint }: Pick<Terminal, 'paint'>)
     bytes === undefined
       ? ''
       : ` ${paint.faint(`${byteWords(bytes.sent)} sent, ${byteWords(bytes.received)} received`)}`;
-  return `${paint.faint(localTime(time))}  ${parties}${times}  ${verdictWords(record, paint)} by ${visible(record.rule)}${traffic}`;
+  return `${paint.faint(localTime(time))}  ${parties}${times}  ${verdictWords(record, paint)} by ${visible(record.rule)}${traffic}${isWide ? ` ${paint.faint(placeWords(record))}` : ''}`;
+}
+
+function placeWords({ network, ifname, policy, place }: FlowRecord): string {
+  const where = place === undefined ? '' : `, ${place}`;
+  return `[${visible(network)}/${visible(ifname)}${policy === null ? '' : `, policy ${policy}`}${visible(where)}]`;
 }
 
 /** The container's name; its short id where it has none. */

@@ -1,6 +1,8 @@
 import { count } from '../../repair/survey/words.ts';
 import type { Card, Reach } from './picture.ts';
-import { rectangle, round, text, widthOf, type Box } from './shapes.ts';
+import { membersOf } from './fold.ts';
+import { escapeLines, rectangle, round, text, widthOf, type Box } from './shapes.ts';
+import { reachWords } from './theme.ts';
 
 /** Pixels. */
 export const cardWidth = 276;
@@ -24,7 +26,7 @@ export function drawCard(card: Card, box: Box): string {
   const badge = badgeOf(card);
   const room = width - 2 * inset - (badge === undefined ? 0 : badgeWidth(badge) + 8);
   return [
-    `<g>${rectangle(box, 10, `class="${card.mode}-card" stroke-width="1.4"${card.isStale ? ' stroke-dasharray="6 4"' : ''}`)}`,
+    `<g>${rectangle(box, 10, `class="${card.mode}-card" stroke-width="1.4"${card.isStale ? ' stroke-dasharray="6 4"' : ''}`)}<title>${escapeLines(titleOf(card))}</title>`,
     text(title, { x: x + inset, y: y + 24, size: 14.5, weight: 700, look: 'words', room }),
     badge === undefined ? '' : drawBadge(badge, x + width - inset + 4, y + 10),
     ...linesOf(card).map(({ words, look }, index) =>
@@ -40,6 +42,19 @@ export function drawCard(card: Card, box: Box): string {
     drawReach(card, { x: x + inset, y: y + height - foot, width: width - 2 * inset }),
     '</g>',
   ].join('');
+}
+
+/** All that is known of it, a line each: what a browser shows under the pointer. */
+function titleOf(card: Card): string[] {
+  const { policy, reach, ports, denied, isStale } = card;
+  return [
+    ...membersOf(card).map(({ name, ifname, addresses }) => [`${name}/${ifname}`, ...addresses].join('  ')),
+    ...ports,
+    `policy: ${policy}`,
+    ...Object.entries(reach).map(([place, state]) => `${place === 'lan' ? 'LAN' : place}: ${reachWords[state]}`),
+    ...(denied > 0 ? [`${denied} denied`] : []),
+    ...(isStale ? ['not as its record says'] : []),
+  ];
 }
 
 function linesOf({ addresses, ports, policy, mode, isStale }: Card): { words: string; look: string }[] {

@@ -1,4 +1,5 @@
 import { Graph, layout } from '@dagrejs/dagre';
+import { headerHeight } from './header.ts';
 import type { Picture } from './picture.ts';
 import { placesOf, sizeOfHost, sizeOfPlace } from './places.ts';
 import { sizeOfPanel } from './panel.ts';
@@ -60,7 +61,7 @@ function place(picture: Picture, columns: number, ranks: number): Arrangement {
   layout(graph, { disableOptimalOrderHeuristic: true });
   const placed = (id: string): Box => {
     const { x, y, width, height } = graph.node(id) as Box;
-    return { x: x - width / 2, y: y - height / 2, width, height };
+    return { x: x - width / 2, y: y - height / 2 + headerHeight, width, height };
   };
   // dagre puts boxes of one rank above each other by their middles; by their left sides no line crosses a box.
   const lefts = Array.from({ length: ranks }, (_, rank) =>
@@ -81,7 +82,7 @@ function place(picture: Picture, columns: number, ranks: number): Arrangement {
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
   return {
     width,
-    height,
+    height: height + headerHeight,
     columns,
     boxOf,
     edges: [
@@ -94,8 +95,8 @@ function place(picture: Picture, columns: number, ranks: number): Arrangement {
           return passed === undefined
             ? []
             : [
-                { x: left, y: passed.y },
-                { x: right, y: passed.y },
+                { x: left, y: passed.y + headerHeight },
+                { x: right, y: passed.y + headerHeight },
               ];
         });
         return path([rightOf(boxOf('host')), ...between, leftOf(boxOf(`n${index}`))]);

@@ -5,13 +5,15 @@ import { shownName } from '../../repair/survey/container-names.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { addressesOf, ingressInterfaceOf, isRouted, portsOf } from '../../records/sections.ts';
 import { mappingWords, policyWords } from '../../repair/survey/words.ts';
+import { select, type Selection } from '../list/select.ts';
 import type { Network, Picture } from './picture.ts';
 import { reachOf } from './reach.ts';
 
-/** Reads the networks of the host with their containers. */
-export async function readPicture(): Promise<Picture> {
-  const { attachments } = await surveyAttachments();
-  const denials = await readDenials(attachments.map(({ record }) => record));
+/** Reads the networks of the host with those of their containers that are meant. */
+export async function readPicture(selection: Selection): Promise<Picture> {
+  const { attachments: all } = await surveyAttachments();
+  const denials = await readDenials(all.map(({ record }) => record));
+  const attachments = select(all, selection, denials);
   const groups = Map.groupBy(attachments, ({ record }) => `${record.network} ${placeOf(record)}`);
   const networks = [...groups.values()].map((own): Network => {
     const records = own.map(({ record }) => record);
@@ -38,7 +40,7 @@ export async function readPicture(): Promise<Picture> {
       })),
     };
   });
-  const bridges = new Set(attachments.flatMap(({ record }) => ingressInterfaceOf(record) ?? []));
+  const bridges = new Set(all.flatMap(({ record }) => ingressInterfaceOf(record) ?? []));
   const addresses = Object.entries(networkInterfaces())
     .filter(([name]) => !bridges.has(name))
     .flatMap(([, list]) =>
@@ -46,7 +48,11 @@ export async function readPicture(): Promise<Picture> {
         .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
         .map(({ address }) => address),
     );
-  return { host: { name: hostname(), addresses: [...new Set(addresses)].slice(0, 4) }, networks };
+  return {
+    time: new Date().toISOString(),
+    host: { name: hostname(), addresses: [...new Set(addresses)].slice(0, 4) },
+    networks,
+  };
 }
 
 /** The bridge of its network; routed containers have none in common. */

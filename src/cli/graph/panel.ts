@@ -1,7 +1,8 @@
 import { count } from '../../repair/survey/words.ts';
 import { cardWidth, drawCard, sizeOfCard } from './card.ts';
+import { membersOf } from './fold.ts';
 import type { Network } from './picture.ts';
-import { rectangle, round, text, widthOf, type Box } from './shapes.ts';
+import { escapeLines, rectangle, round, text, widthOf, type Box } from './shapes.ts';
 
 /** Pixels: inside a network's box, between cards, of the title, and of the bridge beside the cards. */
 const padding = 18;
@@ -35,9 +36,10 @@ export function drawPanel(box: Box, network: Network, columns: number): string {
       drawCard(card, { x: left + column * (cardWidth + gap), y: at, width: cardWidth, height: rowHeight }),
     );
   });
-  const size = count(network.containers.length, 'container');
+  const size = count(network.containers.flatMap(membersOf).length, 'container');
   return [
     rectangle(box, 14, 'class="panel frame" stroke-width="1.4"'),
+    `<title>${escapeLines([network.name, network.bridge, ...network.gateways, size])}</title>`,
     `<path d="M${round(x)} ${round(y + height / 2)}h${padding + 2}" class="edge" stroke-width="2"/>`,
     ...wires,
     rectangle(

@@ -3,6 +3,8 @@ export type Reach = 'open' | 'listed' | 'closed';
 
 /** What the picture shows. */
 export interface Picture {
+  /** ISO 8601: when it was so. */
+  readonly time: string;
   readonly host: { readonly name: string; readonly addresses: readonly string[] };
   readonly networks: readonly Network[];
 }
@@ -26,4 +28,9 @@ export interface Card {
   readonly reach: Readonly<Record<'internet' | 'lan' | 'host' | 'siblings', Reach>>;
   readonly denied: number;
   readonly isStale: boolean;
+}
+
+/** Containers of one network that differ in name and addresses alone, drawn as one. */
+export interface FoldedCard extends Card {
+  readonly members: readonly Card[];
 }

@@ -1,4 +1,5 @@
 import { count } from '../../repair/survey/words.ts';
+import { membersOf } from './fold.ts';
 import type { Card, Picture } from './picture.ts';
 import { rectangle, round, text, widthOf, type Box } from './shapes.ts';
 
@@ -16,7 +17,7 @@ export interface Place {
 
 /** The places outside of the host. */
 export function placesOf({ networks }: Picture): Place[] {
-  const cards = networks.flatMap(({ containers }) => containers);
+  const cards = networks.flatMap(({ containers }) => containers.flatMap(membersOf));
   return [
     { id: 'internet', title: 'Internet', facts: factsOf(cards, 'internet') },
     { id: 'lan', title: 'Private networks', facts: factsOf(cards, 'lan') },

@@ -70,6 +70,11 @@ export function escape(words: string): string {
     .replaceAll('"', '&quot;');
 }
 
+/** As {@link escape}, of several lines. */
+export function escapeLines(lines: readonly string[]): string {
+  return lines.map(escape).join('\n');
+}
+
 /** A box with round corners. */
 export function rectangle({ x, y, width, height }: Box, radius: number, attributes: string): string {
   return `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" rx="${radius}" ${attributes}/>`;

@@ -1,4 +1,5 @@
 import { arrange, margin } from './layout.ts';
+import { drawHeader } from './header.ts';
 import { drawLegend } from './legend.ts';
 import type { Picture } from './picture.ts';
 import { drawPanel } from './panel.ts';
@@ -20,6 +21,7 @@ export function drawSvg(picture: Picture): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${round(width)} ${round(height)}" width="${round(width)}" height="${round(height)}" role="img" aria-label="Container networks of ${escape(host.name)}">`,
     `<style>${styleSheet()}</style>`,
     '<rect width="100%" height="100%" rx="12" class="page"/>',
+    drawHeader(picture, { x: margin, y: 0, room: width - 2 * margin }),
     ...edges.map((line) => `<path d="${line}" class="edge" stroke-width="2"/>`),
     ...placesOf(picture).map((place) => drawPlace(place, boxOf(place.id))),
     drawHost(picture, boxOf('host')),

@@ -1,10 +1,12 @@
 import { visibleLines } from '../../text/visible.ts';
+import { totalsOf } from './header.ts';
 import type { Card, Picture } from './picture.ts';
 import { placesOf } from './places.ts';
 import { colours } from './theme.ts';
 
 /** The picture as a tree, for terminals and mails. */
-export function drawText({ host, networks }: Picture): string {
+export function drawText(picture: Picture): string {
+  const { host, networks } = picture;
   const lines = ['internet', `└─ ${host.name}${host.addresses.length === 0 ? '' : `  ${host.addresses.join(' ')}`}`];
   networks.forEach(({ name, bridge, gateways, containers }, index) => {
     const isLast = index === networks.length - 1;
@@ -21,6 +23,7 @@ export function drawText({ host, networks }: Picture): string {
       lines.push(`${branch} ${[card.name, ...facts].filter((fact) => fact !== '').join('  ')}`);
     });
   });
+  lines.push(`${totalsOf(picture)}.`);
   return visibleLines(lines.join('\n'));
 }
 

@@ -1,4 +1,5 @@
 import { UsageError, valueOf, type Invocation } from '../command.ts';
+import type { sortKeys } from '../commands/options.ts';
 import type { Attachment } from '../../repair/survey/attachments.ts';
 import { containerNames, shownName, wordsOf } from '../../repair/survey/container-names.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
@@ -15,7 +16,6 @@ export interface Selection {
   readonly sort?: SortKey;
 }
 
-export const sortKeys = ['name', 'address', 'policy', 'denied', 'age'] as const;
 export type SortKey = (typeof sortKeys)[number];
 
 /** What operand and options of `list` select. Throws {@link UsageError} for an empty pattern. */
@@ -30,9 +30,18 @@ export function selectionOf(invocation: Invocation): Selection {
     ...(policy === undefined ? {} : { policy }),
     ...(sort === undefined ? {} : { sort: sort as SortKey }),
     isDenied: options['denied'] === true,
-    isStale: options['stale'] === true,
-    isOpen: options['no-policy'] === true,
+    ...statesOf(invocation),
   };
+}
+
+/** What `--stale` and `--no-policy` ask for. */
+export function statesOf({ options }: Pick<Invocation, 'options'>): Pick<Selection, 'isStale' | 'isOpen'> {
+  return { isStale: options['stale'] === true, isOpen: options['no-policy'] === true };
+}
+
+/** Whether all attachments are meant. */
+export function isWhole({ pattern, network, policy, isDenied, isStale, isOpen }: Selection): boolean {
+  return [pattern, network, policy].every((word) => word === undefined) && !isDenied && !isStale && !isOpen;
 }
 
 /** Those that are meant; by network and age unless told otherwise. Denials: packets by the record's key. */

@@ -94,7 +94,7 @@ async function missingRules(records: readonly AttachmentRecord[]): Promise<Map<s
   } catch (error) {
     const why = error instanceof CniError ? error.message : String(error);
     const what = `whether its rules are in force cannot be told: ${why}`;
-    return new Map(ready.map(({ key }) => [key, [{ kind: 'rules', what }]]));
+    return new Map(ready.map(({ key }) => [key, [{ kind: 'unclear', what }]]));
   }
 }
 

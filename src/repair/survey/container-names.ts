@@ -18,6 +18,11 @@ export function containerNames(): ReadonlyMap<string, ContainerName> {
   return known;
 }
 
+/** Has the names read anew when they are asked for next: by a command that goes on. */
+export function forgetContainerNames(): void {
+  known = undefined;
+}
+
 /** As {@link containerNames}, read now. */
 export function readContainerNames(): ReadonlyMap<string, ContainerName> {
   const found = [...podmanNames(), ...containerdNames(), ...nerdctlNames()].filter(({ name }) => name !== '');

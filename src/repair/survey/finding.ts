@@ -1,6 +1,7 @@
 /** Something of an attachment that is not as its record, or its policy's file, says. */
 export interface Finding {
-  readonly kind: 'ended' | 'adding' | 'link' | 'inside' | 'namespace' | 'rules' | 'policy' | 'waiting';
+  /** "unclear": whether it is so could not be found out. */
+  readonly kind: 'unclear' | 'ended' | 'adding' | 'link' | 'inside' | 'namespace' | 'rules' | 'policy' | 'waiting';
   /** One sentence without a period. */
   readonly what: string;
 }

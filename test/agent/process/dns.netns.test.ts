@@ -67,7 +67,9 @@ describe('a list without names', () => {
     }
     expect(await host.run(['cat', '/run/dnsmasq.log'])).not.toContain('secret');
     await agent.stop();
-    expect(await host.run([executable, 'list'])).toContain('data leaves in them');
+    expect((await host.run([executable, 'list'])).replaceAll(/\s+/g, ' ')).toContain(
+      'it can send data out in the names that it asks for',
+    );
   });
 
   test('that writes port 53 of the host out has DNS, so many names a minute', async ({ host }) => {
