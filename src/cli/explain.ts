@@ -6,14 +6,14 @@ import { describeBroken } from '../records/in-force.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { isBroken, listRecords } from '../records/store.ts';
 import { CniError, codes } from '../cni/errors.ts';
-import { UsageError, valueOf, type Invocation } from './command.ts';
+import { UsageError, type Invocation } from './command.ts';
 import { adviceFor } from './explain/advice.ts';
 import { findAddresses } from './explain/addresses.ts';
 import { parseDestination, type AskedDestination } from './explain/destination.ts';
 import type { AddressAnswer, Explanation } from './explain/explanation.ts';
 import type { Obstacle } from './explain/obstacle.ts';
 import { explainIncoming } from './explain/incoming.ts';
-import { internet, readIncoming, type IncomingQuestion } from './explain/incoming-question.ts';
+import { incomingOf } from './explain/incoming-question.ts';
 import { findObstacles } from './explain/obstacles.ts';
 import { incomingJson, printIncoming } from './explain/print-incoming.ts';
 import { placeOf, policyFileOf, startOf } from '../repair/survey/policy-place.ts';
@@ -61,20 +61,6 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   if (options['json'] === true) printJson(terminal, asJson(explanation));
   else printExplanation(explanation, terminal);
   return explanation.verdict === 'allow' ? 0 : 1;
-}
-
-/** "--from ADDRESS TARGET", or "internet TARGET", unless a container is called so. */
-function incomingOf(invocation: Invocation, records: readonly AttachmentRecord[]): IncomingQuestion | undefined {
-  const [first = '', second] = invocation.operands;
-  const from = valueOf(invocation, 'from');
-  if (from !== undefined && second !== undefined)
-    throw new UsageError(`Cannot tell what is asked: with "--from" one destination is expected, ":8080" or "web:80"`);
-  if (from !== undefined) return readIncoming(from, first, records);
-  const isContainer = records.some(
-    ({ containerId }) => containerId === internet || shownName(containerId) === internet,
-  );
-  if (first !== internet || isContainer || second === undefined) return undefined;
-  return readIncoming(internet, second, records);
 }
 
 /**

@@ -1,7 +1,8 @@
 import { listReadable } from './files.ts';
 import { readFile, readFileSync, readlinkSync } from 'node:fs';
 import { protocols } from './netlink/libc.ts';
-import { readIn, readWith } from './netlink/read.ts';
+import { readWith } from './netlink/read.ts';
+import { readIn } from './netlink/read-by.ts';
 import { readListeners } from './netlink/sockets.ts';
 import { visible } from '../text/visible.ts';
 

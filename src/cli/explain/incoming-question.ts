@@ -4,7 +4,7 @@ import { addressesOf } from '../../records/sections.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
 import { findAttachments } from '../../repair/survey/find.ts';
 import { hostAddresses, surroundingsOf } from '../../repair/survey/surroundings.ts';
-import { UsageError } from '../command.ts';
+import { UsageError, valueOf, type Invocation } from '../command.ts';
 import { parseDestination } from './destination.ts';
 
 /** Stands for any address of the public internet. */
@@ -24,12 +24,26 @@ export interface IncomingQuestion {
   readonly text: string;
 }
 
+/** "--from ADDRESS TARGET", or "internet TARGET", unless a container is called so. */
+export function incomingOf(invocation: Invocation, records: readonly AttachmentRecord[]): IncomingQuestion | undefined {
+  const [first = '', second] = invocation.operands;
+  const from = valueOf(invocation, 'from');
+  if (from !== undefined && second !== undefined)
+    throw new UsageError(`Cannot tell what is asked: with "--from" one destination is expected, ":8080" or "web:80"`);
+  if (from !== undefined) return readIncoming(from, first, records);
+  const isContainer = records.some(
+    ({ containerId }) => containerId === internet || shownName(containerId) === internet,
+  );
+  if (first !== internet || isContainer || second === undefined) return undefined;
+  return readIncoming(internet, second, records);
+}
+
 /**
  * Reads who comes in ("internet", an address) and what for: ":8080" is a port of the host, "192.0.2.1:8080" that of one
  * of its addresses, "web:80" a port of a container. Throws {@link UsageError}, and code 3 for a container that is not
  * there.
  */
-export function readIncoming(from: string, target: string, records: readonly AttachmentRecord[]): IncomingQuestion {
+function readIncoming(from: string, target: string, records: readonly AttachmentRecord[]): IncomingQuestion {
   const source = sourceOf(from, records);
   const [, ownPort, ownProtocol = 'tcp'] = /^:(\d{1,5})(?:\/(tcp|udp|sctp))?$/.exec(target) ?? [];
   if (ownPort !== undefined) {

@@ -5,7 +5,8 @@ import { addressText } from '../../ip/bytes.ts';
 import type { HostAddress } from '../../links/overlaps.ts';
 import type { AddressState, InterfaceState, LinkState, RouteState } from '../../links/state.ts';
 import { Conversation, RefusedError } from './conversation.ts';
-import { openKernel, openLibrary, type Kernel } from './libc.ts';
+import { openKernel, openLibrary } from './libc.ts';
+import { readBy } from './read-by.ts';
 import { macText } from './mac.ts';
 import {
   attribute,
@@ -28,32 +29,6 @@ export async function readWith<T>(
   protocol?: number,
 ): Promise<{ readonly value: T } | undefined> {
   return readBy(openKernel(), { netns, protocol }, read);
-}
-
-/** As {@link readWith}, from every command; at once. */
-export function readIn<T>(
-  netns: string,
-  read: (conversation: Conversation) => T,
-  protocol: number,
-): { readonly value: T } | undefined {
-  return readBy(openLibrary(), { netns, protocol }, read);
-}
-
-function readBy<T>(
-  kernel: Kernel | undefined,
-  { netns, protocol }: { readonly netns: string | undefined; readonly protocol: number | undefined },
-  read: (conversation: Conversation) => T,
-): { readonly value: T } | undefined {
-  const conversation = kernel && Conversation.open(kernel, netns, protocol);
-  if (conversation === undefined) return undefined;
-  try {
-    return { value: read(conversation) };
-  } catch (error) {
-    if (error instanceof RefusedError) return undefined;
-    throw error;
-  } finally {
-    conversation.close();
-  }
 }
 
 let standing: Conversation | undefined;
