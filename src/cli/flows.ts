@@ -55,7 +55,7 @@ function lineOf(record: FlowRecord, format: ListFormat, terminal: Terminal): str
 }
 
 /** Attachments that `--stale` and `--no-policy` mean, as they are now; undefined without these options. */
-async function attachedMeant(invocation: Invocation): Promise<Meant | undefined> {
+async function attachedMeant(invocation: Invocation): Promise<FlowChoice | undefined> {
   const { options } = invocation;
   if (options['stale'] !== true && options['no-policy'] !== true) return undefined;
   const { attachments } = await surveyAttachments();
@@ -66,12 +66,12 @@ async function attachedMeant(invocation: Invocation): Promise<Meant | undefined>
   return ({ container }) => ids.has(container) || (options['no-policy'] !== true && !known.has(container));
 }
 
-type Meant = (record: FlowRecord) => boolean;
+type FlowChoice = (record: FlowRecord) => boolean;
 
 async function recorded(
   filter: FlowFilter,
   last: number,
-  isMeantToo: Meant = () => true,
+  isMeantToo: FlowChoice = () => true,
 ): Promise<{ readonly records: FlowRecord[]; readonly hasAgent: boolean }> {
   // What is in the middle of its minute is written down first.
   const hasAgent = (await askAgent('flows')) !== undefined;
