@@ -70,7 +70,7 @@ const sentences: { readonly [Kind in LinkCommandKind]: (command: LinkCommand<Kin
   setLink: (command) => words`link set dev ${command.name} ${wordsOfSettings(command)}`,
   setBridge: (command) => words`link set dev ${command.name} type bridge ${wordsOfBridge(command)}`,
   setPort: ({ name, hairpin, isolated, learning }) =>
-    words`link set dev ${name} type bridge_slave ${onOff('hairpin', hairpin)} ${onOff('isolated', isolated)} ${onOff('learning', learning)}`,
+    words`link set dev ${name} type bridge_slave ${onOff('hairpin', hairpin)} ${onOff('isolated', isolated)} ${onOff('learning', learning)} ${onOff('flood', learning)}`,
   deleteLink: ({ name }) => words`link del dev ${name}`,
   replaceAddress: (command) => words`address replace ${wordsOfAddress(command)}`,
   deleteAddress: ({ name, address }) => words`address del ${address} dev ${name}`,

@@ -56,3 +56,37 @@ test('a container with "macspoofchk" that takes the MAC of a sibling gets nothin
 test('a container that nothing is asked of gets what is for a sibling when it takes its MAC', async ({ host }) => {
   expect((await overheard(host, plain(), false)).thief).toBe(3);
 });
+
+/** Frames at a container that are for the MAC of one that is gone, of 3 that the host still sends to it. */
+async function hearsOfGone(host: Host, list: Conflist): Promise<number> {
+  const [listener, gone] = [await addContainer(host, list), await addContainer(host, list)];
+  const [{ address }, target] = [await show(host, gone, 'link', 'eth0'), addressOf(gone.result, 4)];
+  await host.delChain(list, { container: gone });
+  await host.sh(`ip neigh replace ${target} lladdr ${String(address)} dev br0 nud reachable`);
+  await host.run(['nft', '-f', '-'], {
+    where: listener,
+    input:
+      'table netdev heard { chain counted { type filter hook ingress device eth0 priority 0; udp dport 9 counter; udp dport 10 counter; }; }\n',
+  });
+  const send = async (to: string, port: number): Promise<string> =>
+    host.run(['bash', '-c', `for i in 1 2 3; do echo x > /dev/udp/${to}/${port}; done`]);
+  await send(target, 9);
+  // What is for the listener itself comes after it, by the same way.
+  await send(addressOf(listener.result, 4), 10);
+  const counts = async (): Promise<number[]> => {
+    const printed = await host.run(['nft', 'list', 'table', 'netdev', 'heard'], { where: listener });
+    return [...printed.matchAll(/packets (\d+)/gu)].map(([, packets]) => Number(packets));
+  };
+  await expect.poll(async () => (await counts())[1]).toBe(3);
+  return (await counts())[0] ?? -1;
+}
+
+test.for(
+  Object.entries({ 'a chain': chain(), 'one process': oneProcess(), '"macspoofchk"': plain({ macspoofchk: true }) }),
+)('what the host still sends to a container that is gone comes to no other one: %s', async ([, list], { host }) => {
+  expect(await hearsOfGone(host, list)).toBe(0);
+});
+
+test('what the host still sends to a container that is gone is flooded where the bridge learns', async ({ host }) => {
+  expect(await hearsOfGone(host, plain())).toBe(3);
+});

@@ -14,7 +14,7 @@ function trouble(found: object, wanted = spec): [string, ...string[]] | undefine
   return said === undefined ? undefined : [said.what, ...said.commands.map(textOf)];
 }
 
-const put = ['link set dev veth1 type bridge_slave hairpin on isolated on learning off'];
+const put = ['link set dev veth1 type bridge_slave hairpin on isolated on learning off flood off'];
 const told = `fdb replace ${mac} dev veth1 master static`;
 
 describe('portTrouble()', () => {

@@ -58,6 +58,7 @@ const requests: {
         ...optional(hairpin, (value) => attribute(bridgePort.hairpin, u8(Number(value)))),
         ...optional(isolated, (value) => attribute(bridgePort.isolated, u8(Number(value)))),
         ...optional(learning, (value) => attribute(bridgePort.learning, u8(Number(value)))),
+        ...optional(learning, (value) => attribute(bridgePort.unicastFlood, u8(Number(value)))),
       ]),
     ]),
   deleteLink:
@@ -90,7 +91,7 @@ const ifla = {
 const info = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const vethPeer = 1;
 const bridgeGroupForwardMask = 9;
-const bridgePort = { hairpin: 4, learning: 8, isolated: 33 } as const;
+const bridgePort = { hairpin: 4, learning: 8, unicastFlood: 9, isolated: 33 } as const;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const inet6AddrGenMode = 8;
