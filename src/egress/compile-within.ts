@@ -23,6 +23,11 @@ export function answersChain(chain: string): string {
   return `${chain}_answers`;
 }
 
+/** The chain of `table inet drawbridge` that judges what goes to another by way of the host, and may be denied. */
+export function withinChain(chain: string): string {
+  return `${chain}_within`;
+}
+
 /**
  * The chains and sets by which a policy's `deny` holds from port to port, with P the name of its chain:
  *
@@ -60,9 +65,10 @@ interface List {
   readonly rule: (end: 'saddr' | 'daddr', verdict: string) => string;
 }
 
-function rulesOf({ ipv6 }: Policy, lists: readonly List[], end: 'saddr' | 'daddr', verdict: string): string[] {
+function rulesOf({ ipv6, audit }: Policy, lists: readonly List[], end: 'saddr' | 'daddr', verdict: string): string[] {
   return [
-    ...(ipv6 === 'disable' ? [`ether type ip6 ${verdict}`] : []),
+    // Without IPv6 a container was asked nothing by it, so nothing of it is an answer.
+    ...(ipv6 === 'disable' ? [`ether type ip6 ${audit ? verdict : 'goto guard_refuse'}`] : []),
     // Who has an address may be asked whatever is denied: the guard has looked at the answer.
     'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } return',
     ...lists.map(({ rule }) => rule(end, verdict)),

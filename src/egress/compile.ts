@@ -2,7 +2,7 @@ import type { RuleGroup } from '../nft/group.ts';
 import { asked, Draft, icmpOf, rangeText } from './compile-draft.ts';
 import { checksNames } from './checked-names.ts';
 import { policyChain } from './policy-names.ts';
-import { compileWithin } from './compile-within.ts';
+import { compileWithin, deniesWithin, withinChain } from './compile-within.ts';
 import { locksDns, lookedFor } from './deny-names.ts';
 import { foldPorts } from './normalise.ts';
 import { isPublicPrefix } from './on-link.ts';
@@ -16,6 +16,7 @@ import { policyId } from './policy-id.ts';
  *   chain P         judges what is forwarded: "return" allows
  *   chain P_host    judges what is for the host
  *   chain P_looked  with names in `deny`: has the first bytes looked at of what is let through otherwise
+ *   chain P_within  judges what is routed to containers that it may reach, where "deny" has something of them
  *   chain P_onlink  judges what is on a network of the host's, where "allowPrivate" lists public addresses
  *   set P_deny4, P_private4, P_onlink4, P_allow4     prefixes, every protocol
  *   … _ports                              (prefix, protocol, port)
@@ -41,6 +42,7 @@ export function compilePolicy(policy: Policy): RuleGroup {
     ...(isDnsLocked ? [`meta l4proto { tcp, udp } ct original proto-dst ${dnsPorts} ${deny}`] : []),
     ...judgement(draft, id, policy, deny),
   ]);
+  if (deniesWithin(policy)) draft.chain(withinChain(name), denied);
   draft.chain(`${name}_host`, [
     ...denied,
     ...(isDnsLocked ? lockedDns(deny) : []),

@@ -1,6 +1,7 @@
 /** "deny" beats everything, also between the containers of one bridge that "isolation" lets talk. */
-import { describe, expect, test, type Container, type Host, type Json } from '../helpers/host.ts';
+import { describe, expect, test, type Conflist, type Container, type Host, type Json } from '../helpers/host.ts';
 import { drawbridge } from '../cli/cli.ts';
+import { show } from '../plugins/drawbridge/network.ts';
 import { addContainer, addressOf, elementsOf, oneProcess, writePolicy } from '../plugins/egress-policy/network.ts';
 import { countArrivals, sendPacket, settle } from './packets.ts';
 
@@ -10,7 +11,10 @@ const both = [4, 6] as const;
 
 /** A container with servers at the TCP ports 80 and 5432 and the UDP port 53, whose policy lets siblings talk to it. */
 async function addVictim(host: Host, policy: Json = {}): Promise<Added> {
-  const victim = await addContainer(host, oneProcess({ isolation: 'bridge', ...policy }));
+  return serveAll(host, await addContainer(host, oneProcess({ isolation: 'bridge', ...policy })));
+}
+
+async function serveAll(host: Host, victim: Added): Promise<Added> {
   await Promise.all([80, 5432].map(async (port) => host.serve(victim, { port, reply: 'victim' })));
   await host.serve(victim, { port: 53, proto: 'udp', reply: 'victim' });
   return victim;
@@ -99,6 +103,77 @@ describe.for(both)('by IPv%i, a sibling', (n) => {
     const victim = await addVictim(host);
     expect(await reach(host, await addAttacker(host, addressesOf(victim)), victim, n)).toBe('');
     expect(await reach(host, await addAttacker(host, []), victim, n)).toBe('web database dns ping');
+  });
+});
+
+describe.for([0, 1] as const)('by way of the gateway, with br_netfilter %i, a sibling', (value) => {
+  test.for(both)(
+    'is reached where nothing is denied, and not where it is denied, by IPv%i',
+    async (n, { host, skip }) => {
+      if (!(await setBridgeNetfilter(host, value))) skip('this kernel has no br_netfilter');
+      const victim = await addVictim(host);
+      const attackers = [await addAttacker(host, []), await addAttacker(host, addressesOf(victim))];
+      const mac = String((await show(host, host, 'link', 'br0'))['address']);
+      const arrived = await countArrivals(host, victim, 'udp dport 9', 'prerouting priority -450');
+      const header = n === 4 ? 'IP' : 'IPv6';
+      const sendBy = async (from: Added): Promise<void> => {
+        const packet = `${header}(src="${addressOf(from.result, n)}", dst="${addressOf(victim.result, n)}")/UDP(dport=9)/b"x"`;
+        const script = `from scapy.all import *\nsendp(Ether(dst="${mac}")/${packet}, iface="eth0", verbose=False)`;
+        await host.run(['/usr/bin/python3', '-c', script], { where: from, timeout: 20_000 });
+      };
+      const [free, denied] = attackers;
+      if (free === undefined || denied === undefined) throw new Error('no attackers');
+      await sendBy(denied);
+      await settle();
+      expect(await arrived()).toBe(0);
+      await sendBy(free);
+      await expect.poll(arrived, { timeout: 3000 }).toBe(1);
+    },
+  );
+});
+
+describe.for(both)('of a routed network, by IPv%i, a sibling', (n) => {
+  const routed = (policy: Json): Conflist =>
+    oneProcess(policy, { bridge: undefined, hairpinMode: undefined, routed: true });
+  const add = async (host: Host, policy: Json): Promise<Added> => addContainer(host, routed(policy));
+
+  test('is not reached where its policy denies it, at the ports that are denied, and is reached otherwise', async ({
+    host,
+  }) => {
+    const victim = await serveAll(host, await add(host, { isolation: 'bridge' }));
+    const [v4, v6] = addressesOf(victim);
+    const ports = [`${v4}:5432`, `[${v6}]:5432`, '10.1.0.0/24:53/udp', '[fd01::/64]:53/udp'];
+    const policies = [{}, { deny: addressesOf(victim) }, { deny: ports }, { deny: ports, audit: true }];
+    const found = [];
+    for (const policy of policies)
+      found.push(await reach(host, await add(host, { isolation: 'bridge', ...policy }), victim, n));
+    expect(found).toEqual(['web database dns ping', '', 'web ping', 'web database dns ping']);
+  });
+
+  test('that is denied is answered when it asks itself', async ({ host }) => {
+    const asker = await add(host, { isolation: 'bridge' });
+    const denier = await serveAll(host, await add(host, { isolation: 'bridge', deny: addressesOf(asker) }));
+    expect(await reach(host, asker, denier, n)).toBe('web database dns ping');
+  });
+
+  test('keeps a connection when a policy changes and still allows it, and loses it when the policy denies it', async ({
+    host,
+  }) => {
+    const victim = await serveAll(host, await add(host, { isolation: 'bridge' }));
+    await writePolicy(host, 'job', { isolation: 'bridge' });
+    const attacker = await add(host, { policy: 'job' });
+    const target = addressOf(victim.result, n);
+    const talk = async (): Promise<string> =>
+      host.fetch(attacker, target, 53, { proto: 'udp', fromPort: 4000, timeout: 700 });
+    const change = async (deny: readonly string[]): Promise<void> => {
+      await writePolicy(host, 'job', { isolation: 'bridge', deny });
+      expect((await drawbridge(host, ['refresh'])).code).toBe(0);
+    };
+    expect(await talk()).toBe('victim');
+    await change(['10.1.0.99', 'fd01::99']);
+    expect(await talk()).toBe('victim');
+    await change(addressesOf(victim));
+    expect(await talk()).not.toBe('victim');
   });
 });
 

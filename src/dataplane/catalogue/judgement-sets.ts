@@ -125,6 +125,14 @@ const containerSets: readonly SetDeclaration[] = [
   })),
   ...perFamily((n, address): SetDeclaration => ({
     table,
+    name: `within${n}`,
+    key: ['ifname', address],
+    value: 'verdict',
+    filledBy: 'record',
+    about: '(interface, container) -> chain that judges what its policy denies of those that it may reach',
+  })),
+  ...perFamily((n, address): SetDeclaration => ({
+    table,
     name: `requalify${n}`,
     key: ['ifname', address],
     flags: ['timeout'],

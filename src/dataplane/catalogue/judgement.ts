@@ -159,6 +159,9 @@ export const judgementChains: readonly ChainDeclaration[] = [
     table,
     name: 'egress_sibling',
     rules: [
+      // The bridge judges what goes straight from port to port; by way of the gateway, or routed, it comes here.
+      ...perFamily((n) => `ct direction original ${sourceOf(n)} vmap @within${n}`),
+      ...perFamily((n) => `ct direction reply oifname . ct original ${n === 4 ? 'ip' : 'ip6'} saddr vmap @within${n}`),
       'iifname . ip saddr @siblings4 oifname . ip daddr @siblings4 accept',
       'iifname . ip6 saddr @siblings6 oifname . ip6 daddr @siblings6 accept',
       'goto deny_drop',
@@ -201,6 +204,7 @@ export const judgementChains: readonly ChainDeclaration[] = [
         (sibling) =>
           `ct status and dnat == 0 iifname . oifname @enforced_pairs iifname . ${sibling} jump egress_within`,
       ),
+      'ct status and dnat == 0 iifgroup . oifgroup @routed_pairs jump egress_within',
       'oifname . ct original ip saddr vmap @egress4',
       'oifname . ct original ip6 saddr vmap @egress6',
       'drop',

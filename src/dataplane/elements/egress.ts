@@ -2,7 +2,7 @@ import { formatAddress, readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
 import { interfacePart, plainText, type Element, type Part } from '../../nft/element.ts';
 import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
-import { answersChain, deniesWithin } from '../../egress/compile-within.ts';
+import { answersChain, deniesWithin, withinChain } from '../../egress/compile-within.ts';
 import { namesSet, policyChain } from '../../egress/policy-names.ts';
 import { checksNames } from '../../egress/checked-names.ts';
 import type { NameRule, Policy } from '../../egress/policy.ts';
@@ -29,6 +29,7 @@ export function egressElements({ egress, key: recordKey, link }: AttachmentRecor
         { ...inet(`egress${n}`, ...key), value: { goto: chain } },
         { ...inet(`ingress${n}`, ...key), value: { goto: ingressChain(policy) } },
         ...(isolatesPort(policy) ? [] : [inet(`siblings${n}`, ...key)]),
+        ...(deniesWithin(policy) ? [{ ...inet(`within${n}`, ...key), value: { jump: withinChain(chain) } }] : []),
         ...quotaGroups(recordKey, policy).map(({ id }) => ({
           ...inet(`quotas${n}`, ...key),
           value: { jump: quotaChain(id) },
