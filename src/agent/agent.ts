@@ -111,7 +111,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const firstBytes = new FirstBytesService({ ...known, onRefused: (refusals) => flows.noteRefusals(refusals) });
   const policies = new PoliciesService({ ...known, checked: () => firstBytes.connections() });
   const watch = new WatchService({ ...known, firstBytes, flows, policies, repair });
-  const passing = new PassingPoliciesService(log);
+  const passing = new PassingPoliciesService({ state, log, apply: () => policies.apply() });
   const quotas = new QuotasService({ state, metrics, log });
   const sweep = new SweepService({ ...options, state, metrics, log });
   const programs = new ProgramsService({ version, repair, metrics, log });

@@ -16,6 +16,7 @@ import {
   prefixesOf,
 } from '../records/sections.ts';
 import type { AttachmentRecord } from '../records/record.ts';
+import { grantsLeft } from '../repair/survey/grants.ts';
 import { count, mappingWords, policyWords } from '../repair/survey/words.ts';
 import { showAgain } from './list/again.ts';
 import { printFootnotes } from './list/footnotes.ts';
@@ -94,6 +95,7 @@ function describe({ record, isAlive, findings }: Attachment, { denials, closed, 
     ...(egress?.policy.quota === undefined
       ? {}
       : { quota: { ...egress.policy.quota, used: rememberedUse().get(record.key)?.bytes ?? 0 } }),
+    grants: grantsLeft(record),
     denied: denials.get(record.key) ?? 0,
     refusedNames: refusedLookupsOf(record, lookups).map(({ name, count: times }) => ({ name, count: times })),
     state,

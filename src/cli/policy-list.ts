@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { CniError } from '../cni/errors.ts';
+import { idWithoutGrants } from '../egress/grants.ts';
 import { loadPolicy, policiesFolder, policyNames } from '../egress/load-policy.ts';
 import { policyId } from '../egress/policy-id.ts';
 import type { AttachmentRecord } from '../records/record.ts';
@@ -43,7 +44,7 @@ async function describe(name: string, records: readonly AttachmentRecord[]): Pro
   try {
     const policy = await loadPolicy(name);
     const id = policyId(policy);
-    const pending = under.filter(({ egress }) => egress?.policyId !== id);
+    const pending = under.filter(({ egress }) => egress === undefined || idWithoutGrants(egress) !== id);
     return {
       name,
       mode: policy.audit ? `${policy.mode}, audit` : policy.mode,

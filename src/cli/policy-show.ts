@@ -4,13 +4,13 @@ import type { Policy } from '../egress/policy.ts';
 import type { Invocation } from './command.ts';
 import { findPolicy } from './policy/source.ts';
 import { entryText, unfold } from './policy/entries.ts';
-import { count } from '../repair/survey/words.ts';
+import { count, durationWords } from '../repair/survey/words.ts';
 import { printJson, type Terminal } from './terminal.ts';
 import { wrap } from './wrap.ts';
 
 /** A policy with every default filled in, presets unfolded, and what is remembered of its names. */
 export async function run({ operands: [asked = ''], options }: Invocation, terminal: Terminal): Promise<number> {
-  const { title, policy } = await findPolicy(asked);
+  const { title, policy, grants = [] } = await findPolicy(asked);
   const names = await rememberedNames(policy);
   if (options['json'] === true) {
     printJson(terminal, {
@@ -18,6 +18,7 @@ export async function run({ operands: [asked = ''], options }: Invocation, termi
       policy: Object.fromEntries(unfold(policy)),
       presets: policy.preset,
       names: Object.fromEntries(names),
+      grants,
       notices: policyNotices(policy),
     });
     return 0;
@@ -36,6 +37,11 @@ export async function run({ operands: [asked = ''], options }: Invocation, termi
     out('');
     out(paint.strong('Addresses'));
     for (const rule of policy.allow) out(`  ${entryText(rule)}`);
+  }
+  if (grants.length > 0) {
+    out('');
+    out(`${paint.strong('Grants')} ${paint.faint('on top of the policy')}`);
+    for (const { entry, seconds } of grants) out(`  ${entry} for ${durationWords(seconds)} more`);
   }
   for (const notice of policyNotices(policy)) out(`${paint.warn('!')} ${wrap(notice, width - 2, '  ')}`);
   return 0;

@@ -5,19 +5,36 @@ import { nftInterval } from './interval.ts';
 import { withNat64 } from './nat64.ts';
 import { foldAddressRules } from './normalise.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
-import { namesSet } from './policy-names.ts';
+import { grantSet, namesSet } from './policy-names.ts';
 
 const hasPort = 'meta l4proto { tcp, udp, sctp }';
 const families = [4, 6] as const;
 const table = 'inet drawbridge';
+
+/** The beginning of a rule of one family, with a space behind it; empty for none. */
+export type Condition = (family: 4 | 6) => string;
+
+const always: Condition = () => '';
+
+/** What rules about names are made of. */
+export interface NamesDraft {
+  /** Of the policy. */
+  readonly id: string;
+  readonly policy: Policy;
+  readonly allow: string;
+  readonly when?: Condition;
+}
 
 /** Collects what is declared. */
 export class Draft {
   readonly sets: SetDeclaration[] = [];
   readonly chains: ChainDeclaration[] = [];
 
-  /** Declares the sets of a list and returns the rules that give `verdict` to what is in them. */
-  lists(name: string, rules: readonly AddressRule[], verdict: string): string[] {
+  /**
+   * Declares the sets of a list and returns the rules that give `verdict` to what is in them, under a condition where
+   * there is one.
+   */
+  lists(name: string, rules: readonly AddressRule[], verdict: string, when: Condition = always): string[] {
     const { ranges, boxes, icmp } = foldAddressRules(withNat64(rules));
     return families.flatMap((family) => {
       const isOurs = (run: { readonly family: 4 | 6 }): boolean => run.family === family;
@@ -28,26 +45,31 @@ export class Draft {
         .filter(isOurs)
         .map((box) => `${nftInterval(box)} . ${box.protocol} . ${rangeText(box.ports)}`);
       return [
-        ...this.#listed(base, [address], ranges.filter(isOurs).map(nftInterval), `${destination} @${base} ${verdict}`),
+        ...this.#listed(
+          base,
+          [address],
+          ranges.filter(isOurs).map(nftInterval),
+          `${when(family)}${destination} @${base} ${verdict}`,
+        ),
         ...this.#listed(
           `${base}_icmp`,
           [address],
           icmp.filter(isOurs).map(nftInterval),
-          `meta l4proto ${icmpOf(family)} ${destination} @${base}_icmp ${verdict}`,
+          `${when(family)}meta l4proto ${icmpOf(family)} ${destination} @${base}_icmp ${verdict}`,
         ),
         ...this.#listed(
           `${base}_ports`,
           [address, 'inet_proto', 'inet_service'],
           boxTexts,
-          `${hasPort} ${destination} . meta l4proto . ct original proto-dst @${base}_ports ${verdict}`,
+          `${when(family)}${hasPort} ${destination} . meta l4proto . ct original proto-dst @${base}_ports ${verdict}`,
         ),
       ];
     });
   }
 
-  /** Declares the sets for the addresses of names and returns the rules that allow what is in them. */
-  names(id: string, policy: Policy, allow: string): string[] {
-    const kinds = new Map(policy.names.map((rule) => [namesSet(id, 4, rule), rule]));
+  /** As {@link lists}, of the addresses of names, in a set for each protocol and ports. */
+  names({ id, policy, allow, when = always }: NamesDraft, rules: readonly NameRule[]): string[] {
+    const kinds = new Map(rules.map((rule) => [namesSet(id, 4, rule), rule]));
     const isChecked = (rule: NameRule): boolean => checksOpening(policy) && rule.unchecked !== true;
     return [...kinds]
       .toSorted(([a, one], [b, other]) => Number(isChecked(one)) - Number(isChecked(other)) || (a < b ? -1 : 1))
@@ -64,10 +86,26 @@ export class Draft {
             about: `addresses of names: ${rule.protocol}${portText(rule)}`,
           });
           const found = `${asked(family)} @${name}${portText(rule)}`;
-          if (isChecked(rule)) return checkedRules(rule, family, found, policy);
-          return protocolTexts(rule, family).map((protocol) => `${protocol}${found} ${allow}`);
+          const texts = isChecked(rule)
+            ? checkedRules(rule, family, found, policy)
+            : protocolTexts(rule, family).map((protocol) => `${protocol}${found} ${allow}`);
+          return texts.map((text) => `${when(family)}${text}`);
         }),
       );
+  }
+
+  /** Declares the sets in which the container stands while a grant lasts, and returns the condition that it does. */
+  lasting(id: string, grant: string): Condition {
+    for (const family of families)
+      this.sets.push({
+        table,
+        name: grantSet(id, family, grant),
+        key: [addressType(family)],
+        flags: ['timeout'],
+        filledBy: 'expiring',
+        about: 'the container that something is granted to, for as long as that is',
+      });
+    return (family) => `ct original ${family === 4 ? 'ip' : 'ip6'} saddr @${grantSet(id, family, grant)} `;
   }
 
   set(name: string, key: readonly DataType[], elements: readonly string[]): void {

@@ -21,6 +21,8 @@ import { policyId } from './policy-id.ts';
  *   set P_deny4, P_private4, P_onlink4, P_allow4     prefixes, every protocol
  *   … _ports                              (prefix, protocol, port)
  *   … _icmp                               prefixes, ICMP
+ *   set P_grant_ID_4                      the container itself, for as long as a grant lasts (grants.ts)
+ *   set P_granted_ID_4 …                  what is granted, as of P_allow4
  *   set P_host_ports                      (protocol, port) on the gateway addresses
  *   set P_names4_tcp_443                  addresses of names, one set per protocol and ports; expiring, filled
  *                                         from elsewhere (elements.ts), kept when the group is added again
@@ -79,9 +81,29 @@ function judgement(draft: Draft, id: string, policy: Policy, deny: string): stri
       `${asked(family)} @private${family} ${local}`,
       `${asked(family)} @onlink${family} ${onLink.length > 0 ? `goto ${name}_onlink` : local}`,
     ]),
-    ...(policy.mode === 'allowlist'
-      ? [...draft.lists(`${name}_allow`, policy.allow, allow), ...draft.names(id, policy, settle), deny]
-      : [allow]),
+    ...(policy.mode === 'allowlist' ? [...listed(draft, id, policy, { allow, settle }), deny] : [allow]),
+  ];
+}
+
+/** What an allowlist opens: its own entries, and those of grants for as long as these last. */
+function listed(
+  draft: Draft,
+  id: string,
+  policy: Policy,
+  { allow, settle }: { allow: string; settle: string },
+): string[] {
+  const { allow: addresses, names, grants = [] } = policy;
+  const isOwn = ({ grant }: { readonly grant?: string }): boolean => grant === undefined;
+  const granted = grants.map(({ id: grant, rule }) => ({ grant, rule, when: draft.lasting(id, grant) }));
+  return [
+    ...draft.lists(`${policyChain(id)}_allow`, addresses.filter(isOwn), allow),
+    ...granted.flatMap(({ grant, rule, when }) =>
+      'prefix' in rule ? draft.lists(`${policyChain(id)}_granted_${grant}_`, [rule], allow, when) : [],
+    ),
+    ...draft.names({ id, policy, allow: settle }, names.filter(isOwn)),
+    ...granted.flatMap(({ rule, when }) =>
+      'name' in rule ? draft.names({ id, policy, allow: settle, when }, [rule]) : [],
+    ),
   ];
 }
 

@@ -18,6 +18,7 @@ export const policyKeys = [
   'audit',
   'exclusive',
   'quota',
+  'maxGrants',
   'record',
 ] as const;
 

@@ -6,6 +6,7 @@ import { denyingRule } from './deny-names.ts';
 import { offersDns, takesDns } from './dns-service.ts';
 import { openedByPrivate } from './allow-private.ts';
 import { parseAllowEntry, type AllowGround } from './parse-allow.ts';
+import { parseGrantBounds } from './parse-grants.ts';
 import { parseDns } from './parse-dns.ts';
 import { entries, oneOf, refuseNull } from './policy-fields.ts';
 import { policyKeys, policyModes } from './keys.ts';
@@ -75,10 +76,16 @@ export function parsePolicy(
     audit: fields.boolean('audit') ?? false,
     ...(fields.boolean('exclusive') === true ? { exclusive: true } : {}),
     ...parseQuotaKey(fields),
+    ...parseMaxGrants(fields),
     ...parseRecord(fields),
   };
   refuseContradictions(policy, fields);
   return policy;
+}
+
+function parseMaxGrants(fields: Fields): Pick<Policy, 'maxGrants'> {
+  const bounds = fields.object('maxGrants');
+  return bounds === undefined ? {} : { maxGrants: parseGrantBounds(bounds) };
 }
 
 function parseQuotaKey(fields: Fields): Pick<Policy, 'quota'> {

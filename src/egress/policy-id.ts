@@ -19,6 +19,7 @@ export function policyId(policy: Policy): string {
     deny: canonicalRules(policy.deny),
     ...closingNames(policy),
     ...checking(policy),
+    ...granting(policy),
     allowLocalNetworks: policy.allowLocalNetworks,
     hostAccess: policy.hostAccess,
     hostPorts: policy.hostAccess === 'ports' ? canonicalPorts(policy.hostPorts) : [],
@@ -44,6 +45,11 @@ function checking({ verifyNames, names }: Policy): Record<string, unknown> {
     ...(verifyNames ? { verifyNames } : {}),
     ...(unchecked.length > 0 ? { unchecked: canonicalNames(unchecked) } : {}),
   };
+}
+
+/** What is granted is one container's own, so it shares its chains with nobody. */
+function granting({ grants }: Policy): Record<string, unknown> {
+  return grants === undefined ? {} : { grants: grants.map(({ id }) => id).toSorted() };
 }
 
 /** Nothing without names there, for the same reason. */

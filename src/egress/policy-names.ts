@@ -10,10 +10,15 @@ export function policyChain(id: string): string {
 export function namesSet(
   id: string,
   family: 4 | 6,
-  { protocol, ports, unchecked }: PortRule & Pick<NameRule, 'unchecked'>,
+  { protocol, ports, unchecked, grant }: PortRule & Pick<NameRule, 'unchecked' | 'grant'>,
 ): string {
   const range = ports === undefined ? '' : ports.from === ports.to ? `_${ports.from}` : `_${ports.from}_${ports.to}`;
-  return `${policyChain(id)}_names${family}_${protocol}${range}${unchecked ? '_unchecked' : ''}`;
+  return `${policyChain(id)}_names${family}_${protocol}${range}${unchecked ? '_unchecked' : ''}${grant === undefined ? '' : `_grant_${grant}`}`;
+}
+
+/** The set that holds the container's addresses for as long as a grant lasts. */
+export function grantSet(id: string, family: 4 | 6, grant: string): string {
+  return `${policyChain(id)}_grant_${grant}_${family}`;
 }
 
 /** What the name of a chain or a set of a policy says of it. */

@@ -37,8 +37,30 @@ export interface Policy {
   readonly exclusive?: boolean;
   /** How much may pass between the container and others, both ways, until it is renewed; absent: any. */
   readonly quota?: Quota;
+  /** How far "drawbridge allow" may go; absent: `usualBounds` of grants.ts. */
+  readonly maxGrants?: GrantBounds;
+  /** What this container may reach besides, for a time: their rules stand in `allow` and `names` too. */
+  readonly grants?: readonly Grant[];
   /** Which flows are recorded; absent: what is denied, or would be under `audit`. */
   readonly record?: 'all' | 'none';
+}
+
+/** A destination that one container may reach until a moment, on top of its policy. */
+export interface Grant {
+  /** Of container and destination: a destination that is granted again keeps it. */
+  readonly id: string;
+  readonly rule: AddressRule | NameRule;
+  /** Milliseconds since boot. */
+  readonly endsAt: number;
+}
+
+export interface GrantBounds {
+  /** What may be granted at all; absent: what `allow` may hold. */
+  readonly within?: { readonly addresses: readonly AddressRule[]; readonly names: readonly NameRule[] };
+  /** The longest time of a grant. */
+  readonly milliseconds: number;
+  /** Grants of one container at once. */
+  readonly count: number;
 }
 
 /** Bytes for each period of the host's clock. */
@@ -63,6 +85,8 @@ export interface AddressRule extends PortRule {
   readonly family: 4 | 6;
   /** Canonical prefix text without host bits: "203.0.113.0/24", "2001:db8::1/128". */
   readonly prefix: string;
+  /** Id of the grant that it belongs to. */
+  readonly grant?: string;
   /** The entry as it was written, with the key it stands under: `allow "203.0.113.0/24:5432/tcp"`. */
   readonly source: string;
 }
@@ -73,6 +97,8 @@ export interface NameRule extends PortRule {
   readonly name: string;
   /** With `verifyNames` too, its connections are not looked into. */
   readonly unchecked?: true;
+  /** Id of the grant that it belongs to. */
+  readonly grant?: string;
   readonly source: string;
 }
 

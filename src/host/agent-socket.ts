@@ -8,10 +8,10 @@ const patience = 2000;
  * Asks the agent at its socket (agent/socket/protocol.ts). Undefined where none runs, where it does not answer in so
  * many milliseconds, and where it is of a version that does not know the method.
  */
-export async function askAgent(method: string, deadline = patience): Promise<unknown> {
+export async function askAgent(method: string, deadline = patience, params: object = {}): Promise<unknown> {
   return new Promise((resolve) => {
     let text = '';
-    const socket = connect(`${runDir}/agent.sock`, () => socket.write(`${JSON.stringify({ method })}\n`));
+    const socket = connect(`${runDir}/agent.sock`, () => socket.write(`${JSON.stringify({ method, params })}\n`));
     const end = (value: unknown): void => {
       socket.destroy();
       resolve(value);

@@ -1,3 +1,5 @@
+import { grantElements } from '../dataplane/elements/grants.ts';
+import { uptime } from '../host/uptime.ts';
 import type { Element } from '../nft/element.ts';
 import type { AttachmentRecord } from './record.ts';
 import { rememberedElements } from './remembered-elements.ts';
@@ -11,10 +13,13 @@ interface Filler {
   readonly elements: (record: AttachmentRecord) => Promise<readonly Element[]>;
 }
 
-/** All of them: a set that somebody else fills has one entry here. */
-const fillers: readonly Filler[] = [{ elements: rememberedElements }];
+/** All of them: a set that somebody else fills has one entry here. What is granted, the record alone knows. */
+const fillers: { readonly names: Filler; readonly grants: Filler } = {
+  names: { elements: rememberedElements },
+  grants: { elements: async (record) => grantElements(record, uptime()) },
+};
 
-/** Elements of such sets by the id of the policy that they belong to, from who knows better than the fillers. */
+/** What names have open by the id of the policy that they belong to, from who knows better than the filler. */
 export type FilledByPolicy = ReadonlyMap<string, readonly Element[]>;
 
 /** What the sets hold that somebody fills for the policies of records, each policy asked for once. */
@@ -25,10 +30,11 @@ export async function filledElements(
   const policies = new Map(
     records.flatMap((record) => (record.egress === undefined ? [] : [[record.egress.policyId, record] as const])),
   );
-  const filled = await Promise.all([...policies].map(async ([id, record]) => known.get(id) ?? askAll(record)));
+  const filled = await Promise.all(
+    [...policies].map(async ([id, record]) => [
+      ...(known.get(id) ?? (await fillers.names.elements(record))),
+      ...(await fillers.grants.elements(record)),
+    ]),
+  );
   return filled.flat();
-}
-
-async function askAll(record: AttachmentRecord): Promise<Element[]> {
-  return (await Promise.all(fillers.map(async ({ elements }) => elements(record)))).flat();
 }

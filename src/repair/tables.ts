@@ -12,6 +12,8 @@ import type { AttachmentRecord } from '../records/record.ts';
 import type { BrokenRecord } from '../records/store.ts';
 import type { Scope } from './change-event.ts';
 import { layoutKey } from './resource-key.ts';
+import { grantElements } from '../dataplane/elements/grants.ts';
+import { uptime } from '../host/uptime.ts';
 import { expectedOf, partOf } from './expected.ts';
 
 export interface TablesSource {
@@ -67,7 +69,7 @@ export async function rebuild(source: TablesSource): Promise<void> {
     groups,
     staticElements,
     closed: closedElements(source.broken()),
-    passing: [...kept, ...remembered],
+    passing: [...kept, ...remembered, ...records.flatMap((record) => grantElements(record, uptime()))],
     counted: newest([...source.counted(), ...((await readCounted()) ?? [])]),
   });
 }

@@ -22,6 +22,8 @@ const words: Readonly<Record<string, readonly string[]>> = {
   'policy undo': ['nosuch'],
   learn: ['web0'],
   refresh: [],
+  allow: ['web0', '8.8.4.4:53/udp'],
+  revoke: ['web0'],
   'port add': ['web0', '8080:80'],
   'port remove': ['web0', '8080'],
   'policy list': [],

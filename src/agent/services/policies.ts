@@ -1,3 +1,4 @@
+import type { Grant } from '../../egress/policy.ts';
 import { refresh, type RefreshReport } from '../../plugins/egress-policy/refresh.ts';
 import { systemReason } from '../../text/system-error.ts';
 import type { CheckedConnection } from '../first-bytes/messages.ts';
@@ -53,11 +54,12 @@ export class PoliciesService implements Service {
   }
 
   /**
-   * Reads all files that a container's policy came from. Never throws: when rules cannot be written, nothing changed.
+   * Reads all files that a container's policy came from, and looks at what is granted: `grants` anew, by the keys of
+   * attachments. Never throws: when rules cannot be written, nothing changed, and {@link health} says why.
    */
-  apply(): Promise<void> {
+  apply(grants?: ReadonlyMap<string, readonly Grant[]>): Promise<void> {
     this.#last = this.#last.then(async () => {
-      const applied = await Promise.allSettled([this.#apply()]);
+      const applied = await Promise.allSettled([this.#apply(grants)]);
       const followed = await Promise.allSettled([this.#options.names.follow()]);
       const failed = [...applied, ...followed].find((step) => step.status === 'rejected');
       this.#failure = failed === undefined ? undefined : `Cannot apply policies: ${systemReason(failed.reason)}`;
@@ -65,7 +67,7 @@ export class PoliciesService implements Service {
     return this.#last;
   }
 
-  async #apply(): Promise<void> {
+  async #apply(grants: ReadonlyMap<string, readonly Grant[]> = new Map()): Promise<void> {
     const started = performance.now();
     const { names, state } = this.#options;
     const report = await refresh({
@@ -76,6 +78,7 @@ export class PoliciesService implements Service {
       },
       remembered: (record) => names.remembered(record),
       also: (records) => names.carriedOver(records),
+      grants,
       checked: this.#options.checked,
     });
     this.#invalid = new Map(report.invalid.map((name, index) => [name, report.problems[index] ?? '']));

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Server } from 'node:net';
+import type { Grant } from '../../egress/policy.ts';
 import { socketPath } from '../claim.ts';
 import type { Health } from '../health.ts';
 import type { HostState } from '../host-state.ts';
@@ -52,6 +53,7 @@ export class SocketService implements Service {
       refused: () => names.names.refused.list(),
       attached: () => names.names.follow(),
       refresh: () => this.#refresh(),
+      grant: (params) => this.#grant(params),
       repair: () => repair.lookNow(),
       metrics: () => metrics.text(),
       flows: () => flows.write(),
@@ -90,6 +92,15 @@ export class SocketService implements Service {
       services,
       problems: services.flatMap(({ problems }) => problems),
     };
+  }
+
+  /** Puts in force what attachments are granted, and asks for the names of it. */
+  async #grant({ grants }: Readonly<Record<string, unknown>>): Promise<{ problems: readonly string[] }> {
+    const { names, policies } = this.#options;
+    await policies.apply(new Map(grants as readonly (readonly [string, readonly Grant[]])[]));
+    if ((grants as readonly (readonly [string, readonly Grant[]])[]).some(([, own]) => own.length > 0))
+      await names.names.refreshAll();
+    return { problems: policies.health() };
   }
 
   /** Reads the policies again, and asks for every name now. */

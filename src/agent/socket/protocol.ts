@@ -16,6 +16,9 @@
  *   refused
  *   attached                   takes in what was attached; answers when DNS of it is
  *   refresh {"force": true}    reads the policies again and asks for all names now; answers when that is done
+ *   grant {"grants": [[KEY, [Grant, …]], …]}
+ *                              what attachments are granted from now on, in place of what they were granted before;
+ *                              answers {"problems"} when that is in force
  *   repair                     looks at everything now; answers when that is done
  *   metrics                    {"contentType", "text"} as Prometheus reads it
  *   flows                      writes down what was recorded so far, for a reader of /var/lib/drawbridge/flows

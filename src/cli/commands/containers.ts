@@ -85,6 +85,41 @@ export const containersCommands: readonly Command[] = [
     load: async () => import('../explain.ts'),
   },
   {
+    name: 'allow',
+    summary: 'Let a container reach one more destination, for a time',
+    about: [
+      'A grant is on top of the policy of the container, which has to be a list; it is judged as an entry of "allow" is, so "deny", private and reserved ranges hold. The kernel ends it, with the connections that it opened. It is not written into any policy, and goes with the container. The policy key "maxGrants" says how far grants may go.',
+    ],
+    operands: [
+      container,
+      {
+        name: 'DESTINATION',
+        about: 'As an entry of "allow": "api.example.org:443", "203.0.113.0/24:5432/tcp"',
+        required: true,
+      },
+    ],
+    options: [{ flag: '--for TIME', about: 'So long, "10m"; 1h unless given' }, json],
+    examples: [
+      { line: 'drawbridge allow web0 api.example.org:443 --for 30m', about: 'for half an hour' },
+      { line: 'drawbridge allow web0 203.0.113.7:5432/tcp', about: 'for an hour' },
+    ],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../grant.ts')).allow }),
+  },
+  {
+    name: 'revoke',
+    summary: 'Take back what a container was granted',
+    about: ['Connections that were opened by it end.'],
+    operands: [
+      container,
+      { name: 'DESTINATION', about: 'As it was granted; everything unless given', required: false },
+    ],
+    options: [json],
+    examples: [{ line: 'drawbridge revoke web0 api.example.org:443', about: 'before its time is over' }],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../grant.ts')).revoke }),
+  },
+  {
     name: 'watch',
     summary: 'Show denials as they happen',
     about: [

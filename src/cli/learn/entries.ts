@@ -109,7 +109,7 @@ function hasOwnPorts({ mode, hostPorts, hostAccess }: Policy): boolean {
 
 /** Entries that stand in the policy itself; those of its presets come with the presets. */
 function ownEntries({ allow, names }: Policy): string[] {
-  return [...names, ...allow].filter(({ source }) => !source.startsWith('preset ')).map(entryText);
+  return [...names, ...allow].filter(({ source }) => !/^(?:preset|grant) /.test(source)).map(entryText);
 }
 
 function literalOf(one: WantedDestination): string {

@@ -5,7 +5,8 @@ import { shownName } from '../../repair/survey/container-names.ts';
 import { openWords } from '../../repair/survey/open-containers.ts';
 import { refusedLookupsOf, type RefusedLookup } from '../../repair/survey/refused-names.ts';
 import { bypassWords } from '../../repair/survey/second-networks.ts';
-import { count } from '../../repair/survey/words.ts';
+import { grantsLeft } from '../../repair/survey/grants.ts';
+import { count, durationWords } from '../../repair/survey/words.ts';
 import type { Terminal } from '../terminal.ts';
 import { wrap } from '../wrap.ts';
 
@@ -27,6 +28,7 @@ export async function printFootnotes(
     stale,
     refusedNotes(attachments, lookups),
     closedNotes(attachments, closed),
+    grantNotes(attachments),
     bypassNotes(attachments),
     await dnsNotes(attachments),
   ].map(gathered);
@@ -54,6 +56,16 @@ function gathered(notes: readonly Footnote[]): string[] {
     const more = who.length - mostWho;
     return `${who.slice(0, mostWho).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${words}`;
   });
+}
+
+/** What somebody opened on top of a policy is to be seen for as long as it is open. */
+function grantNotes(attachments: readonly Attachment[]): Footnote[] {
+  return attachments.flatMap(({ record }) =>
+    grantsLeft(record).map(({ entry, seconds }) => ({
+      who: shownName(record.containerId),
+      words: `granted ${entry} beside its policy, for ${durationWords(seconds)} more`,
+    })),
+  );
 }
 
 function staleNotes(attachments: readonly Attachment[]): Footnote[] {

@@ -24,8 +24,19 @@ export function unfold(policy: Policy): Map<string, string | readonly string[]> 
     ['audit', String(audit)],
     ...(policy.exclusive === true ? [['exclusive', 'true'] as const] : []),
     ['quota', policy.quota === undefined ? [] : [`${policy.quota.bytes} bytes per ${policy.quota.per}`]],
+    ['maxGrants', boundsList(policy.maxGrants)],
     ['record', policy.record ?? 'denied'],
   ]);
+}
+
+function boundsList(bounds: Policy['maxGrants']): string[] {
+  if (bounds === undefined) return [];
+  const { within, milliseconds, count } = bounds;
+  return [
+    ...(within === undefined ? [] : [`within ${entryList([...within.names, ...within.addresses]).join(', ')}`]),
+    `for ${milliseconds / 1000} s`,
+    `count ${count}`,
+  ];
 }
 
 /** A rule as one would write it under `allow`. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CniError, codes } from '../../cni/errors.ts';
 import { parsePolicyText, policiesFolder } from '../../egress/load-policy.ts';
 import { policyText, putPolicy } from '../../plugins/egress-policy/previous-policy.ts';
+import { withoutGrants } from '../../egress/grants.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { withLock } from '../../host/lock.ts';
 import { refresh } from '../../plugins/egress-policy/refresh.ts';
@@ -89,7 +90,10 @@ function write(name: string, text: string | null, milliseconds: number | undefin
 async function waitFor(name: string, policy: Policy): Promise<boolean> {
   const wanted = JSON.stringify(policy);
   const end = performance.now() + patience;
-  const isRecorded = (): boolean => recordsUnder(name).every(({ egress }) => JSON.stringify(egress?.policy) === wanted);
+  const isRecorded = (): boolean =>
+    recordsUnder(name).every(
+      ({ egress }) => egress !== undefined && JSON.stringify(withoutGrants(egress.policy)) === wanted,
+    );
   for (;;) {
     // Records are written before their rules, under one lock: who has it sees both.
     if (isRecorded() && (await withLock('tables', 'look whether a policy is in force', async () => isRecorded())))

@@ -1,17 +1,22 @@
 import { statSync } from 'node:fs';
 import { CniError, codes } from '../../cni/errors.ts';
 import { loadPolicy, parsePolicyText, policiesFolder, policyNames } from '../../egress/load-policy.ts';
+import { withoutGrants } from '../../egress/grants.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readPolicy } from '../policy-check.ts';
 import { findAttachments, UnknownContainer } from '../../repair/survey/find.ts';
+import { grantsLeft, type RunningGrant } from '../../repair/survey/grants.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
 
 /** A policy, and the words by which it was asked for. */
 export interface NamedPolicy {
   readonly title: string;
+  /** Without what is granted to a container on top of it. */
   readonly policy: Policy;
+  /** What the container is granted for now, where one was asked for. */
+  readonly grants?: readonly RunningGrant[];
 }
 
 /**
@@ -49,7 +54,8 @@ function recordOf(asked: string, records: readonly AttachmentRecord[], names: re
   );
 }
 
-function policyOf({ containerId, egress }: AttachmentRecord): NamedPolicy {
+function policyOf(record: AttachmentRecord): NamedPolicy {
+  const { containerId, egress } = record;
   if (egress === undefined)
     throw new CniError(
       codes.invalidConfig,
@@ -58,5 +64,9 @@ function policyOf({ containerId, egress }: AttachmentRecord): NamedPolicy {
     );
   const { policy, policyName } = egress;
   const name = policyName === undefined ? '' : ` (${policyName})`;
-  return { title: `policy of container ${shownName(containerId)}${name}`, policy };
+  return {
+    title: `policy of container ${shownName(containerId)}${name}`,
+    policy: withoutGrants(policy),
+    grants: grantsLeft(record),
+  };
 }

@@ -3,7 +3,9 @@ import { loadPolicy } from '../../egress/load-policy.ts';
 import { checksNames } from '../../egress/checked-names.ts';
 import { openNames, type OpenName } from '../../egress/names-open.ts';
 import { policyId } from '../../egress/policy-id.ts';
-import type { Policy } from '../../egress/policy.ts';
+import { withGrants } from '../../egress/grants.ts';
+import type { Grant, Policy } from '../../egress/policy.ts';
+import { uptime } from '../../host/uptime.ts';
 import { requalifyElements } from '../../dataplane/elements/requalify.ts';
 import type { Element } from '../../nft/element.ts';
 import { commitAll, putExpiring } from '../../records/commit-all.ts';
@@ -28,6 +30,8 @@ export interface RefreshOptions {
   readonly remembered?: (record: AttachmentRecord) => Promise<readonly Element[]>;
   /** Further expiring elements to put when the tables are written anew, by the records as they are then. */
   readonly also?: (records: readonly AttachmentRecord[]) => readonly Element[];
+  /** What attachments are granted from now on, by their keys, in place of what they were granted before. */
+  readonly grants?: ReadonlyMap<string, readonly Grant[]>;
   /** Connections whose first bytes asked for a name, and for which; without it none is known, and they end. */
   readonly checked?: () => Promise<readonly NamedConnection[]>;
 }
@@ -62,12 +66,13 @@ export async function refresh({
   list = listRecords,
   remembered = rememberedElements,
   also,
+  grants = new Map(),
   checked,
 }: RefreshOptions = {}): Promise<RefreshReport> {
   const enforced = list()
     .records.filter(isEnforced)
     .filter(({ state }) => state === 'ready');
-  const { changed, problems, invalid } = await reread(enforced);
+  const { changed, problems, invalid } = await reread(enforced, grants);
   const byKey = new Map(changed.map((record) => [record.key, record]));
   const current = enforced.map((record) => byKey.get(record.key) ?? record);
   const names = resolve ? await resolveAll(current, force) : new Map<string, readonly OpenName[]>();
@@ -100,19 +105,23 @@ function requalifyForEver(record: AttachmentRecord): Element[] {
   return requalifyElements(record).map(({ table, set, key }) => ({ table, set, key }));
 }
 
-/** Records whose named policy says something else than it did, with what it says now. */
+/**
+ * Records whose named policy says something else than it did, or that are granted something else, with what holds now.
+ */
 async function reread(
   enforced: readonly EnforcedRecord[],
+  grants: ReadonlyMap<string, readonly Grant[]>,
 ): Promise<{ changed: EnforcedRecord[]; problems: string[]; invalid: string[] }> {
   const problems: string[] = [];
   const invalid: string[] = [];
-  const policies = new Map<string, { readonly policy: Policy; readonly policyId: string; readonly text: string }>();
+  const policies = new Map<string, Policy>();
+  const now = uptime();
   const onLink = hostNetworks();
   for (const name of new Set(enforced.flatMap(({ egress }) => egress.policyName ?? []))) {
     try {
       const policy = await loadPolicy(name, { onLink });
       if (checksNames(policy) && (await putQueueRule()) === undefined) throw withoutQueue();
-      policies.set(name, { policy, policyId: policyId(policy), text: JSON.stringify(policy) });
+      policies.set(name, policy);
     } catch (error) {
       if (!(error instanceof CniError)) throw error;
       problems.push(`${error.message}; the policy as it was stays in force`);
@@ -120,9 +129,13 @@ async function reread(
     }
   }
   const changed = enforced.flatMap((record) => {
-    const now = policies.get(record.egress.policyName ?? '');
-    if (now === undefined || now.text === textOf(record.egress.policy)) return [];
-    return [{ ...record, egress: { ...record.egress, policy: now.policy, policyId: now.policyId } }];
+    const { policy: before, policyName = '' } = record.egress;
+    const granted = grants.get(record.key) ?? before.grants ?? [];
+    const own = policies.get(policyName);
+    if (own === undefined && granted.length + (before.grants?.length ?? 0) === 0) return [];
+    const policy = withGrants(own ?? before, granted, now);
+    if (textOf(policy) === textOf(before)) return [];
+    return [{ ...record, egress: { ...record.egress, policy, policyId: policyId(policy) } }];
   });
   return { changed, problems, invalid };
 }

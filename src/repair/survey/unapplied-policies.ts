@@ -1,4 +1,5 @@
 import { CniError } from '../../cni/errors.ts';
+import { idWithoutGrants } from '../../egress/grants.ts';
 import { loadPolicy } from '../../egress/load-policy.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
@@ -14,7 +15,7 @@ export async function unappliedPolicies(records: readonly AttachmentRecord[]): P
   return new Map(
     records.flatMap(({ key, egress }) => {
       const file = files.get(egress?.policyName ?? '');
-      if (egress === undefined || file === undefined || file.id === egress.policyId) return [];
+      if (egress === undefined || file === undefined || file.id === idWithoutGrants(egress)) return [];
       const what = file.problem ?? `policy "${egress.policyName}" has changed in its file, and is not applied`;
       return [[key, [{ kind: 'policy', what }]] as const];
     }),

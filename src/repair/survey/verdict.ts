@@ -1,5 +1,7 @@
 import type { Destination } from '../../egress/destination.ts';
 import { besides, judge, type Surroundings, type Verdict } from '../../egress/judge.ts';
+import { policyAt } from '../../egress/grants.ts';
+import { uptime } from '../../host/uptime.ts';
 import { nameCovers } from '../../egress/name.ts';
 import { readAnyAddress } from '../../ip/address.ts';
 import { familyOf } from '../../ip/family.ts';
@@ -49,10 +51,11 @@ export function verdictOf(
   if (egress === undefined) return withoutPolicy(address, surroundings);
   const names = open.filter((one) => one.address === address).map(({ name }) => name);
   const asked = isName ? { askedName: host } : {};
-  const verdict = judge(egress.policy, { ...destination, names, ...asked }, surroundings);
+  const policy = policyAt(egress.policy, uptime());
+  const verdict = judge(policy, { ...destination, names, ...asked }, surroundings);
   if (verdict.verdict === 'allow' || !isName || names.length > 0) return verdict;
-  const wouldBe = judge(egress.policy, { ...destination, names: [host] }, surroundings);
-  const rule = egress.policy.names.find(({ source, name }) => source === wouldBe.rule && nameCovers(name, host));
+  const wouldBe = judge(policy, { ...destination, names: [host] }, surroundings);
+  const rule = policy.names.find(({ source, name }) => source === wouldBe.rule && nameCovers(name, host));
   if (wouldBe.verdict === 'deny' || rule === undefined) return verdict;
   const isWildcard = rule.name.startsWith('*.');
   return {

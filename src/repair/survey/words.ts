@@ -24,17 +24,28 @@ export function policyWords(egress: EgressRecord | undefined): string {
 }
 
 /** What the policy lists: presets, entries, private destinations, and what it closes before all else. */
-function listWords({ mode, preset, allow, names, allowPrivate, allowLocalNetworks, deny }: Policy): string {
+function listWords({
+  mode,
+  preset,
+  allow,
+  names,
+  allowPrivate,
+  allowLocalNetworks,
+  deny,
+  denyNames = [],
+}: Policy): string {
   const own = new Set(
-    [...allow, ...names].map(({ source }) => source).filter((source) => !source.startsWith('preset ')),
+    [...allow, ...names].map(({ source }) => source).filter((source) => !/^(?:preset|grant) /.test(source)),
   );
-  const sources = (rules: Policy['deny']): number => new Set(rules.map(({ source }) => source)).size;
+  const closed = [...deny, ...denyNames];
+  const sources = (rules: readonly { readonly source: string }[]): number =>
+    new Set(rules.map(({ source }) => source)).size;
   return [
     ...(mode === 'allowlist' ? preset : []),
     ...(mode === 'allowlist' && own.size > 0 ? [count(own.size, 'entry', 'entries')] : []),
     ...(allowLocalNetworks ? ['local networks'] : []),
     ...(allowPrivate.length === 0 ? [] : [`${sources(allowPrivate)} private`]),
-    ...(deny.length === 0 ? [] : [`without ${sources(deny)}`]),
+    ...(closed.length === 0 ? [] : [`without ${sources(closed)}`]),
   ].join(', ');
 }
 

@@ -96,6 +96,14 @@ describe('parsePolicy() refuses', () => {
       'Cannot use "db.example.org" in "egress.allowPrivate[0]": "db.example.org" is a name, and "allowPrivate" takes addresses only',
       'what a name resolves to may change',
     ],
+    [
+      'a time of maxGrants that is none',
+      { maxGrants: { for: 'soon' } },
+      'Invalid "egress.maxGrants.for": it is "soon", a time, as in "90s", "10m", "1h30m" or "2d" is expected',
+      undefined,
+    ],
+    ['a key of maxGrants that is none', { maxGrants: { with: [] } }, 'with', undefined],
+    ['a count of maxGrants that is too large', { maxGrants: { count: 65 } }, 'egress.maxGrants.count', undefined],
     ['every name in deny', { deny: ['*'] }, 'it would close everything', 'use mode "allowlist"'],
     [
       'an unchecked name in deny',
