@@ -1,6 +1,7 @@
 import { CniError } from '../cni/errors.ts';
 import { unknown, type Invocation } from './command.ts';
 import { accountingCheck } from './doctor/accounting.ts';
+import { boundsCheck } from './doctor/bounds.ts';
 import { dnsWayOutCheck } from './doctor/dns.ts';
 import type { Check, CheckName, Trouble } from './doctor/check.ts';
 import { hostChecks } from './doctor/host.ts';
@@ -32,6 +33,7 @@ const checks: readonly Check[] = [
   loopbackCheck,
   ...addressChecks,
   ...policyChecks,
+  boundsCheck,
 ];
 const severities = ['problem', 'warning', 'notice'] as const;
 

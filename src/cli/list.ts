@@ -3,6 +3,7 @@ import { waitsForPolicy } from '../records/waiting.ts';
 import { rememberedUse } from '../dataplane/quotas.ts';
 import type { Invocation } from './command.ts';
 import { readDenials } from '../repair/survey/denials.ts';
+import { readMetBounds, type BoundReport } from '../repair/survey/met-bounds.ts';
 import { surveyAttachments, type Attachment } from '../repair/survey/attachments.ts';
 import { containerNames, shownName } from '../repair/survey/container-names.ts';
 import {
@@ -39,11 +40,12 @@ async function show(invocation: Invocation, format: ListFormat, terminal: Termin
   const denials = await readDenials(all.map(({ record }) => record));
   const attachments = select(all, selectionOf(invocation), denials);
   const lookups = await readRefusedLookups();
+  const met = await readMetBounds(all.map(({ record }) => record));
   const closed = await readClosedNames(attachments.flatMap(({ record }) => record.egress ?? []));
   for (const record of broken)
     terminal.note(`${terminal.paint.warn('!')} ${describeBroken(record)}; "drawbridge clean" removes it`);
   if (format === 'json' || format === 'yaml') {
-    const described = attachments.map((one) => describe(one, { denials, closed, lookups }));
+    const described = attachments.map((one) => describe(one, { denials, closed, lookups, met }));
     await printValue(terminal, described, format);
   } else if (format === 'name')
     for (const name of new Set(attachments.map(({ record }) => shownName(record.containerId)))) terminal.out(name);
@@ -52,7 +54,7 @@ async function show(invocation: Invocation, format: ListFormat, terminal: Termin
   else {
     if (format === 'wide') printWide(terminal, attachments, denials);
     else printGrouped(terminal, attachments, denials);
-    await printFootnotes(terminal, attachments, { closed, lookups });
+    await printFootnotes(terminal, attachments, { closed, lookups, met });
     terminal.out('');
     terminal.out(wrap(totalWords(attachments, denials), terminal.width));
   }
@@ -65,10 +67,12 @@ interface ListContext {
   /** By the policy's id. */
   readonly closed: ReadonlyMap<string, readonly string[]>;
   readonly lookups: readonly RefusedLookup[];
+  /** By the record's key. */
+  readonly met: ReadonlyMap<string, readonly BoundReport[]>;
 }
 
 /** As conf/schema/list.json has it. */
-function describe({ record, isAlive, findings }: Attachment, { denials, closed, lookups }: ListContext): object {
+function describe({ record, isAlive, findings }: Attachment, { denials, closed, lookups, met }: ListContext): object {
   const { network, containerId, ifname, netns, egress, state, createdAt } = record;
   const name = containerNames().get(containerId);
   return {
@@ -97,6 +101,11 @@ function describe({ record, isAlive, findings }: Attachment, { denials, closed, 
       : { quota: { ...egress.policy.quota, used: rememberedUse().get(record.key)?.bytes ?? 0 } }),
     grants: grantsLeft(record),
     denied: denials.get(record.key) ?? 0,
+    boundsMet: (met.get(record.key) ?? []).map(({ bound, packets, ago }) => ({
+      bound: bound.name,
+      packets,
+      secondsAgo: Math.round(ago),
+    })),
     refusedNames: refusedLookupsOf(record, lookups).map(({ name, count: times }) => ({ name, count: times })),
     state,
     alive: isAlive,

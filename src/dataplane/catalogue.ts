@@ -4,7 +4,7 @@
  *
  * A packet costs the same number of lookups whatever the number of containers and of published ports.
  */
-import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../nft/declaration.ts';
+import type { ChainDeclaration, CounterDeclaration, SetDeclaration, TimeoutDeclaration } from '../nft/declaration.ts';
 import type { TableName } from '../nft/element.ts';
 import { routerSets } from './catalogue/guard-routers.ts';
 import { withinSets } from './catalogue/guard-within.ts';
@@ -14,7 +14,7 @@ import { ingressPolicyChains, ingressPolicySets } from './catalogue/ingress-poli
 import { denialChains, judgementHooks } from './catalogue/judgement-hooks.ts';
 import { judgementCounters, judgementSets } from './catalogue/judgement-sets.ts';
 import { judgementChains } from './catalogue/judgement.ts';
-import { boundChains, boundCounters, boundSets } from './catalogue/bounds.ts';
+import { boundChains, boundCounters, boundSets, boundTimeouts } from './catalogue/bounds.ts';
 import { lastResortChains, lastResortSets } from './catalogue/last-resort.ts';
 import { namesChains, namesCounters, namesSets } from './catalogue/names.ts';
 import { routedChains, routedCounters, routedSets } from './catalogue/routed.ts';
@@ -25,6 +25,7 @@ import { recordingChains, recordingCounters, recordingSets } from './catalogue/r
 export interface Catalogue {
   readonly sets: readonly SetDeclaration[];
   readonly counters: readonly CounterDeclaration[];
+  readonly timeouts: readonly TimeoutDeclaration[];
   readonly chains: readonly ChainDeclaration[];
 }
 
@@ -52,6 +53,7 @@ export const catalogue: Catalogue = {
     ...namesCounters,
     ...guardCounters,
   ],
+  timeouts: boundTimeouts,
   chains: [
     ...publishingChains,
     ...routedChains,

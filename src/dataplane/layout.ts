@@ -5,7 +5,7 @@
  *   set group_<hash>    one for each policy whose chains and sets are declared (nft/group.ts)
  */
 import { sha256 } from '../digest/sha256.ts';
-import { chainBlock, constantCommands, counterBlock, setBlock } from '../nft/declaration-text.ts';
+import { chainBlock, constantCommands, counterBlock, setBlock, timeoutBlock } from '../nft/declaration-text.ts';
 import { dataText, tableNames, type Part, type TableName } from '../nft/element.ts';
 import { catalogue, type Catalogue } from './catalogue.ts';
 
@@ -60,10 +60,11 @@ function mark(kind: string, text: string): string {
   return `${kind}_${sha256(text).slice(0, 16)}`;
 }
 
-function blocksOf(table: TableName, { sets, counters, chains }: Catalogue): string[] {
+function blocksOf(table: TableName, { sets, counters, timeouts, chains }: Catalogue): string[] {
   return [
     ...sets.filter((set) => set.table === table).map(setBlock),
     ...counters.filter((counter) => counter.table === table).map(counterBlock),
+    ...timeouts.filter((timeout) => timeout.table === table).map(timeoutBlock),
     ...chains.filter((chain) => chain.table === table).map(chainBlock),
   ];
 }

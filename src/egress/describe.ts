@@ -39,6 +39,7 @@ export function describePolicy(policy: Policy): string[] {
     ...(lookedFor(policy).length > 0 ? ['a connection that asks for a closed name in its first bytes is refused'] : []),
     `of the host: ${hostWords(policy)}`,
     `from siblings: ${siblingWords[policy.isolation]}; from elsewhere: ${policy.ingress === 'open' ? 'everything' : 'published ports'}`,
+    ...(policy.maxConnections === undefined ? [] : [`at most ${policy.maxConnections} connections at once`]),
     ...(policy.exclusive === true ? ['no network without a policy may stand beside it'] : []),
     `denied packets are ${policy.onDeny === 'drop' ? 'dropped' : 'rejected at once'}${policy.ipv6 === 'disable' ? '; IPv6 is off' : ''}`,
   ];

@@ -17,6 +17,7 @@ export const policyKeys = [
   'onDeny',
   'audit',
   'exclusive',
+  'maxConnections',
   'quota',
   'maxGrants',
   'record',

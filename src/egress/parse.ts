@@ -75,6 +75,7 @@ export function parsePolicy(
     onDeny: oneOf(fields, 'onDeny', ['reject', 'drop']) ?? 'reject',
     audit: fields.boolean('audit') ?? false,
     ...(fields.boolean('exclusive') === true ? { exclusive: true } : {}),
+    ...parseMaxConnections(fields),
     ...parseQuotaKey(fields),
     ...parseMaxGrants(fields),
     ...parseRecord(fields),
@@ -86,6 +87,11 @@ export function parsePolicy(
 function parseMaxGrants(fields: Fields): Pick<Policy, 'maxGrants'> {
   const bounds = fields.object('maxGrants');
   return bounds === undefined ? {} : { maxGrants: parseGrantBounds(bounds) };
+}
+
+function parseMaxConnections(fields: Fields): Pick<Policy, 'maxConnections'> {
+  const maxConnections = fields.integer('maxConnections', { min: 1, max: 1_000_000 });
+  return maxConnections === undefined ? {} : { maxConnections };
 }
 
 function parseQuotaKey(fields: Fields): Pick<Policy, 'quota'> {

@@ -35,6 +35,8 @@ export interface Policy {
   readonly audit: boolean;
   /** Whether no network of ours without a policy may stand beside it on the same container; absent is false. */
   readonly exclusive?: boolean;
+  /** Connections that the container may have at once; absent: by what the host tracks (connections.ts). */
+  readonly maxConnections?: number;
   /** How much may pass between the container and others, both ways, until it is renewed; absent: any. */
   readonly quota?: Quota;
   /** How far "drawbridge allow" may go; absent: `usualBounds` of grants.ts. */

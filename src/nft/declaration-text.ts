@@ -1,4 +1,4 @@
-import type { ChainDeclaration, CounterDeclaration, Hook, SetDeclaration } from './declaration.ts';
+import type { ChainDeclaration, CounterDeclaration, Hook, SetDeclaration, TimeoutDeclaration } from './declaration.ts';
 
 /** Lines of a declaration inside of a `table … { }`. */
 export function setBlock(set: SetDeclaration): string {
@@ -7,6 +7,12 @@ export function setBlock(set: SetDeclaration): string {
 
 export function counterBlock({ name }: CounterDeclaration): string {
   return `  counter ${name} { }`;
+}
+
+/** nft 1.0.6 takes seconds without a unit alone, and each statement on a line of its own. */
+export function timeoutBlock({ name, seconds }: TimeoutDeclaration): string {
+  const states = Object.entries(seconds).map(([state, value]) => `${state} : ${value}`);
+  return [`  ct timeout ${name} {`, '    protocol tcp;', `    policy = { ${states.join(', ')} };`, '  }'].join('\n');
 }
 
 export function chainBlock({ name, hook, rules }: ChainDeclaration): string {

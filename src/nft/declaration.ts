@@ -48,6 +48,16 @@ export interface CounterDeclaration {
   readonly about: string;
 }
 
+/** How long the kernel keeps TCP connections that a rule gives this to (nft(8), CT TIMEOUT); its own where absent. */
+export interface TimeoutDeclaration {
+  readonly table: TableName;
+  readonly name: string;
+  /** Seconds by nft's names of states. */
+  readonly seconds: Readonly<Record<string, number>>;
+  /** For documents: which connections have it. */
+  readonly about: string;
+}
+
 export interface ChainDeclaration {
   readonly table: TableName;
   readonly name: string;

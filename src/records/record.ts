@@ -149,6 +149,11 @@ export interface EgressRecord {
   readonly policy: Policy;
   /** Name of the file in /etc/drawbridge/policies that `policy` was read from. */
   readonly policyName?: string;
+  /**
+   * Connections that it may have at once where its policy does not say: by what the host tracked when it was added.
+   * Absent in records of before 0.2.0.
+   */
+  readonly usualConnections?: number;
   /** Identifies the chains and sets in the kernel that `policy` compiles to; equal policies share them. */
   readonly policyId: string;
 }

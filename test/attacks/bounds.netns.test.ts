@@ -1,7 +1,15 @@
 /** One container cannot take what others need: what each may take of what the host has for all. */
 import { fileURLToPath } from 'node:url';
 import { expect, test as base, type Container, type Host, type Json } from '../helpers/host.ts';
-import { addContainer, addressOf, makeWorld, oneProcess, world } from '../plugins/egress-policy/network.ts';
+import {
+  addContainer,
+  addressOf,
+  makeWorld,
+  oneProcess,
+  world,
+  writePolicy,
+} from '../plugins/egress-policy/network.ts';
+import { drawbridge } from '../cli/cli.ts';
 import { countArrivals, settle } from './packets.ts';
 
 type Added = Container & { result: Json };
@@ -38,28 +46,143 @@ async function flood(host: Host, from: Added, kind: string, destination: string,
   });
 }
 
-test('connections to one server end at a bound, and a sibling and the host still reach it', async ({
-  lab: { host, attacker, sibling },
-}) => {
-  // The attacker's kernel knows nothing of these connections and would end them.
-  const input = 'table ip own {\n chain out {\n type filter hook output priority 0;\n tcp flags rst drop\n }\n}\n';
-  await host.run(['nft', '-f', '-'], { where: attacker, input });
-  await keepConnections(host);
-  await flood(host, attacker, 'syn', world.public4, 9_000);
-  const listed = await host.sh(`conntrack -L -s ${addressOf(attacker.result, 4)} 2>/dev/null | wc -l`);
-  expect(Number(listed)).toBeGreaterThan(8000);
-  expect(Number(listed)).toBeLessThanOrEqual(8192);
+/** How many connections of a container the kernel knows. */
+async function connectionsOf(host: Host, from: Added): Promise<number> {
+  return Number(await host.sh(`conntrack -L -s ${addressOf(from.result, 4)} 2>/dev/null | wc -l`));
+}
+
+/** A container under a bound of its own, and a sibling under the usual one. */
+async function withBound(host: Host, maxConnections: number): Promise<Lab> {
+  await makeWorld(host);
+  const attacker = await addContainer(host, oneProcess({ maxConnections }), { name: 'attacker' });
+  const sibling = await addContainer(host, oneProcess(), { name: 'sibling' });
+  return { host, attacker, sibling };
+}
+
+test('"maxConnections" bounds the connections of its container, and not those of a sibling', async ({ host }) => {
+  const { attacker, sibling } = await withBound(host, 100);
+  await flood(host, attacker, 'scan', '8.9.0.0', 500);
+  await flood(host, sibling, 'scan', '8.9.0.0', 500);
+  expect(await connectionsOf(host, attacker)).toBe(100);
+  expect(await connectionsOf(host, sibling)).toBe(500);
+  expect(await host.fetch(attacker, world.public4, 80)).toBe('timeout');
   expect(await host.fetch(sibling, world.public4, 80)).toBe('outside');
-  expect(await host.fetch(host, world.public4, 80)).toBe('outside');
 });
 
-test('connections of a container to all servers end at a bound', async ({ lab: { host, attacker, sibling } }) => {
-  await keepConnections(host);
-  await flood(host, attacker, 'scan', '8.9.0.0', 17_000);
-  const listed = await host.sh(`conntrack -L -s ${addressOf(attacker.result, 4)} 2>/dev/null | wc -l`);
-  expect(Number(listed)).toBeGreaterThan(16_000);
-  expect(Number(listed)).toBeLessThanOrEqual(16_384);
+test('a container reaches a server again when its connections are fewer than "maxConnections"', async ({ host }) => {
+  const { attacker } = await withBound(host, 100);
+  await flood(host, attacker, 'scan', '8.9.0.0', 500);
+  expect(await host.fetch(attacker, world.public4, 80)).toBe('timeout');
+  await host.sh(`conntrack -D -s ${addressOf(attacker.result, 4)} >/dev/null 2>&1`);
+  expect(await host.fetch(attacker, world.public4, 80)).toBe('outside');
+});
+
+test('by default a container has a sixteenth of what the kernel tracks', async ({ host }) => {
+  const tracked = Number(await host.sh('cat /proc/sys/net/netfilter/nf_conntrack_max'));
+  const { sibling } = await withBound(host, 100);
+  const chain = await host.sh(
+    `nft list map inet drawbridge connections4 | grep -o '"br0" . ${addressOf(sibling.result, 4)} : goto [a-z0-9_]*'`,
+  );
+  const rules = await host.run(['nft', 'list', 'chain', 'inet', 'drawbridge', chain.trim().split(' ').at(-1) ?? '']);
+  expect(rules).toContain(`ct count over ${Math.max(1024, Math.floor(tracked / 16))} `);
+});
+
+test('a changed "maxConnections" holds for a running container, and its connections stay', async ({ host }) => {
+  await makeWorld(host);
+  await writePolicy(host, 'work', { maxConnections: 400 });
+  const attacker = await addContainer(host, oneProcess({ policy: 'work' }), { name: 'attacker' });
+  await flood(host, attacker, 'scan', '8.9.0.0', 300);
+  await writePolicy(host, 'work', { maxConnections: 50 });
+  expect((await drawbridge(host, ['refresh'])).code).toBe(0);
+  await flood(host, attacker, 'scan', '8.10.0.0', 300);
+  expect(await connectionsOf(host, attacker)).toBe(350);
+});
+
+test('connections of a container begin at a rate', async ({ host }) => {
+  const { attacker, sibling } = await withBound(host, 2000);
+  await flood(host, attacker, 'scan', '8.9.0.0', 1900);
+  await flood(host, sibling, 'scan', '8.9.0.0', 1900);
+  expect(await connectionsOf(host, attacker)).toBeGreaterThan(1000);
+  expect(await connectionsOf(host, attacker)).toBeLessThan(1850);
+  expect(await connectionsOf(host, sibling)).toBe(1900);
+});
+
+test('an unanswered connection of a container is forgotten after ten seconds, one of the host as before', async ({
+  lab: { host, attacker },
+}) => {
+  await flood(host, attacker, 'syn', '8.9.0.1', 3);
+  await host.exec(['ncat', '-w', '1', '8.9.0.2', '80'], { where: host });
+  const seconds = async (destination: string): Promise<number[]> =>
+    [...(await host.sh(`conntrack -L -d ${destination} 2>/dev/null`)).matchAll(/tcp +6 (\d+) SYN_SENT/gu)].map(
+      ([, left]) => Number(left),
+    );
+  const [own, hosts] = [await seconds('8.9.0.1'), await seconds('8.9.0.2')];
+  expect(own).toHaveLength(3);
+  expect(Math.max(...own)).toBeLessThanOrEqual(10);
+  expect(hosts[0]).toBeGreaterThan(60);
+});
+
+test('connections that were reset at once are forgotten soon, and leave the ports of the host to others', async ({
+  lab: { host, attacker, sibling },
+}) => {
+  await flood(host, attacker, 'syn', world.public4, 2000);
+  await settle();
+  const closed = await host.sh(
+    `conntrack -L -s ${addressOf(attacker.result, 4)} 2>/dev/null | grep -E ' (CLOSE|TIME_WAIT) '`,
+  );
+  const left = [...closed.matchAll(/tcp +6 (\d+) /gu)].map(([, seconds]) => Number(seconds));
+  expect(left.length).toBeGreaterThan(100);
+  expect(Math.max(...left)).toBeLessThanOrEqual(2);
   expect(await host.fetch(sibling, world.public4, 80)).toBe('outside');
+});
+
+test('every connection of a container is forgotten with it', async ({ lab: { host, attacker, sibling } }) => {
+  await keepConnections(host);
+  await flood(host, attacker, 'scan', '8.9.0.0', 2000);
+  await flood(host, sibling, 'scan', '8.9.0.0', 20);
+  expect(await connectionsOf(host, attacker)).toBe(2000);
+  expect((await host.delChain(oneProcess(), { container: attacker })).error).toBeUndefined();
+  expect(await connectionsOf(host, attacker)).toBe(0);
+  expect(await connectionsOf(host, sibling)).toBe(20);
+});
+
+test('connections to one server end at a bound, and a sibling and the host still reach it', async ({ host }) => {
+  const outside = await makeWorld(host);
+  await host.serve(outside, { port: 53, proto: 'udp', reply: 'outside' });
+  const attacker = await addContainer(host, oneProcess({ maxConnections: 1_000_000 }), { name: 'attacker' });
+  const sibling = await addContainer(host, oneProcess(), { name: 'sibling' });
+  await keepConnections(host);
+  await flood(host, attacker, 'dns', world.public4, 9_000);
+  const listed = await connectionsOf(host, attacker);
+  expect(listed).toBeGreaterThan(8000);
+  expect(listed).toBeLessThanOrEqual(8192);
+  for (const from of [sibling, host])
+    expect(await host.fetch(from, world.public4, 53, { proto: 'udp' })).toBe('outside');
+});
+
+test('whoever looks sees which bound a container has met', async ({ host }) => {
+  const { attacker } = await withBound(host, 100);
+  const boundsMet = async (): Promise<Record<string, string[]>> =>
+    Object.fromEntries(
+      ((await drawbridge(host, ['list', '--json'])).json as Json[]).map(({ containerId, boundsMet: met }) => [
+        containerId,
+        (met as Json[]).map(({ bound }) => bound as string),
+      ]),
+    );
+  expect(await boundsMet()).toEqual({ attacker: [], sibling: [] });
+  await flood(host, attacker, 'scan', '8.9.0.0', 500);
+  await flood(host, attacker, 'echo', '10.1.0.1', 100);
+  await flood(host, attacker, 'fragment', world.public4, 1000);
+  await flood(host, attacker, 'scan', '10.200.0.0', 1000);
+  expect(await boundsMet()).toEqual({ attacker: ['connections', 'fragments', 'echo', 'denials'], sibling: [] });
+  const said = /attacker:? met its bound of 100 connections at once/u;
+  for (const words of [['list', '--wide'], ['doctor']]) {
+    const { stdout } = await drawbridge(host, words);
+    expect(stdout.replaceAll(/\s+/gu, ' ')).toMatch(said);
+    expect(stdout).not.toMatch(/sibling:? met its/u);
+  }
+  const explained = await drawbridge(host, ['explain', 'attacker', `${world.public4}:80`, '--json']);
+  expect(explained.json).toMatchObject({ verdict: 'deny', reason: expect.stringContaining('100 connections at once') });
 });
 
 test('echo to the host with one id is answered at a rate, and that of a sibling too', async ({

@@ -9,7 +9,9 @@ import type { HostState } from '../host-state.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { Names } from '../names.ts';
+import type { Crowd } from '../names/claims.ts';
 import { Crowds } from '../names/crowds.ts';
+import { MetBounds } from '../names/met-bounds.ts';
 import type { RefreshReport } from '../names/refresh.ts';
 import type { Service } from '../service.ts';
 import { namesStatus, type NameStatus } from '../status.ts';
@@ -37,6 +39,7 @@ export class NamesService implements Service {
   readonly #options: NamesServiceOptions;
   readonly #last = new Map<string, RefreshReport>();
   readonly #crowds = new Crowds();
+  readonly metBounds = new MetBounds();
   readonly #logged = new Rates();
   #recurring: readonly RecurringWork[] = [];
 
@@ -49,7 +52,7 @@ export class NamesService implements Service {
       onEnd: (reason) => options.log.error({ err: reason }, 'the process that answers DNS ended'),
       onQuery: (report) => this.#tellQuery(report),
       onRefused: (refused) => refused.forEach((one) => this.#tellRefused(one)),
-      onCrowd: (crowds) => crowds.forEach((one) => this.#crowds.note(one)),
+      onCrowd: (crowds) => crowds.forEach((one) => this.#noteCrowd(one)),
       onRefresh: (report) => this.#tellRefresh(report),
     });
     const { names } = this;
@@ -120,13 +123,19 @@ export class NamesService implements Service {
 
   /** A name is logged when it is new, and of one container not more than a reader bears. */
   #tellRefused(refused: RefusedQueries): void {
-    const { source, name, type, why, count } = refused;
+    const { source, name, type, why, count, limited } = refused;
+    if (limited > 0) this.metBounds.note(source, 'names', limited);
     this.queries += count;
     this.#options.metrics.refused(refused);
     this.#options.onQuery({ ...refused, verdict: 'denied' });
     const isLogged = name !== '' && this.#logged.take(source, { perSecond: 1 / 60, burst: 64 });
     if (isLogged && this.names.refused.countOf(source, name) === count)
       this.#options.log.info({ source, container: this.#describe(source), name, type, why }, 'name refused');
+  }
+
+  #noteCrowd(crowd: Crowd): void {
+    this.#crowds.note(crowd);
+    if (crowd.asker !== undefined) this.metBounds.note(crowd.asker.source, 'addresses', crowd.count);
   }
 
   /** "network/container" of a source address. */

@@ -51,6 +51,7 @@ export class SocketService implements Service {
       names: () => names.status(),
       seen: () => names.names.told.list(),
       refused: () => names.names.refused.list(),
+      bounds: () => names.metBounds.list(),
       attached: () => names.names.follow(),
       refresh: () => this.#refresh(),
       grant: (params) => this.#grant(params),

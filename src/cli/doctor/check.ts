@@ -17,6 +17,7 @@ export type CheckName =
   | 'conntrack'
   | 'leases'
   | 'policies'
+  | 'bounds'
   | 'agent'
   | 'dns'
   | 'clock'

@@ -19,7 +19,7 @@ const symptoms: readonly { readonly pattern: RegExp; readonly checks: readonly C
   },
   {
     pattern: /time[d ]*.?out|hang|slow|etimedout|stall|curl: \(28\)|temporarily/i,
-    checks: ['firewalls', 'conntrack', 'forwarding', 'overlaps', 'routes', 'bridge-netfilter', 'links'],
+    checks: ['firewalls', 'conntrack', 'bounds', 'forwarding', 'overlaps', 'routes', 'bridge-netfilter', 'links'],
   },
   {
     pattern: /\bmtu\b|fragment|message too long|emsgsize|large (?:packet|transfer|file)|handshake/i,
@@ -27,11 +27,11 @@ const symptoms: readonly { readonly pattern: RegExp; readonly checks: readonly C
   },
   {
     pattern: /packet loss|lost packets|drop(?:s|ped)? packets|retransmi/i,
-    checks: ['conntrack', 'links', 'overlaps', 'firewalls', 'bridges'],
+    checks: ['conntrack', 'links', 'bounds', 'overlaps', 'firewalls', 'bridges'],
   },
   {
     pattern: /intermittent|sometimes|flak|now and then|random/i,
-    checks: ['conntrack', 'overlaps', 'firewalls', 'agent', 'clock', 'dns'],
+    checks: ['conntrack', 'bounds', 'overlaps', 'firewalls', 'agent', 'clock', 'dns'],
   },
   { pattern: /no (?:free )?address|exhaust|all .* leased|pool|lease/i, checks: ['leases', 'leftovers', 'disk'] },
   { pattern: /ipv6|inet6/i, checks: ['ipv6', 'forwarding', 'bridges', 'kernel'] },

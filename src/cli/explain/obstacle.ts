@@ -2,7 +2,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 
 /** What stops a packet whatever the policy says. */
 export interface Obstacle {
-  readonly kind: 'link' | 'rules' | 'forwarding' | 'route' | 'firewall' | 'dns' | 'quota';
+  readonly kind: 'link' | 'rules' | 'forwarding' | 'route' | 'firewall' | 'dns' | 'quota' | 'bound';
   /** One sentence without a period. */
   readonly what: string;
   /** Commands that mend it, ready to be pasted; what to do in words when `isAdvice`. */

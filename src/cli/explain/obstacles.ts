@@ -9,6 +9,7 @@ import type { AttachmentRecord } from '../../records/record.ts';
 import { isPeerDown } from '../../links/state.ts';
 import { shellTextOf } from '../../links/text.ts';
 import type { Obstacle, Way } from './obstacle.ts';
+import { boundObstacles } from './bounds.ts';
 import { quotaObstacles } from './quota.ts';
 import { findRoute, manyObstacle, routeInside } from './route.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
@@ -40,10 +41,11 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
   const silent = way.records.find(
     (other) => family === 6 && other.egress?.policy.ipv6 === 'disable' && addressesOf(other).includes(address),
   );
-  const [missing, firewalls, quotas] = await Promise.all([
+  const [missing, firewalls, quotas, met] = await Promise.all([
     findMissing(record),
     foreignObstacles(record, bridge, { isLocal, family }),
     quotaObstacles(way, { isLocal, isUnseen: dev === bridge && !filtersBridged(family) }),
+    boundObstacles(record),
   ]);
   const forwarding = isLocal ? [] : forwardingObstacle(family, [bridge, ...(dev === undefined ? [] : [dev])]);
   return [
@@ -63,6 +65,7 @@ export async function findObstacles(way: Way): Promise<Obstacle[]> {
     ...(obstacle === undefined || forwarding.length > 0 ? [] : [obstacle]),
     ...firewalls,
     ...quotas,
+    ...met,
     ...(isLocal ? bridgedObstacle(way, family) : []),
   ];
 }

@@ -88,6 +88,10 @@ function unusual(policy: Policy): Record<string, unknown> {
     'ipv6',
     'refreshIntervalMinutes',
     'onDeny',
+    'exclusive',
+    'maxConnections',
+    'quota',
+    'record',
   ] as const;
   return Object.fromEntries([
     ...keys.filter((key) => policy[key] !== usual[key]).map((key) => [key, policy[key]]),

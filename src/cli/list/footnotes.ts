@@ -2,6 +2,7 @@ import { isDnsWayOut } from '../../egress/dns-service.ts';
 import { isAgentRunning } from '../../repair/survey/agent.ts';
 import type { Attachment } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
+import { metWords, type BoundReport } from '../../repair/survey/met-bounds.ts';
 import { openWords } from '../../repair/survey/open-containers.ts';
 import { refusedLookupsOf, type RefusedLookup } from '../../repair/survey/refused-names.ts';
 import { bypassWords } from '../../repair/survey/second-networks.ts';
@@ -15,13 +16,15 @@ export interface FootnoteContext {
   /** Names of a policy that open nothing now, by the policy's id. */
   readonly closed: ReadonlyMap<string, readonly string[]>;
   readonly lookups: readonly RefusedLookup[];
+  /** Bounds that were met, by the record's key. */
+  readonly met: ReadonlyMap<string, readonly BoundReport[]>;
 }
 
 /** What is to be known of some attachments, below their table; what is true of many of them stands once. */
 export async function printFootnotes(
   { out, paint, width }: Terminal,
   attachments: readonly Attachment[],
-  { closed, lookups }: FootnoteContext,
+  { closed, lookups, met }: FootnoteContext,
 ): Promise<void> {
   const stale = staleNotes(attachments);
   const groups = [
@@ -29,6 +32,7 @@ export async function printFootnotes(
     refusedNotes(attachments, lookups),
     closedNotes(attachments, closed),
     grantNotes(attachments),
+    boundNotes(attachments, met),
     bypassNotes(attachments),
     await dnsNotes(attachments),
   ].map(gathered);
@@ -104,6 +108,13 @@ function closedNotes(attachments: readonly Attachment[], closed: FootnoteContext
     const words = `${count(names.length, 'name')} of its policy ${names.length === 1 ? 'opens' : 'open'} nothing now: ${which}`;
     return [{ who: shownName(record.containerId), words }];
   });
+}
+
+/** Who takes more than one may is to be seen by whoever looks why something is slow. */
+function boundNotes(attachments: readonly Attachment[], met: FootnoteContext['met']): Footnote[] {
+  return attachments.flatMap(({ record }) =>
+    metWords(record, met.get(record.key) ?? []).map((words) => ({ who: shownName(record.containerId), words })),
+  );
 }
 
 /** What a policy closes on one network is open by another one that has none. */

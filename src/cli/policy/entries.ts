@@ -23,6 +23,7 @@ export function unfold(policy: Policy): Map<string, string | readonly string[]> 
     ['onDeny', onDeny],
     ['audit', String(audit)],
     ...(policy.exclusive === true ? [['exclusive', 'true'] as const] : []),
+    ['maxConnections', policy.maxConnections === undefined ? [] : [String(policy.maxConnections)]],
     ['quota', policy.quota === undefined ? [] : [`${policy.quota.bytes} bytes per ${policy.quota.per}`]],
     ['maxGrants', boundsList(policy.maxGrants)],
     ['record', policy.record ?? 'denied'],

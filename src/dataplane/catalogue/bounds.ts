@@ -1,8 +1,15 @@
 /** What one container may take of what all share, so that it leaves the rest to others. */
-import type { ChainDeclaration, CounterDeclaration, SetDeclaration } from '../../nft/declaration.ts';
+import type {
+  ChainDeclaration,
+  CounterDeclaration,
+  SetDeclaration,
+  TimeoutDeclaration,
+} from '../../nft/declaration.ts';
+import { bounds, metMinutes, type BoundKind } from '../../egress/bounds.ts';
 import { perFamily } from './per-family.ts';
 
 const table = 'inet drawbridge';
+const guardTable = 'bridge drawbridge';
 
 /** More than one host has containers. */
 const size = 65_535;
@@ -21,24 +28,34 @@ function bucketsOf(name: string, address: 'ipv4_addr' | 'ipv6_addr', minutes: nu
   };
 }
 
+/** Packets put an element when a bound is met; it is forgotten an hour after the last one. */
+const metSets: readonly SetDeclaration[] = [
+  ...perFamily((n, address) => metSet(table, `met${n}`, ['ifname', address, 'inet_service'], '(interface, container')),
+  metSet(guardTable, 'guard_met', ['ifname', 'inet_service'], '(port'),
+];
+
+function metSet(of: SetDeclaration['table'], name: string, key: SetDeclaration['key'], who: string): SetDeclaration {
+  return {
+    table: of,
+    name,
+    key,
+    flags: ['dynamic', 'timeout'],
+    size,
+    timeoutMinutes: metMinutes,
+    isCounted: true,
+    filledBy: 'counter',
+    about: `${who}, number of a bound) with the count of packets that were over it`,
+  };
+}
+
 export const boundSets: readonly SetDeclaration[] = [
   ...perFamily((n, address): SetDeclaration => ({
     table,
-    name: `flows${n}`,
+    name: `connections${n}`,
     key: ['ifname', address],
-    flags: ['dynamic'],
-    size,
-    filledBy: 'bucket',
-    about: '(interface, container) with its connections',
-  })),
-  ...perFamily((n, address): SetDeclaration => ({
-    table,
-    name: `flows_to${n}`,
-    key: ['ifname', address, address, 'inet_proto', 'inet_service'],
-    flags: ['dynamic'],
-    size,
-    filledBy: 'bucket',
-    about: '(interface, container, destination, protocol, port) with the connections to there',
+    value: 'verdict',
+    filledBy: 'record',
+    about: '(interface, container) -> chain that bounds its connections',
   })),
   ...perFamily((n, address): SetDeclaration => ({
     table,
@@ -64,10 +81,25 @@ export const boundSets: readonly SetDeclaration[] = [
     filledBy: 'bucket',
     about: 'lone veths with a bucket for fragments',
   },
+  ...metSets,
 ];
 
 export const boundCounters: readonly CounterDeclaration[] = [
   { table, name: 'bounded', about: 'packets of containers that had taken what one may take' },
+];
+
+/**
+ * Seconds. A connection that nobody answers is asked for four times in seven seconds; the kernel keeps it for 120.
+ * One that is over holds a port of the host, for 10 seconds after a reset (close) and 120 else, and no longer counts as
+ * a connection: shorter, what a container may begin in that time leaves most of the ports to others.
+ */
+export const boundTimeouts: readonly TimeoutDeclaration[] = [
+  {
+    table,
+    name: 'opening',
+    seconds: { syn_sent: 10, close: 2, time_wait: 10 },
+    about: 'TCP connections that a container with a policy begins',
+  },
 ];
 
 /**
@@ -87,30 +119,30 @@ const mostNeighbours = '10/second burst 40 packets';
 export const boundsBeforeConntrack: readonly string[] = [
   ...['ip frag-off & 0x3fff != 0', 'ip6 nexthdr != { tcp, udp, icmpv6 } exthdr frag exists'].map(
     (isFragment) =>
-      `${isFragment} iifname @enforced iifname != @enforced_bridges update @fragments { iifname limit rate over ${mostFragments} } goto egress_bounded`,
+      `${isFragment} iifname @enforced iifname != @enforced_bridges update @fragments { iifname limit rate over ${mostFragments} } goto bounded_fragments`,
   ),
   ...perFamily((n) => {
     const source = `iifname . ${ip(n)} saddr`;
-    return `udp dport 53 ${source} @dnsforce${n} update @queries${n} { ${source} limit rate over 500/second burst 1000 packets } goto egress_bounded`;
+    return `udp dport 53 ${source} @dnsforce${n} update @queries${n} { ${source} limit rate over 500/second burst 1000 packets } goto bounded_queries`;
   }),
 ];
 
 /** Rules for echo to the host, whatever conntrack knows of it. */
 export const boundsOfEcho: readonly string[] = perFamily((n) => {
   const source = `iifname . ${ip(n)} saddr`;
-  return `${n === 4 ? 'icmp' : 'icmpv6'} type echo-request ${source} @sources${n} update @echoes${n} { ${source} limit rate over 10/second burst 20 packets } goto egress_bounded`;
+  return `${n === 4 ? 'icmp' : 'icmpv6'} type echo-request ${source} @sources${n} update @echoes${n} { ${source} limit rate over 10/second burst 20 packets } goto bounded_echo`;
 });
 
 /** Rules for what is listed of denials: what is over is counted in the sum alone. */
 export const boundsOfDenials: readonly string[] = perFamily(
-  (n) => `update @recorded${n} { iifname . ${ip(n)} saddr limit rate over 1/second burst 512 packets } goto deny_log`,
+  (n) =>
+    `update @recorded${n} { iifname . ${ip(n)} saddr limit rate over 1/second burst 512 packets } goto bounded_denials`,
 );
 
 /**
- * Of connections: a sixteenth of what the kernel tracks where nobody set it (262,144), and of the 28,232 ports that the
- * host has for one destination less than a third. Those that are closed, or in TIME_WAIT, do not count. They are
- * counted when the policy has allowed them, and of containers alone: what comes in by a foreign port of the bridge is
- * not judged here.
+ * Connections are counted when the policy has allowed them, and of containers alone: what comes in by a foreign port of
+ * the bridge is not judged here. How many there may be stands in the chain that an element leads to
+ * (egress/connections.ts). Where none does, nothing begins.
  */
 export const boundChains: readonly ChainDeclaration[] = [
   {
@@ -126,25 +158,45 @@ export const boundChains: readonly ChainDeclaration[] = [
       name: `egress_bounds${n}`,
       rules: [
         `${hop} @neighbours${n} goto egress_flows${n}`,
-        `update @hops${n} { ${source} limit rate over ${mostNeighbours} } goto egress_bounded`,
+        `update @hops${n} { ${source} limit rate over ${mostNeighbours} } goto bounded_neighbours`,
         `add @neighbours${n} { ${hop} }`,
         `goto egress_flows${n}`,
       ],
     };
   }),
-  ...perFamily((n): ChainDeclaration => {
-    const source = `iifname . ${ip(n)} saddr`;
-    return {
+  ...perFamily((n): ChainDeclaration => ({
+    table,
+    name: `egress_flows${n}`,
+    rules: [
+      'meta l4proto tcp ct timeout set "opening"',
+      `iifname . ${ip(n)} saddr vmap @connections${n}`,
+      'goto egress_bounded',
+    ],
+  })),
+  ...bounds
+    .filter(({ table: of }) => of === 'inet' || of === 'both')
+    .map((bound): ChainDeclaration => ({
       table,
-      name: `egress_flows${n}`,
-      rules: [
-        `add @flows${n} { ${source} ct count over 16384 } goto egress_bounded`,
-        `meta l4proto { tcp, udp, sctp } add @flows_to${n} { ${source} . ${ip(n)} daddr . meta l4proto . th dport ct count over 8192 } goto egress_bounded`,
-      ],
-    };
-  }),
+      name: `bounded_${bound.name}`,
+      rules: [...perFamily((n) => metRule(n, bound)), `goto ${bound.isCountedOnly ? 'deny_log' : 'egress_bounded'}`],
+    })),
   { table, name: 'egress_bounded', rules: ['counter name bounded drop'] },
 ];
+
+/** Chains of `table bridge drawbridge` for what is over a bound there. */
+export const guardBoundChains: readonly ChainDeclaration[] = bounds
+  .filter(({ table: of }) => of === 'bridge' || of === 'both')
+  .map(({ name, number, isCountedOnly }) => ({
+    table: guardTable,
+    name: `guard_bounded_${name}`,
+    rules: [`update @guard_met { iifname . ${number} }`, isCountedOnly ? 'return' : 'counter name guard_bounded drop'],
+  }));
+
+/** A source that somebody made up puts no element. */
+function metRule(n: 4 | 6, { number }: BoundKind): string {
+  const source = `iifname . ${ip(n)} saddr`;
+  return `${source} @sources${n} update @met${n} { ${source} . ${number} }`;
+}
 
 function ip(n: 4 | 6): 'ip' | 'ip6' {
   return n === 4 ? 'ip' : 'ip6';

@@ -12,7 +12,7 @@ const igmp = 2;
 const pim = 103;
 
 const refuse = 'counter name guard_refused drop';
-const bound = 'counter name guard_bounded drop';
+const bound = 'goto guard_bounded_reports';
 
 export const routerSets: readonly SetDeclaration[] = [
   {

@@ -19,7 +19,7 @@ import {
   without,
 } from '../../egress/marks.ts';
 import type { ChainDeclaration, CounterDeclaration } from '../../nft/declaration.ts';
-import { mostFragments } from './bounds.ts';
+import { guardBoundChains, mostFragments } from './bounds.ts';
 import { routerChains, routerRules } from './guard-routers.ts';
 import { isNoAttempt, withinChains } from './guard-within.ts';
 import { perFamily } from './per-family.ts';
@@ -97,7 +97,7 @@ export const guardChains: readonly ChainDeclaration[] = [
   {
     table,
     name: 'guard_fragments_of',
-    rules: [`update @guard_fragments { iifname limit rate over ${mostFragments} } counter name guard_bounded drop`],
+    rules: [`update @guard_fragments { iifname limit rate over ${mostFragments} } goto guard_bounded_fragments`],
   },
   {
     table,
@@ -141,6 +141,7 @@ export const guardChains: readonly ChainDeclaration[] = [
       'ether daddr vmap @guard_siblings_mac',
     ],
   },
+  ...guardBoundChains,
   ...withinChains,
   {
     table,
@@ -154,7 +155,7 @@ export const guardChains: readonly ChainDeclaration[] = [
     name: 'guard_apart',
     rules: [
       'iifname @guard_denials jump guard_tell',
-      'update @guard_recorded { iifname limit rate over 1/second burst 512 packets } return',
+      'update @guard_recorded { iifname limit rate over 1/second burst 512 packets } goto guard_bounded_denials',
       'ether type arp update @guard_asked4 { arp saddr ip . arp daddr ip } return',
       'icmpv6 type nd-neighbor-solicit update @guard_asked6 { ip6 saddr . @th,64,64 . @th,128,64 } return',
       ...perFamily(

@@ -5,6 +5,7 @@ import type { AttachmentRecord, EgressRecord } from '../../records/record.ts';
 import { answersChain, deniesWithin, withinChain } from '../../egress/compile-within.ts';
 import { namesSet, policyChain } from '../../egress/policy-names.ts';
 import { checksNames } from '../../egress/checked-names.ts';
+import { connectionsChain, usualConnections } from '../../egress/connections.ts';
 import type { NameRule, Policy } from '../../egress/policy.ts';
 import { quotaChain, quotaGroups } from '../../egress/quota.ts';
 import { vlanGatewayElements } from './vlan-gateway.ts';
@@ -42,6 +43,7 @@ export function egressElements({ egress, key: recordKey, link }: AttachmentRecor
       const gateways = egress.gateways.filter((gateway) => familyOf(gateway) === n);
       return [
         inet(`sources${n}`, ...key),
+        { ...inet(`connections${n}`, ...key), value: { goto: connectionsChain(mostConnections(egress)) } },
         ...(checksNames(policy) ? [inet(`verifying${n}`, ...key)] : []),
         { ...inet(`host${n}`, ...key), value: { goto: `${chain}_host` } },
         inet(`denials${n}`, ...key),
@@ -103,6 +105,11 @@ export function linkLocalOf(mac: string): string {
  */
 export function sourcesOf({ addresses, mac }: Pick<EgressRecord, 'addresses' | 'mac'>): string[] {
   return mac === undefined ? [...addresses] : [...addresses, linkLocalOf(mac)];
+}
+
+/** Connections that an attachment may have at once. */
+export function mostConnections({ policy, usualConnections: usual }: EgressRecord): number {
+  return policy.maxConnections ?? usual ?? usualConnections;
 }
 
 /**

@@ -3,9 +3,11 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import { parseConfArgs, parseRuntimeConfig } from '../../cni/runtime-config.ts';
 import type { EgressConf } from '../../egress/conf.ts';
 import { checksNames } from '../../egress/checked-names.ts';
+import { defaultConnections } from '../../egress/connections.ts';
 import { policyNotices } from '../../egress/describe.ts';
 import { policyFor, type ChosenPolicy } from '../../egress/load-policy.ts';
 import { policyId } from '../../egress/policy-id.ts';
+import { trackedConnections } from '../../host/conntrack-size.ts';
 import { notedQueueForm, putQueueRule } from '../../host/queue-rule.ts';
 import { hostNetworks } from '../../dataplane/on-link.ts';
 import type { EgressRecord } from '../../records/record.ts';
@@ -38,5 +40,12 @@ export function withoutQueue(): CniError {
 
 /** What the record says of an enforced interface. */
 export function egressRecord(found: EnforcedInterface, { policy, policyName }: ChosenPolicy): EgressRecord {
-  return { ...found, policy, policyId: policyId(policy), ...(policyName === undefined ? {} : { policyName }) };
+  const tracked = trackedConnections();
+  return {
+    ...found,
+    policy,
+    policyId: policyId(policy),
+    ...(policyName === undefined ? {} : { policyName }),
+    ...(tracked === undefined ? {} : { usualConnections: defaultConnections(tracked) }),
+  };
 }

@@ -1,18 +1,29 @@
 import { compilePolicy } from '../../egress/compile.ts';
-import { egressElements, guardElements, isolatesPort, linkLocalOf } from '../../dataplane/elements/egress.ts';
+import {
+  egressElements,
+  guardElements,
+  isolatesPort,
+  linkLocalOf,
+  mostConnections,
+} from '../../dataplane/elements/egress.ts';
+import { connectionsGroup } from '../../egress/connections.ts';
 import { quotaGroups } from '../../egress/quota.ts';
 import { policyId } from '../../egress/policy-id.ts';
 import type { Policy } from '../../egress/policy.ts';
 import type { RuleGroup } from '../../nft/group.ts';
 import type { EgressRecord } from '../record.ts';
-import { hardwareAddress, interfaceName, ipText, list, matching, object, text } from './read-value.ts';
+import { hardwareAddress, interfaceName, ipText, list, matching, object, text, whole } from './read-value.ts';
 import type { Section } from './section.ts';
 
 /** What the policy plugin made: what the container may reach, and what keeps it to that. */
 export const egress: Section<EgressRecord> = {
   read,
   elements: (_, record) => [...egressElements(record), ...guardElements(record)],
-  groups: (value, { key }) => [compiled(value), ...quotaGroups(key, value.policy)],
+  groups: (value, { key }) => [
+    compiled(value),
+    ...quotaGroups(key, value.policy),
+    connectionsGroup(mostConnections(value)),
+  ],
   claims: ({ addresses, mac, ingressInterface, port, policy }) => ({
     addresses,
     ingressInterface,
@@ -52,6 +63,7 @@ function read(value: unknown): EgressRecord {
   if (from['mac'] !== undefined) matching(from, 'mac', hardwareAddress);
   for (const key of ['addresses', 'gateways']) list(from, key).forEach((ip) => ipText(ip, key));
   if (from['policyName'] !== undefined) text(from, 'policyName');
+  if (from['usualConnections'] !== undefined) whole(from, 'usualConnections', 1, 2 ** 32);
   object(from['policy'], '"policy"');
   const record = from as unknown as EgressRecord;
   return { ...record, ...identified(record.policy) };

@@ -45,6 +45,8 @@ export interface RefusedQueries {
   readonly why: string;
   readonly rcode: number;
   readonly count: number;
+  /** Those of them that were more than the container may ask. */
+  readonly limited: number;
   /** Milliseconds that all of them took. */
   readonly took: number;
 }

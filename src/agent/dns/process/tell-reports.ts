@@ -32,7 +32,7 @@ export class ReportTeller {
     this.#timer ??= setTimeout(() => this.#flush(), pause);
   }
 
-  #sum({ source, policyId, name, type, why = '', rcode, took }: QueryReport): void {
+  #sum({ source, policyId, name, type, verdict, why = '', rcode, took }: QueryReport): void {
     const isNamed = this.#refused.size < mostNames || this.#refused.has(`${source} ${type} ${name}`);
     const told = isNamed ? name : '';
     const key = `${source} ${type} ${told}`;
@@ -45,6 +45,7 @@ export class ReportTeller {
       rcode,
       name: told,
       count: (known?.count ?? 0) + 1,
+      limited: (known?.limited ?? 0) + (verdict === 'limited' ? 1 : 0),
       took: (known?.took ?? 0) + took,
     });
   }
