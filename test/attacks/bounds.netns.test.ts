@@ -74,7 +74,7 @@ test('a container reaches a server again when its connections are fewer than "ma
   await flood(host, attacker, 'scan', '8.9.0.0', 500);
   expect(await host.fetch(attacker, world.public4, 80)).toBe('timeout');
   await host.sh(`conntrack -D -s ${addressOf(attacker.result, 4)} >/dev/null 2>&1`);
-  expect(await host.fetch(attacker, world.public4, 80)).toBe('outside');
+  await expect.poll(async () => host.fetch(attacker, world.public4, 80), { timeout: 10_000 }).toBe('outside');
 });
 
 test('by default a container has a sixteenth of what the kernel tracks', async ({ host }) => {

@@ -14,7 +14,8 @@
  *   seen                       [{"address", "name"}, …]: names that containers were told addresses of, also under audit
  *   refused                    [{"source", "name", "types", "why", "count", "firstAt", "lastAt"}, …]: names that DNS
  *   refused
- *   bounds                     [{"source", "bound", "packets", "ago"}, …]: bounds of names that containers met in the last
+ *   bounds                     [{"source", "bound", "packets", "ago"}, …]: bounds of names that containers met in the
+ *   last
  *                              hour, with the queries or addresses that were over, and seconds
  *   attached                   takes in what was attached; answers when DNS of it is
  *   refresh {"force": true}    reads the policies again and asks for all names now; answers when that is done
