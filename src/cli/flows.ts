@@ -1,5 +1,6 @@
 import type { FlowRecord } from '../flows/flow-record.ts';
 import { isMeant, type FlowDestination, type FlowFilter } from '../flows/filter.ts';
+import type { FlowsAnswer } from '../flows/flows-answer.ts';
 import { readFlows } from '../flows/read.ts';
 import { formatPrefix, readAnyAddress, readPrefix } from '../ip/address.ts';
 import { askAgent } from '../host/agent-socket.ts';
@@ -7,6 +8,7 @@ import { followAgent } from '../repair/survey/agent.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { parseSince } from './duration.ts';
 import { flowLine, ownerWords } from './flows/line.ts';
+import { tellLosses } from './flows/losses.ts';
 import { showAgain } from './list/again.ts';
 import { flowTotals, sortFlows, type FlowSortKey } from './flows/order.ts';
 import { formatOf, printValue, type ListFormat } from './list/format.ts';
@@ -34,12 +36,14 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
 /** What is recorded, each as it is by now, and how much it is. */
 async function show(invocation: Invocation, format: ListFormat, terminal: Terminal): Promise<number> {
   const filter = filterOf(invocation);
-  const { records, hasAgent } = await recorded(filter, lastOf(invocation, filter), await attachedMeant(invocation));
+  const { records, answer } = await recorded(filter, lastOf(invocation, filter), await attachedMeant(invocation));
   const sorted = sortFlows(records, valueOf(invocation, 'sort') as FlowSortKey | undefined);
   if (format === 'yaml') await printValue(terminal, sorted, 'yaml');
   else if (format === 'name') for (const name of new Set(sorted.map(ownerWords))) terminal.out(name);
   else for (const record of sorted) terminal.out(lineOf(record, format, terminal));
-  if (!hasAgent) terminal.note(`${terminal.paint.warn('!')} ${withoutAgent}: what is shown is from before it ended.`);
+  tellLosses(answer, terminal);
+  if (answer === undefined)
+    terminal.note(`${terminal.paint.warn('!')} ${withoutAgent}: what is shown is from before it ended.`);
   if (records.length === 0) terminal.note(terminal.paint.faint('Nothing of the kind is recorded.'));
   else if (format === 'table' || format === 'wide') {
     terminal.out('');
@@ -72,16 +76,16 @@ async function recorded(
   filter: FlowFilter,
   last: number,
   isMeantToo: FlowChoice = () => true,
-): Promise<{ readonly records: FlowRecord[]; readonly hasAgent: boolean }> {
+): Promise<{ readonly records: FlowRecord[]; readonly answer: FlowsAnswer | undefined }> {
   // What is in the middle of its minute is written down first.
-  const hasAgent = (await askAgent('flows')) !== undefined;
+  const answer = (await askAgent('flows')) as FlowsAnswer | undefined;
   const { since } = filter;
   const records = await readFlows({
     isWanted: (record) => isMeant(record, filter) && isMeantToo(record),
     last,
     ...(since === undefined ? {} : { since: since - longestRecord }),
   });
-  return { records, hasAgent };
+  return { records, answer };
 }
 
 /** What is recorded, and each record that comes from then on. */
@@ -93,9 +97,10 @@ async function follow(invocation: Invocation, format: ListFormat, terminal: Term
   const early: FlowRecord[] = [];
   let tell = (record: FlowRecord): void => void early.push(record);
   const following = followAgent('follow', (event) => tell(event as FlowRecord), stop.signal);
-  const { records, hasAgent } = await recorded(filter, lastOf(invocation, filter), isMeantToo);
+  const { records, answer } = await recorded(filter, lastOf(invocation, filter), isMeantToo);
   records.forEach(show);
-  if (!hasAgent) terminal.note(`${terminal.paint.warn('!')} ${withoutAgent}: there is nothing to follow.`);
+  tellLosses(answer, terminal);
+  if (answer === undefined) terminal.note(`${terminal.paint.warn('!')} ${withoutAgent}: there is nothing to follow.`);
   const shown = new Set(records.map(stateOf));
   tell = (record) => {
     if (!shown.has(stateOf(record)) && isMeant(record, filter) && isMeantToo(record)) show(record);

@@ -43,14 +43,26 @@ export function readAddress(text: string): Address | undefined {
 
 /** As {@link readAddress}, but reads IPv4-mapped addresses too: a packet may carry one, so it has to be judged. */
 export function readAnyAddress(text: string): Address | undefined {
+  const known = latest.get(text);
+  if (known !== undefined) return known;
   if (/[%/]/.test(text)) return undefined;
   try {
     const family = familyOf(text);
-    return { family, value: (family === 4 ? new Address4(text) : new Address6(text)).bigInt() };
+    const address = { family, value: (family === 4 ? new Address4(text) : new Address6(text)).bigInt() };
+    if (latest.size >= mostRemembered) latest.clear();
+    latest.set(text, address);
+    return address;
   } catch {
     return undefined;
   }
 }
+
+/**
+ * What was read lately. A judgement compares one address with those of all siblings and of the host, the same ones each
+ * time, and the library takes several microseconds for each: under a flood that was nearly all that the agent did.
+ */
+const latest = new Map<string, Address>();
+const mostRemembered = 4096;
 
 /**
  * Reads "address/length". The address may have host bits: see {@link Prefix.hostBits}.

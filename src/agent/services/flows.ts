@@ -14,6 +14,7 @@ import { Connections } from '../flows/connection.ts';
 import type { DecisionContext } from '../flows/decision.ts';
 import { isTranslated, readDenial, type Denial } from '../flows/denied-packet.ts';
 import { openSinks } from '../flows/exports/open-sinks.ts';
+import type { FlowsAnswer } from '../../flows/flows-answer.ts';
 import type { FlowDestinations, FlowSink } from '../flows/exports/sink.ts';
 import { Feed } from '../flows/feed.ts';
 import { Parties } from '../flows/parties.ts';
@@ -59,6 +60,8 @@ export class FlowsService implements Service {
   #events: Monitor | undefined;
   readonly #problems = new Map<string, string>();
   readonly #counted = new Map<string, number>();
+  /** Decisions that are in no record, by where they were lost. */
+  readonly #lost = new Map<string, number>();
   /** Whether anything was denied since the kernel's own counters were read. */
   #hasNews = true;
   readonly #remembered = new RememberedNames();
@@ -147,10 +150,11 @@ export class FlowsService implements Service {
     for (const refusal of refusals) this.#note(readRefusedConnection(refusal, this.#context));
   }
 
-  /** Writes down what is known so far. */
-  async write(): Promise<void> {
+  /** Writes down what is known so far, and tells how many decisions are in no record, by where they were lost. */
+  async write(): Promise<FlowsAnswer> {
     this.#fold.tell();
     await this.#store.flush();
+    return { lost: Object.fromEntries(this.#lost) };
   }
 
   /** Has the kernel count the bytes of connections for half a minute, for somebody who looks on. */
@@ -205,7 +209,7 @@ export class FlowsService implements Service {
     return startMonitor(subscription, {
       onMessages: read,
       onGap: () => {},
-      onLoss: () => this.#options.metrics.lostFlows('kernel', 1),
+      onLoss: () => this.#lose('kernel', 1),
       onProblem: (reason) => {
         if (reason === undefined) this.#problems.delete(what);
         else this.#problems.set(what, `Cannot record ${what}: ${reason}`);
@@ -214,8 +218,7 @@ export class FlowsService implements Service {
   }
 
   async #countLosses(): Promise<void> {
-    const { metrics } = this.#options;
-    metrics.lostFlows('kernel', (this.#denials?.dropped() ?? 0) + (this.#events?.dropped() ?? 0));
+    this.#lose('kernel', (this.#denials?.dropped() ?? 0) + (this.#events?.dropped() ?? 0));
     this.#countUpTo('share', this.#fold.lost + this.#connections.lost);
     this.#countUpTo('disk', this.#store.lost);
     for (const { name, lost } of this.#sinks) this.#countUpTo(name, lost);
@@ -228,7 +231,13 @@ export class FlowsService implements Service {
   /** `sum` began anew where it is less than before. */
   #countUpTo(what: string, sum: number, where = what): void {
     const before = this.#counted.get(what) ?? 0;
-    this.#options.metrics.lostFlows(where, sum < before ? sum : sum - before);
+    this.#lose(where, sum < before ? sum : sum - before);
     this.#counted.set(what, sum);
+  }
+
+  #lose(where: string, count: number): void {
+    if (count === 0) return;
+    this.#lost.set(where, (this.#lost.get(where) ?? 0) + count);
+    this.#options.metrics.lostFlows(where, count);
   }
 }

@@ -24,7 +24,8 @@
  *                              answers {"problems"} when that is in force
  *   repair                     looks at everything now; answers when that is done
  *   metrics                    {"contentType", "text"} as Prometheus reads it
- *   flows                      writes down what was recorded so far, for a reader of /var/lib/drawbridge/flows
+ *   flows                      writes down what was recorded so far, for a reader of /var/lib/drawbridge/flows;
+ *                              {"lost": {"share": 12}}: decisions that are in no record
  *   quotas                     reads now what containers used of their quotas, and begins anew what is due
  *   account                    has the kernel count the bytes of connections for the next half minute
  *   follow                     {} and then, until the connection is closed, a line for each record of a flow, and again
