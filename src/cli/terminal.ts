@@ -11,7 +11,7 @@ export interface Terminal {
   readonly isWatched: boolean;
   readonly out: (text: string) => void;
   readonly note: (text: string) => void;
-  /** Shows lines on stdout, which is a terminal, in the place of those before; nothing flickers. */
+  /** Shows lines on stdout, which is a terminal, raw or not, in the place of those before; nothing flickers. */
   readonly redraw: (text: string) => void;
 }
 
@@ -32,7 +32,7 @@ export function openTerminal(): Terminal {
     note: (text) => write(2, `${render(text, !isPlain && stderr.isTTY)}\n`),
     redraw: (text) => {
       const lines = render(text, !isPlain && stdout.isTTY).split('\n');
-      write(1, `${steer.home}${lines.map((line) => `${line}${steer.endOfLine}\n`).join('')}${steer.below}`);
+      write(1, `${steer.home}${lines.map((line) => `${line}${steer.endOfLine}\r\n`).join('')}${steer.below}`);
     },
   };
 }
@@ -46,7 +46,7 @@ export function printJson({ out }: Terminal, value: unknown): void {
  * A reader that has seen enough ("| head") is no failure; a full pipe is waited for. What cannot be written ends the
  * program with status 1: an answer that nobody has got is none.
  */
-function write(descriptor: 1 | 2, text: string): void {
+export function write(descriptor: 1 | 2, text: string): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length;) {
     try {

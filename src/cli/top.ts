@@ -12,10 +12,10 @@ import { readKnownNames } from '../repair/survey/known-names.ts';
 import { count } from '../repair/survey/words.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { byteWords } from './flows/line.ts';
-import { screenful } from './list/again.ts';
 import { patternOf } from './list/select.ts';
 import { printTable } from './table.ts';
 import { printJson, type Terminal } from './terminal.ts';
+import { openScreen } from './top/screen.ts';
 import { sorted, usageBetween, type ContainerUsage, type Owner, type Sample, type SortKey } from './top/usage.ts';
 
 interface Look {
@@ -33,11 +33,22 @@ const keys: Readonly<Record<string, SortKey>> = { b: 'bytes', c: 'connections', 
 export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
   const look = lookOf(invocation);
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
-  const isLive = !look.isOnce && !look.isJson && process.stdin.isTTY && terminal.isWatched;
-  const refresh = isLive ? listenToKeys(look, stop) : () => {};
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  const isLive = !look.isOnce && !look.isJson && process.stdin.isTTY && process.stdout.isTTY;
+  let usages: readonly ContainerUsage[] | undefined;
+  const draw = (): void => {
+    if (usages !== undefined) screen?.draw((to) => linesOf(sorted(usages ?? [], look.sort), look, to));
+  };
+  const onKey = (key: string): void => {
+    // Ctrl-C is a character in this mode.
+    if (key === 'q' || key === '\u0003') stop.abort();
+    look.sort = keys[key] ?? look.sort;
+    draw();
+  };
+  const screen = isLive ? openScreen(terminal, { onKey, onResize: draw }) : undefined;
   const wasAccounting = isAccounting() !== false;
   try {
+    screen?.draw(() => ['Waiting for the first two samples; q ends']);
     await account();
     let before = await sample();
     while (!stop.signal.aborted) {
@@ -45,14 +56,15 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
       if (stop.signal.aborted) break;
       await account();
       const after = await sample();
-      const usages = await usagesOf(before, after, look);
+      usages = await usagesOf(before, after, look);
       if (look.isJson) printJson(terminal, usages);
-      else print(usages, look, terminal, isLive);
+      else if (screen === undefined) printUsages(usages, look, terminal);
+      else draw();
       if (look.isOnce) break;
       before = after;
     }
   } finally {
-    refresh();
+    screen?.close();
     // The agent puts it back by itself.
     if (!wasAccounting && (await askAgent('status')) === undefined) endAccounting();
   }
@@ -75,22 +87,6 @@ function lookOf(invocation: Invocation): Look {
     isOnce: invocation.options['once'] === true,
     isJson: invocation.options['json'] === true,
     sort: (valueOf(invocation, 'sort') ?? 'bytes') as SortKey,
-  };
-}
-
-/** Returns what gives the terminal back. */
-function listenToKeys(look: Look, stop: AbortController): () => void {
-  const { stdin } = process;
-  stdin.setRawMode(true);
-  stdin.setEncoding('utf8');
-  stdin.on('data', (key: string) => {
-    // Ctrl-C is a character in this mode.
-    if (key === 'q' || key === '\u0003') stop.abort();
-    look.sort = keys[key] ?? look.sort;
-  });
-  return () => {
-    stdin.setRawMode(false);
-    stdin.pause();
   };
 }
 
@@ -132,8 +128,15 @@ async function usagesOf(before: Sample, after: Sample, { pattern, sort }: Look):
   return sorted(usages, sort);
 }
 
-function print(usages: readonly ContainerUsage[], look: Look, terminal: Terminal, isLive: boolean): void {
-  const { out, paint } = terminal;
+/** What a live screen shows: totals and keys, and the table. */
+function linesOf(usages: readonly ContainerUsage[], look: Look, terminal: Terminal): string[] {
+  const lines = [terminal.paint.faint(headOf(usages, look))];
+  printUsages(usages, look, { ...terminal, out: (text) => void lines.push(text) });
+  return lines;
+}
+
+function printUsages(usages: readonly ContainerUsage[], look: Look, terminal: Terminal): void {
+  const { paint } = terminal;
   const rate = (bytes: number): string => (bytes < 0.5 ? '-' : `${byteWords(Math.round(bytes))}/s`);
   const rows = usages.flatMap(({ name, sent, received, connections, denied, destinations }) => [
     [
@@ -148,9 +151,8 @@ function print(usages: readonly ContainerUsage[], look: Look, terminal: Terminal
       .map((one) => [`  ${one.destination}`, rate(one.sent), rate(one.received), String(one.connections), '']),
   ]);
   const right = 'right' as const;
-  const lines = isLive ? [paint.faint(headOf(usages, look))] : [];
   printTable(
-    { ...terminal, out: isLive ? (line) => void lines.push(line) : out },
+    terminal,
     [
       { title: 'CONTAINER', narrowest: 20 },
       { title: 'SENT', align: right },
@@ -160,7 +162,6 @@ function print(usages: readonly ContainerUsage[], look: Look, terminal: Terminal
     ],
     rows,
   );
-  if (isLive) terminal.redraw(screenful(lines.join('\n'), terminal));
 }
 
 function headOf(usages: readonly ContainerUsage[], { sort }: Look): string {

@@ -1,7 +1,8 @@
 """Runs a program on a terminal of its own and types: terminal.py COLUMNS JSON-list PROGRAM ARGS...
 
 An entry of the list is [WORDS, TEXT]: TEXT is typed when WORDS were on the screen since the last typing and nothing
-has come for a moment. Prints everything that the terminal was sent, and ends with the program's status.
+has come for a moment. In place of TEXT, [COLUMNS, ROWS] gives the window another size, and "ESC ] 777 ; COLUMNS ; ROWS
+BEL" stands in what is printed, where that was. Prints everything that the terminal was sent, and ends with the program's status.
 """
 import fcntl, json, os, pty, select, struct, sys, termios, time
 
@@ -33,7 +34,11 @@ for words, text in lines:
     while read(0.3) and words.encode() not in seen[typed:] and time.monotonic() < end:
         pass
     typed = len(seen)
-    os.write(terminal, text.encode())
+    if isinstance(text, str):
+        os.write(terminal, text.encode())
+    else:
+        seen += b"\x1b]777;%d;%d\x07" % tuple(text)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", text[1], text[0], 0, 0))
 while read(20):
     pass
 sys.stdout.buffer.write(seen)
