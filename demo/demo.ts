@@ -1,7 +1,8 @@
 /**
  * The main job, shown: a private "host" with an internet of its own, three containers that the built executable
- * connects with the conflists of conf/, a page fetched through a published port, what each may reach, and the proof
- * that nothing is left. Touches nothing of the machine that it runs on.
+ * connects with the conflists of conf/, a page fetched through a published port, what each may reach, a name that is
+ * refused, a policy that is learnt from what a container did, and the proof that nothing is left. Touches nothing of
+ * the machine that it runs on.
  */
 import Table from 'cli-table3';
 import { readFileSync } from 'node:fs';
@@ -10,10 +11,12 @@ import pc from 'picocolors';
 import { judge } from '../src/egress/judge.ts';
 import { parsePolicy } from '../src/egress/parse.ts';
 import { addressOf } from '../src/ip/prefix.ts';
+import { showNames } from './names.ts';
 import { makeHost, type Container, type Host, type Outside } from '../test/helpers/private-host.ts';
 import type { Conflist, Json } from '../test/helpers/runtime.ts';
 
 const root = join(import.meta.dirname, '..');
+const width = process.stdout.columns || 100;
 const started = performance.now();
 
 interface Attachment {
@@ -25,8 +28,13 @@ interface Attachment {
   readonly ms: number;
 }
 
-/** The bridge and what is remembered of it; the host's memory of the boot that leases belong to. */
-const keptByDesign = [/link drawbridge0/, /bridges\/drawbridge0\.json/, /\/boot\//];
+/** The bridge and what is remembered of it; the boot that leases belong to; what the agent has written down. */
+const keptByDesign = [
+  /link drawbridge0/,
+  /bridges\/drawbridge0\.json/,
+  /\/boot\//,
+  /drawbridge\/(?:flows|names|learnt)/,
+];
 
 const surprises: string[] = [];
 
@@ -56,6 +64,16 @@ tell(`from the host itself, http://127.0.0.1:8080 answers: ${pc.bold(await host.
 title('Who reaches what');
 await printReach();
 
+title('Names: one that is refused, and a policy that is learnt');
+surprises.push(
+  ...(await showNames({
+    host,
+    outside,
+    tell,
+    connect: async (name, policy) => connect(name, withPolicy(restricted, policy)),
+  })),
+);
+
 title('Removal');
 for (const { name, conflist, container } of attachments) {
   const { ms, error } = await timed(() => host.delChain(conflist, { container, netns: '', result: null }));
@@ -65,10 +83,13 @@ for (const { name, conflist, container } of attachments) {
 const left = await host.leftovers({ allow: keptByDesign });
 if (left.length > 0) throw new Error(`Something is left:\n${left.join('\n')}`);
 tell(
-  pc.green('nothing is left: no link, no rule, no lease, no record (the bridge stays, as with every bridge plugin)'),
+  pc.green(
+    'nothing is left: no link, no rule, no lease, no record (the bridge stays, as with every bridge plugin, and so do records of flows)',
+  ),
 );
 if (surprises.length > 0 || !page.startsWith('Hello'))
   throw new Error(`Not as it should be: ${surprises.join(', ') || page}`);
+tell('On a host of yours, "drawbridge ui" prints the address of a page that shows all of this live.');
 process.stdout.write(`\nDone in ${((performance.now() - started) / 1000).toFixed(1)} s.\n`);
 
 async function buildInternet(at: Host): Promise<Outside> {
@@ -221,7 +242,8 @@ function plainTable(head: string[]): Table.Table {
     head: head.map((text) => pc.dim(text)),
     style: { head: [], border: [] },
     wordWrap: true,
-    colWidths: head.includes('because') ? [8, 25, 9, 8, 28] : [],
+    // What is left of the terminal is for the reasons.
+    colWidths: head.includes('because') ? [8, 26, 9, 8, Math.max(28, Math.min(90, width - 57))] : [],
   });
 }
 

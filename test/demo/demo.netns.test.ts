@@ -22,6 +22,9 @@ function expectDemo(identity: { uid?: number; gid?: number }): void {
   expect(stderr).toBe('');
   expect(stdout).toContain('Hello from the container, 192.0.2.2!');
   expect(stdout.match(/reached/g)).toHaveLength(6);
+  expect(stdout).toMatch(/tracker\.example\.net \(DNS\).* denied by mode "allowlist"/);
+  expect(stdout).toContain('"tracker.example.net:80/tcp"');
+  expect(stdout).toContain('"drawbridge ui" prints the address of a page');
   expect(stdout).toContain('nothing is left');
   expect(status).toBe(0);
 }
