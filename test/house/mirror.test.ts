@@ -7,6 +7,7 @@ const root = join(import.meta.dirname, '../..');
 /** Rooms of test/ that are about no room of src/, and what they are about. */
 const others = new Set([
   'attacks', // what a container may try
+  'bench', // what the picture of the bench shows
   'bundle', // build and release
   'demo',
   'faults', // what may fail, and when
