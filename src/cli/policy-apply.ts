@@ -1,7 +1,8 @@
+import { formatOfFile } from '../egress/policy-source.ts';
 import { basename } from 'node:path';
 import { CniError, codes } from '../cni/errors.ts';
 import { checkPolicyName } from '../egress/conf.ts';
-import { policyText, previousPolicy } from '../plugins/egress-policy/previous-policy.ts';
+import { policyFormat, policyText, previousPolicy } from '../plugins/egress-policy/previous-policy.ts';
 import { editText } from '../host/edit-text.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
@@ -15,20 +16,21 @@ export async function apply(invocation: Invocation, terminal: Terminal): Promise
   const given = valueOf(invocation, 'name');
   if (given === undefined && file === '-')
     throw new UsageError('Cannot tell the name of a policy from stdin: add --name');
-  const name = checkPolicyName(given ?? basename(file).replace(/\.json$/, ''), 'policy');
-  return putAndWait(name, readPolicy(file), optionsOf(invocation), terminal);
+  const name = checkPolicyName(given ?? basename(file).replace(/\.(?:json|ya?ml)$/, ''), 'policy');
+  return putAndWait(name, { text: readPolicy(file), format: formatOfFile(file) }, optionsOf(invocation), terminal);
 }
 
 /** Opens a policy in the editor, and applies what it is then. */
 export async function edit(invocation: Invocation, terminal: Terminal): Promise<number> {
   const name = checkPolicyName(invocation.operands[0] ?? '', 'policy');
   const before = policyText(name) ?? '{\n  "mode": "allowlist",\n  "allow": []\n}\n';
-  const after = editText(before, `${name}.json`);
+  const format = policyFormat(name) ?? 'json';
+  const after = editText(before, `${name}.${format}`);
   if (after === before) {
     terminal.note('Nothing was changed.');
     return 0;
   }
-  return putAndWait(name, after, optionsOf(invocation), terminal);
+  return putAndWait(name, { text: after, format }, optionsOf(invocation), terminal);
 }
 
 /** Puts a policy back as it was before the last command that changed it; said again, it takes that back. */
@@ -41,7 +43,7 @@ export async function undo(invocation: Invocation, terminal: Terminal): Promise<
       `Cannot put the policy "${name}" back: no command has changed it`,
       'What an editor or another program wrote is not remembered',
     );
-  return putAndWait(name, previous.text, optionsOf(invocation), terminal);
+  return putAndWait(name, previous, optionsOf(invocation), terminal);
 }
 
 function optionsOf(invocation: Invocation): PutOptions {

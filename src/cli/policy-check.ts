@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
 import { longestPolicy } from '../egress/load-policy.ts';
+import { formatOfFile } from '../egress/policy-source.ts';
 import { readBounded } from '../egress/load-file.ts';
 import type { Invocation } from './command.ts';
 import { findProblems, type Problem } from './policy/problems.ts';
@@ -14,7 +15,7 @@ export async function run({ operands, options }: Invocation, terminal: Terminal)
   const files = await Promise.all(
     operands.map(async (file) => {
       const text = readPolicy(file);
-      return { file, text, problems: await findProblems(text) };
+      return { file, text, problems: await findProblems(text, formatOfFile(file)) };
     }),
   );
   if (options['json'] === true)

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { CniError } from '../cni/errors.ts';
 import { idWithoutGrants } from '../egress/grants.ts';
 import { loadPolicy, policiesFolder, policyNames } from '../egress/load-policy.ts';
+import { findPolicyFile } from '../egress/policy-source.ts';
 import { policyId } from '../egress/policy-id.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
@@ -59,8 +60,14 @@ async function describe(name: string, records: readonly AttachmentRecord[]): Pro
   }
 }
 
+/** Of the file of a policy; null where there is none, or two. */
 function changedAt(name: string): string | null {
-  return statSync(`${policiesFolder}/${name}.json`, { throwIfNoEntry: false })?.mtime.toISOString() ?? null;
+  try {
+    const found = findPolicyFile(name, policiesFolder);
+    return found === undefined ? null : statSync(found.file).mtime.toISOString();
+  } catch {
+    return null;
+  }
 }
 
 function print(listed: readonly ListedPolicy[], terminal: Terminal): void {

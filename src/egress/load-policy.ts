@@ -2,17 +2,17 @@ import { isMissing, listFolder } from '../host/files.ts';
 import { CniError, codes } from '../cni/errors.ts';
 import { quote } from '../cni/fields.ts';
 import { NotReadableError, readRegularFile } from './load-file.ts';
-import { checkPolicyName, chosenPolicy, type Choices, type EgressConf } from './conf.ts';
-import { findJsonProblem } from '../text/json-problem.ts';
+import { chosenPolicy, type Choices, type EgressConf } from './conf.ts';
 import { loadOwnPresets } from './load-presets.ts';
 import type { OnLinkNetwork } from './on-link.ts';
 import { parsePolicy } from './parse.ts';
 import type { Policy } from './policy.ts';
+import { decodePolicy, findPolicyFile, type PolicyFormat } from './policy-source.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /*
- * On disk: /etc/drawbridge/policies/NAME.json, one object with the keys of a policy each. Written by
- * operators, read by us.
+ * On disk: /etc/drawbridge/policies/NAME.json or NAME.yaml, one object with the keys of a policy each; JSON may have
+ * comments. Written by operators, read by us.
  */
 
 /** Where named policies are kept. */
@@ -53,22 +53,31 @@ export async function loadPolicy(
   name: string,
   { folder = policiesFolder, onLink = [] }: LoadOptions = {},
 ): Promise<Policy> {
-  const file = `${folder}/${checkPolicyName(name, 'policy')}.json`;
-  const text = await readPolicyFile(name, file, folder);
-  return parsePolicyText(text, `policy ${quote(name)} (${file})`, onLink);
+  const found = findPolicyFile(name, folder) ?? { file: `${folder}/${name}.json`, format: 'json' };
+  const text = await readPolicyFile(name, found.file, folder);
+  return parsePolicyText(text, { what: `policy ${quote(name)} (${found.file})`, format: found.format, onLink });
 }
 
-/** Reads a policy from the text of a file; `what` names it in errors. */
-export function parsePolicyText(text: string, what: string, onLink: readonly OnLinkNetwork[] = []): Policy {
-  const wrong = findJsonProblem(text);
-  if (wrong !== undefined)
+export interface PolicyText {
+  /** How errors name it. */
+  readonly what: string;
+  readonly format: PolicyFormat;
+  readonly onLink?: readonly OnLinkNetwork[];
+}
+
+/** Reads a policy from the text of a file. Throws {@link CniError} with code 7. */
+export async function parsePolicyText(text: string, { what, format, onLink = [] }: PolicyText): Promise<Policy> {
+  const decoded = await decodePolicy(text, format);
+  if ('problem' in decoded) {
+    const { line, column, problem } = decoded.problem;
     throw new CniError(
       codes.invalidConfig,
-      `Cannot use ${what}: line ${wrong.line}, column ${wrong.column}: ${wrong.problem}`,
-      'The file is to hold one JSON object with the keys of a policy',
+      `Cannot use ${what}: line ${line}, column ${column}: ${problem}`,
+      `The file is to hold one ${format === 'yaml' ? 'YAML' : 'JSON'} object with the keys of a policy`,
     );
+  }
   try {
-    return parsePolicy(JSON.parse(text), '', loadOwnPresets(), onLink);
+    return parsePolicy(decoded.raw, '', loadOwnPresets(), onLink);
   } catch (error) {
     if (error instanceof CniError)
       throw new CniError(error.code, `Cannot use ${what}: ${error.message}`, error.details, { cause: error });
@@ -78,10 +87,10 @@ export function parsePolicyText(text: string, what: string, onLink: readonly OnL
 
 /** Names of the policies in the folder, sorted; none when there is no folder. */
 export async function policyNames(folder = policiesFolder): Promise<string[]> {
-  return listFolder(folder)
-    .filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.json$/.test(file))
-    .map((file) => file.slice(0, -'.json'.length))
-    .toSorted();
+  const names = listFolder(folder)
+    .filter((file) => /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}\.(?:json|yaml)$/.test(file))
+    .map((file) => file.slice(0, -'.json'.length));
+  return [...new Set(names)].toSorted();
 }
 
 async function readPolicyFile(name: string, file: string, folder: string): Promise<string> {

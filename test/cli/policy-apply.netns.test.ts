@@ -32,6 +32,40 @@ describe('drawbridge policy apply', () => {
     expect(await host.fetch(job, '8.8.8.8', 80)).toBe('hello');
   });
 
+  test('takes YAML and comments, follows such a file, and names the place of its entry', async ({ host }) => {
+    const job = await makeLab(host);
+    await host.sh('rm /etc/drawbridge/policies/web.json; cat > /run/web.yaml', {
+      input: '# resolvers\nallow:\n  - 8.8.8.8:80\n  - 9.9.9.9:80\ndeny: [203.0.113.0/24]\n',
+    });
+    expect(await drawbridge(host, ['policy', 'apply', '/run/web.yaml'])).toMatchObject({ code: 0 });
+    expect(await host.sh('ls /etc/drawbridge/policies')).toBe('web.yaml\n');
+    expect(await host.fetch(job, '9.9.9.9', 80)).toBe('hello');
+    const { json } = await drawbridge(host, ['explain', 'job', '9.9.9.9:80', '--json']);
+    expect(json).toMatchObject({ place: { file: '/etc/drawbridge/policies/web.yaml', line: 4, column: 5 } });
+    expect(await drawbridge(host, ['policy', 'apply', '/run/wide.json', '--name', 'web'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Cannot put JSON in the place of "/etc/drawbridge/policies/web.yaml"'),
+    });
+    await host.sh('cat > /run/bad.yaml', { input: 'mode: allowlist\nallow:\n  - 8.8.8.8:443\n  - nowhere:99999\n' });
+    expect((await drawbridge(host, ['policy', 'check', '/run/bad.yaml', '--json'])).json).toMatchObject([
+      { file: '/run/bad.yaml', severity: 'error', line: 4, column: 5 },
+    ]);
+    // What is written in a file of two names is in force as it was.
+    await host.sh(`echo '{ "allow": ["1.1.1.1"] } // mine' > /etc/drawbridge/policies/web.json`);
+    const listed = await drawbridge(host, ['policy', 'list', '--json']);
+    expect(listed).toMatchObject({
+      code: 1,
+      json: [{ name: 'web', problem: expect.stringContaining('Cannot tell which') }],
+    });
+    expect(await host.fetch(job, '9.9.9.9', 80)).toBe('hello');
+    const late = await host.container('late');
+    const { error } = await host.addChain(withPolicy({ policy: 'web' }), { container: late });
+    expect(error?.['msg']).toContain('Cannot tell which policy "web" is');
+    await host.sh('rm /etc/drawbridge/policies/web.yaml');
+    expect(await drawbridge(host, ['refresh'])).toMatchObject({ code: 0 });
+    expect(await host.fetch(job, '9.9.9.9', 80)).toBe('refused');
+  });
+
   test('changes nothing for a file that is no policy, and for a time when no agent would end it', async ({ host }) => {
     const job = await makeLab(host);
     await host.sh(`echo '{"mode": "wide"}' > /run/bad.json`);

@@ -10,7 +10,7 @@ import { resultToWire } from '../../src/cni/result.ts';
 import { declaringCommands } from '../../src/nft/group.ts';
 import { compilePolicy } from '../../src/egress/compile.ts';
 import { parsePluginConf } from '../../src/egress/conf.ts';
-import { parsePolicyText } from '../../src/egress/load-policy.ts';
+import { policyOf } from './policy-of.ts';
 import { collect, list } from '../../src/ipam/ledger.ts';
 import { release } from '../../src/ipam/leases.ts';
 import { dataText } from '../../src/nft/element.ts';
@@ -111,7 +111,7 @@ describe('hostile input is refused with an error of ours, or is data', () => {
       14_000,
       (random) => ({ body: pick(bodies, random), text: spoilText(pick(bodies, random), random) }),
       ({ text }) => {
-        const policy = parsePolicyText(text, 'policy "x"');
+        const policy = policyOf(text);
         declaringCommands(compilePolicy(policy)).forEach((line) =>
           expect(line).not.toMatch(/flush ruleset|inet evil|\n.*\n/u),
         );

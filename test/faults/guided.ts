@@ -15,7 +15,7 @@ import { resultToWire } from '../../src/cni/result.ts';
 import { declaringCommands } from '../../src/nft/group.ts';
 import { compilePolicy } from '../../src/egress/compile.ts';
 import { parsePluginConf } from '../../src/egress/conf.ts';
-import { parsePolicyText } from '../../src/egress/load-policy.ts';
+import { policyOf } from './policy-of.ts';
 import { LinkEvents } from '../../src/host/netlink/link-event.ts';
 import { decode } from '../../src/host/netlink/message.ts';
 import { decodeRulesetEvent } from '../../src/host/netlink/nftables/event.ts';
@@ -73,7 +73,7 @@ const readers: readonly Reader[] = [
     name: 'policy file',
     seeds: [text(egress), text({ mode: 'restricted' }), text({ mode: 'open', isolation: 'bridge', ingress: 'open' })],
     read: (input) => {
-      const add = declaringCommands(compilePolicy(parsePolicyText(input.toString(), 'policy "x"')));
+      const add = declaringCommands(compilePolicy(policyOf(input.toString())));
       for (const line of add) if (/\n.|flush ruleset/u.test(line.trimEnd())) throw new Error(`wrote ${line}`);
     },
     isRefusal: isCniError,

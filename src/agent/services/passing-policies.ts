@@ -42,8 +42,8 @@ export class PassingPoliciesService implements Service {
 
   async #look(): Promise<void> {
     const { apply, log, state } = this.#options;
-    for (const { name, text } of passedPolicies()) {
-      putPolicy(name, text);
+    for (const { name, text, format } of passedPolicies()) {
+      putPolicy(name, text, { format });
       log.info({ policy: name }, 'policy goes back: its time is over');
     }
     const over = state.records.flatMap((record) =>

@@ -1,5 +1,6 @@
 import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
 import { resolveNames } from '../../egress/names-resolve.ts';
+import { formatOfFile } from '../../egress/policy-source.ts';
 import { readRegularFile } from '../../egress/load-file.ts';
 import { describeBroken } from '../../records/in-force.ts';
 import { findAll } from '../clean.ts';
@@ -48,9 +49,21 @@ function checkRecords({ broken, attachments }: Survey): Trouble[] {
 async function checkFiles({ attachments }: Survey): Promise<Trouble[]> {
   const files = listReadable(policiesFolder)
     .toSorted()
-    .filter((name) => name.endsWith('.json'));
+    .filter((name) => /\.(?:json|yaml)$/.test(name));
+  const twins = files.filter((name) => name.endsWith('.json') && files.includes(name.replace(/json$/, 'yaml')));
   const troubles = await Promise.all(files.map(async (name) => checkFile(`${policiesFolder}/${name}`)));
-  return [...troubles.flat(), ...troublesOf(attachments, 'policy')];
+  return [...troubles.flat(), ...twins.map(twinTrouble), ...troublesOf(attachments, 'policy')];
+}
+
+function twinTrouble(json: string): Trouble {
+  const yaml = json.replace(/json$/, 'yaml');
+  return {
+    severity: 'problem',
+    found: `there are two files of one policy: ${policiesFolder}/${json} and ${yaml}`,
+    why: 'nobody can tell which one is meant, so no container can be added under it; those that run keep the last valid one',
+    remedy: 'remove one of them',
+    isAdvice: true,
+  };
 }
 
 async function checkFile(file: string): Promise<Trouble[]> {
@@ -93,7 +106,7 @@ function checkBypasses({ attachments }: Survey): Trouble[] {
 /** What is wrong with a policy file first, with its place. */
 async function firstError(file: string): Promise<string | undefined> {
   try {
-    const problems = await findProblems(readRegularFile(file, longestPolicy));
+    const problems = await findProblems(readRegularFile(file, longestPolicy), formatOfFile(file));
     const [first] = problems.filter(({ severity }) => severity === 'error');
     return first === undefined ? undefined : `${file}:${first.line}:${first.column}: ${first.message}`;
   } catch (error) {

@@ -2,9 +2,10 @@ import { CniError, PlaceError, UnknownKeyError } from '../../cni/errors.ts';
 import { policyNotices } from '../../egress/describe.ts';
 import { parsePolicy } from '../../egress/parse.ts';
 import { loadOwnPresets } from '../../egress/load-presets.ts';
-import { findJsonProblem } from '../../text/json-problem.ts';
+import { decodePolicy, withoutJsonComments, type PolicyFormat } from '../../egress/policy-source.ts';
+import { findJsonProblem, type JsonProblem } from '../../text/json-problem.ts';
 import { hostNetworks } from '../../dataplane/on-link.ts';
-import { findPlaces, type JsonPlace, type TextPlace } from '../../repair/survey/json-places.ts';
+import { findPlaces, type JsonPlace, type TextPlace } from '../../text/json-places.ts';
 import { draftOf } from './draft.ts';
 import { isNetworkConf, partsOfNetwork, type CheckedPart } from './network-conf.ts';
 
@@ -23,26 +24,40 @@ const most = 50;
  * Finds every problem of a policy file, or of a network's configuration, in the order of the lines. What plugins of
  * ours read of a configuration is read as their ADD does.
  */
-export async function findProblems(text: string): Promise<Problem[]> {
-  const broken = findJsonProblem(text);
-  if (broken !== undefined)
-    return [
-      {
-        severity: 'error',
-        line: broken.line,
-        column: broken.column,
-        message: broken.problem,
-        hint: 'The file is to hold one JSON object',
-      },
-    ];
-  const places = findPlaces(text);
-  const raw: unknown = JSON.parse(text);
+export async function findProblems(text: string, format: PolicyFormat): Promise<Problem[]> {
+  const read = await readWithPlaces(text, format);
+  if ('problem' in read) {
+    const { line, column, problem } = read.problem;
+    const hint = `The file is to hold one ${format === 'yaml' ? 'YAML' : 'JSON'} object`;
+    return [{ severity: 'error', line, column, message: problem, hint }];
+  }
+  const { raw, places } = read;
   const parts = isNetworkConf(raw)
     ? partsOfNetwork(raw)
     : [{ base: '', raw, read: (value: unknown) => readPolicyOf(value) }];
   const problems: Problem[] = [];
   for (const part of parts) problems.push(...(await problemsOf(part, places)));
   return problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
+}
+
+type ReadText =
+  | { readonly raw: unknown; readonly places: ReadonlyMap<string, JsonPlace> }
+  | { readonly problem: JsonProblem };
+
+/** Comments and YAML are for policies: a network's list is read by runtimes first, which take neither. */
+async function readWithPlaces(text: string, format: PolicyFormat): Promise<ReadText> {
+  const decoded = await decodePolicy(text, format);
+  if ('problem' in decoded) return decoded;
+  const { raw } = decoded;
+  if (format === 'yaml') {
+    const { readYaml } = await import('../../text/yaml.ts');
+    const read = readYaml(text);
+    if ('problem' in read) return { problem: read };
+    if (!isNetworkConf(raw)) return { raw, places: read.places };
+    return { problem: { line: 1, column: 1, problem: "a network's list is JSON to all runtimes, and this is YAML" } };
+  }
+  const problem = isNetworkConf(raw) ? findJsonProblem(text) : undefined;
+  return problem === undefined ? { raw, places: findPlaces(await withoutJsonComments(text)) } : { problem };
 }
 
 /** Read as an ADD on this host reads it. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CniError, codes } from '../../cni/errors.ts';
-import { parsePolicyText, policiesFolder } from '../../egress/load-policy.ts';
+import { loadPolicy, parsePolicyText, policiesFolder } from '../../egress/load-policy.ts';
+import type { PolicyFormat } from '../../egress/policy-source.ts';
 import { policyText, putPolicy } from '../../plugins/egress-policy/previous-policy.ts';
 import { withoutGrants } from '../../egress/grants.ts';
 import type { Policy } from '../../egress/policy.ts';
@@ -32,11 +33,11 @@ const pause = 100;
  */
 export async function putAndWait(
   name: string,
-  text: string | null,
+  { text, format }: { readonly text: string | null; readonly format: PolicyFormat },
   { forMilliseconds, isJson }: PutOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const next = text === null ? undefined : parsePolicyText(text, `the new policy "${name}"`);
+  const next = text === null ? undefined : await parsePolicyText(text, { what: `the new policy "${name}"`, format });
   const hasAgent = await isAgentRunning();
   if (forMilliseconds !== undefined && !hasAgent)
     throw new CniError(
@@ -44,13 +45,13 @@ export async function putAndWait(
       `Cannot apply the policy "${name}" for a time: no agent runs, which would put it back`,
       'Start it ("systemctl start drawbridge-agent"), or leave "--for" out and use "drawbridge policy undo"',
     );
-  const old = currentOf(name);
+  const old = await currentOf(name);
   const under = recordsUnder(name);
   const containers = [...new Set(under.map(({ containerId }) => shownName(containerId)))];
   const differences = old === undefined || next === undefined ? [] : differencesOf(old, next);
   if (!isJson && old !== undefined && next !== undefined)
     printDifferences([`${name} as it is`, `${name} as it will be`], differences, terminal);
-  write(name, text, forMilliseconds);
+  write(name, text, { format, milliseconds: forMilliseconds });
   if (!hasAgent) await refresh({ resolve: under.length > 0 });
   const isInForce = next === undefined || (await waitFor(name, next));
   const back = forMilliseconds === undefined ? null : new Date(Date.now() + forMilliseconds).toISOString();
@@ -60,10 +61,9 @@ export async function putAndWait(
 }
 
 /** Undefined where there is none, or it is not valid. */
-function currentOf(name: string): Policy | undefined {
-  const text = policyText(name);
+async function currentOf(name: string): Promise<Policy | undefined> {
   try {
-    return text === null ? undefined : parsePolicyText(text, `policy "${name}"`);
+    return policyText(name) === null ? undefined : await loadPolicy(name);
   } catch (error) {
     if (error instanceof CniError) return undefined;
     throw error;
@@ -74,14 +74,19 @@ function recordsUnder(name: string): AttachmentRecord[] {
   return listRecords().records.filter(({ egress, state }) => egress?.policyName === name && state === 'ready');
 }
 
-function write(name: string, text: string | null, milliseconds: number | undefined): void {
+function write(
+  name: string,
+  text: string | null,
+  options: { readonly format: PolicyFormat; readonly milliseconds: number | undefined },
+): void {
   try {
-    putPolicy(name, text, milliseconds);
+    putPolicy(name, text, options);
   } catch (error) {
+    if (error instanceof CniError) throw error;
     throw new CniError(
       codes.ioFailure,
       `Cannot write the policy "${name}": ${systemReason(error)}`,
-      `It is ${policiesFolder}/${name}.json, which is to be writable`,
+      `It is ${policiesFolder}/${name}.${options.format}, which is to be writable`,
       { cause: error },
     );
   }

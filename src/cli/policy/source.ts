@@ -3,6 +3,7 @@ import { CniError, codes } from '../../cni/errors.ts';
 import { loadPolicy, parsePolicyText, policiesFolder, policyNames } from '../../egress/load-policy.ts';
 import { withoutGrants } from '../../egress/grants.ts';
 import type { Policy } from '../../egress/policy.ts';
+import { formatOfFile } from '../../egress/policy-source.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { listRecords } from '../../records/store.ts';
 import { readPolicy } from '../policy-check.ts';
@@ -27,13 +28,17 @@ export async function findPolicy(asked: string): Promise<NamedPolicy> {
   const records = process.getuid?.() === 0 ? listRecords().records : [];
   // A network namespace is a file too.
   const isNetns = records.some(({ netns }) => netns === asked);
-  if (asked === '-' || asked.endsWith('.json') || (asked.includes('/') && isFile(asked) && !isNetns))
-    return { title: asked, policy: parsePolicyText(readPolicy(asked), `"${asked}"`) };
+  if (asked === '-' || /\.(?:json|ya?ml)$/.test(asked) || (asked.includes('/') && isFile(asked) && !isNetns))
+    return { title: asked, policy: await readFrom(asked) };
   const names = await policyNames();
   if (names.includes(asked)) return { title: `policy ${asked}`, policy: await loadPolicy(asked) };
   if (records.length > 0) return policyOf(recordOf(asked, records, names));
-  if (asked.includes('/')) return { title: asked, policy: parsePolicyText(readPolicy(asked), `"${asked}"`) };
+  if (asked.includes('/')) return { title: asked, policy: await readFrom(asked) };
   return { title: `policy ${asked}`, policy: await loadPolicy(asked) };
+}
+
+async function readFrom(file: string): Promise<Policy> {
+  return parsePolicyText(readPolicy(file), { what: `"${file}"`, format: formatOfFile(file) });
 }
 
 function isFile(path: string): boolean {

@@ -1,8 +1,9 @@
 /*
  * /var/lib/drawbridge/policies/  0700
- *   NAME.json    0600 { "version": 1, "text", "passes": { "since", "milliseconds" } }
+ *   NAME.json    0600 { "version": 1, "text", "format", "passes": { "since", "milliseconds" } }
  *
- * "text" is what /etc/drawbridge/policies/NAME.json was before the last "policy apply", or null where there was none;
+ * "text" is what the file of NAME in /etc/drawbridge/policies was before the last "policy apply", or null where there
+ * was none; "format" is what it is written in, JSON where it does not say;
  * "passes" is for how long the new one holds before the agent puts that back, or absent.
  */
 import { rmSync } from 'node:fs';
@@ -11,6 +12,8 @@ import { stateDir } from '../../host/paths.ts';
 import { sinceBoot, stampNow, uptime, type Stamp } from '../../host/uptime.ts';
 import { checkPolicyName } from '../../egress/conf.ts';
 import { readRegularFile } from '../../egress/load-file.ts';
+import { CniError, codes } from '../../cni/errors.ts';
+import { findPolicyFile, type PolicyFormat } from '../../egress/policy-source.ts';
 import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
 
 /** What a policy's file was before the last change that was made by a command. */
@@ -18,6 +21,7 @@ export interface PreviousPolicy {
   readonly name: string;
   /** Null where there was no file. */
   readonly text: string | null;
+  readonly format: PolicyFormat;
   /** For how long the new one holds; absent where it stays. */
   readonly passes?: PassingTime;
 }
@@ -32,7 +36,13 @@ const folder = `${stateDir}/policies`;
 
 /** The text of a named policy's file; null where there is none. Throws what the system says otherwise. */
 export function policyText(name: string): string | null {
-  return readOrNull(`${policiesFolder}/${checkPolicyName(name, 'policy')}.json`);
+  const found = findPolicyFile(name, policiesFolder);
+  return found === undefined ? null : readOrNull(found.file);
+}
+
+/** What a named policy is written in; undefined where there is none. */
+export function policyFormat(name: string): PolicyFormat | undefined {
+  return findPolicyFile(name, policiesFolder)?.format;
 }
 
 /** Undefined where no command ever changed it. */
@@ -40,9 +50,10 @@ export function previousPolicy(name: string): PreviousPolicy | undefined {
   try {
     const text = readOrNull(`${folder}/${checkPolicyName(name, 'policy')}.json`);
     if (text === null) return undefined;
-    const known = JSON.parse(text) as { version?: unknown; text?: unknown; passes?: PassingTime };
+    const known = JSON.parse(text) as { version?: unknown; text?: unknown; format?: unknown; passes?: PassingTime };
     if (known.version !== 1 || !(typeof known.text === 'string' || known.text === null)) return undefined;
-    return { name, text: known.text, ...(known.passes === undefined ? {} : { passes: known.passes }) };
+    const format = known.format === 'yaml' ? 'yaml' : 'json';
+    return { name, text: known.text, format, ...(known.passes === undefined ? {} : { passes: known.passes }) };
   } catch {
     return undefined;
   }
@@ -66,15 +77,26 @@ function isOver({ since, milliseconds }: PassingTime): boolean {
 
 /**
  * Writes the file of a named policy whole, or removes it with null, and remembers what it was; with `milliseconds` it
- * goes back after them. Throws what the system says.
+ * goes back after them. Throws code 4 where the policy is written in another format, and what the system says.
  */
-export function putPolicy(name: string, text: string | null, milliseconds?: number): void {
-  const file = `${policiesFolder}/${checkPolicyName(name, 'policy')}.json`;
+export function putPolicy(
+  name: string,
+  text: string | null,
+  { format, milliseconds }: { readonly format: PolicyFormat; readonly milliseconds?: number | undefined },
+): void {
+  const before = findPolicyFile(name, policiesFolder);
+  // Between two files there would be a moment with both, or with none.
+  if (text !== null && before !== undefined && before.format !== format)
+    throw new CniError(
+      codes.conflict,
+      `Cannot put ${format.toUpperCase()} in the place of "${before.file}"`,
+      `Write the policy in ${before.format.toUpperCase()}, or remove that file first`,
+    );
   const passes = milliseconds === undefined ? {} : { passes: { since: stampNow(), milliseconds } };
-  const remembered = { version: 1, text: policyText(name), ...passes };
+  const remembered = { version: 1, text: policyText(name), format: before?.format ?? format, ...passes };
   replaceFile(`${folder}/${name}.json`, `${JSON.stringify(remembered)}\n`);
-  if (text === null) rmSync(file, { force: true });
-  else replaceFile(file, text, { mode: 0o644, folderMode: 0o755 });
+  if (text !== null) replaceFile(`${policiesFolder}/${name}.${format}`, text, { mode: 0o644, folderMode: 0o755 });
+  else if (before !== undefined) rmSync(before.file, { force: true });
 }
 
 function readOrNull(file: string): string | null {

@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
+import { findPolicyFile, type PolicyFormat } from '../../egress/policy-source.ts';
+import { withoutComments } from '../../text/jsonc.ts';
+import { readYaml } from '../../text/yaml.ts';
 import { readRegularFile } from '../../egress/load-file.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { findPlaces, type JsonPlace } from './json-places.ts';
+import { findPlaces, type JsonPlace } from '../../text/json-places.ts';
 
 /** A file that a policy stands in, and where in it. */
 export interface PolicyFile {
@@ -26,9 +29,10 @@ const networksFolder = '/etc/cni/net.d';
 /** The file in which an attachment's policy is written; undefined when it is not found. */
 export function policyFileOf({ network, egress }: AttachmentRecord): PolicyFile | undefined {
   if (egress?.policyName !== undefined) {
-    const file = `${policiesFolder}/${egress.policyName}.json`;
-    const text = readText(file);
-    return text === undefined ? undefined : { file, places: findPlaces(text), base: '', isLive: true };
+    const found = namedFile(egress.policyName);
+    const text = found === undefined ? undefined : readText(found.file);
+    if (found === undefined || text === undefined) return undefined;
+    return { file: found.file, places: placesIn(text, found.format), base: '', isLive: true };
   }
   for (const file of configurations()) {
     const text = readText(file);
@@ -39,6 +43,21 @@ export function policyFileOf({ network, egress }: AttachmentRecord): PolicyFile 
     if (base !== undefined) return { file, places, base, isLive: false };
   }
   return undefined;
+}
+
+/** Undefined where there are two as well: what is in force is from neither alone. */
+function namedFile(name: string): { readonly file: string; readonly format: PolicyFormat } | undefined {
+  try {
+    return findPolicyFile(name, policiesFolder);
+  } catch {
+    return undefined;
+  }
+}
+
+function placesIn(text: string, format: PolicyFormat): ReadonlyMap<string, JsonPlace> {
+  if (format === 'json') return findPlaces(withoutComments(text));
+  const read = readYaml(text);
+  return 'problem' in read ? new Map() : read.places;
 }
 
 /** Where the rule of a verdict is written; undefined for what is built in, and for a default. */
