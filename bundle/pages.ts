@@ -8,6 +8,7 @@ import { commandLinePage } from './command-line-page.ts';
 import { readImports } from './layers/imports.ts';
 import { drawLayers } from './layers/picture.ts';
 import type { LayerTable } from './layers/violations.ts';
+import { schemaFiles } from '../src/cli/install/pages.ts';
 import { withSetsList } from './sets-list.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -17,3 +18,4 @@ const table = JSON.parse(readFileSync(join(root, 'src/layers.json'), 'utf8')) as
 writeFileSync(join(root, 'docs/layers.svg'), drawLayers(table, readImports(join(root, 'src'))));
 const internals = join(root, 'docs/internals.md');
 writeFileSync(internals, withSetsList(readFileSync(internals, 'utf8')));
+for (const { name, text } of schemaFiles()) writeFileSync(join(root, 'conf/schema', name), text);

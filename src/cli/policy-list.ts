@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { CniError } from '../cni/errors.ts';
 import { idWithoutGrants } from '../egress/grants.ts';
 import { loadPolicy, policiesFolder, policyNames } from '../egress/load-policy.ts';
-import { findPolicyFile } from '../egress/policy-source.ts';
+import { findPolicyFile } from '../egress/load-policy-file.ts';
 import { policyId } from '../egress/policy-id.ts';
 import type { AttachmentRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';

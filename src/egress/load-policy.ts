@@ -7,7 +7,8 @@ import { loadOwnPresets } from './load-presets.ts';
 import type { OnLinkNetwork } from './on-link.ts';
 import { parsePolicy } from './parse.ts';
 import type { Policy } from './policy.ts';
-import { decodePolicy, findPolicyFile, type PolicyFormat } from './policy-source.ts';
+import { findPolicyFile } from './load-policy-file.ts';
+import { decodePolicy, type PolicyFormat } from './policy-source.ts';
 import { systemReason } from '../text/system-error.ts';
 
 /*

@@ -1,3 +1,4 @@
+import { policyTable } from './key-table.ts';
 import { show, type Fields } from '../cni/fields.ts';
 import { formatAddress, readAnyAddress } from '../ip/address.ts';
 import { refusal, type Place } from './entry.ts';
@@ -10,15 +11,17 @@ import { entries, oneOf, refuseNull } from './policy-fields.ts';
  */
 export const usualQueriesPerMinute = 300;
 
+const { keys: dnsKeys } = policyTable.dns;
+
 /** Reads `dns` of a policy, undefined where it is absent. Throws code 7. */
 export function parseDns(fields: Fields | undefined): Policy['dns'] {
-  const dns = fields?.only(['upstream', 'denied', 'maxQueriesPerMinute']);
+  const dns = fields?.only(Object.keys(dnsKeys));
   if (dns === undefined) return { upstream: [], denied: 'refused', maxQueriesPerMinute: usualQueriesPerMinute };
   refuseNull(dns);
   return {
     upstream: entries(dns, 'upstream').map(({ value, place }) => parseServer(value, place)),
-    denied: oneOf(dns, 'denied', ['refused', 'nxdomain']) ?? 'refused',
-    maxQueriesPerMinute: dns.integer('maxQueriesPerMinute', { min: 1, max: 1_000_000 }) ?? usualQueriesPerMinute,
+    denied: oneOf(dns, 'denied', dnsKeys.denied.values) ?? 'refused',
+    maxQueriesPerMinute: dns.integer('maxQueriesPerMinute', dnsKeys.maxQueriesPerMinute) ?? usualQueriesPerMinute,
   };
 }
 

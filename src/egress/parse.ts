@@ -10,6 +10,7 @@ import { parseGrantBounds } from './parse-grants.ts';
 import { parseDns } from './parse-dns.ts';
 import { entries, oneOf, refuseNull } from './policy-fields.ts';
 import { policyKeys, policyModes } from './keys.ts';
+import { policyTable } from './key-table.ts';
 import { parseEntry, parsePortEntry, refusal, type Place } from './entry.ts';
 import { type OnLinkNetwork } from './on-link.ts';
 import type { AddressRule, NameRule, Policy, PortRule } from './policy.ts';
@@ -61,18 +62,17 @@ export function parsePolicy(
     ...overruling(overruled.filter((rule) => listed.names.includes(rule))),
     verifyNames,
     allowLocalNetworks: fields.boolean('allowLocalNetworks') ?? false,
-    hostAccess: oneOf(fields, 'hostAccess', ['ports', 'all', 'none']) ?? 'ports',
+    hostAccess: oneOf(fields, 'hostAccess', policyTable.hostAccess.values) ?? 'ports',
     hostPorts: parseHostPorts(fields),
     ...(fields.raw('hostPorts') !== undefined && parseHostPorts(fields).some(takesDns)
       ? { hostDns: true as const }
       : {}),
-    isolation:
-      oneOf(fields, 'isolation', ['container', 'bridge', 'none']) ?? (mode === 'open' ? 'bridge' : 'container'),
-    ingress: oneOf(fields, 'ingress', ['published', 'open']) ?? 'published',
-    ipv6: oneOf(fields, 'ipv6', ['filter', 'disable']) ?? 'filter',
-    refreshIntervalMinutes: fields.integer('refreshIntervalMinutes', { min: 0, max: longestRefresh }) ?? 30,
+    isolation: oneOf(fields, 'isolation', policyTable.isolation.values) ?? (mode === 'open' ? 'bridge' : 'container'),
+    ingress: oneOf(fields, 'ingress', policyTable.ingress.values) ?? 'published',
+    ipv6: oneOf(fields, 'ipv6', policyTable.ipv6.values) ?? 'filter',
+    refreshIntervalMinutes: fields.integer('refreshIntervalMinutes', policyTable.refreshIntervalMinutes) ?? 30,
     dns: parseDns(fields.object('dns')),
-    onDeny: oneOf(fields, 'onDeny', ['reject', 'drop']) ?? 'reject',
+    onDeny: oneOf(fields, 'onDeny', policyTable.onDeny.values) ?? 'reject',
     audit: fields.boolean('audit') ?? false,
     ...(fields.boolean('exclusive') === true ? { exclusive: true } : {}),
     ...parseMaxConnections(fields),
@@ -90,7 +90,7 @@ function parseMaxGrants(fields: Fields): Pick<Policy, 'maxGrants'> {
 }
 
 function parseMaxConnections(fields: Fields): Pick<Policy, 'maxConnections'> {
-  const maxConnections = fields.integer('maxConnections', { min: 1, max: 1_000_000 });
+  const maxConnections = fields.integer('maxConnections', policyTable.maxConnections);
   return maxConnections === undefined ? {} : { maxConnections };
 }
 
@@ -100,12 +100,9 @@ function parseQuotaKey(fields: Fields): Pick<Policy, 'quota'> {
 }
 
 function parseRecord(fields: Fields): Pick<Policy, 'record'> {
-  const record = oneOf(fields, 'record', ['denied', 'all', 'none']) ?? 'denied';
+  const record = oneOf(fields, 'record', policyTable.record.values) ?? 'denied';
   return record === 'denied' ? {} : { record };
 }
-
-/** Minutes; a week. */
-const longestRefresh = 10_080;
 
 /** What has no effect in a mode is not resolved, compiled or told apart by id; the words stay for a notice. */
 function ignoring(rules: readonly (AddressRule | NameRule)[]): Pick<Policy, 'ignored'> {

@@ -1,7 +1,3 @@
-import { existsSync } from 'node:fs';
-import { CniError, codes } from '../cni/errors.ts';
-import { quote } from '../cni/fields.ts';
-import { checkPolicyName } from './conf.ts';
 import { findJsonProblem, type JsonProblem } from '../text/json-problem.ts';
 
 /** What a policy is written in: JSON that may have comments, or YAML. */
@@ -12,25 +8,6 @@ export const policyFormats: readonly PolicyFormat[] = ['json', 'yaml'];
 /** By the ending of a file's name; JSON where it tells nothing. */
 export function formatOfFile(file: string): PolicyFormat {
   return /\.ya?ml$/i.test(file) ? 'yaml' : 'json';
-}
-
-export interface PolicyFile {
-  readonly file: string;
-  readonly format: PolicyFormat;
-}
-
-/** The file of a named policy; undefined where there is none. Throws code 7 where there are two of one name. */
-export function findPolicyFile(name: string, folder: string): PolicyFile | undefined {
-  checkPolicyName(name, 'policy');
-  const found = policyFormats
-    .map((format) => ({ file: `${folder}/${name}.${format}`, format }))
-    .filter(({ file }) => existsSync(file));
-  if (found.length < 2) return found[0];
-  throw new CniError(
-    codes.invalidConfig,
-    `Cannot tell which policy ${quote(name)} is: there are ${found.map(({ file }) => quote(file)).join(' and ')}`,
-    'Remove one of them',
-  );
 }
 
 /** What the text of a policy says, or the first place at which it cannot be read. */

@@ -1,11 +1,14 @@
 import { InvalidValueError } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
 import { sha256 } from '../digest/sha256.ts';
+import { policyTable } from './key-table.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { policyChain } from './policy-names.ts';
+import { refuseNull } from './policy-fields.ts';
 import type { Policy, Quota, QuotaPeriod } from './policy.ts';
 
-const quotaPeriods: readonly QuotaPeriod[] = ['hour', 'day', 'week', 'month'];
+const { keys: quotaKeys } = policyTable.quota;
+const quotaPeriods: readonly QuotaPeriod[] = quotaKeys.per.values;
 
 /** Bytes of the units that a quota is written in: powers of 1000, and those of 1024 by the names of IEC 80000-13. */
 const units: Readonly<Record<string, number>> = {
@@ -24,7 +27,7 @@ const units: Readonly<Record<string, number>> = {
 
 /** Reads `{"bytes": "10GB", "per": "day"}`. Throws code 7. */
 export function parseQuota(fields: Fields): Quota {
-  fields.only(['bytes', 'per']);
+  refuseNull(fields.only(Object.keys(quotaKeys)));
   const raw = fields.raw('bytes');
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([a-zA-Z]*)$/.exec(String(raw)) ?? [];
   const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;

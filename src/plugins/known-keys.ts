@@ -111,6 +111,11 @@ export function keysOf(type: string): ConfKeys | undefined {
   return { table, foreign, capabilities: acted ?? [], refusesCapabilities: acted !== undefined };
 }
 
+/** The keys of "drawbridge", as its configuration spells them. */
+export function interfaceKeyNames(): string[] {
+  return Object.keys(tables['drawbridge']?.own ?? {});
+}
+
 function leaves(keys: string): Record<string, undefined> {
   return Object.fromEntries(words(keys).map((key) => [key, undefined]));
 }

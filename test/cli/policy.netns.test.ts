@@ -163,8 +163,18 @@ describe('drawbridge policy check', () => {
     },
   );
 
+  test('takes comments and the name of a schema in a policy, and refuses a comment in a list', async ({ host }) => {
+    const text = '{\n  "$schema": "policy.json", // for editors\n  "mode": /* wide */ "wide"\n}';
+    await write(host, '/etc/drawbridge/policies/a.json', text);
+    const inPolicy = await drawbridge(host, ['policy', 'check', '--json', '/etc/drawbridge/policies/a.json']);
+    expect(inPolicy.json).toMatchObject([{ line: 3, column: 22, message: expect.stringContaining('"wide"') }]);
+    await write(host, '/etc/cni/net.d/10.conflist', '{ "name": "n", // mine\n "cniVersion": "1.1.0", "plugins": [] }');
+    const inList = await drawbridge(host, ['policy', 'check', '--json', '/etc/cni/net.d/10.conflist']);
+    expect(inList.json).toMatchObject([{ line: 1, column: 16, message: 'there is a comment, and JSON has none' }]);
+  });
+
   const broken: readonly [string, string, string, RegExp][] = [
-    ['a comment', '{\n  "mode": "open" // mine\n}', '2:18', /there is a comment, and JSON has none/],
+    ['a comment', '{\n  "mode": "open" # mine\n}', '2:18', /there is a comment, and JSON has none/],
     ['a trailing comma', '{\n  "allow": ["8.8.8.8",],\n}', '2:22', /comma before "\]" is one too many/],
     ['YAML', 'mode: allowlist\nallow:\n  - github.com\n', '1:1', /this is YAML/],
     ['a byte order mark', '\uFEFF{ "mode": "open" }', '1:1', /byte order mark/],

@@ -1,6 +1,8 @@
 import type { Invocation } from '../command.ts';
 import { scripts } from '../completion.ts';
 import { commandPage, programPage } from '../man.ts';
+import { networkSchema, policySchema } from '../../egress/schema.ts';
+import { interfaceKeyNames } from '../../plugins/known-keys.ts';
 import type { Item } from './item.ts';
 
 /** Where `man` and shells look besides a distribution's own folders (Filesystem Hierarchy Standard, /usr/local). */
@@ -35,5 +37,20 @@ export function pagesFor({ commands, version }: Pick<Invocation, 'commands' | 'v
       mode: 0o644,
       shownAs: `${shared}/${completionFiles[shell]}`,
     })),
+    ...schemaFiles().map(({ name, text }) => ({
+      path: `${shared}/drawbridge/${name}`,
+      about: 'what editors complete policies and networks by',
+      content: text,
+      mode: 0o644,
+      shownAs: `${shared}/drawbridge/`,
+    })),
   ];
+}
+
+/** JSON Schema of what operators write; the same as policy.json and network.json in conf/schema. */
+export function schemaFiles(): { readonly name: string; readonly text: string }[] {
+  return [
+    { name: 'policy.json', schema: policySchema() },
+    { name: 'network.json', schema: networkSchema(interfaceKeyNames()) },
+  ].map(({ name, schema }) => ({ name, text: `${JSON.stringify(schema, null, 2)}\n` }));
 }

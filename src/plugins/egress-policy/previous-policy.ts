@@ -13,7 +13,8 @@ import { sinceBoot, stampNow, uptime, type Stamp } from '../../host/uptime.ts';
 import { checkPolicyName } from '../../egress/conf.ts';
 import { readRegularFile } from '../../egress/load-file.ts';
 import { CniError, codes } from '../../cni/errors.ts';
-import { findPolicyFile, type PolicyFormat } from '../../egress/policy-source.ts';
+import { findPolicyFile } from '../../egress/load-policy-file.ts';
+import type { PolicyFormat } from '../../egress/policy-source.ts';
 import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
 
 /** What a policy's file was before the last change that was made by a command. */

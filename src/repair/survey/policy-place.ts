@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { longestPolicy, policiesFolder } from '../../egress/load-policy.ts';
-import { findPolicyFile, type PolicyFormat } from '../../egress/policy-source.ts';
+import { findPolicyFile } from '../../egress/load-policy-file.ts';
+import type { PolicyFormat } from '../../egress/policy-source.ts';
 import { withoutComments } from '../../text/jsonc.ts';
 import { readYaml } from '../../text/yaml.ts';
 import { readRegularFile } from '../../egress/load-file.ts';

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { loadPolicy, parsePolicyText, policyNames } from '../../../src/egress/load-policy.ts';
-import { decodePolicy, findPolicyFile, formatOfFile } from '../../../src/egress/policy-source.ts';
+import { findPolicyFile } from '../../../src/egress/load-policy-file.ts';
+import { decodePolicy, formatOfFile } from '../../../src/egress/policy-source.ts';
 
 const commented = `// who may build
 {
