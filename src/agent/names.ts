@@ -15,7 +15,7 @@ import { ForcedDns } from './forced-dns.ts';
 import type { HostState } from './host-state.ts';
 import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type LearntAddress } from './learnt.ts';
 import { namesWork } from './names/from-records.ts';
-import { commitSteps } from '../dataplane/commit-elements.ts';
+import { commitSteps } from '../dataplane/commit-steps.ts';
 import type { RefreshedPolicy } from './names/plan.ts';
 import { rulesFor } from './dns/names-policy.ts';
 import { noteReport } from './names/note-report.ts';

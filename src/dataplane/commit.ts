@@ -1,9 +1,10 @@
 import { applyTransaction } from '../host/nft.ts';
 import type { Element } from '../nft/element.ts';
+import { commitSteps } from './commit-steps.ts';
 import { forgetListings } from './changed-chains.ts';
 import { rememberUse, withUse } from './quotas.ts';
 import { noteNetworks } from './on-link.ts';
-import { changeText, removalText, type Change } from './transaction.ts';
+import { changeSteps, removalText, type Change } from './transaction.ts';
 
 /**
  * Commits what becomes of a few attachments, in one transaction whose size does not depend on the number of others.
@@ -12,8 +13,8 @@ import { changeText, removalText, type Change } from './transaction.ts';
  */
 export async function commitChange(change: Change): Promise<boolean> {
   rememberUse(change.undeclare);
-  const text = changeText({ ...change, declare: withUse(change.declare) });
-  return (await applyTransaction(text)) === 'committed';
+  const steps = changeSteps({ ...change, declare: withUse(change.declare) });
+  return (await commitSteps(steps)) === 'committed';
 }
 
 /** As {@link commitChange}, for elements that are put, and nothing else. */

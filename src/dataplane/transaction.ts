@@ -31,23 +31,35 @@ export interface Contents {
  * An ADD deletes nothing: a transaction that deletes waits until no packet looks at what goes, which takes
  * some milliseconds.
  */
-export function changeText({ drop, undeclare, declare, assert, put }: Change): string {
-  return lines([
-    ...assertions(assert),
-    ...bulk('delete', drop),
-    ...undeclare.flatMap((group) => [...removingCommands(group), `delete set inet drawbridge ${groupMark(group.id)}`]),
-    ...declare.flatMap((group) => [
-      `create set inet drawbridge ${groupMark(group.id)} { type ifname; }`,
-      ...declaringCommands(group),
-    ]),
-    ...putting(put).flatMap(({ verb, elements }) => bulk(verb, elements)),
-  ]);
+export function changeText(change: Change): string {
+  return stepsText(changeSteps(change));
 }
 
-/** One step of a transaction that changes elements and nothing else. */
+/** One step of a transaction. */
+export type Step = ElementStep | GroupStep;
+
+/** Changes elements and nothing else. */
 export interface ElementStep {
   readonly verb: 'add' | 'delete';
   readonly elements: readonly Element[];
+}
+
+/** Makes the chains and sets of a group, or removes them. */
+export interface GroupStep {
+  readonly verb: 'declare' | 'undeclare';
+  readonly group: RuleGroup;
+}
+
+/** The steps of {@link changeText}, in their order. */
+export function changeSteps({ drop, undeclare, declare, assert, put }: Change): Step[] {
+  const steps: Step[] = [
+    { verb: 'add', elements: marks(assert) },
+    { verb: 'delete', elements: drop },
+    ...undeclare.map((group) => ({ verb: 'undeclare', group }) as const),
+    ...declare.map((group) => ({ verb: 'declare', group }) as const),
+    ...putting(put),
+  ];
+  return steps.filter((step) => 'group' in step || step.elements.length > 0);
 }
 
 /**
@@ -66,8 +78,14 @@ export function putSteps(elements: readonly Element[], replaced: readonly Elemen
 }
 
 /** Text of steps, one command for each step and set. */
-export function stepsText(steps: readonly ElementStep[]): string {
-  return lines(steps.flatMap(({ verb, elements }) => bulk(verb, elements)));
+export function stepsText(steps: readonly Step[]): string {
+  return lines(steps.flatMap((step) => ('group' in step ? groupCommands(step) : bulk(step.verb, step.elements))));
+}
+
+function groupCommands({ verb, group }: GroupStep): string[] {
+  return verb === 'declare'
+    ? [`create set inet drawbridge ${groupMark(group.id)} { type ifname; }`, ...declaringCommands(group)]
+    : [...removingCommands(group), `delete set inet drawbridge ${groupMark(group.id)}`];
 }
 
 /** Whether there is nothing to change; what must be there is then not asked for. */

@@ -70,16 +70,22 @@ async function explain(error: unknown): Promise<unknown> {
       error.stderr.trim().split('\n', 1)[0],
     );
   }
-  if (failure === 'not-permitted') {
-    return new CniError(
-      codes.commandFailed,
-      'Cannot write rules: nft is not permitted to',
-      'Run the plugin as root with the capability CAP_NET_ADMIN in the network namespace of the host',
-    );
-  }
-  if (failure === 'unsupported') {
-    const details = `Load the modules nf_tables, nft_chain_nat, nft_fib_inet and nft_masq, or start a kernel with them (5.4 or later): ${error.stderr.trim().slice(0, 500)}`;
-    return new CniError(codes.commandFailed, 'Cannot write rules: the kernel lacks a part of nf_tables', details);
-  }
+  if (failure === 'not-permitted') return notPermitted();
+  if (failure === 'unsupported') return lacksKernelParts(error.stderr.trim().slice(0, 500));
   return error;
+}
+
+/** The kernel lets this process change no rules. */
+export function notPermitted(): CniError {
+  return new CniError(
+    codes.commandFailed,
+    'Cannot write rules: nft is not permitted to',
+    'Run the plugin as root with the capability CAP_NET_ADMIN in the network namespace of the host',
+  );
+}
+
+/** `said` is what the kernel or nft says of it. */
+export function lacksKernelParts(said: string): CniError {
+  const details = `Load the modules nf_tables, nft_chain_nat, nft_fib_inet and nft_masq, or start a kernel with them (5.4 or later): ${said}`;
+  return new CniError(codes.commandFailed, 'Cannot write rules: the kernel lacks a part of nf_tables', details);
 }

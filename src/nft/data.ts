@@ -25,7 +25,37 @@ export type DataType = keyof typeof sizes;
 /** The bytes of a key or a value. Undefined for parts that are not of these types. */
 export function encodeData(types: readonly DataType[], parts: readonly Part[]): Uint8Array | undefined {
   if (parts.length !== types.length) return undefined;
-  const encoded = types.map((type, at) => encodePart(type, parts[at] ?? ''));
+  return joined(
+    types,
+    types.map((type, at) => encodePart(type, parts[at] ?? '')),
+  );
+}
+
+/** The first and the last of the keys that are in an interval. */
+export interface DataRange {
+  readonly first: Uint8Array;
+  readonly last: Uint8Array;
+}
+
+/**
+ * As {@link encodeData}, of an element of an interval set: each part is one value, a prefix ("10.0.0.0/8") or a range
+ * ("10.0.0.1-10.0.0.9", "8000-8100").
+ */
+export function encodeRange(types: readonly DataType[], parts: readonly Part[]): DataRange | undefined {
+  if (parts.length !== types.length) return undefined;
+  const ranges = types.map((type, at) => encodePartRange(type, parts[at] ?? ''));
+  const first = joined(
+    types,
+    ranges.map((range) => range?.first),
+  );
+  const last = joined(
+    types,
+    ranges.map((range) => range?.last),
+  );
+  return first === undefined || last === undefined ? undefined : { first, last };
+}
+
+function joined(types: readonly DataType[], encoded: readonly (Uint8Array | undefined)[]): Uint8Array | undefined {
   if (types.length === 1) return encoded[0];
   const whole = new Uint8Array(types.reduce((sum, type) => sum + align(sizes[type]), 0));
   let at = 0;
@@ -36,6 +66,31 @@ export function encodeData(types: readonly DataType[], parts: readonly Part[]): 
     at += align(sizes[type]);
   }
   return whole;
+}
+
+function encodePartRange(type: DataType, part: Part): DataRange | undefined {
+  const text = typeof part === 'object' ? '' : String(part);
+  const [from = '', to, ...more] = text.split('-');
+  const [address = '', length] = text.split('/');
+  if (to !== undefined) {
+    const [first, last] = [encodePart(type, from), encodePart(type, to)];
+    return first === undefined || last === undefined || more.length > 0 ? undefined : { first, last };
+  }
+  const first = encodePart(type, length === undefined ? part : address);
+  if (first === undefined || length === undefined) return first && { first, last: first };
+  return (type === 'ipv4_addr' || type === 'ipv6_addr') && /^\d+$/.test(length)
+    ? rangeOfPrefix(first, Number(length))
+    : undefined;
+}
+
+/** Bits behind the prefix are zero in its first address and one in its last. */
+function rangeOfPrefix(address: Uint8Array, length: number): DataRange | undefined {
+  if (length > address.length * 8) return undefined;
+  const host = address.map((_, at) => 0xff >> Math.min(8, Math.max(0, length - at * 8)));
+  return {
+    first: address.map((byte, at) => byte & ~(host[at] ?? 0)),
+    last: address.map((byte, at) => byte | (host[at] ?? 0)),
+  };
 }
 
 /** Numbers of protocols that we name (IANA); text of nft may have the number itself. */

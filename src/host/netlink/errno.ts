@@ -3,6 +3,7 @@ export const errnos = {
   EPERM: 1,
   ENOENT: 2,
   EACCES: 13,
+  EBUSY: 16,
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,

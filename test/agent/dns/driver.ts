@@ -9,7 +9,7 @@ import { Opener } from '../../../src/agent/names/opener.ts';
 import { NamesRefresh } from '../../../src/agent/names/refresh.ts';
 import type { RefreshedPolicy } from '../../../src/agent/names/plan.ts';
 import { applyTransaction } from '../../../src/host/nft.ts';
-import { commitSteps } from '../../../src/dataplane/commit-elements.ts';
+import { commitSteps } from '../../../src/dataplane/commit-steps.ts';
 import { stepsText } from '../../../src/dataplane/transaction.ts';
 
 export interface DriverPlan {

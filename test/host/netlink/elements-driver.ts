@@ -4,13 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { applyTransaction } from '../../../src/host/nft.ts';
-import { commitElements } from '../../../src/host/netlink/nftables/commit.ts';
-import { elementChanges } from '../../../src/dataplane/element-bytes.ts';
-import { stepsText, type ElementStep } from '../../../src/dataplane/transaction.ts';
+import { commitRuleset } from '../../../src/host/netlink/nftables/commit.ts';
+import { rulesetChanges } from '../../../src/dataplane/element-bytes.ts';
+import { stepsText, type Step } from '../../../src/dataplane/transaction.ts';
 
 export interface Commitment {
   readonly way: 'netlink' | 'nft';
-  readonly steps: readonly ElementStep[];
+  readonly steps: readonly Step[];
 }
 
 const outcomes: unknown[] = [];
@@ -18,8 +18,8 @@ for (const { way, steps } of JSON.parse(readFileSync(0, 'utf8')) as Commitment[]
   outcomes.push(await commit(way, steps).catch((error: Error) => error.message));
 console.log(JSON.stringify(outcomes));
 
-async function commit(way: Commitment['way'], steps: readonly ElementStep[]): Promise<string> {
+async function commit(way: Commitment['way'], steps: readonly Step[]): Promise<string> {
   if (way === 'nft') return applyTransaction(stepsText(steps));
-  const changes = elementChanges(steps);
-  return changes === undefined ? 'not understood' : (commitElements(changes) ?? 'no kernel');
+  const changes = rulesetChanges(steps);
+  return changes === undefined ? 'not understood' : (commitRuleset(changes) ?? 'no kernel');
 }

@@ -1,4 +1,7 @@
 import { join } from 'node:path';
+import { compilePolicy } from '../../../src/egress/compile.ts';
+import { policyChain } from '../../../src/egress/policy-names.ts';
+import { parsePolicy } from '../../../src/egress/parse.ts';
 import { namesElement } from '../../../src/dataplane/elements/egress.ts';
 import { catalogue } from '../../../src/dataplane/catalogue.ts';
 import { tableText } from '../../../src/dataplane/layout.ts';
@@ -12,7 +15,7 @@ import {
   type TableName,
   type Verdict,
 } from '../../../src/nft/element.ts';
-import { putSteps, type ElementStep } from '../../../src/dataplane/transaction.ts';
+import { changeSteps, putSteps, type ElementStep } from '../../../src/dataplane/transaction.ts';
 import { pick, seeded } from '../../faults/random.ts';
 import { describe, expect, test, type Host } from '../../helpers/host.ts';
 import type { Commitment } from './elements-driver.ts';
@@ -57,12 +60,18 @@ interface ListedSet {
   readonly elem?: readonly unknown[];
 }
 
-/** Elements of every set and map that takes single elements. */
+/** Elements of every set and map that somebody fills. */
 function randomElements(random: () => number, count: number): Element[] {
   const sets = catalogue.sets.filter(
-    ({ flags = [], elements }) => elements === undefined && !flags.includes('interval') && !flags.includes('dynamic'),
+    ({ flags = [], elements }) => elements === undefined && !flags.includes('dynamic'),
   );
-  expect(sets.length).toBeGreaterThan(35);
+  expect(sets.filter(({ flags }) => flags?.includes('interval')).map(({ name }) => name)).toEqual([
+    'bare4',
+    'bare6',
+    'onlink4',
+    'onlink6',
+  ]);
+  expect(sets.length).toBeGreaterThan(40);
   const number = (below: number): number => Math.floor(random() * below);
   const hex = (digits: number): string => Array.from({ length: digits }, () => number(16).toString(16)).join('');
   const part: Record<string, () => Part> = {
@@ -81,7 +90,18 @@ function randomElements(random: () => number, count: number): Element[] {
       table === 'bridge drawbridge'
         ? ['guard_apart', 'guard_apart_if_isolated']
         : ['deny_drop', 'ingress_published', 'egress_unknown'];
-    return { goto: pick(chains, random) ?? '' };
+    const chain = pick(chains, random) ?? '';
+    return number(4) === 0 ? { jump: chain } : { goto: chain };
+  };
+  /** One address, a prefix or a range, which no other one of the same set has a part of. */
+  const interval = (type: string, at: number): Part => {
+    const base = type === 'ipv4_addr' ? `${1 + (at >> 8)}.${at & 255}` : `2001:db8:${at.toString(16)}`;
+    return pick(
+      type === 'ipv4_addr'
+        ? [`${base}.3.4`, `${base}.0.0/16`, `${base}.4.0/22`, `${base}.0.9-${base}.200.7`, `${base}.255.255`]
+        : [`${base}::1`, `${base}::/48`, `${base}:ff00::/120`, `${base}::9-${base}:8000::7`],
+      random,
+    ) as string;
   };
   const data = (types: readonly string[]): Part[] => types.map((type) => part[type]?.() ?? expect.fail(type));
   const elements = Array.from({ length: count }, (_, at): Element => {
@@ -89,10 +109,12 @@ function randomElements(random: () => number, count: number): Element[] {
     const timeout = flags.includes('timeout') && number(3) > 0 ? { timeout: 100 + number(100_000) } : {};
     const comment =
       number(3) === 0 ? { comment: pick(['lab eth0 c1', 'ü"; flush ruleset', 'x'.repeat(200)], random) ?? '' } : {};
+    const parts = data(key);
+    if (flags.includes('interval')) parts[parts.length - 1] = interval(key.at(-1) ?? '', at);
     return {
       table,
       set,
-      key: data(key),
+      key: parts,
       ...(value === undefined ? {} : { value: value === 'verdict' ? verdict(table) : data(value) }),
       ...timeout,
       ...comment,
@@ -140,6 +162,54 @@ describe('elements that are committed by netlink', () => {
     expect(rest.length).toBe(whole.length - gone.length);
     expect(whole).toEqual(wholeByNft);
     expect(rest).toEqual(restByNft);
+  });
+
+  test.for([4, 5])('are deleted by nft, and those of nft by netlink (seed %i)', async (seed, { host }) => {
+    const elements = randomElements(seeded(seed), 300);
+    await writeTables(host);
+    const empty = await listed(host);
+    for (const [one, other] of [
+      ['netlink', 'nft'],
+      ['nft', 'netlink'],
+    ] as const) {
+      expect(await commit(host, [{ way: one, steps: putSteps(elements) }])).toEqual(['committed']);
+      expect((await listed(host)).length).toBeGreaterThan(empty.length + 300);
+      expect(await commit(host, [{ way: other, steps: [{ verb: 'delete', elements }] }])).toEqual(['committed']);
+      expect(await listed(host)).toEqual(empty);
+    }
+  });
+
+  test.for(['netlink', 'nft'] as const)('go with their policy when it is removed by %s', async (way, { host }) => {
+    await writeTables(host);
+    const before = await host.run(['nft', '-s', 'list', 'ruleset']);
+    const group = compilePolicy(
+      parsePolicy(
+        {
+          allow: ['198.51.100.0/24:443', 'api.example.org:443', '[2001:db8::1]:53/udp'],
+          deny: ['203.0.113.9'],
+          allowPrivate: ['10.9.0.0/16'],
+        },
+        '',
+      ),
+    );
+    const led: Element = {
+      table: 'inet drawbridge',
+      set: 'egress4',
+      key: [interfacePart('db0'), '10.88.0.2'],
+      value: { goto: policyChain(group.id) },
+    };
+    const change = { drop: [], undeclare: [], declare: [], assert: [], put: [] };
+    expect(await commit(host, [{ way: 'netlink', steps: changeSteps({ ...change, declare: [group] }) }])).toEqual([
+      'not understood',
+    ]);
+    expect(
+      await commit(host, [
+        { way: 'nft', steps: changeSteps({ ...change, declare: [group], put: [led] }) },
+        { way, steps: changeSteps({ ...change, undeclare: [group] }) },
+        { way, steps: changeSteps({ ...change, drop: [led], undeclare: [group] }) },
+      ]),
+    ).toEqual(['committed', 'stale', 'committed']);
+    expect(await host.run(['nft', '-s', 'list', 'ruleset'])).toBe(before);
   });
 
   test('get a new time when they are put again', async ({ host }) => {
@@ -223,7 +293,7 @@ describe('elements that are committed by netlink', () => {
       key: [`10.0.0.${at}`],
     }));
     expect(await commit(host, [{ way: 'netlink', steps: putSteps(elements) }])).toEqual([
-      'Cannot write rules: the kernel refuses elements: Too many open files in system',
+      'Cannot write rules: the kernel refuses them: Too many open files in system',
     ]);
   });
 });

@@ -1,29 +1,28 @@
 import { closeSync } from 'node:fs';
 import { CniError, codes } from '../../../cni/errors.ts';
-import type { Outcome } from '../../nft.ts';
-import { strerror } from '../errno.ts';
+import { lacksKernelParts, notPermitted, type Outcome } from '../../nft.ts';
+import { errnos, strerror } from '../errno.ts';
 import { openLibrary, protocols, type Kernel } from '../libc.ts';
 import { decode, readNumber, type } from '../message.ts';
-import { encodeBatch, type ElementChange } from './elements.ts';
+import { encodeBatch, type RulesetChange } from './batch.ts';
 
 /**
- * Commits changes of elements, whole or not at all, without a process; the same outcomes as applyTransaction() in
- * host/nft.ts. Undefined where this process cannot speak to the kernel: nothing was done.
+ * Commits changes, whole or not at all, without a process; the same outcomes as applyTransaction() in host/nft.ts.
+ * Undefined where it is not known that this was done: this process cannot speak to the kernel, there is more than one
+ * message may hold, or the kernel's answer was lost. Whoever then commits the same by nft has either outcome told.
  *
  * Throws {@link CniError} with code 100 when the kernel refuses.
  */
-export function commitElements(changes: readonly ElementChange[]): Outcome | undefined {
+export function commitRuleset(changes: readonly RulesetChange[]): Outcome | undefined {
   const kernel = openLibrary();
   const socket = kernel?.openSocket(undefined, protocols.netfilter);
   if (kernel === undefined || socket === undefined) return undefined;
   try {
     const errors = send(kernel, socket, encodeBatch(changes));
     const fatal = errors.find((errno) => errno !== 0 && !stale.has(errno));
-    if (fatal !== undefined)
-      throw new CniError(codes.commandFailed, `Cannot write rules: the kernel refuses elements: ${strerror(fatal)}`);
+    if (fatal !== undefined) throw refusal(fatal);
     if (errors.some((errno) => errno !== 0)) return 'stale';
-    if (errors.length > 0) return 'committed';
-    throw new CniError(codes.commandFailed, 'Cannot write rules: the kernel did not answer');
+    return errors.length > 0 ? 'committed' : undefined;
   } finally {
     closeSync(socket);
   }
@@ -33,15 +32,20 @@ export function commitElements(changes: readonly ElementChange[]): Outcome | und
  * Something to delete or to add to is missing (ENOENT), another value is in the way (EEXIST), a chain is in use
  * (EBUSY).
  */
-const stale: ReadonlySet<number> = new Set([2, 17, 16]);
-const EMSGSIZE = 90;
+const stale: ReadonlySet<number> = new Set([errnos.ENOENT, errnos.EEXIST, errnos.EBUSY]);
 
 /** Numbers of the errors, or 0 for an acknowledgement: the kernel has answered when it has taken a transaction. */
 function send(kernel: Kernel, socket: number, batch: Uint8Array): number[] {
-  if (!kernel.send(socket, batch)) return [EMSGSIZE];
+  if (!kernel.send(socket, batch)) return [];
   const found: number[] = [];
   for (let bytes = kernel.receive(socket); bytes !== undefined; bytes = kernel.receive(socket))
     for (const answer of decode(bytes))
       if (answer.type === type.error) found.push(-(readNumber(answer.payload, 0, 4) | 0));
   return found;
+}
+
+function refusal(errno: number): CniError {
+  if (errno === errnos.EPERM || errno === errnos.EACCES) return notPermitted();
+  if (errno === errnos.EOPNOTSUPP) return lacksKernelParts(strerror(errno));
+  return new CniError(codes.commandFailed, `Cannot write rules: the kernel refuses them: ${strerror(errno)}`);
 }

@@ -1,14 +1,18 @@
-/** Changes of elements as one transaction of nfnetlink (net/netfilter/nfnetlink.c, nf_tables_api.c). Pure. */
+/** Changes of rules as one transaction of nfnetlink (net/netfilter/nfnetlink.c, nf_tables_api.c). Pure. */
 import { attribute, concat, encode, flag, text, u8, type Attribute, type Request } from '../message.ts';
 import { attributes, families, messages, subsystem } from './numbers.ts';
 
 /** An element as the kernel has it. */
 export interface WireElement {
   readonly key: Uint8Array;
+  /** Of an interval in a concatenation: its last key. */
+  readonly lastKey?: Uint8Array;
+  /** Of an interval in another set: nothing from this key on is in it, until the next begins. */
+  readonly isEnd?: boolean;
   /** Of a map. */
   readonly value?: Uint8Array;
-  /** Of a verdict map: the chain to go to. */
-  readonly goto?: string;
+  /** Of a verdict map: the chain to go to, or to jump to. */
+  readonly verdict?: { readonly goto: string } | { readonly jump: string };
   /** Milliseconds until the kernel drops it by itself. */
   readonly timeout?: number;
   /** At most 127 bytes. */
@@ -16,7 +20,7 @@ export interface WireElement {
 }
 
 /** Adds elements to a set or map, or deletes them from it. */
-export interface ElementChange {
+export interface SetChange {
   readonly verb: 'add' | 'delete';
   /** "inet", "bridge". */
   readonly family: string;
@@ -25,9 +29,22 @@ export interface ElementChange {
   readonly elements: readonly WireElement[];
 }
 
+/** Removes the rules of a chain, a chain without rules that nothing leads to, or a set that no rule looks into. */
+export interface Removal {
+  readonly verb: 'remove';
+  readonly family: string;
+  readonly table: string;
+  readonly kind: 'rules' | 'chain' | 'set';
+  readonly name: string;
+}
+
+export type RulesetChange = SetChange | Removal;
+
 /** Bytes of a transaction; its last change is acknowledged when all was committed, each error is told. */
-export function encodeBatch(changes: readonly ElementChange[]): Uint8Array {
-  const requests = changes.flatMap(requestsOf);
+export function encodeBatch(changes: readonly RulesetChange[]): Uint8Array {
+  const requests = changes.flatMap((change) =>
+    change.verb === 'remove' ? [removal(change)] : elementRequests(change),
+  );
   return concat(
     [batchRequest(BATCH_BEGIN), ...requests, batchRequest(BATCH_END)].map((request, sequence) =>
       encode(sequence === requests.length ? { ...request, flags: request.flags | flag.ack } : request, sequence),
@@ -47,18 +64,33 @@ function batchRequest(type: number): Request {
 /** The list of a message is one attribute, whose length has 16 bits. */
 const mostBytes = 60_000;
 
-function requestsOf({ verb, family, table, set, elements }: ElementChange): Request[] {
-  const number = [...families].find(([, name]) => name === family)?.[0] ?? 0;
+function removal({ family, table, kind, name }: Removal): Request {
+  return {
+    type: (subsystem << 8) | messages[kind === 'rules' ? 'rule' : kind].deleted,
+    flags: 0,
+    head: u8(numberOf(family), 0, 0, 0),
+    attributes: [
+      attribute(attributes.table, text(table)),
+      attribute(kind === 'chain' ? attributes.chainName : attributes.name, text(name)),
+    ],
+  };
+}
+
+function elementRequests({ verb, family, table, set, elements }: SetChange): Request[] {
   return inParts(elements.map(encodeElement)).map((part) => ({
     type: (subsystem << 8) | (verb === 'add' ? messages.element.added : messages.element.deleted),
     flags: verb === 'add' ? flag.create : 0,
-    head: u8(number, 0, 0, 0),
+    head: u8(numberOf(family), 0, 0, 0),
     attributes: [
       attribute(attributes.table, text(table)),
       attribute(attributes.name, text(set)),
       attribute(attributes.elements, part),
     ],
   }));
+}
+
+function numberOf(family: string): number {
+  return [...families].find(([, name]) => name === family)?.[0] ?? 0;
 }
 
 function inParts(elements: readonly Attribute[]): Attribute[][] {
@@ -81,22 +113,29 @@ function sizeOf({ value }: Attribute): number {
   return 4 + ((content + 3) & ~3);
 }
 
-function encodeElement({ key, value, goto, timeout, comment }: WireElement): Attribute {
+function encodeElement({ key, lastKey, isEnd, value, verdict, timeout, comment }: WireElement): Attribute {
   return attribute(attributes.listElement, [
+    ...(isEnd === true ? [attribute(attributes.elementFlags, bigEndian(INTERVAL_END, 4))] : []),
     attribute(attributes.elementKey, [attribute(attributes.dataValue, key)]),
+    ...(lastKey === undefined
+      ? []
+      : [attribute(attributes.elementLastKey, [attribute(attributes.dataValue, lastKey)])]),
     ...(value === undefined ? [] : [attribute(attributes.elementData, [attribute(attributes.dataValue, value)])]),
-    ...(goto === undefined ? [] : [attribute(attributes.elementData, [verdict(goto)])]),
+    ...(verdict === undefined ? [] : [attribute(attributes.elementData, [encodeVerdict(verdict)])]),
     ...(timeout === undefined ? [] : [attribute(attributes.elementTimeout, bigEndian(BigInt(timeout), 8))]),
     ...(comment === undefined ? [] : [attribute(attributes.elementUserdata, commentData(comment))]),
   ]);
 }
 
-/** NFT_GOTO of linux/netfilter/nf_tables.h. */
+/** NFT_SET_ELEM_INTERVAL_END, NFT_JUMP and NFT_GOTO of linux/netfilter/nf_tables.h. */
+const INTERVAL_END = 1n;
+const NFT_JUMP = -3n;
 const NFT_GOTO = -4n;
 
-function verdict(chain: string): Attribute {
+function encodeVerdict(verdict: NonNullable<WireElement['verdict']>): Attribute {
+  const [code, chain] = 'goto' in verdict ? [NFT_GOTO, verdict.goto] : [NFT_JUMP, verdict.jump];
   return attribute(attributes.dataVerdict, [
-    attribute(attributes.verdictCode, bigEndian(BigInt.asUintN(32, NFT_GOTO), 4)),
+    attribute(attributes.verdictCode, bigEndian(BigInt.asUintN(32, code), 4)),
     attribute(attributes.verdictChain, text(chain)),
   ]);
 }
