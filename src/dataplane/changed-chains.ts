@@ -6,15 +6,16 @@
  *   /run/drawbridge/listings/<hash>.json    {"inet egress_out": "…", …}: what nft printed of the chains of our layout,
  *                                           or of one policy; named by the hash of what was written
  */
-import { sha256 } from '../digest/sha256.ts';
 import { rmSync } from 'node:fs';
 import { catalogue } from './catalogue.ts';
 import { operatorsChain } from './catalogue/judgement-hooks.ts';
 import { run } from '../host/run.ts';
 import { runDir } from '../host/paths.ts';
 import { familyOfTable, tableNames } from '../nft/element.ts';
-import { declaringCommands, type RuleGroup } from '../nft/group.ts';
-import { layoutMark } from './layout.ts';
+import type { RuleGroup } from '../nft/group.ts';
+import { areAsWritten, rememberAsWritten } from './as-written.ts';
+import { partHash, type Part } from './parts.ts';
+import { readGeneration } from '../host/netlink/nftables/generation.ts';
 import { rebuildText } from './transaction.ts';
 import { readText, writeWhole } from '../host/state-file.ts';
 
@@ -30,23 +31,24 @@ export interface ChangedChain {
 /** What nft prints of chains, by "family name". */
 type Listing = ReadonlyMap<string, string>;
 
-/** The layout's chains, or those of one policy. */
-type Part = RuleGroup | 'layout';
-
 /**
  * Finds the chains of our layout, and of any number of policies, whose rules are not the ones that were written:
  * somebody removed, added or replaced one. Throws code 100 when nft cannot be run.
  */
 export async function findChangedChains(groups: readonly RuleGroup[]): Promise<ChangedChain[]> {
+  if (areAsWritten(groups)) return [];
   const parts: Part[] = ['layout', ...groups];
+  const at = readGeneration();
   const [found, remembered] = await Promise.all([listOurs(), listCopies(parts, (part) => recall(part))]);
   const seen = new Map(parts.map((part) => [part, differing(part, remembered.get(part), found)] as const));
   // What is remembered may be in the words of an older nft; what is missing needs none.
   const suspects = parts.filter((part) => seen.get(part)?.some(({ isMissing }) => !isMissing));
   const copies = suspects.length === 0 ? remembered : await listCopies(suspects, () => undefined);
-  return parts.flatMap((part) =>
+  const changed = parts.flatMap((part) =>
     suspects.includes(part) ? differing(part, copies.get(part), found) : (seen.get(part) ?? []),
   );
+  if (changed.length === 0) rememberAsWritten(groups, at);
+  return changed;
 }
 
 /** For messages. */
@@ -147,12 +149,6 @@ function chainNames(part: Part): ReadonlySet<string> {
   return new Set(chains.map(({ table, name }) => `${familyOfTable(table)} ${name}`));
 }
 
-const files = new WeakMap<RuleGroup, string>();
-
-/** The rules of a policy may change with the version of this program while its id does not. */
 function fileOf(part: Part): string {
-  if (part === 'layout') return `${runDir}/listings/${layoutMark}.json`;
-  const known = files.get(part) ?? sha256([layoutMark, ...declaringCommands(part)].join('\n')).slice(0, 16);
-  files.set(part, known);
-  return `${runDir}/listings/${known}.json`;
+  return `${runDir}/listings/${partHash(part)}.json`;
 }

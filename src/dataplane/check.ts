@@ -3,6 +3,7 @@ import { dataText, elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { describeChain, findChangedChains } from './changed-chains.ts';
 import { resolve, type Claim } from './difference.ts';
+import { areHeld } from './held.ts';
 import { comparisonTexts } from './transaction.ts';
 
 /** What is missing where the kernel has no tables of this program. For messages. */
@@ -34,6 +35,8 @@ export async function findLacking(claim: Claim, rivals: readonly Claim[]): Promi
  * value, each policy with what its sets list. Throws code 100 when nft cannot be run.
  */
 export async function isInForce(elements: readonly Element[], groups: readonly RuleGroup[]): Promise<boolean> {
+  const areThere = areHeld(elements, groups);
+  if (areThere !== undefined) return areThere;
   const { values, keys } = comparisonTexts(elements, groups);
   const outcomes = await Promise.all([values, keys].map(tryTransaction));
   return outcomes.every((outcome) => outcome === 'committed');

@@ -1,5 +1,6 @@
 import type { RulesetChange, SetChange, WireElement } from '../host/netlink/nftables/batch.ts';
 import { readPolicyName } from '../egress/policy-names.ts';
+import type { TableAddress } from '../host/netlink/nftables/ruleset.ts';
 import { encodeData, encodeRange } from '../nft/data.ts';
 import type { SetDeclaration } from '../nft/declaration.ts';
 import { familyOfTable, type Element, type Part, type TableName } from '../nft/element.ts';
@@ -28,6 +29,38 @@ export function rulesetChanges(steps: readonly Step[]): RulesetChange[] | undefi
   return changes.every((change) => change !== undefined) ? changes : undefined;
 }
 
+/** An element as the kernel keeps it, in one piece or two; undefined as of {@link rulesetChanges}. */
+export function encodeElement(element: Element): WireElement[] | undefined {
+  const { timeout, comment, counted, expires } = element;
+  const bare = encodeBare(element);
+  const value = encodeValue(element);
+  if (bare === undefined || value === undefined || counted !== undefined || expires !== undefined) return undefined;
+  const [first, ...ends] = bare;
+  if (first === undefined) return undefined;
+  const full = {
+    ...first,
+    ...value,
+    ...(timeout === undefined ? {} : { timeout: Math.max(1, Math.ceil(timeout)) * 1000 }),
+    ...(comment === undefined ? {} : { comment: plainComment(comment) }),
+  };
+  return [full, ...ends];
+}
+
+/** What a set always holds, as {@link encodeElement}. */
+export function encodeConstants(set: SetDeclaration): WireElement[] | undefined {
+  const encoded = (set.elements ?? []).map((key) => encodeKeys(set, key));
+  return encoded.every((element) => element !== undefined) ? encoded.flat() : undefined;
+}
+
+/** What a set has at most once. */
+export function identityOf({ key, lastKey = key, isEnd = false }: WireElement): string {
+  return `${Buffer.from(key).toString('hex')} ${Buffer.from(lastKey).toString('hex')} ${isEnd}`;
+}
+
+export function addressOfTable(table: TableName): TableAddress {
+  return { family: familyOfTable(table), table: table.slice(table.indexOf(' ') + 1) };
+}
+
 function removals({ id, sets, chains }: RuleGroup): RulesetChange[] {
   const mark = { table: 'inet drawbridge', name: groupMark(id) } as const;
   return [
@@ -52,21 +85,20 @@ function setChange(verb: SetChange['verb'], elements: readonly Element[]): SetCh
     : undefined;
 }
 
-function addressOfTable(table: TableName): { readonly family: string; readonly table: string } {
-  return { family: familyOfTable(table), table: table.slice(table.indexOf(' ') + 1) };
-}
-
 function encodeBare({ table, set, key }: Element): WireElement[] | undefined {
   const declared = declarationOf(table, set);
-  if (declared === undefined) return undefined;
+  return declared === undefined ? undefined : encodeKeys(declared, key);
+}
+
+function encodeKeys(declared: KeyDeclaration, key: readonly Part[]): WireElement[] | undefined {
   if (declared.flags?.includes('interval') === true) return encodeInterval(declared, key);
   const bytes = encodeData(declared.key, key);
   return bytes === undefined ? undefined : [{ key: bytes }];
 }
 
 /**
- * The kernel keeps an interval of a concatenation as one element with two keys, and any other as two elements: the first
- * key, and the one behind the last, which a marker tells from the beginning of another interval.
+ * The kernel keeps an interval of a concatenation as one element with two keys, and any other as two elements: the
+ * first key, and the one behind the last, which a marker tells from the beginning of another interval.
  */
 function encodeInterval({ key: types }: KeyDeclaration, key: readonly Part[]): WireElement[] | undefined {
   const range = encodeRange(types, key);
@@ -86,22 +118,6 @@ function successorOf(bytes: Uint8Array): Uint8Array | undefined {
     if (byte < 0xff) return next;
   }
   return undefined;
-}
-
-function encodeElement(element: Element): WireElement[] | undefined {
-  const { timeout, comment, counted, expires } = element;
-  const bare = encodeBare(element);
-  const value = encodeValue(element);
-  if (bare === undefined || value === undefined || counted !== undefined || expires !== undefined) return undefined;
-  const [first, ...ends] = bare;
-  if (first === undefined) return undefined;
-  const full = {
-    ...first,
-    ...value,
-    ...(timeout === undefined ? {} : { timeout: Math.max(1, Math.ceil(timeout)) * 1000 }),
-    ...(comment === undefined ? {} : { comment: plainComment(comment) }),
-  };
-  return [full, ...ends];
 }
 
 /** Nothing for an element of a set; undefined for a value that is none of its map. */

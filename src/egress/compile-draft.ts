@@ -1,3 +1,4 @@
+import type { Part } from '../nft/element.ts';
 import type { DataType } from '../nft/data.ts';
 import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import { checksOpening } from './checked-names.ts';
@@ -41,20 +42,18 @@ export class Draft {
       const base = `${name}${family}`;
       const destination = asked(family);
       const address = addressType(family);
-      const boxTexts = boxes
-        .filter(isOurs)
-        .map((box) => `${nftInterval(box)} . ${box.protocol} . ${rangeText(box.ports)}`);
+      const boxTexts = boxes.filter(isOurs).map((box) => [nftInterval(box), box.protocol, rangeText(box.ports)]);
       return [
         ...this.#listed(
           base,
           [address],
-          ranges.filter(isOurs).map(nftInterval),
+          ranges.filter(isOurs).map((range) => [nftInterval(range)]),
           `${when(family)}${destination} @${base} ${verdict}`,
         ),
         ...this.#listed(
           `${base}_icmp`,
           [address],
-          icmp.filter(isOurs).map(nftInterval),
+          icmp.filter(isOurs).map((range) => [nftInterval(range)]),
           `${when(family)}meta l4proto ${icmpOf(family)} ${destination} @${base}_icmp ${verdict}`,
         ),
         ...this.#listed(
@@ -108,7 +107,7 @@ export class Draft {
     return (family) => `ct original ${family === 4 ? 'ip' : 'ip6'} saddr @${grantSet(id, family, grant)} `;
   }
 
-  set(name: string, key: readonly DataType[], elements: readonly string[]): void {
+  set(name: string, key: readonly DataType[], elements: readonly (readonly Part[])[]): void {
     this.sets.push({ table, name, key, flags: ['interval'], elements, filledBy: 'constant', about: 'a list' });
   }
 
@@ -116,7 +115,7 @@ export class Draft {
     this.chains.push({ table, name, rules });
   }
 
-  #listed(name: string, key: readonly DataType[], elements: readonly string[], rule: string): string[] {
+  #listed(name: string, key: readonly DataType[], elements: readonly (readonly Part[])[], rule: string): string[] {
     if (elements.length === 0) return [];
     this.set(name, key, elements);
     return [rule];

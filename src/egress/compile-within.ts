@@ -1,5 +1,6 @@
 import type { DataType } from '../nft/data.ts';
 import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
+import type { Part } from '../nft/element.ts';
 import { nftInterval, type Interval } from './interval.ts';
 import { foldAddressRules } from './normalise.ts';
 import type { Policy } from './policy.ts';
@@ -82,13 +83,18 @@ function listsOf({ deny }: Policy, name: string): List[] {
     const isOurs = (run: Interval): boolean => run.family === family;
     const ports = boxes
       .filter(isOurs)
-      .map((box) => `${nftInterval(box)} . ${box.protocol} . ${box.ports.from}-${box.ports.to}`);
+      .map((box) => [nftInterval(box), box.protocol, `${box.ports.from}-${box.ports.to}`]);
     return [
-      ...list(`${name}${family}`, [address], ranges.filter(isOurs).map(nftInterval), (end) => `${ip} ${end}`),
+      ...list(
+        `${name}${family}`,
+        [address],
+        ranges.filter(isOurs).map((range) => [nftInterval(range)]),
+        (end) => `${ip} ${end}`,
+      ),
       ...list(
         `${name}${family}_icmp`,
         [address],
-        icmp.filter(isOurs).map(nftInterval),
+        icmp.filter(isOurs).map((range) => [nftInterval(range)]),
         (end) => `meta l4proto ${family === 4 ? 'icmp' : 'icmpv6'} ${ip} ${end}`,
       ),
       ...list(
@@ -106,7 +112,7 @@ function listsOf({ deny }: Policy, name: string): List[] {
 function list(
   name: string,
   key: readonly DataType[],
-  elements: readonly string[],
+  elements: readonly (readonly Part[])[],
   match: (end: 'saddr' | 'daddr') => string,
 ): List[] {
   if (elements.length === 0) return [];

@@ -148,7 +148,7 @@ function hostRules(draft: Draft, name: string, { hostAccess, hostPorts }: Policy
   if (hostAccess === 'none') return [deny];
   const any = hostPorts.some(({ protocol, ports }) => protocol === 'any' && ports === undefined);
   const icmp = hostPorts.some(({ protocol }) => protocol === 'icmp');
-  const services = foldPorts(hostPorts).map((range) => `${range.protocol} . ${rangeText(range)}`);
+  const services = foldPorts(hostPorts).map((range) => [range.protocol, rangeText(range)]);
   if (services.length > 0) draft.set(`${name}_host_ports`, ['inet_proto', 'inet_service'], services);
   return families
     .flatMap((family) => {

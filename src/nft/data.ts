@@ -1,4 +1,5 @@
 import { readAddress } from '../ip/address.ts';
+import { splitPrefix } from '../ip/prefix.ts';
 import type { Part } from './element.ts';
 
 /**
@@ -71,7 +72,7 @@ function joined(types: readonly DataType[], encoded: readonly (Uint8Array | unde
 function encodePartRange(type: DataType, part: Part): DataRange | undefined {
   const text = typeof part === 'object' ? '' : String(part);
   const [from = '', to, ...more] = text.split('-');
-  const [address = '', length] = text.split('/');
+  const { address, length } = splitPrefix(text);
   if (to !== undefined) {
     const [first, last] = [encodePart(type, from), encodePart(type, to)];
     return first === undefined || last === undefined || more.length > 0 ? undefined : { first, last };

@@ -1,4 +1,5 @@
 import type { ChainDeclaration, CounterDeclaration, Hook, SetDeclaration, TimeoutDeclaration } from './declaration.ts';
+import { dataText } from './element.ts';
 
 /** Lines of a declaration inside of a `table … { }`. */
 export function setBlock(set: SetDeclaration): string {
@@ -31,7 +32,7 @@ export function constantCommands(
   verb: 'add' | 'delete',
   { table, name, elements = [] }: Pick<SetDeclaration, 'table' | 'name' | 'elements'>,
 ): string[] {
-  return elements.length === 0 ? [] : [`${verb} element ${table} ${name} { ${elements.join(', ')} }`];
+  return elements.length === 0 ? [] : [`${verb} element ${table} ${name} { ${elements.map(dataText).join(', ')} }`];
 }
 
 /** Commands that declare a chain without a hook, or give it its rules again. */
@@ -54,7 +55,7 @@ function setBody({ elements = [], ...set }: SetDeclaration): string {
     ...(set.size === undefined ? [] : [`size ${set.size};`]),
     ...(set.timeoutMinutes === undefined ? [] : [`timeout ${set.timeoutMinutes}m;`]),
     ...(set.isCounted === true ? ['counter;'] : []),
-    ...(elements.length === 0 ? [] : [`elements = { ${elements.join(', ')} }`]),
+    ...(elements.length === 0 ? [] : [`elements = { ${elements.map(dataText).join(', ')} }`]),
   ];
   return `{ ${statements.join(' ')} }`;
 }

@@ -1,5 +1,5 @@
 import type { DataType } from './data.ts';
-import type { TableName } from './element.ts';
+import type { Part, TableName } from './element.ts';
 
 /**
  * Who fills a set, and so who may judge what it holds, whether a rebuild has to carry it over, and what the loss of an
@@ -33,8 +33,8 @@ export interface SetDeclaration {
   readonly timeoutMinutes?: number;
   /** Whether each element counts the packets that it matched. */
   readonly isCounted?: boolean;
-  /** nft text of what it always holds. */
-  readonly elements?: readonly string[];
+  /** Keys of what it always holds. */
+  readonly elements?: readonly (readonly Part[])[];
   readonly filledBy: FilledBy;
   /** For documents: what an element says. */
   readonly about: string;

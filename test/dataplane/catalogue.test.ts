@@ -55,7 +55,7 @@ test.each([
     '  set one { type ipv4_addr; flags dynamic, timeout; size 5; timeout 2m; counter; }',
   ],
   [
-    { key: ['ipv4_addr'], flags: ['interval'], elements: ['10.0.0.0/8', '192.0.2.1'] } as const,
+    { key: ['ipv4_addr'], flags: ['interval'], elements: [['10.0.0.0/8'], ['192.0.2.1']] } as const,
     '  set one { type ipv4_addr; flags interval; elements = { 10.0.0.0/8, 192.0.2.1 } }',
   ],
   [

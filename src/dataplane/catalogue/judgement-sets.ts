@@ -207,7 +207,7 @@ function reservedSet(name: string, address: DataType, ranges: readonly ReservedR
   // The kernel takes no two intervals that overlap.
   const widest = known.filter((one) => !known.some((other) => other !== one && covers(other.interval, one.interval)));
   const family = address === 'ipv6_addr' ? 6 : 4;
-  const elements = widest.filter(({ interval }) => interval.family === family).map(({ prefix }) => prefix);
+  const elements = widest.filter(({ interval }) => interval.family === family).map(({ prefix }) => [prefix]);
   return { table, name, key: [address], flags: ['interval'], elements, filledBy: 'constant', about };
 }
 

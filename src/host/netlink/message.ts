@@ -86,6 +86,19 @@ export function decodeAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
   return found;
 }
 
+/** What the attributes in `bytes` hold, all of one type, in their order. */
+export function decodeList(bytes: Uint8Array): Uint8Array[] {
+  const view = viewOf(bytes);
+  const found: Uint8Array[] = [];
+  for (let at = 0; at + 4 <= bytes.length;) {
+    const length = view.getUint16(at, isLittleEndian);
+    if (length < 4 || at + length > bytes.length) break;
+    found.push(bytes.subarray(at + 4, at + length));
+    at += align(length);
+  }
+  return found;
+}
+
 export function attribute(kind: number, value: Attribute['value']): Attribute {
   return { type: kind, value };
 }

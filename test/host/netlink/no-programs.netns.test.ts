@@ -28,14 +28,16 @@ async function hidePrograms(host: Host): Promise<void> {
 }
 
 describe.each(confs)('on a host without programs, %s,', (_, changes) => {
-  test('ADD and DEL work beside a container that is there', async ({ host }) => {
+  test('ADD, CHECK and DEL work beside a container that is there', async ({ host }) => {
     const conf = interfaceConf(changes);
     const other = interfaceConf({ ...changes, runtimeConfig: {} });
     const [first, second] = [await host.container(), await host.container()];
-    succeeded(await host.cni('ADD', other, { container: first }));
+    const prevResult = succeeded(await host.cni('ADD', other, { container: first }));
+    succeeded(await host.cni('CHECK', { ...other, prevResult }, { container: first }));
     await host.sh('cat "$(readlink -f "$(command -v nft)")" > /run/nft; chmod +x /run/nft');
     await hidePrograms(host);
-    succeeded(await host.cni('ADD', conf, { container: second }));
+    const result = succeeded(await host.cni('ADD', conf, { container: second }));
+    succeeded(await host.cni('CHECK', { ...conf, prevResult: result }, { container: second }));
     expect(await host.ping(second, '10.1.0.1')).toBe('answer');
     expect(await containersListed(host)).toEqual(['10.1.0.2', '10.1.0.3']);
     succeeded(await host.cni('DEL', conf, { container: second }));

@@ -1,6 +1,17 @@
 /** Changes of rules as one transaction of nfnetlink (net/netfilter/nfnetlink.c, nf_tables_api.c). Pure. */
-import { attribute, concat, encode, flag, text, u8, type Attribute, type Request } from '../message.ts';
-import { attributes, families, messages, subsystem } from './numbers.ts';
+import {
+  attribute,
+  concat,
+  decodeAttributes,
+  encode,
+  flag,
+  readText,
+  text,
+  u8,
+  type Attribute,
+  type Request,
+} from '../message.ts';
+import { attributes, messages, numberOfFamily, subsystem } from './numbers.ts';
 
 /** An element as the kernel has it. */
 export interface WireElement {
@@ -68,7 +79,7 @@ function removal({ family, table, kind, name }: Removal): Request {
   return {
     type: (subsystem << 8) | messages[kind === 'rules' ? 'rule' : kind].deleted,
     flags: 0,
-    head: u8(numberOf(family), 0, 0, 0),
+    head: u8(numberOfFamily(family), 0, 0, 0),
     attributes: [
       attribute(attributes.table, text(table)),
       attribute(kind === 'chain' ? attributes.chainName : attributes.name, text(name)),
@@ -77,20 +88,16 @@ function removal({ family, table, kind, name }: Removal): Request {
 }
 
 function elementRequests({ verb, family, table, set, elements }: SetChange): Request[] {
-  return inParts(elements.map(encodeElement)).map((part) => ({
+  return inParts(elements.map(elementAttribute)).map((part) => ({
     type: (subsystem << 8) | (verb === 'add' ? messages.element.added : messages.element.deleted),
     flags: verb === 'add' ? flag.create : 0,
-    head: u8(numberOf(family), 0, 0, 0),
+    head: u8(numberOfFamily(family), 0, 0, 0),
     attributes: [
       attribute(attributes.table, text(table)),
       attribute(attributes.name, text(set)),
       attribute(attributes.elements, part),
     ],
   }));
-}
-
-function numberOf(family: string): number {
-  return [...families].find(([, name]) => name === family)?.[0] ?? 0;
 }
 
 function inParts(elements: readonly Attribute[]): Attribute[][] {
@@ -113,7 +120,8 @@ function sizeOf({ value }: Attribute): number {
   return 4 + ((content + 3) & ~3);
 }
 
-function encodeElement({ key, lastKey, isEnd, value, verdict, timeout, comment }: WireElement): Attribute {
+/** An element in the list of a message. */
+export function elementAttribute({ key, lastKey, isEnd, value, verdict, timeout, comment }: WireElement): Attribute {
   return attribute(attributes.listElement, [
     ...(isEnd === true ? [attribute(attributes.elementFlags, bigEndian(INTERVAL_END, 4))] : []),
     attribute(attributes.elementKey, [attribute(attributes.dataValue, key)]),
@@ -154,4 +162,32 @@ function bigEndian(value: bigint, size: 4 | 8): Uint8Array {
   if (size === 8) view.setBigUint64(0, value);
   else view.setUint32(0, Number(value));
   return bytes;
+}
+
+/** What an attribute of a list holds of an element, without its comment; undefined for one without a key. */
+export function readElement(bytes: Uint8Array): WireElement | undefined {
+  const found = decodeAttributes(bytes);
+  const valueIn = (kind: number): Uint8Array | undefined =>
+    decodeAttributes(found.get(kind) ?? u8()).get(attributes.dataValue);
+  const [key, lastKey] = [valueIn(attributes.elementKey), valueIn(attributes.elementLastKey)];
+  if (key === undefined) return undefined;
+  const data = decodeAttributes(found.get(attributes.elementData) ?? u8());
+  const value = data.get(attributes.dataValue);
+  const verdict = data.get(attributes.dataVerdict);
+  const flags = found.get(attributes.elementFlags);
+  return {
+    key,
+    ...(lastKey === undefined ? {} : { lastKey }),
+    ...(flags === undefined || ((flags.at(-1) ?? 0) & Number(INTERVAL_END)) === 0 ? {} : { isEnd: true }),
+    ...(value === undefined ? {} : { value }),
+    ...(verdict === undefined ? {} : { verdict: readVerdict(verdict) }),
+  };
+}
+
+/** A verdict that leads to no chain is none of ours: its chain is empty. */
+function readVerdict(bytes: Uint8Array): NonNullable<WireElement['verdict']> {
+  const found = decodeAttributes(bytes);
+  const chain = readText(found.get(attributes.verdictChain) ?? u8());
+  const code = found.get(attributes.verdictCode) ?? u8();
+  return code.at(-1) === Number(BigInt.asUintN(8, NFT_JUMP)) ? { jump: chain } : { goto: chain };
 }

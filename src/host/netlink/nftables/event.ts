@@ -1,5 +1,5 @@
 /** What the kernel tells of changes to rules (group NFNLGRP_NFTABLES of nfnetlink), whoever makes them. Pure. */
-import { decodeAttributes, readText, u8, type Answer } from '../message.ts';
+import { decodeAttributes, decodeList, readText, u8, type Answer } from '../message.ts';
 import { attributes, families, messages, subsystem } from './numbers.ts';
 
 /** One change that was committed. */
@@ -40,22 +40,9 @@ const kinds = new Map<number, Pick<RulesetEvent, 'kind' | 'isRemoval'>>(
 
 /** One attribute for each element, all of one type. */
 function keysOf(list: Uint8Array): Uint8Array[] {
-  return listOf(list).flatMap((element) => {
+  return decodeList(list).flatMap((element) => {
     const key = decodeAttributes(element).get(attributes.elementKey);
     const value = key === undefined ? undefined : decodeAttributes(key).get(attributes.dataValue);
     return value === undefined ? [] : [value];
   });
-}
-
-function listOf(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-  const found: Uint8Array[] = [];
-  for (let at = 0; at + 4 <= bytes.length;) {
-    const length = view.getUint16(at, isLittleEndian);
-    if (length < 4 || at + length > bytes.length) break;
-    found.push(bytes.subarray(at + 4, at + length));
-    at += (length + 3) & ~3;
-  }
-  return found;
 }

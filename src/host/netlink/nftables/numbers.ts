@@ -16,13 +16,18 @@ export const families: ReadonlyMap<number, string> = new Map([
   [10, 'ip6'],
 ]);
 
+/** 0 for a word that is none of them. */
+export function numberOfFamily(word: string): number {
+  return [...families].find(([, name]) => name === word)?.[0] ?? 0;
+}
+
 /** The lower byte of a message's type, NFT_MSG_*. */
 export const messages = {
   table: { added: 0, deleted: 2, destroyed: 26 },
-  chain: { added: 3, deleted: 5, destroyed: 27 },
-  rule: { added: 6, deleted: 8, destroyed: 28 },
-  set: { added: 9, deleted: 11, destroyed: 29 },
-  element: { added: 12, deleted: 14, destroyed: 30 },
+  chain: { added: 3, asked: 4, deleted: 5, destroyed: 27 },
+  rule: { added: 6, asked: 7, deleted: 8, destroyed: 28 },
+  set: { added: 9, asked: 10, deleted: 11, destroyed: 29 },
+  element: { added: 12, asked: 13, deleted: 14, destroyed: 30 },
   object: { added: 18, deleted: 20, destroyed: 31 },
   flowtable: { added: 22, deleted: 24, destroyed: 32 },
 } as const;
@@ -34,6 +39,9 @@ export const attributes = {
   table: 1,
   name: 2,
   chainName: 3,
+  ruleChain: 2,
+  ruleExpressions: 4,
+  ruleUserdata: 7,
   elements: 3,
   listElement: 1,
   elementKey: 1,
