@@ -141,7 +141,7 @@ describe('a file that is not valid', () => {
     ['nothing', '', /line 1, column 1: /],
     ['a list', '[]', /Cannot use policy "web"/],
     ['an unknown key', '{ "alow": [] }', /"alow"/],
-    ['a name in "deny"', '{ "deny": ["example.org"] }', /"example\.org" is a name/],
+    ['a name in "allowPrivate"', '{ "allowPrivate": ["example.org"] }', /"example\.org" is a name/],
     ['a policy in a policy', '{ "policy": "other" }', /"policy"/],
     ['an entry that is not one', '{ "allow": ["10.0.0.0/33"] }', /10\.0\.0\.0\/33/],
   ] as const)('with %s is refused with its name and the place', async ([, text, message], { host }) => {
