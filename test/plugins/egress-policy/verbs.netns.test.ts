@@ -1,3 +1,4 @@
+import { listRules } from '../../cli/cli.ts';
 import { describe, expect, type Conflist, type Host, type Json } from '../../helpers/host.ts';
 import { expectFailure, succeeded } from '../drawbridge/network.ts';
 import {
@@ -255,14 +256,14 @@ describe.for(Object.entries(ways))('in %s, an ADD whose rules cannot be committe
   test('leaves what is there as it was', async ({ host, world }) => {
     const list = conflist();
     const first = await addContainer(host, list);
-    const before = await host.run(['nft', '-s', 'list', 'ruleset']);
+    const before = await host.sh(listRules);
     await wrapNft(host, failures['nft refuses rules of policies']);
     const container = await host.container();
     const added = await host.addChain(conflist({ mode: 'open' }), { container, env: wrapped });
     expect(added.code).toBe(1);
     await host.sh('rm /usr/local/sbin/nft');
     await host.delChain(list, { container });
-    expect(await host.run(['nft', '-s', 'list', 'ruleset'])).toBe(before);
+    expect(await host.sh(listRules)).toBe(before);
     expect(await world.reaches(first)).toEqual(restricted);
   });
 });
