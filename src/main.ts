@@ -4,6 +4,7 @@ import { readerWord } from './agent/first-bytes/messages.ts';
 import { aboutText, serve, type Plugin, type PluginIo } from './cni/serve.ts';
 import { systemReason } from './text/system-error.ts';
 import { isOwnNetns } from './host/netns.ts';
+import { isOnHost } from './plugins/attachment.ts';
 import { dropIns } from './plugins/drop-in/plugins.ts';
 import { netavarkCommands } from './plugins/netavark/commands.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
@@ -48,7 +49,7 @@ const io: PluginIo = {
   readStdin: readInput,
   stdout: answer,
   stderr: (output) => void writeSync(2, visibleLines(output)),
-  ownNetns: isOwnNetns,
+  ownNetns: (path, request) => isOwnNetns(path) && !isOnHost(request),
 };
 
 /** An answer that cannot be written is a failure: the runtime then sends a DEL. */

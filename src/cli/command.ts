@@ -36,6 +36,8 @@ export interface Operand {
 }
 
 export interface Option {
+  /** It may be given more than once: see `lists` of {@link Invocation}. */
+  readonly repeats?: true;
   /** "--json", or "--format FORMAT" with a value. */
   readonly flag: string;
   /** One letter that means the same: "-o". */
@@ -56,6 +58,8 @@ export interface Invocation {
   readonly operands: readonly string[];
   /** By name without dashes: true for a flag, the text for one with a value. */
   readonly options: Readonly<Record<string, string | true>>;
+  /** Values of options that may be given more than once, by name without dashes. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly version: string;
   /** Every command, for those that tell of the others. */
   readonly commands: readonly Command[];

@@ -27,7 +27,9 @@ import { readOpenNames } from '../repair/survey/open-names.ts';
 import { bypassWords } from '../repair/survey/second-networks.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
 import { unappliedPolicies } from '../repair/survey/unapplied-policies.ts';
-import { addressesOf, portsOf } from '../records/sections.ts';
+import { addressesOf, guestOf, hostTapOf, portsOf } from '../records/sections.ts';
+import { findLink } from '../host/interfaces.ts';
+import { isUnheldTap } from '../links/tap.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /**
@@ -61,6 +63,17 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   if (options['json'] === true) printJson(terminal, asJson(explanation));
   else printExplanation(explanation, terminal);
   return explanation.verdict === 'allow' ? 0 : 1;
+}
+
+/** What is true of a guest of a VM whatever its policy says. */
+function guestNotes(record: AttachmentRecord): string[] {
+  const tap = guestOf(record)?.tap;
+  if (tap === undefined) return [];
+  const held = hostTapOf(record) === undefined ? undefined : findLink(tap);
+  return [
+    ...(held !== undefined && isUnheldTap(held) ? [`no process holds its tap "${tap}": the guest does not run`] : []),
+    'vsock, shared folders and devices of its VM pass no firewall',
+  ];
 }
 
 /**
@@ -128,7 +141,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
     ...overall,
     answers,
     left: addresses.filter((address) => !usable.includes(address)),
-    problems: [...problems, ...unapplied, ...bypassed],
+    problems: [...problems, ...unapplied, ...bypassed, ...guestNotes(record)],
     file,
     place: file === undefined || decisive?.theirs === true ? undefined : placeOf(decisive?.rule ?? overall.rule, file),
     advice: isByPolicy

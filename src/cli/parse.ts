@@ -1,8 +1,11 @@
 import { Argument, Command as Parser, CommanderError, Option as ParserOption } from 'commander';
-import { optionName, UsageError, type Command, type Invocation } from './command.ts';
+import { flagWords, optionName, UsageError, type Command, type Invocation } from './command.ts';
 
 /** Reads the words after a command's name. Throws {@link UsageError} for what the command does not take. */
-export function parseWords(command: Command, words: readonly string[]): Pick<Invocation, 'operands' | 'options'> {
+export function parseWords(
+  command: Command,
+  words: readonly string[],
+): Pick<Invocation, 'operands' | 'options' | 'lists'> {
   const parser = new Parser(command.name)
     .exitOverride()
     .helpOption(false)
@@ -11,6 +14,8 @@ export function parseWords(command: Command, words: readonly string[]): Pick<Inv
     const [flag = '', value] = option.flag.split(' ');
     const words = option.short === undefined ? flag : `${option.short}, ${flag}`;
     const rule = new ParserOption(value === undefined ? words : `${words} <${value}>`, option.about);
+    if (option.repeats === true)
+      rule.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text]);
     if (option.values !== undefined) rule.choices([...option.values]);
     parser.addOption(rule);
   }
@@ -24,7 +29,8 @@ export function parseWords(command: Command, words: readonly string[]): Pick<Inv
     if (error instanceof CommanderError) throw usage(command, error.message);
     throw error;
   }
-  const given = parser.opts<Record<string, string | boolean>>();
+  const given = parser.opts<Record<string, string | boolean | readonly string[]>>();
+  const lists = new Map<string, readonly string[]>();
   const options = (command.options ?? []).flatMap((option) => {
     const name = optionName(option);
     // To commander "--no-policy" is "policy" without a value.
@@ -32,16 +38,17 @@ export function parseWords(command: Command, words: readonly string[]): Pick<Inv
     const value =
       given[(isNegated ? name.slice(3) : name).replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
     if (isNegated) return value === false ? [[name, true] as const] : [];
-    return value === undefined || value === false ? [] : [[name, value] as const];
+    if (typeof value === 'object') lists.set(name, value);
+    return value === undefined || value === false || typeof value === 'object' ? [] : [[name, value] as const];
   });
-  return { operands: parser.args, options: Object.fromEntries(options) };
+  return { operands: parser.args, options: Object.fromEntries(options), lists: Object.fromEntries(lists) };
 }
 
 /** How a command is written: "explain CONTAINER DESTINATION [--json]". */
 export function usageLine({ name, operands = [], options = [] }: Command): string {
   const words = [
     ...operands.map((operand) => (operand.required ? operand.name : `[${operand.name}]`)),
-    ...options.map(({ flag }) => `[${flag}]`),
+    ...options.map((option) => `[${flagWords(option)}]${option.repeats === true ? '...' : ''}`),
   ];
   return [`drawbridge ${name}`, ...words].join(' ');
 }

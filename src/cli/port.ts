@@ -1,14 +1,14 @@
 import { CniError, codes } from '../cni/errors.ts';
 import { endFlowsToPort, forgetUdpFlows } from '../host/conntrack.ts';
 import { findListeners } from '../host/listeners.ts';
-import { formatAddress, readAnyAddress } from '../ip/address.ts';
 import { familyOf } from '../ip/family.ts';
 import { addressOf } from '../ip/prefix.ts';
 import { describeMapping, overlaps, type PortMapping } from '../ports/mapping.ts';
 import { commit } from '../records/commit.ts';
 import type { AttachmentRecord, LinkRecord } from '../records/record.ts';
 import { listRecords } from '../records/store.ts';
-import { UsageError, type Invocation } from './command.ts';
+import type { Invocation } from './command.ts';
+import { parseMapping } from './mapping.ts';
 import { findAttachments } from '../repair/survey/find.ts';
 import { shownName } from '../repair/survey/container-names.ts';
 import { closeLoopback, openLoopback } from '../records/loopback.ts';
@@ -118,28 +118,6 @@ async function endFlows({ link }: LinkedRecord, gone: readonly PortMapping[]): P
   const addresses = link.addresses.map(({ address }) => addressOf(address));
   const warnings = await Promise.all(gone.map(async (port) => endFlowsToPort(port, addresses)));
   return warnings.flat();
-}
-
-/** "8080:80", "8080:80/udp", "127.0.0.1:8080:80", "[::1]:8080:80", or one port for both. Throws {@link UsageError}. */
-function parseMapping(text: string): PortMapping {
-  const match =
-    /^(?:(?:\[([0-9a-fA-F:.]+)\]|(\d+\.\d+\.\d+\.\d+)):)?(\d{1,5})(?::(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
-  const [, six, four, host = '', inside = host, protocol = 'tcp'] = match ?? [];
-  const address = readAnyAddress(six ?? four ?? '');
-  const numbers = [Number(host), Number(inside)];
-  if (
-    match === null ||
-    numbers.some((port) => port < 1 || port > 65_535) ||
-    ((six ?? four) !== undefined && address === undefined)
-  )
-    throw new UsageError(
-      `Cannot read the port "${text}"\nIt is written [ADDRESS:]HOSTPORT[:CONTAINERPORT][/PROTOCOL]: "8080:80", "127.0.0.1:5353:53/udp", "[::1]:8080:80"`,
-    );
-  const [hostPort = 0, containerPort = 0] = numbers;
-  const base = { protocol: protocol as PortMapping['protocol'], hostPort, containerPort };
-  if (address === undefined) return { ...base, families: [4, 6] };
-  if (address.value === 0n) return { ...base, families: [address.family] };
-  return { ...base, hostIp: formatAddress(address), families: [address.family] };
 }
 
 function findLinked(asked: string): LinkedRecord {

@@ -73,6 +73,7 @@ const agentProblem: Problem = { state: 1, what: 'the agent does not run, and nam
 const states: Readonly<Record<Finding['kind'], State>> = {
   ended: 1,
   adding: 0,
+  unused: 0,
   namespace: 1,
   policy: 1,
   inside: 2,

@@ -37,8 +37,11 @@ export interface PluginIo {
   readStdin(): Promise<string>;
   stdout(text: string): void;
   stderr(text: string): void;
-  /** Whether the path is the network namespace that this process is in; false when it cannot be opened. */
-  ownNetns?(path: string): boolean | Promise<boolean>;
+  /**
+   * Whether the path is the network namespace that this process is in, and the request is about a container, which must
+   * have another one; false when it cannot be opened.
+   */
+  ownNetns?(path: string, request: AttachmentRequest): boolean | Promise<boolean>;
 }
 
 /**
@@ -126,7 +129,7 @@ async function readConfig(io: PluginIo): Promise<string> {
 async function isOwnNetns(request: Request, io: PluginIo): Promise<boolean> {
   if (request.verb !== 'ADD' && request.verb !== 'DEL') return false;
   if (request.netns === '' || ['1', 'TRUE'].includes((io.env['CNI_NETNS_OVERRIDE'] ?? '').toUpperCase())) return false;
-  return (await io.ownNetns?.(request.netns)) === true;
+  return (await io.ownNetns?.(request.netns, request)) === true;
 }
 
 /**

@@ -23,6 +23,7 @@ import { isMarked, markIncoming, unmarkIncoming } from '../host/netlink/classifi
 import { findProgram } from '../host/run.ts';
 import { hasIpv6 } from '../host/sysctl.ts';
 import type { LinkCommand } from '../links/command.ts';
+import { isOwnTap } from '../links/tap.ts';
 
 /** Makes one part. Returns why the host cannot have it; throws code 100 when it should and does not. */
 export async function makePart(part: GatePart): Promise<string | undefined> {
@@ -84,7 +85,7 @@ export async function allStandingParts(): Promise<GatePart[]> {
   const gateways = new Set(bridgeGateways().map(({ name }) => name));
   const bridges = links.filter(({ name, kind }) => kind === 'bridge' || gateways.has(name));
   const veths = links.filter(
-    ({ name, kind, master }) => kind === 'veth' && master === undefined && !gateways.has(name),
+    (link) => (link.kind === 'veth' || isOwnTap(link)) && link.master === undefined && !gateways.has(link.name),
   );
   const filters = [
     ...bridges.flatMap(({ name }) => partsOf({ name, isBridge: true })),

@@ -13,11 +13,12 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { everyVeth, gateSysctl, isCommon, quietSysctl, type GatedInterface, type GatePart } from './gate.ts';
-import { bridgeBehind, foreignPorts } from '../host/bridge-ports.ts';
+import { bridgeBehind, otherPorts } from '../host/bridge-ports.ts';
 import { listFolder } from '../host/files.ts';
 import { isLinkThere } from '../host/interfaces.ts';
 import { runDir } from '../host/paths.ts';
 import { writeSysctls } from '../host/sysctl.ts';
+import { isOwnTap } from '../links/tap.ts';
 import {
   commonParts,
   describePart,
@@ -120,6 +121,14 @@ function refuseLacking({ name, foreign = [] }: GatedInterface, [first]: readonly
 
 function withForeignPorts(gated: GatedInterface): GatedInterface {
   return gated.isBridge ? { ...gated, foreign: foreignPorts(gated.bridge ?? gated.name) } : gated;
+}
+
+/** Ports of a bridge that no attachment is behind. */
+function foreignPorts(bridge: string): string[] {
+  return otherPorts(bridge)
+    .filter((link) => !isOwnTap(link))
+    .map(({ name }) => name)
+    .toSorted();
 }
 
 /** The rules of the other kind: the first foreign port came, or the last one went. */

@@ -1,22 +1,20 @@
 import { readFileSync } from 'node:fs';
+import type { LinkState } from '../links/state.ts';
 import { findLink, listLinks } from './interfaces.ts';
 
 /** Kinds of link that lead to a container: the other end of a pair. */
 const pairs: readonly string[] = ['veth', 'netkit'];
 
 /**
- * Ports of a bridge that lead elsewhere than to a container: NICs, bonds, VLAN interfaces, taps of VMs. What is named
+ * Ports of a bridge that lead elsewhere than to a container: NICs, bonds, VLAN interfaces, taps. What is named
  * as the kernel and runtimes name a veth is taken for one: a full bridge costs one list of names, not a description of
  * each.
  */
-export function foreignPorts(bridge: string): string[] {
+export function otherPorts(bridge: string): LinkState[] {
   const links = namesOfLinks()
     ?.filter((name) => !name.startsWith('veth'))
     .flatMap((name) => findLink(name) ?? []);
-  return (links ?? listLinks())
-    .filter(({ master, kind }) => master === bridge && !pairs.includes(kind))
-    .map(({ name }) => name)
-    .toSorted();
+  return (links ?? listLinks()).filter(({ master, kind }) => master === bridge && !pairs.includes(kind));
 }
 
 /** The bridge that an interface is a port of; "" when it is none, or gone. */

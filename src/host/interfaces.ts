@@ -6,26 +6,28 @@ import { readRoutes } from './routes.ts';
 
 /** Reads everything of one attachment that is made of links. Throws code 8 when the namespace is gone. */
 export async function readAttachment(names: {
-  readonly netns: string;
-  readonly ifname: string;
+  /** Absent where a tap on the host is all there is. */
+  readonly inside?: { readonly netns: string; readonly ifname: string };
   readonly hostInterface: string;
   /** "" of a routed container. */
   readonly bridge: string;
   readonly gatewayInterface: string;
 }): Promise<AttachmentState> {
-  const { netns, ifname, hostInterface, bridge, gatewayInterface } = names;
+  const { inside, hostInterface, bridge, gatewayInterface } = names;
+  const end = inside === undefined ? undefined : readInterface(inside.ifname, { netns: inside.netns });
+  const ways = inside === undefined ? [] : readRoutes(inside.ifname, { netns: inside.netns });
   if (bridge === '') {
     const [container, routes, host, hostRoutes] = await Promise.all([
-      readInterface(ifname, { netns }),
-      readRoutes(ifname, { netns }),
+      end,
+      ways,
       readInterface(hostInterface),
       readRoutes(hostInterface),
     ]);
     return { container, routes, host, bridge: undefined, gateway: host, hostRoutes };
   }
   const [container, routes, host, bridgeState, gateway] = await Promise.all([
-    readInterface(ifname, { netns }),
-    readRoutes(ifname, { netns }),
+    end,
+    ways,
     readInterface(hostInterface),
     readInterface(bridge),
     gatewayInterface === bridge ? undefined : readInterface(gatewayInterface),

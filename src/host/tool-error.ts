@@ -79,6 +79,8 @@ export function saysReadOnly({ stderr }: ToolOutput): boolean {
 const patterns: readonly { readonly pattern: RegExp; readonly reason: LinkFailure }[] = [
   { pattern: /Invalid "netns" value|nsenter: (?:cannot open|reassociate)/u, reason: 'netns' },
   { pattern: /IPv6 is disabled/u, reason: 'ipv6-disabled' },
+  // The second is of a name that another kind of interface has (tun_set_iff of drivers/net/tun.c).
+  { pattern: /TUNSETIFF\): (?:Device or resource busy|Invalid argument)/u, reason: 'exists' },
   { pattern: /File exists|Exclusivity flag on|address already assigned/iu, reason: 'exists' },
   { pattern: /Cannot assign requested address|address not found/iu, reason: 'no-such-address' },
   {

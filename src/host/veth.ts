@@ -8,6 +8,7 @@ import { findLink, readInterface } from './interfaces.ts';
 import { readRoutes } from './routes.ts';
 import { applyCommands } from './apply.ts';
 import { LinkError, mostPorts } from './link-error.ts';
+import { existsAlready, isLeftover } from './leftover-link.ts';
 import { raiseHostEnd } from './raise-host-end.ts';
 import { enableForwarding, hasIpv6, writeSysctls, writeSysctlsIn } from './sysctl.ts';
 import { runDir } from './paths.ts';
@@ -67,7 +68,10 @@ export async function updateBridge(bridge: BridgePlan, folder = runDir): Promise
   return { bridgeMac: mac, warnings };
 }
 
-/** What takes the place of a command for a route that is refused because there is one: `insteadOf` in links/veth.ts. */
+/**
+ * What takes the place of a command for a route that is refused because there is one: `insteadOf` in
+ * links/container-routes.ts.
+ */
 export type InsteadOf = (
   command: LinkCommand,
   present: readonly RouteState[],
@@ -164,23 +168,6 @@ function isFull({ name }: BridgePlan, { details }: LinkError): CniError {
     codes.commandFailed,
     `Cannot connect the container to "${name}": the bridge has ${mostPorts} ports, and room for no more`,
     details,
-  );
-}
-
-/**
- * The kernel says "exists" for either end. Only when the container has no such interface is it the host's that is in
- * the way.
- */
-async function isLeftover({ netns, ifname, hostInterface }: VethPlan): Promise<boolean> {
-  if ((await readInterface(ifname, { netns })) !== undefined) return false;
-  return (await readInterface(hostInterface)) !== undefined;
-}
-
-function existsAlready({ ifname, netns }: VethPlan): CniError {
-  return new CniError(
-    codes.conflict,
-    `Cannot create "${ifname}" in "${netns}": container veth name ("${ifname}") already exists`,
-    'An interface is added once; send a DEL before the next ADD, or choose another CNI_IFNAME',
   );
 }
 

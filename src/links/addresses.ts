@@ -5,7 +5,7 @@ import { addressBits, formatAddress, formatPrefix, parseAddress, parsePrefix, pr
 import { familyOf } from '../ip/family.ts';
 import { addressOf } from '../ip/prefix.ts';
 import { firstHost } from '../ipam/pool.ts';
-import { defaultIpv6Metric } from './veth.ts';
+import { defaultIpv6Metric } from './container-routes.ts';
 
 /** Addresses of one attachment, with nothing left open. */
 export interface CompleteAddresses {

@@ -93,6 +93,8 @@ export interface LinkSettings {
   readonly mac?: string;
   readonly mtu?: number;
   readonly master?: string;
+  /** A number by which rules know interfaces that belong together. */
+  readonly group?: number;
   /** The kernel makes no link-local address of IPv6 by itself. */
   readonly addressGeneration?: 'none';
   readonly promiscuous?: boolean;

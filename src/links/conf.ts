@@ -2,8 +2,9 @@ import { CniError, codes } from '../cni/errors.ts';
 import type { Fields } from '../cni/fields.ts';
 import { readDns, type ResultDns } from '../cni/result.ts';
 import { familyOf } from '../ip/family.ts';
+import type { TapSettings } from './command.ts';
 import { isPlainWord } from './plain-word.ts';
-import type { TapConf } from './tap.ts';
+import type { HostTap, TapConf } from './tap.ts';
 import { parseVlanTrunk } from './vlan-trunk.ts';
 import { vlanGatewayNames } from './vlan.ts';
 
@@ -29,6 +30,8 @@ export interface LinkConf {
   readonly vlan: number;
   /** For a guest of a VMM inside the container's namespace. */
   readonly tap?: TapConf;
+  /** For a guest of a VMM on the host: it takes the place of the veth. */
+  readonly hostTap?: HostTap;
   /** Ascending, without repeats. */
   readonly trunk: readonly number[];
   readonly preserveDefaultVlan: boolean;
@@ -55,7 +58,7 @@ export function parseLinkConf(
   const isDefaultGateway = fields.boolean('isDefaultGateway') ?? false;
   const isGateway = fields.boolean('isGateway') ?? false;
   const dns = parseDns(fields);
-  const tap = mayRoute ? parseTap(fields) : undefined;
+  const tap = mayRoute ? parseTap(fields) : {};
   const conf: LinkConf = {
     bridge: routed ? '' : (parseBridgeName(fields) ?? defaultBridge),
     routed,
@@ -75,7 +78,7 @@ export function parseLinkConf(
     portIsolation: fields.boolean('portIsolation') ?? false,
     enabledad: fields.boolean('enabledad') ?? false,
     ...(dns === undefined ? {} : { dns }),
-    ...(tap === undefined ? {} : { tap }),
+    ...tap,
   };
   refuseContradictions(conf, fields);
   return conf;
@@ -143,26 +146,48 @@ function parseDns(fields: Fields): ResultDns | undefined {
   return Object.keys(dns).length === 0 ? undefined : dns;
 }
 
-/** `true` for a tap named "tap0"; an object says more. */
-function parseTap(fields: Fields): TapConf | undefined {
+/** `true` for a tap named "tap0" in the namespace; an object says more. */
+function parseTap(fields: Fields): Pick<LinkConf, 'tap' | 'hostTap'> {
   const value = fields.raw('tap');
-  if (value === undefined || value === false) return undefined;
-  if (value === true) return { name: defaultTap };
+  if (value === undefined || value === false) return {};
+  if (value === true) return { tap: { name: defaultTap } };
   const tap = fields.object('tap');
+  const name = tap?.string('name');
+  if (tap === undefined || (name !== undefined && !isTapName(name)))
+    throw fields.invalid('tap', 'true, or an object whose "name" is that of an interface');
+  const settings = parseTapSettings(tap);
+  const own = switchesOf(tap, ['ephemeral', 'manual']);
+  if (tap.boolean('onHost') === true) return { hostTap: { ...(name === undefined ? {} : { name }), ...own, settings } };
+  const [first] = Object.keys(own);
+  if (first !== undefined)
+    throw tap.invalid(
+      first,
+      'false unless "onHost" is true: another tap is its container\'s, and goes with it; so it is',
+    );
+  return { tap: { name: name ?? defaultTap, ...settings } };
+}
+
+function parseTapSettings(tap: Fields): TapSettings {
   const id = (key: string): Record<string, number> => {
-    const found = tap?.integer(key, { min: 0, max: 0xffff_fffe });
+    const found = tap.integer(key, { min: 0, max: 0xffff_fffe });
     return found === undefined ? {} : { [key]: found };
   };
-  const name = tap?.string('name') ?? defaultTap;
-  if (tap === undefined || !isPlainWord(name) || name.length > longestName || /[/:%]/u.test(name))
-    throw fields.invalid('tap', 'true, or an object whose "name" is that of an interface');
   return {
-    name,
     ...id('owner'),
     ...id('group'),
-    ...(tap.boolean('multiQueue') === true ? { multiQueue: true } : {}),
-    ...(tap.boolean('vnetHeader') === true ? { vnetHeader: true } : {}),
+    ...switchesOf(tap, ['multiQueue', 'vnetHeader']),
   };
+}
+
+/** Those of the keys that are true. */
+function switchesOf<Key extends string>(fields: Fields, keys: readonly Key[]): { readonly [Each in Key]?: true } {
+  const on = keys.filter((key) => fields.boolean(key) === true);
+  return Object.fromEntries(on.map((key) => [key, true])) as { readonly [Each in Key]?: true };
+}
+
+/** Whether an interface can have the name. */
+export function isTapName(name: string): boolean {
+  return isPlainWord(name) && Buffer.byteLength(name) <= longestName && !/[/:%]/u.test(name) && !reserved.has(name);
 }
 
 const defaultTap = 'tap0';
@@ -177,7 +202,8 @@ function refuseContradictions(conf: LinkConf, fields: Fields): void {
   }
   const ipam = fields.object('ipam')?.string('type') ?? '';
   if (conf.routed) refuseKeysOfBridges(conf, fields, ipam);
-  if (conf.tap !== undefined && (conf.disableContainerInterface || ipam === '' || ipam === 'dhcp'))
+  const hasTap = conf.tap !== undefined || conf.hostTap !== undefined;
+  if (hasTap && (conf.disableContainerInterface || ipam === '' || ipam === 'dhcp'))
     throw new CniError(
       codes.invalidConfig,
       `Cannot use "tap" with "ipam.type" ${JSON.stringify(ipam)}: a guest is given an address that is known before`,

@@ -14,6 +14,8 @@ export interface LinkState {
    * loopback.
    */
   readonly operState: string;
+  /** How often its carrier came or went since it was made; absent where only `ip` can be asked. */
+  readonly carrierChanges?: number;
   /** Index of the other end of a veth, in the namespace of `netnsId`. */
   readonly otherEnd?: number;
   /** Number that this namespace has given to the one of the other end; absent when that is this one. */

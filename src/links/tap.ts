@@ -2,6 +2,8 @@ import { formatAddress, parsePrefix, prefixContains } from '../ip/address.ts';
 import { familyOf } from '../ip/family.ts';
 import { addressOf } from '../ip/prefix.ts';
 import type { LinkCommand, TapSettings } from './command.ts';
+import { hardwareAddressOf } from './hardware-address.ts';
+import type { LinkState } from './state.ts';
 
 /** A tap beside the container's end of the veth: what comes in by one of the two leaves by the other. */
 export interface TapConf extends TapSettings {
@@ -33,6 +35,44 @@ export function planTap(
       { kind: 'redirectIncoming', name: from, to, preference: 1 },
     ]),
   ];
+}
+
+/** A tap on the host in place of a veth: the guest behind it has no namespace. */
+export interface HostTap {
+  /** Absent means one that follows from the attachment. */
+  readonly name?: string;
+  /** It may be removed when no process has held it for a time; otherwise it stays until somebody says so. */
+  readonly ephemeral?: boolean;
+  /** No runtime knows of it: what a runtime collects of its network does not concern it. */
+  readonly manual?: boolean;
+  readonly settings: TapSettings;
+}
+
+/**
+ * Makes a tap that takes the place of a veth's host end. It is down, so nothing passes before it is raised, and no
+ * process holds it yet.
+ */
+export function planHostTap(
+  { settings }: HostTap,
+  { name, ...link }: { readonly name: string; readonly mtu: number; readonly master?: string; readonly group?: number },
+): LinkCommand[] {
+  return [
+    { kind: 'addTap', name, ...settings },
+    { kind: 'setLink', name, mac: hardwareAddressOf(name), ...link },
+  ];
+}
+
+/** Whether a tap was made by us: its MAC is made of its name. */
+export function isOwnTap({ name, kind, mac }: Pick<LinkState, 'name' | 'kind' | 'mac'>): boolean {
+  return kind === tapKind && mac === hardwareAddressOf(name);
+}
+
+/** What the kernel calls interfaces of /dev/net/tun. */
+const tapKind = 'tun';
+
+/** A tap that is up has a carrier while a process holds it (drivers/net/tun.c). */
+export function isUnheldTap({ kind, isUp, operState }: Pick<LinkState, 'kind' | 'isUp' | 'operState'>): boolean {
+  return kind === tapKind && isUp && operState === 'down';
 }
 
 /**

@@ -128,11 +128,12 @@ function wordsOfEnd({ name, netns, mtu, mac, master, group }: VethEnd): Words {
 }
 
 function wordsOfSettings(settings: LinkSettings): Words {
-  const { mac, mtu, master, addressGeneration, promiscuous, allMulticast, queueLength, state } = settings;
+  const { mac, mtu, master, group, addressGeneration, promiscuous, allMulticast, queueLength, state } = settings;
   return [
     ...option('address', mac),
     ...option('mtu', mtu),
     ...option('master', master),
+    ...option('group', group),
     ...option('addrgenmode', addressGeneration),
     ...onOff('promisc', promiscuous),
     ...onOff('allmulticast', allMulticast),

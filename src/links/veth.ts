@@ -1,14 +1,13 @@
 import type { ResultRoute } from '../cni/result.ts';
-import { formatAddress, readAddress } from '../ip/address.ts';
 import { familiesOf, familyOf } from '../ip/family.ts';
-import { addressOf, splitPrefix } from '../ip/prefix.ts';
+import { addressOf } from '../ip/prefix.ts';
 import type { SysctlValue } from './sysctl-value.ts';
 import { requirePlainWord } from './plain-word.ts';
 import { hardwareAddressOf, linkLocalAddressOf } from './hardware-address.ts';
-import type { LinkCommand, Route } from './command.ts';
-import type { RouteState } from './state.ts';
+import type { LinkCommand } from './command.ts';
+import { canonical, planContainerRoutes } from './container-routes.ts';
 import { planHostRoutes, planRoutedAddresses, planRoutedSysctls } from './routed.ts';
-import { planTap, type TapConf } from './tap.ts';
+import { planHostTap, planTap, type HostTap, type TapConf } from './tap.ts';
 import { planPortVlans, type PortVlans } from './vlan.ts';
 
 /** What the two ends of one attachment shall be. */
@@ -32,6 +31,8 @@ export interface VethSpec extends PortVlans {
   readonly disableContainerInterface: boolean;
   /** Then the addresses are those of a guest behind it. */
   readonly tap?: TapConf;
+  /** In place of the veth: then there is no end in a namespace. */
+  readonly hostTap?: HostTap;
   /** With prefix length. */
   readonly addresses: readonly string[];
   /** With `gw` where there is one: see `completeAddresses`. */
@@ -49,6 +50,8 @@ export interface VethSpec extends PortVlans {
 /** How to make one attachment. */
 export interface VethPlan {
   readonly hostInterface: string;
+  /** Of a tap in place of the veth: whether its name follows from the attachment, so that nobody else has it. */
+  readonly hostTap?: { readonly isNameDerived: boolean; readonly mac: string };
   readonly netns: string;
   readonly ifname: string;
   /** On the host. The first command makes both ends; an "exists" can only come from there. */
@@ -85,11 +88,16 @@ export interface VethPlan {
  */
 export function planVeth(spec: VethSpec): VethPlan {
   const { hostInterface, bridge, ifname, mac, netns, netnsInBatch = netns, addresses, enabledad } = spec;
-  [hostInterface, ...(spec.routing ? [] : [bridge]), ifname, mac, netnsInBatch, ...addresses].forEach(requirePlainWord);
+  const inside = spec.hostTap === undefined ? [ifname, netnsInBatch] : [];
+  [hostInterface, ...(spec.routing ? [] : [bridge]), mac, ...inside, ...addresses].forEach(requirePlainWord);
+  const isGuest = spec.tap !== undefined || spec.hostTap !== undefined;
   const usesIpv6 = spec.addresses.some((address) => familyOf(address) === 6);
   const end = spec.routing && { ...spec, gateways: spec.routing.gateways };
   return {
     hostInterface: spec.hostInterface,
+    ...(spec.hostTap === undefined
+      ? {}
+      : { hostTap: { isNameDerived: spec.hostTap.name === undefined, mac: hardwareAddressOf(hostInterface) } }),
     netns: spec.netns,
     ifname: spec.ifname,
     host: planHostEnd(spec),
@@ -108,17 +116,15 @@ export function planVeth(spec: VethSpec): VethPlan {
             // It is put in each VLAN that the port is in.
             ...(spec.learns === false ? [{ kind: 'replaceStaticMac', name: spec.hostInterface, mac } as const] : []),
           ],
-    sysctls: spec.tap === undefined ? containerSysctls(spec) : [],
+    sysctls: isGuest ? [] : containerSysctls(spec),
     container: planContainerEnd(spec, usesIpv6),
     announce:
-      spec.tap !== undefined || spec.addresses.length === 0 || spec.announces === false
+      isGuest || spec.addresses.length === 0 || spec.announces === false
         ? []
         : [{ kind: 'setLink', name: spec.ifname, mac: spec.mac }],
-    isUp: !spec.disableContainerInterface,
+    isUp: !spec.disableContainerInterface && spec.hostTap === undefined,
     awaitsDad:
-      usesIpv6 && enabledad && spec.tap === undefined
-        ? [...addresses.filter(isIpv6), linkLocalAddressOf(mac)].map(canonical)
-        : [],
+      usesIpv6 && enabledad && !isGuest ? [...addresses.filter(isIpv6), linkLocalAddressOf(mac)].map(canonical) : [],
     usesIpv6,
   };
 }
@@ -141,20 +147,24 @@ function planHostEnd(spec: VethSpec): LinkCommand[] {
     ...(spec.portIsolation ? { isolated: true } : {}),
     ...(spec.learns === false ? { learning: false } : {}),
   };
-  const commands: LinkCommand[] = [
-    // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet
-    // there.
-    {
-      kind: 'addVeth',
-      end: {
-        name,
-        mtu,
-        mac: hardwareAddressOf(name),
-        ...(spec.routing === undefined ? { master: spec.bridge } : { group: spec.routing.group }),
-      },
-      peer: { name: spec.ifname, netns: netnsInBatch, mtu, mac: spec.mac },
-    },
-  ];
+  const place = spec.routing === undefined ? { master: spec.bridge } : { group: spec.routing.group };
+  const made: LinkCommand[] = spec.hostTap
+    ? planHostTap(spec.hostTap, { name, mtu, ...place })
+    : [
+        // The container's end is born in its namespace: it is never seen on the host, and two ADDs of "eth0" never meet
+        // there.
+        {
+          kind: 'addVeth',
+          end: {
+            name,
+            mtu,
+            mac: hardwareAddressOf(name),
+            ...place,
+          },
+          peer: { name: spec.ifname, netns: netnsInBatch, mtu, mac: spec.mac },
+        },
+      ];
+  const commands = [...made];
   if (spec.routing === undefined && Object.keys(port).length > 0) commands.push({ kind: 'setPort', name, ...port });
   // A bridge port needs no address of its own: without one it sends no router solicitations and no DAD probes to the
   // container. Said while it is down: the kernel brings it up first where one message asks for both.
@@ -192,7 +202,7 @@ function containerSysctls({ addresses, ifname, announces = true }: VethSpec): Sy
 }
 
 function planContainerEnd(spec: VethSpec, usesIpv6: boolean): LinkCommand[] {
-  if (spec.disableContainerInterface) return [];
+  if (spec.disableContainerInterface || spec.hostTap !== undefined) return [];
   if (spec.tap !== undefined) return planTap(spec.tap, spec);
   const { ifname: name, addresses, enabledad } = spec;
   const commands: LinkCommand[] = [];
@@ -212,86 +222,9 @@ function planContainerEnd(spec: VethSpec, usesIpv6: boolean): LinkCommand[] {
       ...(familyOf(address) === 6 && !enabledad ? { nodad: true } : {}),
     });
   commands.push({ kind: 'setLink', name, state: 'up' });
-  return [...commands, ...planRoutes(spec)];
-}
-
-/**
- * A gateway is found by an on-link route that is there before it is named. A route that is asked for twice is made
- * once.
- */
-function planRoutes({ routes, ifname }: VethSpec): LinkCommand[] {
-  const commands = routes
-    .toSorted((one, other) => Number(one.gw !== undefined) - Number(other.gw !== undefined))
-    .map((route) => planRoute(route, ifname));
-  return [...new Map(commands.map((command) => [JSON.stringify(command), command])).values()];
-}
-
-/** Number of the table that routes are in when none is named (rtnetlink(7)). */
-const mainTable = 254;
-
-function isMainDefaultRoute(dst: string, table = 0): boolean {
-  return (dst === '0.0.0.0/0' || dst === '::/0') && (table === 0 || table === mainTable);
-}
-
-/** Metric of a route of IPv6 that is made without one (IP6_RT_PRIO_USER of linux/ipv6_route.h). */
-export const defaultIpv6Metric = 1024;
-
-/**
- * What takes the place of a command for a route that fails because there is one; `present` are the routes through its
- * interface. Nothing, where that is the route that was asked for: whoever sets interfaces up inside the container may
- * have been faster. A default route with the metric of another interface's has the next metric: with one metric the
- * kernel sends answers by either interface, and a host with rp_filter takes them by the one that their source belongs
- * to alone (podman#26044). Undefined for any other command.
- */
-export function insteadOf(
-  command: LinkCommand,
-  present: readonly RouteState[],
-): readonly LinkCommand<'addRoute'>[] | undefined {
-  // The kernel refuses to append what is there already alone.
-  if (command.kind === 'appendRoute') return [];
-  if (command.kind !== 'addRoute') return undefined;
-  const { dst, via, metric = familyOf(dst) === 6 ? defaultIpv6Metric : 0, table = mainTable } = command;
-  const isThere = present.some(
-    (route) =>
-      route.dst === dst &&
-      route.table === table &&
-      route.priority === metric &&
-      via !== undefined &&
-      route.gw === canonical(via),
-  );
-  return isThere ? [] : [{ ...command, metric: metric + 1 }];
-}
-
-/** An address, with prefix length or without, as the kernel writes it. */
-function canonical(text: string): string {
-  const { address, length } = splitPrefix(text);
-  const read = readAddress(address);
-  return read === undefined ? text : [formatAddress(read), ...(length === undefined ? [] : [length])].join('/');
+  return [...commands, ...planContainerRoutes(spec.routes, name)];
 }
 
 function isIpv6(address: string): boolean {
   return familyOf(address) === 6;
-}
-
-function planRoute(
-  { dst, gw, mtu, advmss, priority, table, scope }: ResultRoute,
-  dev: string,
-): LinkCommand<'addRoute' | 'appendRoute'> {
-  const route: Route = {
-    dst,
-    ...(gw === undefined ? {} : { via: gw }),
-    dev,
-    ...given('mtu', mtu),
-    ...given('advmss', advmss),
-    ...given('metric', priority),
-    ...given('table', table),
-    ...(scope === undefined ? {} : { scope }),
-  };
-  // One that is there already with this metric is found out: see `insteadOf`.
-  return { kind: isMainDefaultRoute(dst, table) ? 'addRoute' : 'appendRoute', ...route };
-}
-
-/** 0 counts as absent. */
-function given<Key extends string>(key: Key, value = 0): { readonly [Each in Key]?: number } {
-  return value > 0 ? ({ [key]: value } as { readonly [Each in Key]?: number }) : {};
 }

@@ -2,19 +2,22 @@ import type { AttachmentId, GcRequest } from '../cni/request.ts';
 import { isAlive } from '../records/alive.ts';
 import { holdAttachment, isSameAdd } from '../records/attachment-lock.ts';
 import type { AttachmentRecord } from '../records/record.ts';
+import { hostTapOf } from '../records/sections.ts';
 import { listRecords, readSoundRecord } from '../records/store.ts';
 
 /**
  * Calls `remove` for each attachment of the network that is not in the runtime's list; without a list for each that is
- * provably dead. A record is read again when no other verb of its attachment is under way any more: what was added
- * since is spared. Goes on past failures and returns them.
+ * provably dead, and so does a tap that somebody made by hand. A record is read again when no other verb of its
+ * attachment is under way any more: what was added since is spared. Goes on past failures and returns them.
  */
 export async function collectAttachments(
   { validAttachments: valid, config }: GcRequest,
   remove: (record: AttachmentRecord) => Promise<void>,
 ): Promise<unknown[]> {
   const isGarbage = (record: AttachmentRecord): boolean =>
-    valid.kind === 'list' ? !isListed(valid.attachments, record) : !isAlive(record);
+    valid.kind === 'list' && hostTapOf(record)?.manual !== true
+      ? !isListed(valid.attachments, record)
+      : !isAlive(record);
   const errors: unknown[] = [];
   for (const seen of listRecords().records.filter(({ network }) => network === config.name)) {
     if (!isGarbage(seen)) continue;

@@ -63,7 +63,11 @@ const bandwidth = 'ingressRate ingressBurst egressRate egressBurst unshapedSubne
 
 const tables: Readonly<Record<string, KeyTable>> = {
   drawbridge: {
-    own: { ...interfaceKeys, ...leaves('routed'), tap: { own: leaves('name owner group multiQueue vnetHeader') } },
+    own: {
+      ...interfaceKeys,
+      ...leaves('routed'),
+      tap: { own: leaves('name owner group multiQueue vnetHeader onHost ephemeral manual') },
+    },
     elsewhere: (key, value) =>
       isOfPolicy(key.toLowerCase(), value) ? 'under "egress", or to the plugin "egress-policy"' : undefined,
   },

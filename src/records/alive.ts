@@ -3,7 +3,7 @@ import { isLinkThere, listLinks } from '../host/interfaces.ts';
 import { openNetns } from '../host/netns.ts';
 import { isRunning } from '../host/process.ts';
 import { sharedNamesOf } from './index-files.ts';
-import { hostInterfaceOf } from './key.ts';
+import { hostInterfaceOf, hostTapNameOf } from './key.ts';
 import type { AttachmentRecord } from './record.ts';
 import { hostInterfacesOf, sectionNames } from './sections.ts';
 import { listRecords, type BrokenRecord } from './store.ts';
@@ -34,6 +34,7 @@ export function mayBeAlive({ key, isNewer, json }: BrokenRecord): boolean {
   const netns = { netns: String(record.netns), netnsInode: String(record.netnsInode) };
   const ports = [
     hostInterfaceOf(key),
+    hostTapNameOf(key),
     ...sectionNames.flatMap((name) => {
       const { hostInterface, port } = (record[name] ?? {}) as { hostInterface?: unknown; port?: unknown };
       return [hostInterface, port].filter((end) => typeof end === 'string');

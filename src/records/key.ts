@@ -14,6 +14,11 @@ export function hostInterfaceOf(key: string): string {
   return `veth${key.slice(0, 11)}`;
 }
 
+/** A tap on the host that was given no name, found again without a record. */
+export function hostTapNameOf(key: string): string {
+  return `tap${key.slice(0, 11)}`;
+}
+
 /** A number for the routed interfaces of a network, which the kernel keeps with each; 0 is that of all others. */
 export function groupOfNetwork(network: string): number {
   return (Number.parseInt(sha256(network).slice(0, 8), 16) >>> 1) + 1;

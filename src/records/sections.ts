@@ -5,6 +5,7 @@
 import type { RoutedEnd } from '../links/routed.ts';
 import type { BridgePlan } from '../links/bridge.ts';
 import type { PortSpec } from '../links/port.ts';
+import type { HostTap } from '../links/tap.ts';
 import type { Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import type { PortMapping } from '../ports/mapping.ts';
@@ -175,6 +176,11 @@ export function routedEndOf(record: AttachmentRecord): RoutedEnd | undefined {
 /** Folder in which our address management keeps the leases of its network; undefined when it gave no address. */
 export function leaseFolderOf(record: AttachmentRecord): string | undefined {
   return claimsOf(record).find(({ leaseFolder }) => leaseFolder !== undefined)?.leaseFolder;
+}
+
+/** The tap on the host that its guest is behind, in no namespace; undefined when it has none. */
+export function hostTapOf(record: AttachmentRecord): HostTap | undefined {
+  return claimsOf(record).find(({ hostTap }) => hostTap !== undefined)?.hostTap;
 }
 
 /** What a guest behind its tap is to be told; undefined when it has none. */

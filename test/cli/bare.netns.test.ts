@@ -26,6 +26,8 @@ const words: Readonly<Record<string, readonly string[]>> = {
   revoke: ['web0'],
   'port add': ['web0', '8080:80'],
   'port remove': ['web0', '8080'],
+  'tap add': ['vm0'],
+  'tap remove': ['vm0'],
   'policy list': [],
   'port list': [],
   status: [],

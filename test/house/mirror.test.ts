@@ -15,6 +15,7 @@ const others = new Set([
   'golden',
   'helpers',
   'house', // rules of the house
+  'microvm', // real guests
   'packages',
   'reporters',
   'runtimes',

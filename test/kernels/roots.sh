@@ -2,6 +2,9 @@
 # Gets what `npm run test:kernels` boots, below test/.cache/kernels: QEMU and kernels of several releases, unpacked from
 # Debian's packages by mmdebstrap and never installed. What is there is left as it is; what cannot be had is named.
 #
+#   roots.sh          all of these
+#   roots.sh guest    QEMU and one kernel, for the guests of test/microvm
+#
 #   qemu       QEMU of Debian 13 and the libraries that it needs
 #   5.10 …     kernel and modules: of Debian 11, 12, 13, and the newest that Debian 13 has as a backport
 #   arm64      the same for arm64, of Debian 13
@@ -19,9 +22,13 @@ main() {
     say 'Cannot get kernels: the program "mmdebstrap" is not here; install the Debian package "mmdebstrap"'
     return 0
   fi
-  sh test/userlands/roots.sh
   mkdir -p "$kernels"
   get qemu trixie qemu-system-x86,qemu-system-arm
+  if [ "${1:-}" = guest ]; then
+    get 6.12 trixie linux-image-cloud-amd64
+    return 0
+  fi
+  sh test/userlands/roots.sh
   get 5.10 bullseye linux-image-cloud-amd64 "deb $mirror bullseye main"
   get 6.1 bookworm linux-image-cloud-amd64
   get 6.12 trixie linux-image-cloud-amd64
@@ -66,4 +73,4 @@ say() {
   echo "kernels: $*" >&2
 }
 
-main
+main "$@"

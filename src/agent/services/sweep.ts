@@ -1,5 +1,6 @@
 import { releaseEarlierBoots } from '../../ipam/leases.ts';
 import { deadOf, findRecords } from '../../repair/orphans/records.ts';
+import { findUnheldTaps } from '../../repair/orphans/unheld-taps.ts';
 import type { Finding } from '../../repair/orphans/finding.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { every, type RecurringWork } from '../every.ts';
@@ -31,10 +32,13 @@ interface DeadSince {
   readonly dead: DeadAttachment;
   /** By the clock that nobody sets: the grace counts by it. */
   readonly seenAt: number;
+  /** Of a tap: see {@link Finding}. */
+  readonly uses: number | undefined;
 }
 
 /**
- * Looks for what crashed runtimes left: leases of earlier boots, and attachments whose namespace or process is gone.
+ * Looks for what crashed runtimes left: leases of earlier boots, attachments whose namespace or process is gone, and
+ * guests whose VM is gone and whose tap says that it goes with it.
  */
 export class SweepService implements Service {
   readonly name = 'sweep';
@@ -89,9 +93,16 @@ export class SweepService implements Service {
 
   async #look(): Promise<void> {
     const records = this.#options.state.all;
-    const findings = findRecords({ records, broken: [], unclear: [], dead: deadOf(records) });
+    const findings = [
+      ...findRecords({ records, broken: [], unclear: [], dead: deadOf(records) }),
+      ...findUnheldTaps(records),
+    ];
     const before = this.#dead;
-    this.#dead = new Map(findings.map((finding) => [idOf(finding), before.get(idOf(finding)) ?? attachment(finding)]));
+    const since = (finding: Finding): DeadSince => {
+      const known = before.get(idOf(finding));
+      return known !== undefined && known.uses === finding.uses ? known : attachment(finding);
+    };
+    this.#dead = new Map(findings.map((finding) => [idOf(finding), since(finding)]));
     for (const id of this.#failed.keys()) if (!this.#dead.has(id)) this.#failed.delete(id);
     for (const [id, { dead }] of this.#dead)
       if (!before.has(id)) this.#options.log.warn({ attachment: dead }, 'an attachment has no container any more');
@@ -121,7 +132,7 @@ function idOf({ network, name }: Finding): string {
   return `${network ?? ''}/${name}`;
 }
 
-function attachment({ name, network, containerId, why }: Finding): DeadSince {
+function attachment({ name, network, containerId, why, uses }: Finding): DeadSince {
   return {
     dead: {
       name,
@@ -131,5 +142,6 @@ function attachment({ name, network, containerId, why }: Finding): DeadSince {
       ...(containerId === undefined ? {} : { containerId }),
     },
     seenAt: performance.now(),
+    uses,
   };
 }

@@ -29,7 +29,10 @@ function whoWords(attachments: readonly Attachment[]): string {
   return `${names.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function aboutKind(kind: Finding['kind'], { record: { netns, ifname } }: Attachment): Omit<Trouble, 'found'> {
+function aboutKind(
+  kind: Finding['kind'],
+  { record: { netns, ifname, containerId } }: Attachment,
+): Omit<Trouble, 'found'> {
   switch (kind) {
     case 'inside':
       return {
@@ -48,6 +51,13 @@ function aboutKind(kind: Finding['kind'], { record: { netns, ifname } }: Attachm
         severity: 'warning',
         why: 'what is looked at there is not the container that was added',
         remedy: 'restart the container, then run "drawbridge clean"',
+        isAdvice: true,
+      };
+    case 'unused':
+      return {
+        severity: 'notice',
+        why: 'a guest that has ended, or has not begun, keeps its address and its ports',
+        remedy: `drawbridge tap remove ${containerId}   # unless a VM is still to be started with it`,
         isAdvice: true,
       };
     case 'adding':

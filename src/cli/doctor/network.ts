@@ -137,6 +137,7 @@ async function checkLinks({ attachments }: Survey): Promise<Trouble[]> {
     ...(await sectionTroubles(attachments)),
     ...troublesOf(attachments, 'inside'),
     ...troublesOf(attachments, 'namespace'),
+    ...troublesOf(attachments, 'unused'),
   ];
 }
 

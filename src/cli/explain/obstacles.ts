@@ -7,6 +7,7 @@ import { firewallOptions } from '../../plugins/egress-policy/enforce.ts';
 import { findMissing } from '../../records/check.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import { isPeerDown } from '../../links/state.ts';
+import { isOwnTap } from '../../links/tap.ts';
 import { shellTextOf } from '../../links/text.ts';
 import type { Obstacle, Way } from './obstacle.ts';
 import { boundObstacles } from './bounds.ts';
@@ -163,7 +164,8 @@ function linkObstacles({ link, ifname, netns }: AttachmentRecord, bridge: string
         remedy: shellTextOf({ kind: 'setLink', name: link.hostInterface, state: 'up' }),
       },
     ];
-  if (port !== undefined && isPeerDown(port))
+  // A tap that no process holds has no other end that could be down; a policy holds for the next guest too.
+  if (port !== undefined && !isOwnTap(port) && isPeerDown(port))
     return [
       {
         kind: 'link',

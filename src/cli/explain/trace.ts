@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CniError, codes } from '../../cni/errors.ts';
 import { runIn } from '../../host/ip.ts';
 import { CommandError, run } from '../../host/run.ts';
 import { familyOf } from '../../ip/family.ts';
 import { quotedInterface } from '../../nft/quote.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
+import { addressesOf, guestOf, ingressInterfaceOf } from '../../records/sections.ts';
 import type { AskedDestination } from './destination.ts';
 
 /** One rule, or the end of one chain, that a packet met. */
@@ -30,8 +31,12 @@ const table = 'drawbridge_trace';
 const untilListening = 400;
 const window = 2600;
 
-/** Sends one packet from the container and follows it through every chain of the host, ours and all others. */
+/**
+ * Sends one packet from the container and follows it through every chain of the host, ours and all others. Throws code
+ * 102 for a guest of a VM.
+ */
 export async function trace(record: AttachmentRecord, address: string, asked: AskedDestination): Promise<Trace> {
+  refuseGuest(record);
   await run('nft', ['-f', '-'], { input: tableText(record, address, asked) });
   try {
     const watched = watch();
@@ -41,6 +46,17 @@ export async function trace(record: AttachmentRecord, address: string, asked: As
   } finally {
     await run('nft', ['-f', '-'], { input: `${empty}\n` });
   }
+}
+
+/** Throws code 102: the container's namespace holds no address of a guest, or there is none. */
+function refuseGuest(record: AttachmentRecord): void {
+  const guest = guestOf(record);
+  if (guest === undefined) return;
+  throw new CniError(
+    codes.conflict,
+    `Cannot send a packet from "${record.containerId}": a guest behind the tap "${guest.tap}" sends it itself`,
+    'Leave --trace out; "drawbridge watch" shows what of the guest is denied while it tries',
+  );
 }
 
 const families = ['inet', 'bridge'] as const;

@@ -1,5 +1,5 @@
 import { count } from '../../repair/survey/words.ts';
-import type { Card, Reach } from './picture.ts';
+import { guestWords, type Card, type Reach } from './picture.ts';
 import { membersOf } from './fold.ts';
 import { escapeLines, rectangle, round, text, widthOf, type Box } from './shapes.ts';
 import { reachWords } from './theme.ts';
@@ -50,6 +50,7 @@ function titleOf(card: Card): string[] {
   return [
     ...membersOf(card).map(({ name, ifname, addresses }) => [`${name}/${ifname}`, ...addresses].join('  ')),
     ...ports,
+    ...guestWords(card),
     `policy: ${policy}`,
     ...Object.entries(reach).map(([place, state]) => `${place === 'lan' ? 'LAN' : place}: ${reachWords[state]}`),
     ...(denied > 0 ? [`${denied} denied`] : []),
@@ -57,7 +58,8 @@ function titleOf(card: Card): string[] {
   ];
 }
 
-function linesOf({ addresses, ports, policy, mode, isStale }: Card): { words: string; look: string }[] {
+function linesOf(card: Card): { words: string; look: string }[] {
+  const { addresses, ports, policy, mode, isStale } = card;
   const shown = ports.slice(0, mostPorts);
   const more = ports.length - shown.length;
   return [
@@ -65,6 +67,7 @@ function linesOf({ addresses, ports, policy, mode, isStale }: Card): { words: st
     ...shown.map((words) => ({ words: words.replace('->', ' → '), look: 'mono port' })),
     ...(more > 0 ? [{ words: `and ${count(more, 'more port')}`, look: 'port' }] : []),
     { words: policy, look: `${mode}-words` },
+    ...guestWords(card).map((words) => ({ words, look: 'quiet' })),
     ...(isStale ? [{ words: 'not as its record says', look: 'bad' }] : []),
   ];
 }

@@ -3,7 +3,7 @@ import { readDenials } from '../../repair/survey/denials.ts';
 import { surveyAttachments } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { addressesOf, ingressInterfaceOf, isRouted, portsOf } from '../../records/sections.ts';
+import { addressesOf, guestOf, ingressInterfaceOf, isRouted, portsOf } from '../../records/sections.ts';
 import { mappingWords, policyWords } from '../../repair/survey/words.ts';
 import { select, type Selection } from '../list/select.ts';
 import type { Network, Picture } from './picture.ts';
@@ -36,7 +36,8 @@ export async function readPicture(selection: Selection): Promise<Picture> {
         policy: record.egress === undefined ? 'no policy' : policyWords(record.egress),
         reach: reachOf(record),
         denied: denials.get(record.key) ?? 0,
-        isStale: findings.length > 0,
+        isStale: findings.some(({ kind }) => kind !== 'unused'),
+        ...tapOf(record),
       })),
     };
   });
@@ -53,6 +54,11 @@ export async function readPicture(selection: Selection): Promise<Picture> {
     host: { name: hostname(), addresses: [...new Set(addresses)].slice(0, 4) },
     networks,
   };
+}
+
+function tapOf(record: AttachmentRecord): { readonly tap?: string } {
+  const guest = guestOf(record);
+  return guest === undefined ? {} : { tap: guest.tap };
 }
 
 /** The bridge of its network; routed containers have none in common. */

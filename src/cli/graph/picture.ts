@@ -28,6 +28,13 @@ export interface Card {
   readonly reach: Readonly<Record<'internet' | 'lan' | 'host' | 'siblings', Reach>>;
   readonly denied: number;
   readonly isStale: boolean;
+  /** Of a guest of a VM. */
+  readonly tap?: string;
+}
+
+/** What stands on the card of a guest besides: a policy is not all there is to say of it. */
+export function guestWords({ tap }: Card): string[] {
+  return tap === undefined ? [] : [`guest behind ${tap}; vsock passes no rule`];
 }
 
 /** Containers of one network that differ in name and addresses alone, drawn as one. */

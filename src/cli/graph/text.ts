@@ -1,6 +1,6 @@
 import { visibleLines } from '../../text/visible.ts';
 import { totalsOf } from './header.ts';
-import type { Card, Picture } from './picture.ts';
+import { guestWords, type Card, type Picture } from './picture.ts';
 import { placesOf } from './places.ts';
 import { colours } from './theme.ts';
 
@@ -17,6 +17,7 @@ export function drawText(picture: Picture): string {
         card.addresses[0] ?? '',
         card.policy,
         ...card.ports,
+        ...guestWords(card),
         ...(card.denied > 0 ? [`${card.denied} denied`] : []),
         ...(card.isStale ? ['stale'] : []),
       ];
@@ -91,12 +92,14 @@ export function drawMermaid(picture: Picture): string {
   );
 }
 
-function linesOf({ name, addresses, ports, policy, denied, isStale }: Card): string[] {
+function linesOf(card: Card): string[] {
+  const { name, addresses, ports, policy, denied, isStale } = card;
   return [
     name,
     ...addresses,
     ...ports,
     policy,
+    ...guestWords(card),
     ...(denied > 0 ? [`${denied} denied`] : []),
     ...(isStale ? ['not as its record says'] : []),
   ];

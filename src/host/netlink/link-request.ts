@@ -143,7 +143,7 @@ function planNewLink(
 }
 
 function planLinkChange(command: { readonly name: string } & LinkSettings): PlannedRequest | undefined {
-  const { name, mac, mtu, master, addressGeneration, queueLength } = command;
+  const { name, mac, mtu, master, group, addressGeneration, queueLength } = command;
   const address = mac === undefined ? undefined : macBytes(mac);
   if (mac !== undefined && address === undefined) return undefined;
   const { flags, change } = flagsOf(command);
@@ -157,6 +157,7 @@ function planLinkChange(command: { readonly name: string } & LinkSettings): Plan
       ...optional(mtu, (value) => attribute(ifla.mtu, u32(value))),
       ...optional(address, (value) => attribute(ifla.address, value)),
       ...optional(master, (value) => attribute(ifla.master, u32(index(value)))),
+      ...optional(group, (value) => attribute(ifla.group, u32(value))),
       ...optional(queueLength, (value) => attribute(ifla.queueLength, u32(value))),
       ...optional(addressGeneration, () => attribute(ifla.afSpec, generation)),
     ],

@@ -60,6 +60,7 @@ const ifla = {
   operState: 16,
   linkInfo: 18,
   group: 27,
+  carrierChanges: 35,
   netnsId: 37,
 } as const;
 const info = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
@@ -110,6 +111,7 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
   const state = port.get(bridgePort.state);
   const group = attributes.get(ifla.group);
   const [otherEnd, netnsId] = [attributes.get(ifla.link), attributes.get(ifla.netnsId)];
+  const changes = attributes.get(ifla.carrierChanges);
   return {
     name: readText(attributes.get(ifla.ifname) ?? u8()),
     index: indexOf(link),
@@ -119,6 +121,7 @@ function linkState(link: Answer, nameOfIndex: (index: number) => string | undefi
     isUp: (flags & IFF_UP) !== 0,
     isPromiscuous: (flags & IFF_PROMISC) !== 0,
     operState: operStates[readNumber(attributes.get(ifla.operState) ?? u8(0))] ?? '',
+    ...(changes === undefined ? {} : { carrierChanges: readNumber(changes) }),
     ...(otherEnd === undefined ? {} : { otherEnd: readNumber(otherEnd) }),
     ...(netnsId === undefined ? {} : { netnsId: readNumber(netnsId) | 0 }),
     ...(masterName === undefined ? {} : { master: masterName }),
@@ -145,14 +148,7 @@ export function readRoutesOf(conversation: Conversation, name: string, families:
   if (link === undefined) return [];
   const index = readNumber(link.payload, 4, 4);
   return families.flatMap((family) =>
-    conversation
-      .read({
-        type: type.getRoute,
-        flags: flag.dump,
-        head: Uint8Array.from({ length: 12 }, (_, at) => (at === 0 ? number[family] : 0)),
-        attributes: [],
-      })
-      .flatMap((answer) => routesOf(answer, family, index)),
+    dumpRoutes(conversation, family).flatMap((answer) => routesOf(answer, family, index)),
   );
 }
 
@@ -162,19 +158,17 @@ export function readWaysOf(
   families: readonly (4 | 6)[],
 ): { readonly index: number; readonly dst: string }[] {
   return families.flatMap((family) =>
-    conversation
-      .read({
-        type: type.getRoute,
-        flags: flag.dump,
-        head: Uint8Array.from({ length: 12 }, (_, at) => (at === 0 ? number[family] : 0)),
-        attributes: [],
-      })
-      .flatMap((answer) =>
-        hopsOf(decodeAttributes(answer.payload.subarray(12))).flatMap(({ index }) =>
-          routesOf(answer, family, index).map(({ dst }) => ({ index, dst })),
-        ),
+    dumpRoutes(conversation, family).flatMap((answer) =>
+      hopsOf(decodeAttributes(answer.payload.subarray(12))).flatMap(({ index }) =>
+        routesOf(answer, family, index).map(({ dst }) => ({ index, dst })),
       ),
+    ),
   );
+}
+
+function dumpRoutes(conversation: Conversation, family: 4 | 6): Answer[] {
+  const head = Uint8Array.from({ length: 12 }, (_, at) => (at === 0 ? number[family] : 0));
+  return [...conversation.read({ type: type.getRoute, flags: flag.dump, head, attributes: [] })];
 }
 
 function readLink(conversation: Conversation, which: ReturnType<typeof attribute>): Answer | undefined {

@@ -1,9 +1,11 @@
 import { findPlugin } from '../../cni/delegate.ts';
+import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import type { Result } from '../../cni/result.ts';
 import { isBridgeNetfilterOn } from '../../host/bridge-netfilter.ts';
 import { forgetUdpFlows } from '../../host/conntrack.ts';
 import { configureContainer, createVeth, raiseVeth, updateBridge, type MadeLinks } from '../../host/veth.ts';
+import { isLinkThere } from '../../host/interfaces.ts';
 import { phase } from '../../host/trace.ts';
 import { whatCanBeStarted } from '../../host/run.ts';
 import { familiesOf } from '../../ip/family.ts';
@@ -15,15 +17,16 @@ import {
   type CompleteAddresses,
 } from '../../links/addresses.ts';
 import { gatewayInterfaceOf } from '../../links/bridge.ts';
+import type { HostTap } from '../../links/tap.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
-import { insteadOf } from '../../links/veth.ts';
+import { insteadOf } from '../../links/container-routes.ts';
 import { servedBy } from '../../ports/mapping.ts';
 import { holdAttachment, isSameAdd } from '../../records/attachment-lock.ts';
 import { commit, finish } from '../../records/commit.ts';
 import type { LinkRecord } from '../../records/record.ts';
 import { readOwnRecord, readSoundRecord } from '../../records/store.ts';
 import { reserveAddresses, withoutMissingFamily, type GivenAddresses } from './addresses.ts';
-import { refuseStanding } from '../attachment.ts';
+import { isOnHost, refuseStanding } from '../attachment.ts';
 import { begunRecord, type LinkedRecord } from './begun-record.ts';
 import { parseInterfaceConf, type InterfaceConf } from './conf.ts';
 import type { InterfaceDefaults } from './defaults.ts';
@@ -50,10 +53,21 @@ import { hostSideOf } from '../../records/sections/link.ts';
  */
 export async function add(request: AttachmentRequest, defaults: InterfaceDefaults): Promise<Result> {
   const conf = withHairpin(parseInterfaceConf(request, defaults));
+  if (conf.link.hostTap !== undefined) requireHost(request);
   // Before there is anything that only this plugin could undo.
   if (conf.ipam.kind === 'delegated') findPlugin({ type: conf.ipam.type, path: request.path });
   const policy = await preparePolicy(request, conf);
   return holdAttachment(request.id, 'ADD', async () => connect(request, conf, policy));
+}
+
+/** Throws code 8 for a tap on the host whose guest is said to be in a namespace. */
+function requireHost(request: AttachmentRequest): void {
+  if (isOnHost(request)) return;
+  throw new CniError(
+    codes.invalidNetns,
+    `Cannot make a tap on the host for "${request.netns}": that is a namespace of its own`,
+    'With "onHost" CNI_NETNS is the host\'s own namespace, "/proc/1/ns/net"; leave "onHost" out for a VMM inside the namespace',
+  );
 }
 
 /**
@@ -90,7 +104,7 @@ async function connect(
       plans,
       policy,
       ports: served,
-      nameservers: conf.link.tap && (conf.link.dns ?? given.dns).nameservers,
+      nameservers: (conf.link.tap ?? conf.link.hostTap) && (conf.link.dns ?? given.dns).nameservers,
     });
     const { contested, made } = await lookAndMake(newcomer, () =>
       phase('make links', () => makeLinks(plans, { isThere: early !== undefined })),
@@ -105,7 +119,8 @@ async function connect(
     warnings.forEach(warn);
     await Promise.all([led, inForce]);
     const metrics = await configured;
-    if (policy?.chosen.policy.ipv6 === 'disable') await disableIpv6(begun.netns);
+    // A guest's own kernel is nobody's to change.
+    if (policy?.chosen.policy.ipv6 === 'disable' && begun.netns !== '') await disableIpv6(begun.netns);
     // Nothing passes before the rules hold and what was under way to these addresses is forgotten, not even when we are
     // killed here.
     await phase('raise link', () => raiseVeth(plans.veth));
@@ -168,8 +183,19 @@ async function begin(request: AttachmentRequest, conf: InterfaceConf): Promise<L
     refuseStanding(previous, record);
     await removeAttachment(previous, request);
   }
+  refuseTakenTap(record, conf.link.hostTap);
   await commit({ put: record }, { refuse: (found) => refuseStanding(found, record) });
   return record;
+}
+
+/** Throws code 102 before there is a record that names an interface of somebody else. */
+function refuseTakenTap({ link: { hostInterface } }: LinkedRecord, hostTap: HostTap | undefined): void {
+  if (hostTap?.name === undefined || !isLinkThere(hostInterface)) return;
+  throw new CniError(
+    codes.conflict,
+    `Cannot create the tap "${hostInterface}": the host has an interface of that name`,
+    'Choose another name for the tap, or remove that interface: "drawbridge list" and "drawbridge clean" say whether it is ours',
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import type { AttachmentRequest } from '../../cni/request.ts';
 import { familiesIn } from '../../ipam/ranges.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { servedBy } from '../../ports/mapping.ts';
-import { groupOfNetwork, hostInterfaceOf } from '../../records/key.ts';
+import { groupOfNetwork, hostInterfaceOf, hostTapNameOf } from '../../records/key.ts';
 import type { AttachmentRecord, IpamRecord, LinkRecord } from '../../records/record.ts';
 import { beginRecord } from '../attachment.ts';
 import type { InterfaceConf } from './conf.ts';
@@ -17,13 +17,15 @@ export type LinkedRecord = AttachmentRecord & { readonly link: LinkRecord };
  */
 export function begunRecord(request: AttachmentRequest, conf: InterfaceConf): LinkedRecord {
   const base = beginRecord(request);
+  const { hostTap } = conf.link;
+  const hostInterface = hostTap === undefined ? hostInterfaceOf(base.key) : (hostTap.name ?? hostTapNameOf(base.key));
   return {
     ...base,
     link: {
       ...(conf.link.routed ? { group: groupOfNetwork(base.network) } : { bridge: conf.link.bridge }),
       // Nothing is in force before there are addresses, and with them it is known whether there is a gateway.
-      ingressInterface: conf.link.routed ? hostInterfaceOf(base.key) : conf.link.bridge,
-      hostInterface: hostInterfaceOf(base.key),
+      ingressInterface: conf.link.routed ? hostInterface : conf.link.bridge,
+      hostInterface,
       mac: conf.mac ?? hardwareAddressOf(base.key),
       mtu: 0,
       addresses: [],

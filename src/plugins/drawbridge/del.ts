@@ -9,8 +9,9 @@ import { release } from '../../ipam/leases.ts';
 import { defaultDataDir } from '../../ipam/ranges.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { holdAttachment } from '../../records/attachment-lock.ts';
-import { attachmentKey, describeAttachment, hostInterfaceOf } from '../../records/key.ts';
+import { attachmentKey, describeAttachment, hostInterfaceOf, hostTapNameOf } from '../../records/key.ts';
 import { carryOut, removeAttachment } from '../../records/remove.ts';
+import { isTapOf } from '../../records/own-tap.ts';
 import { readOwnRecord } from '../../records/store.ts';
 
 /**
@@ -39,11 +40,18 @@ async function removeUnrecorded(request: AttachmentRequest): Promise<unknown[]> 
   return carryOut(key, {
     close: [],
     delegate: isDelegated ? [async () => delegateDel(delegationOf(request, type))] : [],
-    unlink: [async () => removeVeth(hostInterfaceOf(key))],
+    unlink: [async () => removeVeth(hostInterfaceOf(key)), async () => removeUnrecordedTap(request, key)],
     // Every lease of the network is looked at.
     release: type === 'host-local' ? [() => release(dataDir, id)] : [],
     forget: [],
   });
+}
+
+/** A tap of ours on the host, by its name, that no other attachment has. */
+async function removeUnrecordedTap({ config }: AttachmentRequest, key: string): Promise<void> {
+  const { tap } = config.raw;
+  const told = typeof tap === 'object' && tap !== null && 'name' in tap ? String(tap.name) : hostTapNameOf(key);
+  if (isTapOf(told, key)) await removeVeth(told);
 }
 
 /**

@@ -23,13 +23,15 @@ export function toResult(
   { conf, link, addresses, metrics, bridgeMac, dns }: MadeAttachment,
 ): Result {
   const { bridge, hostInterface, mac, mtu } = link;
+  const { tap, hostTap } = conf.link;
   const ours = [
     ...(bridge === undefined ? [] : [{ name: bridge, ...(bridgeMac === undefined ? {} : { mac: bridgeMac }), mtu }]),
     { name: hostInterface, mac: hardwareAddressOf(hostInterface), mtu },
-    { name: id.ifname, mac, mtu, sandbox: netns },
+    hostTap === undefined
+      ? { name: id.ifname, mac, mtu, sandbox: netns }
+      : { name: hostInterface, mac, mtu, sandbox: id.containerId },
   ];
   const place = (earlier?.interfaces.length ?? 0) + ours.length - 1;
-  const { tap } = conf.link;
   // A guest is told as tc-redirect-tap tells one: by an interface in a sandbox of the container's name.
   const guest =
     tap === undefined

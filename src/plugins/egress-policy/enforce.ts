@@ -58,7 +58,7 @@ export async function enforce(
     inForce.then(async () => openFirewalls(egress.ingressInterface, firewallOptions(egress.policy))),
     keepGated(gatedInterface(egress), { made, inForce }),
     // What gives a fresh interface its addresses turns IPv6 on for it, and comes later.
-    egress.policy.ipv6 === 'disable' && !isFresh ? disableIpv6(record.netns) : undefined,
+    egress.policy.ipv6 === 'disable' && !isFresh && record.netns !== '' ? disableIpv6(record.netns) : undefined,
   ]);
   // Only now: who undoes this is not to find a step still under way.
   const failed = steps.find((step) => step.status === 'rejected');
@@ -87,7 +87,7 @@ export async function alignWithPolicies(records: readonly EnforcedRecord[]): Pro
       return [JSON.stringify([ingressInterface, options]), { ingressInterface, options }] as const;
     }),
   );
-  const muted = records.filter(({ egress }) => egress.policy.ipv6 === 'disable');
+  const muted = records.filter(({ egress, netns }) => egress.policy.ipv6 === 'disable' && netns !== '');
   await Promise.all([
     alignPorts(records),
     inTurn(muted, (record) => unlessGone(record, disableIpv6(record.netns))),

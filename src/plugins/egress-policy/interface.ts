@@ -7,7 +7,7 @@ import { idOfNamespace } from '../../host/namespace-id.ts';
 import { addressOf } from '../../ip/prefix.ts';
 import type { LinkState } from '../../links/state.ts';
 import type { LinkRecord, VlanGateway } from '../../records/record.ts';
-import { hostSideOf } from '../../records/sections/link.ts';
+import { hostSideOf, settingsOf } from '../../records/sections/link.ts';
 
 /** The plugin that looks for the interface, in the words of its error texts. */
 export interface Seeker {
@@ -47,9 +47,9 @@ export async function findInterface(
   seeker = policySeeker,
 ): Promise<EnforcedInterface> {
   const { verb, subject } = seeker;
-  const { netns, id } = request;
+  const { id } = request;
   const prevResult = requireResult(request, seeker);
-  const { place, mac } = containerInterface(prevResult, netns, id.ifname, seeker);
+  const { place, mac } = containerInterface(prevResult, placeInResult(request, link), seeker);
   const ips = prevResult.ips.filter((ip) => ip.interface === undefined || ip.interface === place);
   const addresses = unique(ips.map(({ address }) => addressOf(address)));
   if (addresses.length === 0) {
@@ -76,7 +76,7 @@ export async function findHostInterface(
   seeker: Seeker,
 ): Promise<{ readonly hostInterface: string; readonly ingressInterface: string }> {
   const prevResult = requireResult(request, seeker);
-  containerInterface(prevResult, request.netns, request.id.ifname, seeker);
+  containerInterface(prevResult, placeInResult(request, link), seeker);
   if (link !== undefined) return { hostInterface: link.hostInterface, ingressInterface: link.ingressInterface };
   const { port, ingressInterface } = await findHostEnd(request, prevResult, seeker);
   return { hostInterface: port ?? ingressInterface, ingressInterface };
@@ -91,10 +91,18 @@ function requireResult({ prevResult }: AttachmentRequest, { name: plugin, verb }
   );
 }
 
+/** How a result names the interface: that of a guest behind a tap on the host is told by the container's id. */
+function placeInResult(
+  { netns, id }: AttachmentRequest,
+  link: LinkRecord | undefined,
+): { sandbox: string; ifname: string } {
+  const isOnHost = link !== undefined && settingsOf(link).hostTap !== undefined;
+  return isOnHost ? { sandbox: id.containerId, ifname: link.hostInterface } : { sandbox: netns, ifname: id.ifname };
+}
+
 function containerInterface(
   { interfaces }: Result,
-  netns: string,
-  ifname: string,
+  { sandbox: netns, ifname }: { readonly sandbox: string; readonly ifname: string },
   { name: plugin, verb }: Seeker,
 ): { place: number; mac?: string } {
   // Results before 0.3.0 have no interfaces: then there is one container interface, and it is ours.

@@ -8,7 +8,7 @@ import { completeAddresses, completeRoutedAddresses, type CompleteAddresses } fr
 import { planBridge } from '../../links/bridge.ts';
 import { parseLinkConf } from '../../links/conf.ts';
 import type { RoutedEnd } from '../../links/routed.ts';
-import { kernelArgument } from '../../links/tap.ts';
+import { kernelArgument, type HostTap } from '../../links/tap.ts';
 import { isTiedToMac } from '../../links/veth.ts';
 import { vlanGatewayNames } from '../../links/vlan.ts';
 import type { Element } from '../../nft/element.ts';
@@ -45,6 +45,7 @@ export const link: Section<LinkRecord> = {
     ingressInterface: value.ingressInterface,
     hostInterface: value.hostInterface,
     ...guestOf(value),
+    ...hostTapOf(value),
     ...(value.group === undefined ? {} : { siblingsOf: routedUse(value.group) }),
     ...(value.ipam.dataDir === undefined ? {} : { leaseFolder: value.ipam.dataDir }),
     isOpened: true,
@@ -80,14 +81,20 @@ export function completeRecorded(value: LinkRecord): CompleteAddresses {
   return value.bridge === undefined ? completeRoutedAddresses(given, conf) : completeAddresses(given, conf);
 }
 
+function hostTapOf(value: LinkRecord): { readonly hostTap?: HostTap } {
+  const { hostTap } = settingsOf(value);
+  return hostTap === undefined ? {} : { hostTap };
+}
+
 function guestOf(value: LinkRecord): { readonly guest?: Guest } {
-  const { tap } = settingsOf(value);
-  if (tap === undefined) return {};
+  const { tap, hostTap } = settingsOf(value);
+  const name = hostTap === undefined ? tap?.name : value.hostInterface;
+  if (name === undefined) return {};
   const { mac, addresses, nameservers = [] } = value;
   const argument = kernelArgument({ addresses, nameservers, networks: (value.routes ?? []).map(({ dst }) => dst) });
   return {
     guest: {
-      tap: tap.name,
+      tap: name,
       mac,
       addresses,
       nameservers,

@@ -1,6 +1,7 @@
 import type { RoutedEnd } from '../../links/routed.ts';
 import type { BridgePlan } from '../../links/bridge.ts';
 import type { PortSpec } from '../../links/port.ts';
+import type { HostTap } from '../../links/tap.ts';
 import type { Element } from '../../nft/element.ts';
 import type { RuleGroup } from '../../nft/group.ts';
 import type { PortMapping } from '../../ports/mapping.ts';
@@ -35,7 +36,7 @@ export interface Section<Value> {
 
 /** What a VMM and its guest are to be told. */
 export interface Guest {
-  /** Name of the tap, in the namespace of the attachment. */
+  /** Name of the tap, in the namespace of the attachment; on the host where it has none. */
   readonly tap: string;
   readonly mac: string;
   readonly addresses: readonly AddressRecord[];
@@ -57,6 +58,8 @@ export interface Claims {
   readonly mac?: string;
   /** Of a guest behind a tap. */
   readonly guest?: Guest;
+  /** A tap on the host, in place of a veth: there is no namespace. */
+  readonly hostTap?: HostTap;
   /** Through which its packets enter the host: a bridge, or a lone veth (ptp). */
   readonly ingressInterface?: string;
   /** What siblings have in common in place of a bridge: of routed containers, their network. */

@@ -24,6 +24,8 @@ export interface Finding {
   readonly containerId?: string;
   /** Why it is left over, one sentence without a period. */
   readonly why: string;
+  /** Another number says that somebody used it meanwhile. */
+  readonly uses?: number;
   /**
    * Removes it, after a second look at whether it is still nobody's; false when it is somebody's now. Absent when it
    * may be alive: then it is shown, and left.

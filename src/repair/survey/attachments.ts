@@ -4,7 +4,7 @@ import { openNetns } from '../../host/netns.ts';
 import { isRunning } from '../../host/process.ts';
 import { isAlive } from '../../records/alive.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
-import { hostInterfacesOf, mapSections } from '../../records/sections.ts';
+import { hostInterfacesOf, hostTapOf, mapSections } from '../../records/sections.ts';
 import { listRecords, type BrokenRecord } from '../../records/store.ts';
 import { upkeep } from '../../records/upkeep.ts';
 import { byAge } from '../../records/age.ts';
@@ -47,6 +47,7 @@ export function endedWords(record: AttachmentRecord): string {
   const { netns, state } = record;
   if (state === 'adding') return 'its ADD was cut short, and the process that did it is gone';
   const [port] = hostInterfacesOf(record);
+  if (hostTapOf(record) !== undefined) return `its tap "${port}" is gone`;
   return port === undefined
     ? `its namespace "${netns}" is gone`
     : `its interface "${port}" and its namespace "${netns}" are gone`;
@@ -70,6 +71,7 @@ function addTroubles({ state, adder = '' }: AttachmentRecord): Finding[] {
 
 function netnsTroubles(record: AttachmentRecord): Finding[] {
   const { netns, netnsInode } = record;
+  if (hostTapOf(record) !== undefined) return [];
   try {
     if (openNetns(netns).inode === netnsInode) return [];
     return [{ kind: 'namespace', what: `"${netns}" is another namespace now` }];

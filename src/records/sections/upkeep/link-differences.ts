@@ -41,17 +41,22 @@ async function differencesOfLinks(
   const conf = settingsOf(link);
   const { gateways } = completeRecorded(link);
   const gatewayInterface = bridge === '' ? hostInterface : gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
-  const { tap } = conf;
+  const { tap, hostTap } = conf;
   const [links, own] = await Promise.all([
-    readAttachment({ netns, ifname: id.ifname, hostInterface, bridge, gatewayInterface }),
+    readAttachment({
+      ...(hostTap === undefined ? { inside: { netns, ifname: id.ifname } } : {}),
+      hostInterface,
+      bridge,
+      gatewayInterface,
+    }),
     tap === undefined ? undefined : readInterface(tap.name, { netns }),
   ]);
   const found = { ...links, tap: own };
-  const place = placeOf(prevResult, id.ifname);
+  const place = placeOf(prevResult, hostTap === undefined ? id.ifname : hostInterface);
   const told = prevResult?.interfaces[place];
   const mac = told?.mac ?? link.mac;
   const isOn = (address: string): boolean => egress?.policy.ipv6 !== 'disable' || familyOf(address) === 4;
-  const toldHost = findInterface(prevResult, ({ name }) => name === hostInterface);
+  const toldHost = findInterface(prevResult, ({ name, sandbox = '' }) => name === hostInterface && sandbox === '');
   const bridgeMac = findInterface(prevResult, ({ name }) => name === bridge)?.mac;
   return findDifferences(
     {
@@ -81,6 +86,7 @@ async function differencesOfLinks(
       groupForwardMask: conf.groupForwardMask ?? 0,
       disableContainerInterface: conf.disableContainerInterface,
       ...(tap === undefined ? {} : { tap: tap.name }),
+      isOnHost: hostTap !== undefined,
     },
     found,
   );

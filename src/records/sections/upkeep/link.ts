@@ -12,7 +12,9 @@ import { ipamOf } from '../../../ipam/conf-of-request.ts';
 import { release } from '../../../ipam/leases.ts';
 import { defaultDataDir } from '../../../ipam/ranges.ts';
 import { isPeerDown } from '../../../links/state.ts';
+import { isUnheldTap } from '../../../links/tap.ts';
 import type { AttachmentRecord, LinkRecord } from '../../record.ts';
+import { isTapOf } from '../../own-tap.ts';
 import { hostsOf, settingsOf } from '../link.ts';
 import { linkDifferences } from './link-differences.ts';
 import type { Glance, Upkeep } from './upkeep.ts';
@@ -21,14 +23,15 @@ export const link: Upkeep<LinkRecord> = {
   differences: linkDifferences,
   glance,
   // Also where the namespace has lost its path: a process may still be in it.
-  close: async ({ enforced, hostInterface }) => {
-    if (enforced === true) await takeDown(hostInterface);
+  close: async (value, record) => {
+    if (value.enforced === true && isOwnLink(value, record)) await takeDown(value.hostInterface);
   },
   delegate: async (value, record, told) => {
     if (isDelegated(value)) await delegateDel(delegationFor(value, record, told));
   },
-  unlink: async (value, { netns }) => {
-    await removeVeth(value.hostInterface);
+  unlink: async (value, record) => {
+    const { netns } = record;
+    if (isOwnLink(value, record)) await removeVeth(value.hostInterface);
     // It stays in a namespace that lives on.
     const { tap } = settingsOf(value);
     if (tap !== undefined && netnsExists(netns)) await removeTap(tap.name, netns);
@@ -43,10 +46,17 @@ export const link: Upkeep<LinkRecord> = {
   forget: async ({ ports }) => (await forgetUdpFlows(ports.filter(({ protocol }) => protocol === 'udp'))).forEach(warn),
 };
 
-function glance({ hostInterface, bridge }: LinkRecord, { state, ifname }: AttachmentRecord): Glance[] {
+/** The name of a veth is made of its attachment; that of a tap may be anybody's. */
+function isOwnLink(value: LinkRecord, { key }: AttachmentRecord): boolean {
+  return settingsOf(value).hostTap === undefined || isTapOf(value.hostInterface, key);
+}
+
+function glance(value: LinkRecord, { state, ifname }: AttachmentRecord): Glance[] {
+  const { hostInterface, bridge } = value;
   const found = findLink(hostInterface);
   const master = bridge === undefined ? undefined : findLink(bridge);
   const own = `its interface "${hostInterface}"`;
+  const isTap = settingsOf(value).hostTap !== undefined;
   const troubles: (Glance | false)[] = [
     state === 'ready' && found === undefined && { kind: 'link', what: `${own} is gone` },
     state === 'ready' &&
@@ -55,6 +65,11 @@ function glance({ hostInterface, bridge }: LinkRecord, { state, ifname }: Attach
       found.master === undefined && { kind: 'link', what: `${own} is on no bridge` },
     found?.isUp === false && { kind: 'link', what: `${own} is down` },
     found !== undefined &&
+      isTap &&
+      state === 'ready' &&
+      isUnheldTap(found) && { kind: 'unused', what: `no process holds its tap "${hostInterface}"` },
+    found !== undefined &&
+      !isTap &&
       isPeerDown(found) && { kind: 'inside', what: `its interface "${ifname}" is down inside the container` },
     bridge !== undefined && master === undefined && { kind: 'link', what: `its bridge "${bridge}" is gone` },
     master?.isUp === false && { kind: 'link', what: `its bridge "${bridge}" is down` },

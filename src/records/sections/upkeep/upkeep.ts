@@ -1,10 +1,10 @@
 import type { AttachmentRequest, Request } from '../../../cni/request.ts';
 import type { AttachmentRecord } from '../../record.ts';
 
-/** Something that is not as the record says; one sentence without a period. */
+/** Something that is not as the record says, or that nobody uses; one sentence without a period. */
 export interface Glance {
-  /** "inside" is in the container's namespace. */
-  readonly kind: 'link' | 'inside';
+  /** "inside" is in the container's namespace; "unused" is a tap that no process holds, and nothing wrong. */
+  readonly kind: 'link' | 'inside' | 'unused';
   readonly what: string;
 }
 
