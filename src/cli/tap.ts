@@ -102,7 +102,7 @@ function describe(record: AttachmentRecord): object {
 function printGuest(record: AttachmentRecord, { dns }: Result, { out, paint }: Terminal): void {
   const guest = guestOf(record);
   if (guest === undefined) return;
-  const { tap, mac, addresses, kernelArgument } = guest;
+  const { tap, mac, addresses, kernelArgument, initArgument } = guest;
   const ways = addresses.map(({ address, gateway }) =>
     gateway === undefined ? address : `${address}, gateway ${gateway}`,
   );
@@ -114,7 +114,7 @@ function printGuest(record: AttachmentRecord, { dns }: Result, { out, paint }: T
     ['DNS', dns.nameservers ?? []],
     ['ports', ports],
     ['policy', [policyWords(record.egress)]],
-    ['kernel', kernelArgument === undefined ? [] : [kernelArgument]],
+    ['kernel', [kernelArgument, initArgument].filter((argument) => argument !== undefined)],
     [
       'QEMU',
       [`-netdev tap,id=net0,ifname=${tap},script=no,downscript=no`, `-device virtio-net-pci,netdev=net0,mac=${mac}`],

@@ -102,3 +102,16 @@ export function kernelArgument({
   const servers = nameservers.filter((server) => familyOf(server) === 4).slice(0, 2);
   return [`ip=${addressOf(first.address)}`, '', first.gateway ?? '', mask, '', 'eth0', 'off', ...servers].join(':');
 }
+
+/**
+ * The same of IPv6 in an argument of our own, which the init of a guest reads:
+ * `drawbridge.ipv6=ADDRESS/LENGTH,GATEWAY`. The gateway may be outside of the network, so it is reached by a route of
+ * its own. Undefined without such an address.
+ */
+export function initArgument(
+  addresses: readonly { readonly address: string; readonly gateway?: string }[],
+): string | undefined {
+  const first = addresses.find(({ address }) => familyOf(address) === 6);
+  if (first === undefined) return undefined;
+  return `drawbridge.ipv6=${[first.address, ...(first.gateway === undefined ? [] : [first.gateway])].join(',')}`;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { kernelArgument, planTap } from '../../src/links/tap.ts';
+import { initArgument, kernelArgument, planTap } from '../../src/links/tap.ts';
 import { shellTextOf } from '../../src/links/text.ts';
 
 describe('planTap()', () => {
@@ -46,4 +46,12 @@ describe('kernelArgument()', () => {
   test('is none without an IPv4 address', () => {
     expect(kernelArgument({ addresses: [{ address: 'fd00::2/64' }], nameservers: [], networks: [] })).toBeUndefined();
   });
+});
+
+test.for([
+  ['an address with a gateway', [{ address: 'fd00::2/64', gateway: 'fd00::1' }], 'drawbridge.ipv6=fd00::2/64,fd00::1'],
+  ['an address without one', [{ address: 'fd00::2/64' }], 'drawbridge.ipv6=fd00::2/64'],
+  ['an address of IPv4 alone', [{ address: '10.1.0.2/24', gateway: '10.1.0.1' }], undefined],
+] as const)('initArgument() of %s', ([, addresses, argument]) => {
+  expect(initArgument(addresses)).toBe(argument);
 });

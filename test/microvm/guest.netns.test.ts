@@ -116,6 +116,8 @@ describe.skipIf(missing !== undefined)('a guest of QEMU', () => {
   test('has its address from the argument of its kernel, and reaches what its policy lets it and nothing else', async () => {
     expect((await vm.run('ip -4 -o addr show eth0')).text).toContain(four());
     expect(await ask(world.public4)).toBe('outside');
+    expect(await ask(world.public6)).toBe('outside');
+    expect(await ask(world.private6)).toMatch(/refused|unreachable|prohibited/u);
     expect(await ask(world.private4)).toMatch(/refused|unreachable/u);
     expect(await ask(world.metadata)).toMatch(/refused|unreachable/u);
   });

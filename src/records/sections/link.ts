@@ -8,7 +8,7 @@ import { completeAddresses, completeRoutedAddresses, type CompleteAddresses } fr
 import { planBridge } from '../../links/bridge.ts';
 import { parseLinkConf } from '../../links/conf.ts';
 import type { RoutedEnd } from '../../links/routed.ts';
-import { kernelArgument, type HostTap } from '../../links/tap.ts';
+import { initArgument, kernelArgument, type HostTap } from '../../links/tap.ts';
 import { isTiedToMac } from '../../links/veth.ts';
 import { vlanGatewayNames } from '../../links/vlan.ts';
 import type { Element } from '../../nft/element.ts';
@@ -91,6 +91,7 @@ function guestOf(value: LinkRecord): { readonly guest?: Guest } {
   const name = hostTap === undefined ? tap?.name : value.hostInterface;
   if (name === undefined) return {};
   const { mac, addresses, nameservers = [] } = value;
+  const forInit = initArgument(addresses);
   const argument = kernelArgument({ addresses, nameservers, networks: (value.routes ?? []).map(({ dst }) => dst) });
   return {
     guest: {
@@ -99,6 +100,7 @@ function guestOf(value: LinkRecord): { readonly guest?: Guest } {
       addresses,
       nameservers,
       ...(argument === undefined ? {} : { kernelArgument: argument }),
+      ...(forInit === undefined ? {} : { initArgument: forInit }),
     },
   };
 }

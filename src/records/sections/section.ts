@@ -43,6 +43,8 @@ export interface Guest {
   readonly nameservers: readonly string[];
   /** For the command line of its kernel; absent without an IPv4 address. */
   readonly kernelArgument?: string;
+  /** For the same command line, read by the guest's init; absent without an IPv6 address. */
+  readonly initArgument?: string;
 }
 
 /** What nobody else is to have, and by what a person and an index entry find the attachment. All may be absent. */
