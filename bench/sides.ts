@@ -32,12 +32,24 @@ function ipam({ ipv6 = false }: ChainOptions): object {
   return { type: 'host-local', ranges };
 }
 
+interface OneOptions extends ChainOptions {
+  readonly egress?: object | null;
+  readonly routed?: boolean;
+  /** "inside": beside the end in the namespace; "host": in place of the veth. */
+  readonly tap?: 'inside' | 'host';
+}
+
 /** Ours in one process, with a policy unless `egress` says otherwise. */
-export function one(options: ChainOptions & { egress?: object | null; routed?: boolean } = {}): Side {
-  const { egress = { mode: 'restricted' }, routed = false } = options;
+export function one(options: OneOptions = {}): Side {
+  const { egress = { mode: 'restricted' }, routed = false, tap } = options;
   const way = routed ? { routed, isDefaultGateway: true, ipMasq: true } : bridge;
   const conf = { type: 'drawbridge', ...way, ipam: ipam(options), ...(egress === null ? {} : { egress }) };
-  return chain(`drawbridge, one process${routed ? ', routed' : ''}${suffix(options)}`, pluginFolder, [conf], options);
+  const withTap = tap === undefined ? conf : { ...conf, tap: tap === 'host' ? { onHost: true } : true };
+  const name = `drawbridge, one process${routed ? ', routed' : ''}${tap === undefined ? '' : `, tap ${tap}`}${suffix(options)}`;
+  const side = chain(name, pluginFolder, [withTap], options);
+  return tap === 'host'
+    ? { ...side, jobs: ({ ...at }, place) => side.jobs({ ...at, netns: '/proc/self/ns/net' }, place) }
+    : side;
 }
 
 /** Ours in two processes, as the policy behind any other plugin is used. */
