@@ -5,7 +5,7 @@ import { aboutText, serve, type Plugin, type PluginIo } from './cni/serve.ts';
 import { systemReason } from './text/system-error.ts';
 import { isOwnNetns } from './host/netns.ts';
 import { isOnHost } from './plugins/attachment.ts';
-import { dropIns } from './plugins/drop-in/plugins.ts';
+import { dropIns, peers } from './plugins/drop-in/plugins.ts';
 import { netavarkCommands } from './plugins/netavark/commands.ts';
 import { interfacePlugin } from './plugins/drawbridge/plugin.ts';
 import { policyPlugin } from './plugins/egress-policy/plugin.ts';
@@ -18,6 +18,7 @@ const plugins: Readonly<Record<string, () => Plugin>> = {
   drawbridge: () => interfacePlugin('drawbridge', DRAWBRIDGE_VERSION),
   'egress-policy': () => policyPlugin(DRAWBRIDGE_VERSION),
   ...dropIns,
+  ...peers,
 };
 
 async function main(): Promise<void> {

@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { dropIns } from '../../src/plugins/drop-in/plugins.ts';
+import { dropIns, peers } from '../../src/plugins/drop-in/plugins.ts';
 import { completions, manPages, papers } from './contents.ts';
 import { tar, type TarEntry } from '../tar.ts';
 
@@ -10,7 +10,10 @@ export function archive(name: string, executable: Buffer, bill: string): Buffer 
     { name: 'bin/drawbridge', data: executable, mode: 0o755 },
     { name: 'bin/egress-policy', link: 'drawbridge' },
     { name: 'drop-in/', folder: true },
-    ...Object.keys(dropIns).map((plugin) => ({ name: `drop-in/${plugin}`, link: '../bin/drawbridge' })),
+    ...Object.keys({ ...dropIns, ...peers }).map((plugin) => ({
+      name: `drop-in/${plugin}`,
+      link: '../bin/drawbridge',
+    })),
     ...inFolders(papers()),
     ...inFolders(new Map([...manPages()].map(([file, data]) => [`man/man8/${file}`, data]))),
     ...inFolders(new Map(Object.entries(completions()).map(([shell, data]) => [`completions/${shell}`, data]))),

@@ -167,6 +167,12 @@ function parseTap(fields: Fields): Pick<LinkConf, 'tap' | 'hostTap'> {
   return { tap: { name: name ?? defaultTap, ...settings } };
 }
 
+/** The keys of "tap" in an object that has nothing else to say of links. Throws code 7. */
+export function parseNamespaceTap(fields: Fields): TapConf {
+  const name = fields.string('name') ?? defaultTap;
+  return { name, ...parseTapSettings(fields) };
+}
+
 function parseTapSettings(tap: Fields): TapSettings {
   const id = (key: string): Record<string, number> => {
     const found = tap.integer(key, { min: 0, max: 0xffff_fffe });

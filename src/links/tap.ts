@@ -20,12 +20,19 @@ export function planTap(
   tap: TapConf,
   { ifname, mtu, ipv6 }: { ifname: string; mtu: number; ipv6: boolean },
 ): LinkCommand[] {
-  const { name, ...settings } = tap;
+  const [addTap, ...rest] = planRedirection(tap, { ifname, mtu, ipv6 });
   const quiet = ipv6 ? ({ addressGeneration: 'none' } as const) : {};
+  return [...(addTap === undefined ? [] : [addTap]), { kind: 'setLink', name: ifname, ...quiet, state: 'up' }, ...rest];
+}
+
+/** The same beside an interface that is there, and up. */
+export function planRedirection(
+  { name, ...settings }: TapConf,
+  { ifname, mtu, ipv6 }: { ifname: string; mtu: number; ipv6: boolean },
+): LinkCommand[] {
   return [
     { kind: 'addTap', name, ...settings },
-    { kind: 'setLink', name: ifname, ...quiet, state: 'up' },
-    { kind: 'setLink', name, mtu, ...quiet },
+    { kind: 'setLink', name, mtu, ...(ipv6 ? ({ addressGeneration: 'none' } as const) : {}) },
     { kind: 'setLink', name, state: 'up' },
     ...[
       { from: ifname, to: name },

@@ -88,6 +88,7 @@ const tables: Readonly<Record<string, KeyTable>> = {
   tuning: { own: { ...protocol, ...leaves('sysctl mac promisc mtu allmulti txQLen dataDir') } },
   bandwidth: { own: { ...protocol, ...leaves(bandwidth) } },
   loopback: { own: {}, isOpen: true },
+  'tc-redirect-tap': { own: { ...protocol, tap: { own: leaves('name owner group multiQueue vnetHeader') } } },
 };
 
 /** Keys of the reference's other plugins, and those that list files of runtimes have: people move and keep them. */

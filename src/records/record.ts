@@ -2,6 +2,7 @@ import type { AttachmentId } from '../cni/request.ts';
 import type { ResultRoute } from '../cni/result.ts';
 import type { Policy } from '../egress/policy.ts';
 import type { LinkConf } from '../links/conf.ts';
+import type { TapConf } from '../links/tap.ts';
 import type { ShapedRecord } from '../links/shaping.ts';
 import type { PortMapping } from '../ports/mapping.ts';
 
@@ -38,6 +39,8 @@ export interface AttachmentRecord extends AttachmentId {
   readonly ingressPolicy?: IngressPolicyRecord;
   /** What the drop-in for bandwidth limits. */
   readonly shaped?: ShapedRecord;
+  /** The tap that the drop-in for tc-redirect-tap put beside the interface. */
+  readonly redirected?: RedirectedRecord;
 }
 
 export interface LinkRecord {
@@ -103,6 +106,14 @@ export interface AddressRecord {
   /** With prefix length: "10.88.0.2/16". */
   readonly address: string;
   readonly gateway?: string;
+}
+
+/** A guest that has MAC and addresses of an interface in its namespace. */
+export interface RedirectedRecord {
+  readonly tap: TapConf;
+  readonly mac: string;
+  readonly addresses: readonly AddressRecord[];
+  readonly nameservers: readonly string[];
 }
 
 export interface PublishedRecord {

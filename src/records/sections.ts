@@ -15,6 +15,7 @@ import { ingressPolicy } from './sections/ingress-policy.ts';
 import { link } from './sections/link.ts';
 import { published } from './sections/published.ts';
 import type { Claims, Guest, Section, SectionName, SectionValue } from './sections/section.ts';
+import { redirected } from './sections/redirected.ts';
 import { shaped } from './sections/shaped.ts';
 
 const sections: { readonly [Name in SectionName]: Section<SectionValue<Name>> } = {
@@ -23,6 +24,7 @@ const sections: { readonly [Name in SectionName]: Section<SectionValue<Name>> } 
   published,
   ingressPolicy,
   shaped,
+  redirected,
 };
 
 export const sectionNames = Object.keys(sections) as SectionName[];

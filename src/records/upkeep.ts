@@ -3,6 +3,7 @@ import { egress } from './sections/upkeep/egress.ts';
 import { ingressPolicy } from './sections/upkeep/ingress-policy.ts';
 import { link } from './sections/upkeep/link.ts';
 import { published } from './sections/upkeep/published.ts';
+import { redirected } from './sections/upkeep/redirected.ts';
 import { shaped } from './sections/upkeep/shaped.ts';
 import type { Upkeep } from './sections/upkeep/upkeep.ts';
 
@@ -13,4 +14,5 @@ export const upkeep: { readonly [Name in SectionName]: Upkeep<SectionValue<Name>
   published,
   ingressPolicy,
   shaped,
+  redirected,
 };

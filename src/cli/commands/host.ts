@@ -163,7 +163,11 @@ export const hostCommands: readonly Command[] = [
       'A network or a unit that an operator has edited stays as it is, and ours comes beside it as NAME.new. With --replace ours takes its place, but not that of a network while containers run.',
     ],
     options: [
-      { flag: '--drop-in', about: 'Stand in for bridge, host-local, portmap, firewall, tuning and loopback too' },
+      {
+        flag: '--drop-in',
+        about:
+          'Stand in for bridge, host-local, portmap, firewall, tuning, bandwidth, loopback and tc-redirect-tap too',
+      },
       {
         flag: '--bin-dir DIR',
         about: 'Where runtimes look for plugins; /opt/cni/bin unless given',

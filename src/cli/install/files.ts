@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dropIns } from '../../plugins/drop-in/plugins.ts';
+import { dropIns, peers } from '../../plugins/drop-in/plugins.ts';
 import type { Invocation } from '../command.ts';
 import type { Item } from './item.ts';
 import { pagesFor } from './pages.ts';
@@ -26,7 +26,7 @@ export function itemsFor({
     { path: `${binDir}/drawbridge`, about: 'the executable', content: readFileSync(process.execPath), mode: 0o755 },
     link(`${binDir}/egress-policy`, 'drawbridge', 'the chained policy plugin'),
     ...(isDropIn
-      ? Object.keys(dropIns).map((name) =>
+      ? Object.keys({ ...dropIns, ...peers }).map((name) =>
           link(`${binDir}/${name}`, 'drawbridge', `stands in for the reference plugin "${name}"`),
         )
       : []),

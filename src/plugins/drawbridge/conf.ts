@@ -53,6 +53,10 @@ const knownArgs = [
   'K8S_POD_NAME',
   'K8S_POD_INFRA_CONTAINER_ID',
   'K8S_POD_UID',
+  'TC_REDIRECT_TAP_NAME',
+  'TC_REDIRECT_TAP_UID',
+  'TC_REDIRECT_TAP_GID',
+  'TC_REDIRECT_TAP_GUEST_MAC',
 ];
 
 /** Reads the conf of an ADD. Throws {@link CniError} with the code of the first thing that is wrong. */

@@ -20,6 +20,11 @@ export const dropIns: Readonly<Record<string, () => Plugin>> = {
   loopback: () => dropIn('loopback', async () => import('./loopback/verbs.ts')),
 };
 
+/** Plugins of others, beside the reference's, that we stand in for: chained ones. */
+export const peers: Readonly<Record<string, () => Plugin>> = {
+  'tc-redirect-tap': () => chained('tc-redirect-tap', async () => import('./tc-redirect-tap/verbs.ts')),
+};
+
 /** One that has a part of the attachment's record. An IPAM plugin has none: it runs inside of the ADD that asks it. */
 function chained(name: string, load: () => Promise<PluginVerbs>): Plugin {
   return dropIn(name, async () => {

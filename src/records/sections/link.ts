@@ -8,7 +8,7 @@ import { completeAddresses, completeRoutedAddresses, type CompleteAddresses } fr
 import { planBridge } from '../../links/bridge.ts';
 import { parseLinkConf } from '../../links/conf.ts';
 import type { RoutedEnd } from '../../links/routed.ts';
-import { initArgument, kernelArgument, type HostTap } from '../../links/tap.ts';
+import type { HostTap } from '../../links/tap.ts';
 import { isTiedToMac } from '../../links/veth.ts';
 import { vlanGatewayNames } from '../../links/vlan.ts';
 import type { Element } from '../../nft/element.ts';
@@ -31,6 +31,7 @@ import {
   text,
   whole,
 } from './read-value.ts';
+import { guestOf } from './guest.ts';
 import type { Guest, Section } from './section.ts';
 
 /** What the interface plugin made: the veth and its port, addresses, masquerading, ports, and the way to its IPAM. */
@@ -44,7 +45,7 @@ export const link: Section<LinkRecord> = {
     mac: value.mac,
     ingressInterface: value.ingressInterface,
     hostInterface: value.hostInterface,
-    ...guestOf(value),
+    ...guestIn(value),
     ...hostTapOf(value),
     ...(value.group === undefined ? {} : { siblingsOf: routedUse(value.group) }),
     ...(value.ipam.dataDir === undefined ? {} : { leaseFolder: value.ipam.dataDir }),
@@ -86,23 +87,12 @@ function hostTapOf(value: LinkRecord): { readonly hostTap?: HostTap } {
   return hostTap === undefined ? {} : { hostTap };
 }
 
-function guestOf(value: LinkRecord): { readonly guest?: Guest } {
+function guestIn(value: LinkRecord): { readonly guest?: Guest } {
   const { tap, hostTap } = settingsOf(value);
   const name = hostTap === undefined ? tap?.name : value.hostInterface;
   if (name === undefined) return {};
-  const { mac, addresses, nameservers = [] } = value;
-  const forInit = initArgument(addresses);
-  const argument = kernelArgument({ addresses, nameservers, networks: (value.routes ?? []).map(({ dst }) => dst) });
-  return {
-    guest: {
-      tap: name,
-      mac,
-      addresses,
-      nameservers,
-      ...(argument === undefined ? {} : { kernelArgument: argument }),
-      ...(forInit === undefined ? {} : { initArgument: forInit }),
-    },
-  };
+  const { mac, addresses, nameservers = [], routes = [] } = value;
+  return { guest: guestOf({ tap: name, mac, addresses, nameservers, networks: routes.map(({ dst }) => dst) }) };
 }
 
 function routedEnd(value: LinkRecord): RoutedEnd | undefined {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path/posix';
 import { listDrafts, listReadable } from '../../host/files.ts';
-import { dropIns } from '../../plugins/drop-in/plugins.ts';
+import { dropIns, peers } from '../../plugins/drop-in/plugins.ts';
 import { readManifest } from '../manifest.ts';
 import { existsSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { namesFolder } from '../../egress/names-store.ts';
@@ -49,7 +49,8 @@ function drafts(): Finding[] {
     ...own.map((folder) => ({ folder, isOurs: () => true })),
     ...[...new Set([...foreignFolders, ...installed])].map((folder) => ({
       folder,
-      isOurs: (of: string) => of.includes('drawbridge') || of === 'egress-policy' || Object.hasOwn(dropIns, of),
+      isOurs: (of: string) =>
+        of.includes('drawbridge') || of === 'egress-policy' || Object.hasOwn({ ...dropIns, ...peers }, of),
     })),
   ];
   const left = places.flatMap(({ folder, isOurs }) =>
