@@ -27,9 +27,8 @@ import { readOpenNames } from '../repair/survey/open-names.ts';
 import { bypassWords } from '../repair/survey/second-networks.ts';
 import { surroundingsOf } from '../repair/survey/surroundings.ts';
 import { unappliedPolicies } from '../repair/survey/unapplied-policies.ts';
-import { addressesOf, guestOf, hostTapOf, portsOf } from '../records/sections.ts';
-import { findLink } from '../host/interfaces.ts';
-import { isUnheldTap } from '../links/tap.ts';
+import { addressesOf, portsOf } from '../records/sections.ts';
+import { guestNotes } from './explain/guest.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
 /**
@@ -63,17 +62,6 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
   if (options['json'] === true) printJson(terminal, asJson(explanation));
   else printExplanation(explanation, terminal);
   return explanation.verdict === 'allow' ? 0 : 1;
-}
-
-/** What is true of a guest of a VM whatever its policy says. */
-function guestNotes(record: AttachmentRecord): string[] {
-  const tap = guestOf(record)?.tap;
-  if (tap === undefined) return [];
-  const held = hostTapOf(record) === undefined ? undefined : findLink(tap);
-  return [
-    ...(held !== undefined && isUnheldTap(held) ? [`no process holds its tap "${tap}": the guest does not run`] : []),
-    'vsock, shared folders and devices of its VM pass no firewall',
-  ];
 }
 
 /**
