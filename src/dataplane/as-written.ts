@@ -48,7 +48,7 @@ export function areAsWritten(groups: readonly RuleGroup[]): boolean {
 /** Remembers them as they are: nft has found their chains in order when the ruleset had the number `at`. */
 export function rememberAsWritten(groups: readonly RuleGroup[], at: number | undefined): void {
   if (at === undefined || at !== readGeneration()) return;
-  using reader = RulesetReader.open();
+  const reader = RulesetReader.open();
   if (reader === undefined || areListed(reader, groups) !== true) return;
   const parts: Part[] = ['layout', ...groups];
   const digests = digestsOf(parts);
@@ -74,7 +74,7 @@ function fileOf(part: Part): string {
 
 /** Undefined where the kernel cannot be asked. */
 function digestsOf(parts: readonly Part[]): string[] | undefined {
-  using reader = RulesetReader.open();
+  const reader = RulesetReader.open();
   if (reader === undefined) return undefined;
   try {
     const chains = chainsOf(reader);

@@ -12,7 +12,7 @@ import { groupMark, layoutMark } from './layout.ts';
  * for by its key, whatever else is in its set; of a set of which many are asked for, all are told at once.
  */
 export function areHeld(elements: readonly Element[], groups: readonly RuleGroup[]): boolean | undefined {
-  using reader = RulesetReader.open();
+  const reader = RulesetReader.open();
   if (reader === undefined) return undefined;
   const isMarked =
     tableNames.every((table) => reader.hasSet(addressOfTable(table), layoutMark)) &&

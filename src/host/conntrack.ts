@@ -10,8 +10,8 @@ import {
   type Flow,
   type FlowFilter,
 } from './netlink/conntrack.ts';
-import { Conversation, RefusedError } from './netlink/conversation.ts';
-import { openLibrary, protocols } from './netlink/libc.ts';
+import { netfilterHere, RefusedError, type Conversation } from './netlink/conversation.ts';
+import { openLibrary } from './netlink/libc.ts';
 import { CommandError, findProgram, run } from './run.ts';
 import { begin } from './trace.ts';
 import { systemReason } from '../text/system-error.ts';
@@ -79,16 +79,13 @@ export async function tryForgetFlowsOf(addresses: readonly string[]): Promise<st
  * this process cannot speak to the kernel.
  */
 export function listCountedFlows(): CountedFlow[] | undefined {
-  const kernel = openLibrary();
-  const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+  const conversation = netfilterHere();
   if (conversation === undefined) return undefined;
   try {
     return readCountedFlows(conversation);
   } catch (error) {
     if (error instanceof RefusedError) return undefined;
     throw error;
-  } finally {
-    conversation.close();
   }
 }
 
@@ -180,8 +177,7 @@ async function tellKernel(
   filters: readonly FlowFilter[],
   work: (conversation: Conversation, listed: ReturnType<typeof readFlows>) => void,
 ): Promise<boolean> {
-  const kernel = openLibrary();
-  const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+  const conversation = netfilterHere();
   if (conversation === undefined) return false;
   const end = begin('netlink', () => ({
     command: 'conntrack',
@@ -195,7 +191,6 @@ async function tellKernel(
     if (error instanceof RefusedError) return false;
     throw error;
   } finally {
-    conversation.close();
     end();
   }
 }

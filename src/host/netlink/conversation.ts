@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { strerror } from './errno.ts';
-import { protocols, type Kernel } from './libc.ts';
+import { openLibrary, protocols, type Kernel } from './libc.ts';
 import {
   decode,
   decodeAttributes,
@@ -27,11 +27,29 @@ export class RefusedError extends Error {
   }
 }
 
+let shared: Conversation | undefined;
+
+/**
+ * Speaks of the rules and flows of this process' namespace, for as long as the process lives: the kernel has everybody
+ * who closes such a socket wait until it has cleared up what the last transaction took out, 20 ms. Undefined where this
+ * process cannot.
+ */
+export function netfilterHere(): Conversation | undefined {
+  if (shared?.isBroken === true) {
+    shared.close();
+    shared = undefined;
+  }
+  const kernel = shared === undefined ? openLibrary() : undefined;
+  shared ??= kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+  return shared;
+}
+
 /** Speaks to the kernel about one namespace. Whatever is asked has its answer when the asking returns. */
 export class Conversation {
   readonly #kernel: Kernel;
   readonly #socket: number;
   #sequence = 0;
+  #isBroken = false;
   /** Whether what was told last changed meanwhile. */
   #isInterrupted = false;
 
@@ -46,8 +64,33 @@ export class Conversation {
     return socket === undefined ? undefined : new Conversation(kernel, socket);
   }
 
+  /** Whether an answer was lost: what comes next may belong to it. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
   close(): void {
     closeSync(this.#socket);
+  }
+
+  /**
+   * Sends messages that are one transaction, and returns what the kernel answered by the time it had taken them; nothing
+   * where it did not take them. What was asked for before and not read is passed over.
+   */
+  exchange(messages: Uint8Array): Answer[] {
+    this.#unread();
+    return this.#kernel.send(this.#socket, messages) ? this.#unread() : [];
+  }
+
+  #unread(): Answer[] {
+    const found: Answer[] = [];
+    for (
+      let bytes = this.#kernel.receive(this.#socket);
+      bytes !== undefined;
+      bytes = this.#kernel.receive(this.#socket)
+    )
+      found.push(...decode(bytes));
+    return found;
   }
 
   /** Has the kernel do something. Throws {@link RefusedError}. */
@@ -74,7 +117,10 @@ export class Conversation {
     for (;;) {
       // The kernel answers before send() returns; the next part of a dump is made as the one before it is read.
       const bytes = this.#kernel.receive(this.#socket);
-      if (bytes === undefined) throw new RefusedError(EIO, 'The kernel did not answer');
+      if (bytes === undefined) {
+        this.#isBroken = true;
+        throw new RefusedError(EIO, 'The kernel did not answer');
+      }
       for (const answer of decode(bytes)) {
         if (answer.sequence !== sequence) continue;
         if ((answer.flags & NLM_F_DUMP_INTR) !== 0) this.#isInterrupted = true;

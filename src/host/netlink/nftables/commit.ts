@@ -1,9 +1,8 @@
-import { closeSync } from 'node:fs';
 import { CniError, codes } from '../../../cni/errors.ts';
 import { lacksKernelParts, notPermitted, type Outcome } from '../../nft.ts';
 import { errnos, strerror } from '../errno.ts';
-import { openLibrary, protocols, type Kernel } from '../libc.ts';
-import { decode, readNumber, type } from '../message.ts';
+import { netfilterHere } from '../conversation.ts';
+import { readNumber, type } from '../message.ts';
 import { encodeBatch, type RulesetChange } from './batch.ts';
 
 /**
@@ -14,18 +13,14 @@ import { encodeBatch, type RulesetChange } from './batch.ts';
  * Throws {@link CniError} with code 100 when the kernel refuses.
  */
 export function commitRuleset(changes: readonly RulesetChange[]): Outcome | undefined {
-  const kernel = openLibrary();
-  const socket = kernel?.openSocket(undefined, protocols.netfilter);
-  if (kernel === undefined || socket === undefined) return undefined;
-  try {
-    const errors = send(kernel, socket, encodeBatch(changes));
-    const fatal = errors.find((errno) => errno !== 0 && !stale.has(errno));
-    if (fatal !== undefined) throw refusal(fatal);
-    if (errors.some((errno) => errno !== 0)) return 'stale';
-    return errors.length > 0 ? 'committed' : undefined;
-  } finally {
-    closeSync(socket);
-  }
+  // Errors, or 0 for an acknowledgement: the kernel has answered when it has taken a transaction.
+  const errors = (netfilterHere()?.exchange(encodeBatch(changes)) ?? []).flatMap((answer) =>
+    answer.type === type.error ? [-(readNumber(answer.payload, 0, 4) | 0)] : [],
+  );
+  const fatal = errors.find((errno) => errno !== 0 && !stale.has(errno));
+  if (fatal !== undefined) throw refusal(fatal);
+  if (errors.some((errno) => errno !== 0)) return 'stale';
+  return errors.length > 0 ? 'committed' : undefined;
 }
 
 /**
@@ -33,16 +28,6 @@ export function commitRuleset(changes: readonly RulesetChange[]): Outcome | unde
  * (EBUSY).
  */
 const stale: ReadonlySet<number> = new Set([errnos.ENOENT, errnos.EEXIST, errnos.EBUSY]);
-
-/** Numbers of the errors, or 0 for an acknowledgement: the kernel has answered when it has taken a transaction. */
-function send(kernel: Kernel, socket: number, batch: Uint8Array): number[] {
-  if (!kernel.send(socket, batch)) return [];
-  const found: number[] = [];
-  for (let bytes = kernel.receive(socket); bytes !== undefined; bytes = kernel.receive(socket))
-    for (const answer of decode(bytes))
-      if (answer.type === type.error) found.push(-(readNumber(answer.payload, 0, 4) | 0));
-  return found;
-}
 
 function refusal(errno: number): CniError {
   if (errno === errnos.EPERM || errno === errnos.EACCES) return notPermitted();

@@ -1,5 +1,4 @@
-import { Conversation, RefusedError } from '../conversation.ts';
-import { openLibrary, protocols } from '../libc.ts';
+import { netfilterHere, RefusedError } from '../conversation.ts';
 import { decodeAttributes } from '../message.ts';
 
 /** Subsystem and message of linux/netfilter/nf_tables.h: NFT_MSG_GETGEN. */
@@ -11,8 +10,7 @@ const NFTA_GEN_ID = 1;
  * commits it. Undefined where this process cannot ask.
  */
 export function readGeneration(): number | undefined {
-  const kernel = openLibrary();
-  const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+  const conversation = netfilterHere();
   if (conversation === undefined) return undefined;
   try {
     // struct nfgenmsg: every family, version 0.
@@ -22,7 +20,5 @@ export function readGeneration(): number | undefined {
   } catch (error) {
     if (error instanceof RefusedError) return undefined;
     throw error;
-  } finally {
-    conversation.close();
   }
 }

@@ -1,5 +1,4 @@
-import { Conversation, RefusedError } from '../conversation.ts';
-import { openLibrary, protocols } from '../libc.ts';
+import { netfilterHere, RefusedError } from '../conversation.ts';
 import { attribute, decodeAttributes, flag, readNumber, readText, text, u8 } from '../message.ts';
 
 /** Of linux/netfilter/nf_tables.h: NFT_MSG_GETRULE of subsystem 10, and what rules are told as. */
@@ -16,8 +15,7 @@ const headerLength = 4;
  * ends so. Undefined where this process cannot ask.
  */
 export function readQuotas(table: string, ending: string): Map<string, number> | undefined {
-  const kernel = openLibrary();
-  const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+  const conversation = netfilterHere();
   if (conversation === undefined) return undefined;
   try {
     const rules = conversation.read({
@@ -38,8 +36,6 @@ export function readQuotas(table: string, ending: string): Map<string, number> |
   } catch (error) {
     if (error instanceof RefusedError) return undefined;
     throw error;
-  } finally {
-    conversation.close();
   }
 }
 

@@ -1,6 +1,5 @@
-import { Conversation, RefusedError } from '../conversation.ts';
+import { netfilterHere, RefusedError, type Conversation } from '../conversation.ts';
 import { errnos } from '../errno.ts';
-import { openLibrary, protocols } from '../libc.ts';
 import {
   attribute,
   decodeAttributes,
@@ -45,7 +44,7 @@ export interface WireExpression {
  * Asks the kernel what of the rules is there. Every answer is of one moment; two answers may be of two. What is not
  * there, its table or its set included, is undefined or empty. Throws {@link RefusedError}.
  */
-export class RulesetReader implements Disposable {
+export class RulesetReader {
   readonly #conversation: Conversation;
 
   private constructor(conversation: Conversation) {
@@ -54,13 +53,8 @@ export class RulesetReader implements Disposable {
 
   /** Undefined where this process cannot ask. */
   static open(): RulesetReader | undefined {
-    const kernel = openLibrary();
-    const conversation = kernel && Conversation.open(kernel, undefined, protocols.netfilter);
+    const conversation = netfilterHere();
     return conversation === undefined ? undefined : new RulesetReader(conversation);
-  }
-
-  [Symbol.dispose](): void {
-    this.#conversation.close();
   }
 
   hasSet(address: TableAddress, name: string): boolean {
