@@ -14,7 +14,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chainRows, fullRows, manyRows, measureChains, measureFull, measureMany } from './chains.ts';
+import {
+  chainRows,
+  crowdRows,
+  firstRows,
+  fullRows,
+  manyRows,
+  measureChains,
+  measureCrowd,
+  measureFirst,
+  measureFull,
+  measureMany,
+} from './chains.ts';
 import { leaseRows, measureLeases } from './leases.ts';
 import { machine } from './machine.ts';
 import { measurePackets, measurePorts, packetRows, portRows } from './packets.ts';
@@ -42,6 +53,8 @@ const groups: readonly {
   { ids: chainRows, measure: (ids, quick) => measureChains(ids, quick ? 8 : 40) },
   { ids: manyRows, measure: (_, quick) => measureMany(quick ? 40 : 200, quick ? 1 : 2) },
   { ids: fullRows, measure: (_, quick) => measureFull(quick ? 100 : 1000, quick ? 8 : 30) },
+  { ids: firstRows, measure: (ids, quick) => measureFirst(ids, quick ? 4 : 20) },
+  { ids: crowdRows, measure: (_, quick) => measureCrowd(quick ? 24 : 100) },
   { ids: leaseRows, measure: measureLeases },
   { ids: packetRows, measure: (_, quick) => measurePackets(quick ? 50 : 1000, quick ? 500 : 5000, quick ? 3 : 9) },
   { ids: refreshRows, measure: (_, quick) => measureRefresh(quick ? 100 : 1000, quick ? 500 : 5000, quick ? 1 : 3) },

@@ -22,6 +22,7 @@ export async function stand(side: Side, { resident = true }: { resident?: boolea
   await host.outside();
   await occupy(host);
   const driver = startDriver(host);
+  await side.surround?.(host);
   if (resident) await driver.run(side.jobs(await host.container('resident'), 0).add);
   return {
     side,

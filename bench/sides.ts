@@ -1,4 +1,4 @@
-import type { Container } from '../test/helpers/private-host.ts';
+import type { Container, Host } from '../test/helpers/private-host.ts';
 import { pluginFolder } from '../test/helpers/executable.ts';
 import type { Job } from './driver.ts';
 
@@ -6,6 +6,8 @@ import type { Job } from './driver.ts';
 export interface Side {
   readonly name: string;
   readonly hasCheck: boolean;
+  /** What its host has besides. */
+  readonly surround?: (host: Host) => Promise<unknown>;
   jobs(container: Container, place: number): Jobs;
 }
 
@@ -50,6 +52,16 @@ export function one(options: OneOptions = {}): Side {
   return tap === 'host'
     ? { ...side, jobs: ({ ...at }, place) => side.jobs({ ...at, netns: '/proc/self/ns/net' }, place) }
     : side;
+}
+
+/** The same beside somebody who changes rules of his own each second, as Docker and kube-proxy do. */
+export function besideOthers(): Side {
+  const script = 'while :; do nft add table ip foreign; sleep 1; nft delete table ip foreign; sleep 1; done';
+  return {
+    ...one(),
+    name: 'drawbridge, one process, beside others',
+    surround: async (host) => host.spawn(['/bin/sh', '-c', script]),
+  };
 }
 
 /** Ours in two processes, as the policy behind any other plugin is used. */

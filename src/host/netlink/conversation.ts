@@ -74,8 +74,8 @@ export class Conversation {
   }
 
   /**
-   * Sends messages that are one transaction, and returns what the kernel answered by the time it had taken them; nothing
-   * where it did not take them. What was asked for before and not read is passed over.
+   * Sends messages that are one transaction, and returns what the kernel answered by the time it had taken them;
+   * nothing where it did not take them. What was asked for before and not read is passed over.
    */
   exchange(messages: Uint8Array): Answer[] {
     this.#unread();
