@@ -4,6 +4,8 @@ import { ask, follow } from './api.ts';
 
 /** Records that the page holds; older ones are asked for by their filters. */
 const most = 2000;
+/** Of those that were denied so many stay, however many connections were allowed since. */
+const mostDenied = 500;
 
 export interface LiveFlows {
   /** Newest first, each once. */
@@ -48,5 +50,8 @@ export function useFlows(): LiveFlows {
 function merge(before: readonly FlowRecord[], added: readonly FlowRecord[]): FlowRecord[] {
   const byId = new Map(before.map((record) => [record.id, record]));
   for (const record of added) byId.set(record.id, record);
-  return [...byId.values()].toSorted((one, other) => (one.time < other.time ? 1 : -1)).slice(0, most);
+  const sorted = [...byId.values()].toSorted((one, other) => (one.time < other.time ? 1 : -1));
+  if (sorted.length <= most) return sorted;
+  const denied = new Set(sorted.filter(({ verdict }) => verdict !== 'allow').slice(0, mostDenied));
+  return sorted.filter((record, place) => place < most || denied.has(record));
 }

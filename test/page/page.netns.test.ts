@@ -1,33 +1,11 @@
-import { join } from 'node:path';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 import { startAgent } from '../agent/process/agent.ts';
-import { until } from '../runtimes/machine.ts';
 import { attach, withPolicy } from '../cli/cli.ts';
 import { isUnpacked, provide } from '../firewall/packages.ts';
 import { executable } from '../helpers/executable.ts';
 import type { Container } from '../helpers/private-host.ts';
-import type { Step, Visit } from './visit.ts';
-
-const root = join(import.meta.dirname, '../..');
-const chromium = join(root, 'test/.cache/debian/chromium');
-
-const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** Starts the page's server and returns what it prints: the address with its token. */
-async function startUi(host: Host): Promise<string> {
-  const daemon = await host.spawn([executable, 'ui'], { env: { PATH: path, LC_ALL: 'C' } });
-  return until('the page is served', async () => /http:\S+/.exec(await host.run(['cat', daemon.log]))?.[0]);
-}
-
-async function visit(host: Host, address: string, steps: readonly Step[], ...options: string[]): Promise<Visit> {
-  const node = join(root, 'node_modules/.bin/node');
-  const said = await host.run([node, join(import.meta.dirname, 'visit.ts'), address, ...options], {
-    input: JSON.stringify(steps),
-    env: { PATH: path, HOME: '/tmp', LC_ALL: 'C.UTF-8' },
-    timeout: 60_000,
-  });
-  return JSON.parse(said) as Visit;
-}
+import { until } from '../runtimes/machine.ts';
+import { chromium, path, startUi, visit } from './open.ts';
 
 async function fetchPage(host: Host, address: string, ...words: string[]): Promise<string> {
   const { port } = new URL(address);

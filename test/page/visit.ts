@@ -18,7 +18,8 @@ export interface Visit {
   readonly elsewhere: readonly string[];
 }
 
-const longest = 15_000;
+/** Milliseconds: a full host with much to do takes long for its picture, more so on a loaded machine. */
+const longest = 45_000;
 
 async function main(): Promise<void> {
   const [address = '', scheme = 'light', width = '1200'] = process.argv.slice(2);
@@ -59,7 +60,8 @@ async function main(): Promise<void> {
 
 /**
  * "see" waits for a place; "text" tells what is in it; "count" how many there are; "click", "fill", "press"; "address"
- * tells what is behind "#"; "axe" tells what an accessibility check finds; "picture" takes one.
+ * tells what is behind "#"; "calm" looks at a place in each frame for so many milliseconds; "axe" tells what an
+ * accessibility check finds; "picture" takes one.
  */
 async function perform(page: Page, [what, place = '', value = '']: Step): Promise<unknown> {
   switch (what) {
@@ -82,6 +84,8 @@ async function perform(page: Page, [what, place = '', value = '']: Step): Promis
       return page.evaluate(`document.activeElement?.textContent ?? ''`);
     case 'address':
       return page.evaluate('location.hash');
+    case 'calm':
+      return page.evaluate(watchFrames, { place, milliseconds: Number(value) });
     case 'picture':
       await page.screenshot({ path: place, fullPage: true });
       return undefined;
@@ -94,6 +98,47 @@ async function perform(page: Page, [what, place = '', value = '']: Step): Promis
     default:
       throw new Error(`There is no step "${what}"`);
   }
+}
+
+/** What a place looked like in each frame: how it flickers, and how long the page was busy with something else. */
+export interface Calm {
+  readonly frames: number;
+  /** Frames in which nothing was at the place. */
+  readonly blank: number;
+  /** Different texts that stood there first. */
+  readonly changes: number;
+  /** Milliseconds: the longest time without a frame, and tasks of over 50. */
+  readonly longestGap: number;
+  readonly longTasks: readonly number[];
+}
+
+interface BrowserPart {
+  readonly document: { querySelector(text: string): { readonly textContent: string } | null };
+  readonly requestAnimationFrame: (work: (now: number) => void) => void;
+}
+
+/** Runs in the page. */
+async function watchFrames({ place, milliseconds }: { place: string; milliseconds: number }): Promise<Calm> {
+  const longTasks: number[] = [];
+  new PerformanceObserver((list) => longTasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+    type: 'longtask' as never,
+  });
+  const { document: page, requestAnimationFrame: next } = globalThis as never as BrowserPart;
+  const frame = async (): Promise<number> => new Promise((resolve) => next(resolve));
+  const began = performance.now();
+  let last = await frame();
+  let [frames, blank, longestGap] = [0, 0, 0];
+  const texts = new Set<string>();
+  while (performance.now() - began < milliseconds) {
+    const now = await frame();
+    longestGap = Math.max(longestGap, now - last);
+    last = now;
+    frames += 1;
+    const found = page.querySelector(place);
+    if (found === null) blank += 1;
+    else texts.add(found.textContent);
+  }
+  return { frames, blank, changes: texts.size, longestGap, longTasks };
 }
 
 interface Axe {
