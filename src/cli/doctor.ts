@@ -7,6 +7,7 @@ import type { Check, CheckName, Trouble } from './doctor/check.ts';
 import { hostChecks } from './doctor/host.ts';
 import { addressChecks } from './doctor/addresses.ts';
 import { loopbackCheck } from './doctor/loopback.ts';
+import { marksCheck } from './doctor/marks.ts';
 import { networkChecks } from './doctor/network.ts';
 import { policyChecks } from './doctor/policies.ts';
 import { likelyChecks } from './doctor/symptoms.ts';
@@ -31,6 +32,7 @@ const checks: readonly Check[] = [
   dnsWayOutCheck,
   ...networkChecks,
   loopbackCheck,
+  marksCheck,
   ...addressChecks,
   ...policyChecks,
   boundsCheck,

@@ -5,15 +5,19 @@
  *   set group_<hash>    one for each policy whose chains and sets are declared (nft/group.ts)
  */
 import { sha256 } from '../digest/sha256.ts';
+import { areUsualMarks } from '../egress/marks.ts';
 import { chainBlock, constantCommands, counterBlock, setBlock, timeoutBlock } from '../nft/declaration-text.ts';
 import { dataText, tableNames, type Part, type TableName } from '../nft/element.ts';
 import { catalogue, type Catalogue } from './catalogue.ts';
 
 declare const DRAWBRIDGE_LAYOUT: string | undefined;
 
-/** Name of the set that stands for all declarations of this program's version; the build works it out beforehand. */
+/**
+ * Name of the set that stands for all declarations of this program's version, with the bits of marks in them; the build
+ * works it out beforehand for the usual ones.
+ */
 export const layoutMark =
-  typeof DRAWBRIDGE_LAYOUT === 'string'
+  typeof DRAWBRIDGE_LAYOUT === 'string' && areUsualMarks
     ? DRAWBRIDGE_LAYOUT
     : mark('layout', JSON.stringify(tableNames.map((table) => blocksOf(table, catalogue))));
 

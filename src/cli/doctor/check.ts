@@ -18,6 +18,7 @@ export type CheckName =
   | 'leases'
   | 'policies'
   | 'bounds'
+  | 'marks'
   | 'agent'
   | 'dns'
   | 'clock'
