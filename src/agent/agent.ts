@@ -1,7 +1,5 @@
 import type { Server } from 'node:net';
 import { claimHost } from './claim.ts';
-import { pinMarks } from '../dataplane/pinned-marks.ts';
-import { withLock } from '../host/lock.ts';
 import { Health } from './health.ts';
 import type { FlowDestinations } from './flows/exports/sink.ts';
 import { HostState } from './host-state.ts';
@@ -58,8 +56,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await using closing = new AsyncDisposableStack();
   const server = await claimHost();
   closing.defer(() => void server.close());
-  // Those that come after this process go by the same bits of marks, whatever the operator's file says by then.
-  await withLock('tables', 'marks', pinMarks);
   log.info({ version, pid: process.pid }, 'agent starts');
   const health = new Health(log);
   const { reload, services, summary } = assemble(options, server, health, log);

@@ -4,6 +4,7 @@ import { commitSteps } from './commit-steps.ts';
 import { forgetListings } from './changed-chains.ts';
 import { rememberUse, withUse } from './quotas.ts';
 import { noteNetworks } from './on-link.ts';
+import { unpinMarks } from './pinned-marks.ts';
 import { changeSteps, removalText, type Change } from './transaction.ts';
 
 /**
@@ -27,4 +28,5 @@ export async function removeTables(): Promise<void> {
   await applyTransaction(removalText());
   forgetListings();
   noteNetworks([]);
+  unpinMarks();
 }

@@ -4,7 +4,7 @@ import { applyTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { deniedLately, withCounts } from './counted.ts';
-import { pinMarks } from './pinned-marks.ts';
+import { noteMarks, refuseOtherMarks } from './pinned-marks.ts';
 import { rememberUse, withUse } from './quotas.ts';
 import { hostNetworks, noteNetworks, onLinkElements } from './on-link.ts';
 import { rebuildText, type Contents } from './transaction.ts';
@@ -31,7 +31,7 @@ export async function writeTables({
   counted = [],
 }: WholeTables): Promise<void> {
   const byId = new Map([...closed, ...passing].map((element) => [elementId(element), element]));
-  pinMarks();
+  refuseOtherMarks();
   doubtNotes();
   rememberUse(declared);
   const groups = withUse(declared);
@@ -51,6 +51,7 @@ export async function writeTables({
       'Run "drawbridge doctor"',
     );
   }
+  noteMarks();
   noteNetworks(networks);
 }
 

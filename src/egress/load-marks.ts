@@ -8,14 +8,14 @@ import { parseMarks, usualMarks, type MarkBits } from './mark-bits.ts';
 export const marksFile = '/etc/drawbridge/marks';
 
 /**
- * The bits that what stands in the kernel was made with, of the same form: they hold until the next boot, since the
- * parts of a gate are known by them.
+ * The bits that what stands in the kernel was made with, of the same form: they hold while there are containers, since
+ * the parts of a gate are known by them.
  */
 export const marksInForce = '/run/drawbridge/marks';
 
 const longestFile = 4096;
 
-/** What every process of this boot goes by; `problem` where the operator's file cannot be used. */
+/** What a process goes by; `problem` where the operator's file cannot be used. */
 export interface LoadedMarks {
   readonly bits: MarkBits;
   readonly problem?: CniError;

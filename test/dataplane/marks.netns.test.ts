@@ -51,6 +51,11 @@ describe('marks of /etc/drawbridge/marks', () => {
       expect.objectContaining({ check: 'marks', severity: 'notice', found: expect.stringContaining('in force') }),
     );
     await agent.stop();
+    for (const container of [first, second])
+      expect((await host.delChain(oneProcess(), { container })).error).toBeUndefined();
+    const third = await addContainer(host, oneProcess(), { name: 'third' });
+    expect(await ruleMasks(host)).toEqual(['0x20']);
+    expect(await host.fetch(third, world.public4, 80)).toBe('outside');
   });
 
   test('that cannot be understood are refused by ADD with their place, and doctor says so', async ({ host }) => {

@@ -32,8 +32,8 @@ function fileTroubles(): Trouble[] {
     {
       severity: 'notice',
       found: `"${marksFile}" has other bits of marks than are in force (${marksInForce})`,
-      why: 'what stands in the kernel is known by them: a change holds from the next boot',
-      remedy: 'reboot, or remove all containers and run "drawbridge uninstall" and "drawbridge install"',
+      why: 'what stands in the kernel is known by them: a change holds when there is no container any more',
+      remedy: 'remove all containers, or reboot; restart the agent',
       isAdvice: true,
     },
   ];
@@ -67,7 +67,9 @@ async function userTroubles(): Promise<Trouble[]> {
       why: 'each takes what the other says of a packet for its own: containers are cut off, or the other program errs',
       ...(free === undefined
         ? { remedy: 'have that program use a mask of its own: no bits are left that nobody uses', isAdvice: true }
-        : { remedy: `printf '${free.replaceAll('\n', '\\n')}' > ${marksFile}   # and reboot` }),
+        : {
+            remedy: `printf '${free.replaceAll('\n', '\\n')}' > ${marksFile}   # holds when all containers are gone, or after a reboot; restart the agent`,
+          }),
     },
   ];
 }
