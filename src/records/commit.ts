@@ -5,6 +5,7 @@ import type { Element } from '../nft/element.ts';
 import { describeMapping } from '../ports/mapping.ts';
 import { isAlive } from './alive.ts';
 import { requireSameAdd } from './attachment-lock.ts';
+import { refuseHeldAddresses } from './addresses-held.ts';
 import { refuseBypass } from './exclusive.ts';
 import { isIndexed, portHolders, removeIndex, removeIndexOf, writeIndex } from './index-files.ts';
 import type { FilledByPolicy } from './fillers.ts';
@@ -60,6 +61,7 @@ export interface CommitOptions {
  * there is success. After a failure the record and the tables are as they were before.
  *
  * Throws {@link CniError}: 102 when the container would have a network that bypasses an exclusive policy, when a living
+ * container behind another interface has one of its addresses, when a living
  * container holds a port of the host that the record publishes, or a newer
  * drawbridge wrote the record that is there, 100
  * when the rules cannot be written, 5 when a file cannot. Leftovers of a dead container are taken from it.
@@ -94,6 +96,7 @@ async function put(next: AttachmentRecord, { filled, also, refuse, replaces }: C
     requireSameAdd(previous === undefined || isBroken(previous) ? undefined : previous, replaces);
   if (previous !== undefined && !isBroken(previous)) refuse?.(previous);
   refuseBypass(next);
+  refuseHeldAddresses(next);
   refuseHeldPorts(next);
   await evictDeadHolders(next);
   if (previous === undefined || !isBroken(previous)) return replace(previous, next, { filled, also });
