@@ -11,6 +11,7 @@ import { adviceFor } from './explain/advice.ts';
 import { findAddresses } from './explain/addresses.ts';
 import { parseDestination, type AskedDestination } from './explain/destination.ts';
 import type { AddressAnswer, Explanation } from './explain/explanation.ts';
+import { findForeignWay, verdictThrough } from './explain/foreign-way.ts';
 import type { Obstacle } from './explain/obstacle.ts';
 import { explainIncoming } from './explain/incoming.ts';
 import { incomingOf } from './explain/incoming-question.ts';
@@ -151,9 +152,17 @@ async function answerFor(
   ground: Ground,
   records: readonly AttachmentRecord[],
 ): Promise<AddressAnswer> {
-  const verdict = verdictOf(address, asked, ground);
-  const { protocol, port } = asked;
-  const way = { record: ground.record, address, protocol, ...(port === undefined ? {} : { port }), records };
+  const foreign = await findForeignWay(address, asked, ground);
+  const verdict = foreign === undefined ? verdictOf(address, asked, ground) : verdictThrough(foreign, asked, ground);
+  const { protocol } = asked;
+  const port = foreign === undefined ? asked.port : foreign.port;
+  const way = {
+    record: ground.record,
+    address: foreign?.target ?? address,
+    protocol,
+    ...(port === undefined ? {} : { port }),
+    records,
+  };
   const obstacles = verdict.rule === 'itself' ? [] : await findObstacles(way);
   return { address, ...verdict, open: ground.open.filter((one) => one.address === address), obstacles };
 }

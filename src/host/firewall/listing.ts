@@ -42,7 +42,7 @@ export function parseListing(text: string): Listing {
 }
 
 /** The words of a line; a quoted one keeps its spaces, `\"` within it is a quote. */
-function words(line: string): string[] {
+export function words(line: string): string[] {
   return Array.from(
     line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g),
     ([, quoted, bare]) => bare ?? (quoted ?? '').replace(/\\(.)/g, '$1'),

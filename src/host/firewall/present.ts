@@ -16,6 +16,8 @@ export interface BaseChain {
   readonly table: string;
   readonly name: string;
   readonly hook: string;
+  /** "filter", "nat", "route". */
+  readonly type?: string;
   readonly policy: string;
 }
 
@@ -52,6 +54,26 @@ export async function findFirewalls(): Promise<ForeignFirewalls> {
     }
   }
   return { backends, firewalld: chains.some(({ table }) => table === 'firewalld'), closedChains: [...unhandled] };
+}
+
+/** Where others translate what comes in: programs that list a table "nat" of iptables, and chains of nft. */
+export async function findNatTables(
+  family: 4 | 6,
+): Promise<{ readonly programs: readonly string[]; readonly chains: readonly BaseChain[] }> {
+  const families = ['inet', family === 4 ? 'ip' : 'ip6'];
+  const chains = (await baseChains()).filter(
+    ({ family: own, table, hook, type }) =>
+      type === 'nat' && hook === 'prerouting' && table !== 'drawbridge' && families.includes(own),
+  );
+  const isOfIptables = ({ table, name }: BaseChain): boolean => table === 'nat' && name === 'PREROUTING';
+  const found = [
+    ...(chains.some(isOfIptables) ? [await findBackend('nft', family)] : []),
+    ...(isLegacyTableInUse(family, 'nat') ? [await findBackend('legacy', family)] : []),
+  ];
+  return {
+    programs: found.flatMap((backend) => (backend === undefined ? [] : [backend.program])),
+    chains: chains.filter((chain) => !isOfIptables(chain)),
+  };
 }
 
 async function baseChains(): Promise<BaseChain[]> {

@@ -105,11 +105,11 @@ function movedOn({ own, ...state }: RulesetNote, before: number): RulesetNote {
 }
 
 /** The kernel lists a table here from the first time that iptables-legacy looks at it in this network namespace. */
-export function isLegacyTableInUse(family: 4 | 6): boolean {
+export function isLegacyTableInUse(family: 4 | 6, table = 'filter'): boolean {
   try {
     return readFileSync(`/proc/net/ip${family === 4 ? '' : '6'}_tables_names`, 'utf8')
       .split('\n')
-      .includes('filter');
+      .includes(table);
   } catch {
     return false;
   }
