@@ -32,7 +32,7 @@ export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] 
   const allowed = [...privateRanges.map(({ prefix }) => prefix), ...openableBogons];
   const inside = insideNat64(wanted);
   const isPrivate = [wanted, ...(inside === undefined ? [] : [inside])].some((one) =>
-    allowed.some((prefix) => covers(intervalOf(prefix), one)),
+    [...allowed, ...rangesOf('private').map(({ prefix }) => prefix)].some((prefix) => covers(intervalOf(prefix), one)),
   );
   if (!isPrivate) {
     const bogon = bogonRanges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));

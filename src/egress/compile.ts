@@ -7,6 +7,7 @@ import { locksDns, lookedFor } from './deny-names.ts';
 import { foldPorts } from './normalise.ts';
 import { isPublicPrefix } from './on-link.ts';
 import type { Policy } from './policy.ts';
+import { withSixToFour } from './six-to-four.ts';
 import { policyId } from './policy-id.ts';
 
 /**
@@ -36,7 +37,7 @@ export function compilePolicy(policy: Policy): RuleGroup {
 
   const denied = [
     ...(policy.ipv6 === 'disable' ? [`meta nfproto ipv6 ${deny}`] : []),
-    ...draft.lists(`${name}_deny`, policy.deny, deny),
+    ...draft.lists(`${name}_deny`, withSixToFour(policy.deny), deny),
   ];
   const isDnsLocked = locksDns(policy);
   draft.chain(name, [

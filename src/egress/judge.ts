@@ -5,6 +5,7 @@ import { nameCovers } from './name.ts';
 import { covers, intervalOf } from './interval.ts';
 import type { NameRule, Policy, PortRule } from './policy.ts';
 import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
+import { withSixToFour } from './six-to-four.ts';
 import { reservedRangeOf } from './ranges-reserved.ts';
 
 /** What a verdict depends on beside the policy. */
@@ -106,7 +107,7 @@ function disabledFamily({ ipv6 }: Policy, { interval }: DestinationInterval): Ve
 function denied({ deny: rules, denyNames = [] }: Policy, asked: DestinationInterval): Verdict | undefined {
   const { askedName } = asked;
   const rule =
-    firstMatch(rules, asked) ??
+    firstMatch(withSixToFour(rules), asked) ??
     (askedName === undefined
       ? undefined
       : denyNames.find((one) => nameCovers(one.name, askedName) && takes(one, asked)));

@@ -2,6 +2,7 @@ import { formatAddress } from '../ip/address.ts';
 import { familyOf } from '../ip/family.ts';
 import { intervalOf, overlaps, prefixesOf, subtract, type Interval } from './interval.ts';
 import { behindNat64, nat64Prefix } from './nat64.ts';
+import { behindSixToFour } from './six-to-four.ts';
 
 /** Why a range is not the public internet. */
 export type ReservedKind = 'metadata' | 'bogon' | 'private';
@@ -56,7 +57,6 @@ export const bogonRanges: readonly ReservedRange[] = [
   { prefix: '2001::/32', about: 'Teredo (RFC 4380)' },
   { prefix: '2001:10::/28', about: 'ORCHID (RFC 4843)' },
   { prefix: '2001:20::/28', about: 'ORCHIDv2 (RFC 7343)' },
-  { prefix: '2002::/16', about: '6to4 (RFC 3056)' },
   { prefix: '3fff::/20', about: 'documentation (RFC 9637)' },
   { prefix: 'fec0::/10', about: 'site-local (RFC 3879)' },
   { prefix: 'ff00::/8', about: 'multicast (RFC 4291)' },
@@ -90,12 +90,15 @@ export const privateRanges: readonly ReservedRange[] = [
  */
 export const openableBogons: readonly string[] = ['192.0.0.0/24', '198.18.0.0/15', '240.0.0.0/4', localNat64];
 
-/** Ranges of one kind, with those that lead to its IPv4 addresses by NAT64. */
+/** Ranges of one kind, with those that lead to its IPv4 addresses by NAT64, and those that are behind them by 6to4. */
 export function rangesOf(kind: ReservedKind): readonly ReservedRange[] {
   const own = { metadata: metadataRanges, bogon: bogonRanges, private: privateRanges }[kind];
   const behind = own
     .filter(({ prefix }) => familyOf(prefix) === 4)
-    .map(({ prefix, about }) => ({ prefix: behindNat64(prefix), about: `${about}, behind NAT64 (RFC 6052)` }));
+    .flatMap(({ prefix, about }) => [
+      { prefix: behindNat64(prefix), about: `${about}, behind NAT64 (RFC 6052)` },
+      { prefix: behindSixToFour(prefix), about: `${about}, behind 6to4 (RFC 3056)` },
+    ]);
   return [...own, ...behind];
 }
 

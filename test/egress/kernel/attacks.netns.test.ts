@@ -45,6 +45,7 @@ const published: Element[] = [
 const controls: Readonly<Record<string, readonly string[]>> = {
   'plain mallory 8.8.8.8': ['internet'],
   'plain mallory 2606:4700::1111': ['internet'],
+  'plain mallory 2002:808:808::1': ['internet'],
   'plain mallory 10.88.0.1': ['host'],
   'plain openly 10.1.2.3': ['internet'],
   'plain openly fd00:1::3': ['internet'],
@@ -141,7 +142,8 @@ const attempts: Readonly<Record<string, readonly string[]>> = {
   ],
   'forms with an IPv4 address inside': [
     'plain mallory 64:ff9b::a01:203',
-    'plain mallory 2002:808:808::1',
+    'plain mallory 2002:a01:203::1',
+    'plain mallory 2002:a9fe:a9fe::1',
     'plain mallory ::ffff:10.1.2.3',
     'plain mallory ::10.1.2.3',
   ],

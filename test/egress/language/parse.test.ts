@@ -174,7 +174,12 @@ describe('parsePolicy() refuses', () => {
     ],
     ['loopback in allowPrivate', { allowPrivate: ['127.0.0.1'] }, 'it has addresses of 127.0.0.0/8 in it', undefined],
     ['multicast in allowPrivate', { allowPrivate: ['ff02::1'] }, 'it has addresses of ff00::/8 in it', undefined],
-    ['6to4 in allowPrivate', { allowPrivate: ['2002:a00:1::1'] }, 'it has addresses of 2002::/16 in it', undefined],
+    [
+      '6to4 of loopback in allowPrivate',
+      { allowPrivate: ['2002:7f00:1::1'] },
+      'it is not within a private range',
+      undefined,
+    ],
     [
       'a text for a switch',
       { audit: 'false' },
