@@ -295,12 +295,13 @@ function missingOf(packets: readonly RandomPacket[], heard: Heard, ground: Groun
   });
 }
 
-/** Neighbours that the host believes to be at the sender's MAC though their addresses are another's. */
+/** Neighbours that the host believes to be at the sender's MAC though they are not, and the sender's at another's. */
 async function poisoned({ host }: Scene, { own }: Ground): Promise<string[]> {
   const entries = JSON.parse(await host.run(['ip', '-json', 'neigh', 'show'])) as { dst: string; lladdr?: string }[];
+  const addresses = [own.ip4, own.ip6, own.fe80];
   return entries
-    .filter(({ dst, lladdr }) => lladdr === own.mac && ![own.ip4, own.ip6, own.fe80].includes(dst))
-    .map(({ dst }) => dst);
+    .filter(({ dst, lladdr }) => lladdr !== undefined && (lladdr === own.mac) !== addresses.includes(dst))
+    .map(({ dst, lladdr }) => `${dst} at ${lladdr}`);
 }
 
 describe.for(Object.keys(forms))('%s', (name) => {

@@ -60,6 +60,14 @@ export const guardSets: readonly SetDeclaration[] = [
   },
   {
     table,
+    name: 'guard_lladdr',
+    key: ['ifname', 'half_addr'],
+    typeof: 'iifname . @th,192,64',
+    filledBy: 'record',
+    about: '(port, option with its MAC): what a solicitation or an advertisement may say of where its sender is',
+  },
+  {
+    table,
     name: 'guard_isolated',
     key: ['ifname'],
     filledBy: 'record',

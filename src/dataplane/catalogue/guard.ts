@@ -133,12 +133,27 @@ export const guardChains: readonly ChainDeclaration[] = [
       'ip6 saddr fe80::/10 exthdr frag exists counter name guard_refused drop',
       'udp sport 547 counter name guard_refused drop',
       'icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,64 . @th,128,64 != @guard_nd counter name guard_forged drop',
+      'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } jump guard_neighbour',
       'ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . @th,64,64 . @th,128,64 @guard_nd return',
       'ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } return',
       'iifname . ether saddr . ip6 saddr != @guard6 counter name guard_forged drop',
       isNoAttempt,
       'icmpv6 type nd-neighbor-solicit @th,64,64 . @th,128,64 vmap @guard_siblings_nd',
       'ether daddr vmap @guard_siblings_mac',
+    ],
+  },
+  // With the MAC of a sibling in the option the host would send that sibling what is for this container.
+  {
+    table,
+    name: 'guard_neighbour',
+    rules: [
+      'ip6 length 24 return',
+      // Who asks whether an address is free has a nonce there at most.
+      'ip6 saddr :: return',
+      // Of two options of one kind the first one counts (Linux, and the BSDs).
+      'icmpv6 type nd-neighbor-solicit @th,192,8 1 iifname . @th,192,64 @guard_lladdr return',
+      'icmpv6 type nd-neighbor-advert @th,192,8 2 iifname . @th,192,64 @guard_lladdr return',
+      'counter name guard_forged drop',
     ],
   },
   ...guardBoundChains,

@@ -149,6 +149,7 @@ function portElements(egress: EgressRecord, portName: string, mac: string): Elem
   return [
     bridge('guard_ports', port),
     bridge('guard_mac', port, mac),
+    ...optionsOf(mac).map((option) => bridge('guard_lladdr', port, option)),
     ...ipv4.flatMap((address) => [
       bridge('guard4', port, mac, address),
       { ...bridge('guard_siblings4', address), value },
@@ -190,6 +191,13 @@ function ingressChain({ ingress, audit }: Policy): string {
 export function halvesOf(address: string): Part[] {
   const value = readAnyAddress(address)?.value ?? 0n;
   return [String(value >> 64n), String(BigInt.asUintN(64, value))];
+}
+
+/**
+ * The options of neighbour discovery that name a MAC as the sender's, and as the target's (RFC 4861, section 4.6.1).
+ */
+function optionsOf(mac: string): string[] {
+  return ['0101', '0201'].map((head) => String(BigInt(`0x${head}${mac.replaceAll(':', '')}`)));
 }
 
 function inet(set: string, ...key: readonly Part[]): Element {
