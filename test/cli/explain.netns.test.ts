@@ -289,7 +289,7 @@ describe('drawbridge explain', () => {
     });
     expect(await drawbridge(host, ['explain', 'web0'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('DESTINATION'),
+      stderr: expect.stringContaining('a destination is missing'),
     });
     expect(await drawbridge(host, ['explain', 'wev0', '8.8.8.8'])).toMatchObject({
       code: 3,
