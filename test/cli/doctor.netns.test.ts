@@ -409,6 +409,26 @@ describe('drawbridge doctor', () => {
     );
   });
 
+  test('finds each network of a bridge that overlaps', async ({ host }) => {
+    await host.outside();
+    const { plugins, ...rest } = shipped('10-drawbridge');
+    const ipam = { type: 'host-local', ranges: [[{ subnet: '10.88.1.0/24' }], [{ subnet: '10.88.2.0/24' }]] };
+    await attach(
+      host,
+      { ...rest, plugins: plugins.map((one) => (one['ipam'] === undefined ? one : { ...one, ipam })) },
+      'web0',
+    );
+    await host.sh(
+      'ip link add vpn0 type bridge; ip link set vpn0 up; for n in 1 2 3; do ip route add 10.88.$n.128/25 dev vpn0; done',
+    );
+    const found = (await doctor(host)).filter(({ check }) => check === 'overlaps').map((one) => one.found);
+    expect(found.toSorted()).toEqual(
+      [1, 2].map(
+        (n) => `the containers' network 10.88.${n}.0/24 on "drawbridge0" overlaps 10.88.${n}.128/25 on "vpn0"`,
+      ),
+    );
+  });
+
   test('puts the likeliest causes of a symptom first', async ({ host }) => {
     await host.outside();
     await attach(host, shipped('10-drawbridge'), 'web0');

@@ -35,9 +35,10 @@ async function checkOverlaps({ attachments }: Survey): Promise<Trouble[]> {
       (link?.bridge === undefined ? routedNetworks(link) : link.addresses.map(({ address }) => address))
         .filter((address) => familyOf(address) === 4)
         .map((address) => {
-          const prefix = parsePrefix(address);
-          const bridge = link?.bridge ?? 'routed veths';
-          return [`${prefix.length} ${bridge}`, { network: formatPrefix(prefix), bridge }] as const;
+          const network = formatPrefix(parsePrefix(address));
+          // A VLAN's gateway has an interface of its own, which the route to the network leads to.
+          const bridge = link?.bridge === undefined ? 'routed veths' : link.ingressInterface;
+          return [`${network} ${bridge}`, { network, bridge }] as const;
         }),
     ),
   );
