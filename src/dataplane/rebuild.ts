@@ -4,6 +4,7 @@ import { applyTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { deniedLately, withCounts } from './counted.ts';
+import { namingModules, tryLayout } from './kernel-parts.ts';
 import { noteMarks, refuseOtherMarks } from './pinned-marks.ts';
 import { rememberUse, withUse } from './quotas.ts';
 import { hostNetworks, noteNetworks, onLinkElements } from './on-link.ts';
@@ -44,7 +45,8 @@ export async function writeTables({
   const carried = [...withCounts(elements, counted), ...deniedLately(counted)];
   // Rules matter more than counts: where the kernel refuses the counts, the tables come without them.
   const isWritten = counted.length > 0 && (await commits({ groups, elements: carried }).catch(() => false));
-  if (!isWritten && !(await commits({ groups, elements }))) {
+  if (!isWritten && !(await namingModules(() => commits({ groups, elements })))) {
+    await tryLayout();
     throw new CniError(
       codes.internal,
       'Cannot write the tables of rules: the text that was made of the records contradicts itself',

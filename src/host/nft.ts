@@ -30,6 +30,28 @@ export async function tryTransaction(text: string): Promise<Outcome> {
   return attempt(['--check', '-f', '-'], text);
 }
 
+/** What nft cannot do with this kernel, in its own words; `details` has them. */
+export class KernelLacks extends CniError {
+  constructor(said: string) {
+    const details = `Start a kernel with all of nf_tables, 5.10 or later; it answers: ${said}`;
+    super(codes.commandFailed, 'Cannot write rules: the kernel lacks a part of nf_tables', details);
+  }
+}
+
+/**
+ * As {@link tryTransaction}, of a text that rests on nothing that the kernel holds. "No such file" is then its answer to
+ * what it has no module for: throws {@link KernelLacks}.
+ */
+export async function tryAlone(text: string): Promise<void> {
+  requireNft();
+  try {
+    await run('nft', ['--check', '-f', '-'], { input: text, deadline });
+  } catch (error) {
+    if (error instanceof CommandError && readNftError(error) === 'stale') throw new KernelLacks(quoted(error));
+    throw await explain(error);
+  }
+}
+
 /** Oldest nft that our rules are tested with. */
 export const oldestNft = '1.0.6';
 
@@ -71,8 +93,11 @@ async function explain(error: unknown): Promise<unknown> {
     );
   }
   if (failure === 'not-permitted') return notPermitted();
-  if (failure === 'unsupported') return lacksKernelParts(error.stderr.trim().slice(0, 500));
-  return error;
+  return failure === 'unsupported' ? new KernelLacks(quoted(error)) : error;
+}
+
+function quoted({ stderr }: CommandError): string {
+  return stderr.trim().slice(0, 500);
 }
 
 /** The kernel lets this process change no rules. */
@@ -82,10 +107,4 @@ export function notPermitted(): CniError {
     'Cannot write rules: nft is not permitted to',
     'Run the plugin as root with the capability CAP_NET_ADMIN in the network namespace of the host',
   );
-}
-
-/** `said` is what the kernel or nft says of it. */
-export function lacksKernelParts(said: string): CniError {
-  const details = `Load the modules nf_tables, nft_chain_nat, nft_fib_inet and nft_masq, or start a kernel with them (5.4 or later): ${said}`;
-  return new CniError(codes.commandFailed, 'Cannot write rules: the kernel lacks a part of nf_tables', details);
 }

@@ -1,7 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { CniError, codes } from '../cni/errors.ts';
-import { tryTransaction } from '../host/nft.ts';
-import { trialText } from '../dataplane/transaction.ts';
+import { tryLayout } from '../dataplane/kernel-parts.ts';
 import { findProgram } from '../host/run.ts';
 import { systemReason } from '../text/system-error.ts';
 
@@ -34,7 +33,7 @@ export function requireFolder(folder: string): void {
 /** Throws code 50 when the kernel or the program for rules does not take ours. */
 export async function requireRules(): Promise<void> {
   try {
-    await tryTransaction(trialText());
+    await tryLayout();
   } catch (error) {
     throw notAvailable((error as Error).message, error instanceof CniError ? error.details : undefined);
   }

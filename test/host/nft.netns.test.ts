@@ -73,6 +73,57 @@ exit 1`;
   });
 });
 
+// What the kernel answers then is tested with kernels that lack each (test/kernels/inside/lacking.sh).
+describe('with a kernel that lacks a module', () => {
+  const lacking = (words: string): string => `case "$*" in *-f*) ;; *) exec /usr/sbin/nft "$@" ;; esac
+cat > /run/text.$$
+if grep -qE '${words}' /run/text.$$; then
+  echo "/dev/stdin:3:5-8: Error: Could not process rule: No such file or directory" >&2
+  exit 1
+fi
+exec /usr/sbin/nft "$@" < /run/text.$$`;
+
+  test.for([
+    ['nft_connlimit', 'ct count', '"nft_connlimit"', 'modprobe -a nft_connlimit"'],
+    ['nft_log', '(^| )log ', '"nft_log"', 'modprobe -a nft_log"'],
+    ['nfnetlink_log', 'log group', '"nfnetlink_log"', 'modprobe -a nfnetlink_log"'],
+    [
+      'nft_chain_nat and nft_quota',
+      'type nat|quota over',
+      '"nft_quota", nor "nft_chain_nat"',
+      'modprobe -a nft_quota nft_chain_nat"',
+    ],
+  ])('ADD and STATUS name %s, and nothing is left', async ([, words = '', names, remedy = ''], { host }) => {
+    await standIn(host, lacking(words));
+    const container = await host.container();
+    const sentence = `Cannot write rules: the kernel has no module ${names}`;
+    const added = await host.cni('ADD', interfaceConf(), { container, env });
+    expectFailure(added, 100, /./);
+    expect(added.error?.['msg']).toBe(sentence);
+    expect(added.error?.['details']).toContain(remedy);
+    const status = await host.cni('STATUS', interfaceConf(), { env });
+    expectFailure(status, 50, /./);
+    expect(status.error?.['msg']).toBe(`Cannot add containers: ${sentence}`);
+    const doctor = await host.exec([executable, 'doctor'], { env });
+    expect({ code: doctor.code, says: doctor.stdout.includes(sentence) }).toEqual({ code: 1, says: true });
+    expect(await attachmentsLeft(host)).toEqual([]);
+  });
+
+  test('of which no rule is known, they say what nft says', async ({ host }) => {
+    await standIn(host, lacking('table bridge'));
+    const container = await host.container();
+    const said = { msg: 'Cannot write rules: the kernel lacks a part of nf_tables', details: /Could not process rule/ };
+    const added = await host.cni('ADD', interfaceConf(), { container, env });
+    expectFailure(added, 100, /./);
+    const status = await host.cni('STATUS', interfaceConf(), { env });
+    expectFailure(status, 50, /./);
+    for (const { error } of [added, status]) {
+      expect(error?.['msg']).toContain(said.msg);
+      expect(error?.['details']).toMatch(said.details);
+    }
+  });
+});
+
 describe('on a host without /etc/protocols', () => {
   const conf = {
     ...interfaceConf({

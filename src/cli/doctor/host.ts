@@ -8,11 +8,11 @@ import {
   interfacesWithoutForwarding,
 } from '../../host/sysctl.ts';
 import { uplinks } from '../../host/uplink.ts';
-import { nftVersion, oldestNft, tryTransaction } from '../../host/nft.ts';
+import { nftVersion, oldestNft } from '../../host/nft.ts';
 import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
-import { trialText } from '../../dataplane/transaction.ts';
+import { tryLayout } from '../../dataplane/kernel-parts.ts';
 import { checkQueue } from './queue.ts';
 import { familyOf } from '../../ip/family.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
@@ -109,7 +109,7 @@ export function compareVersions(one: string, other: string): number {
 async function checkKernel(survey: Survey): Promise<Trouble[]> {
   if (findProgram('nft') === undefined) return [];
   try {
-    await tryTransaction(trialText());
+    await tryLayout();
     return await checkQueue(survey);
   } catch (error) {
     const { message, details } = error instanceof CniError ? error : { message: String(error), details: undefined };

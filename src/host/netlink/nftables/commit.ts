@@ -1,5 +1,5 @@
 import { CniError, codes } from '../../../cni/errors.ts';
-import { lacksKernelParts, notPermitted, type Outcome } from '../../nft.ts';
+import { KernelLacks, notPermitted, type Outcome } from '../../nft.ts';
 import { errnos, strerror } from '../errno.ts';
 import { netfilterHere } from '../conversation.ts';
 import { readNumber, type } from '../message.ts';
@@ -31,6 +31,6 @@ const stale: ReadonlySet<number> = new Set([errnos.ENOENT, errnos.EEXIST, errnos
 
 function refusal(errno: number): CniError {
   if (errno === errnos.EPERM || errno === errnos.EACCES) return notPermitted();
-  if (errno === errnos.EOPNOTSUPP) return lacksKernelParts(strerror(errno));
+  if (errno === errnos.EOPNOTSUPP) return new KernelLacks(strerror(errno));
   return new CniError(codes.commandFailed, `Cannot write rules: the kernel refuses them: ${strerror(errno)}`);
 }
