@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the roots that packages and executables for other machines are tried in, below test/.cache/packages: unpacked
-# from Debian's packages by mmdebstrap, never installed. What is there is left as it is; what cannot be had is named.
+# from Debian's packages (unpack.sh).
 #
 #   trixie   a host: dpkg, rpm, nft, ip
 #   arm64    glibc and musl for arm64 (qemu-user looks for them there)
@@ -8,38 +8,10 @@
 set -eu
 
 cd "$(dirname "$0")/.."
+who=roots
 roots=test/.cache/packages
 
-main() {
-  if ! command -v mmdebstrap >/dev/null; then
-    say 'Cannot make roots: the program "mmdebstrap" is not here; install the Debian package "mmdebstrap"'
-    return 0
-  fi
-  mkdir -p "$roots"
-  make trixie --variant=minbase \
-    --include=nftables,iproute2,util-linux,procps,iputils-ping,rpm,man-db,zstd,init-system-helpers
-  make arm64 --variant=extract --include=libc6,musl --architectures=arm64
-  make musl --variant=extract --include=musl
-  give_musl arm64 aarch64
-  give_musl musl x86_64
-}
-
-# make NAME OPTION…
-make() {
-  name=$1
-  shift
-  [ ! -e "$roots/$name" ] || return 0
-  say "Unpacking the root \"$name\" (up to a minute)"
-  rm -rf "$roots/$name.part"
-  if nice mmdebstrap "$@" --aptopt='Acquire::Languages "none"' trixie "$roots/$name.part" >"$roots/$name.log" 2>&1; then
-    [ -e "$roots/$name.part/lib" ] || ln -s usr/lib "$roots/$name.part/lib"
-    mv "$roots/$name.part" "$roots/$name"
-  else
-    say "Cannot make the root \"$name\"; the end of what mmdebstrap said:"
-    tail -n 3 "$roots/$name.log" | sed 's|[a-z]*://[^ ]*|…|g' >&2
-    rm -rf "$roots/$name.part"
-  fi
-}
+. bundle/unpack.sh
 
 # give_musl ROOT PROCESSOR: the C++ library, under the names by which it is asked for.
 give_musl() {
@@ -61,8 +33,9 @@ give_musl() {
   rm -rf "$work"
 }
 
-say() {
-  echo "roots: $*" >&2
-}
-
-main
+require_mmdebstrap
+unpack trixie trixie nftables,iproute2,util-linux,procps,iputils-ping,rpm,man-db,zstd,init-system-helpers --variant=minbase
+unpack arm64 trixie libc6,musl --variant=extract --architectures=arm64
+unpack musl trixie musl --variant=extract
+give_musl arm64 aarch64
+give_musl musl x86_64

@@ -24,6 +24,7 @@ const parts: readonly KernelPart[] = [
   { module: 'nft_ct', chain: `${forward} ct mark 0` },
   { module: 'nft_counter', chain: `${forward} counter` },
   { module: 'nft_limit', chain: `${forward} limit rate 1/second` },
+  // Of policies with a quota alone.
   { module: 'nft_quota', chain: `${forward} quota over 1 bytes` },
   { module: 'nft_connlimit', chain: `${forward} ct count over 1` },
   { module: 'nft_fib_inet', chain: `${forward} fib daddr type local` },
@@ -59,7 +60,8 @@ export async function namingModules<Value>(work: () => Promise<Value>): Promise<
   }
 }
 
-async function requireModules(): Promise<void> {
+/** Throws code 100 with the names of modules that rules may need and the kernel lacks, if there are any. */
+export async function requireModules(): Promise<void> {
   const lacks = await lackingModules();
   const [first, ...others] = lacks;
   if (first === undefined) return;

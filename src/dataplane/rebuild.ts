@@ -4,7 +4,7 @@ import { applyTransaction } from '../host/nft.ts';
 import { elementId, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { deniedLately, withCounts } from './counted.ts';
-import { namingModules, tryLayout } from './kernel-parts.ts';
+import { namingModules, requireModules, tryLayout } from './kernel-parts.ts';
 import { noteMarks, refuseOtherMarks } from './pinned-marks.ts';
 import { rememberUse, withUse } from './quotas.ts';
 import { hostNetworks, noteNetworks, onLinkElements } from './on-link.ts';
@@ -46,6 +46,7 @@ export async function writeTables({
   // Rules matter more than counts: where the kernel refuses the counts, the tables come without them.
   const isWritten = counted.length > 0 && (await commits({ groups, elements: carried }).catch(() => false));
   if (!isWritten && !(await namingModules(() => commits({ groups, elements })))) {
+    await requireModules();
     await tryLayout();
     throw new CniError(
       codes.internal,

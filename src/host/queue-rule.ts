@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { heldQueue, hex, queueMark } from '../egress/marks.ts';
 import { asOurs } from './firewall/ruleset-state.ts';
 import { listReadable, replaceFile } from './files.ts';
-import { applyTransaction, tryTransaction } from './nft.ts';
+import { applyTransaction, KernelLacks, tryAlone } from './nft.ts';
 import { runDir } from './paths.ts';
 import { findProgram, run } from './run.ts';
 import { hasIpv6 } from './sysctl.ts';
@@ -41,9 +41,7 @@ export async function putQueueRule(): Promise<QueueForm | undefined> {
 export async function findQueueForm(): Promise<QueueForm | undefined> {
   const noted = notedQueueForm();
   if (noted !== undefined) return noted;
-  try {
-    if ((await tryTransaction(nftText)) === 'committed') return 'nft';
-  } catch {}
+  if (!(await isLacking(() => tryAlone(nftText)))) return 'nft';
   try {
     // In a network namespace of its own: what stands in this one stays as it is.
     await run('unshare', ['--net', '--', 'iptables', '-w', '5', '-t', 'mangle', '-I', ...xtablesRule]);
@@ -73,18 +71,38 @@ const nftTable = 'table inet drawbridge_queue';
 const nftText = `${nftTable}
 delete ${nftTable}
 ${nftTable} {
-  chain queue {
+  chain held {
     type filter hook postrouting priority -150;
     meta mark & ${hex(queueMark)} != 0 queue num ${heldQueue}
   }
 }
 `;
 
+/** What is there stays: the kernel drops packets that wait when the chain is replaced that they came from. */
 async function putNft(): Promise<boolean> {
+  if (await isNftThere()) return true;
+  if (await isLacking(() => tryAlone(nftText))) return false;
+  return (await applyTransaction(nftText)) === 'committed';
+}
+
+async function isNftThere(): Promise<boolean> {
   try {
-    return (await applyTransaction(nftText)) === 'committed';
+    const { stdout } = await run('nft', ['-j', 'list', 'chain', ...nftTable.split(' ').slice(1), 'held']);
+    const { nftables } = JSON.parse(stdout) as { nftables: { rule?: { expr: object[] } }[] };
+    return nftables.some(({ rule }) => rule?.expr.some((one) => 'queue' in one));
   } catch {
     return false;
+  }
+}
+
+/** Whether the kernel lacks what a text needs; what else is wrong with it is thrown, and not taken for that. */
+async function isLacking(attempt: () => Promise<void>): Promise<boolean> {
+  try {
+    await attempt();
+    return false;
+  } catch (error) {
+    if (error instanceof KernelLacks) return true;
+    throw error;
   }
 }
 

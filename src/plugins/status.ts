@@ -30,10 +30,10 @@ export function requireFolder(folder: string): void {
   }
 }
 
-/** Throws code 50 when the kernel or the program for rules does not take ours. */
-export async function requireRules(): Promise<void> {
+/** Throws code 50 when the kernel or the program for rules does not take ours, or what `attempt` tries of them. */
+export async function requireRules(attempt: () => Promise<void> = tryLayout): Promise<void> {
   try {
-    await tryLayout();
+    await attempt();
   } catch (error) {
     throw notAvailable((error as Error).message, error instanceof CniError ? error.details : undefined);
   }

@@ -88,10 +88,10 @@ exec /usr/sbin/nft "$@" < /run/text.$$`;
     ['nft_log', '(^| )log ', '"nft_log"', 'modprobe -a nft_log"'],
     ['nfnetlink_log', 'log group', '"nfnetlink_log"', 'modprobe -a nfnetlink_log"'],
     [
-      'nft_chain_nat and nft_quota',
-      'type nat|quota over',
-      '"nft_quota", nor "nft_chain_nat"',
-      'modprobe -a nft_quota nft_chain_nat"',
+      'nft_connlimit and nft_chain_nat',
+      'type nat|ct count',
+      '"nft_connlimit", nor "nft_chain_nat"',
+      'modprobe -a nft_connlimit nft_chain_nat"',
     ],
   ])('ADD and STATUS name %s, and nothing is left', async ([, words = '', names, remedy = ''], { host }) => {
     await standIn(host, lacking(words));
@@ -107,6 +107,17 @@ exec /usr/sbin/nft "$@" < /run/text.$$`;
     const doctor = await host.exec([executable, 'doctor'], { env });
     expect({ code: doctor.code, says: doctor.stdout.includes(sentence) }).toEqual({ code: 1, says: true });
     expect(await attachmentsLeft(host)).toEqual([]);
+  });
+
+  test('that a quota needs, a policy with one is refused by both, and one without is not', async ({ host }) => {
+    await standIn(host, lacking('quota over'));
+    const [free, bounded] = [await host.container(), await host.container()];
+    const withQuota = interfaceConf({ egress: { quota: { bytes: '1GB', per: 'day' } } });
+    const without = interfaceConf({ egress: {} });
+    succeeded(await host.cni('STATUS', without, { env }));
+    succeeded(await host.cni('ADD', without, { container: free, env }));
+    expectFailure(await host.cni('STATUS', withQuota, { env }), 50, /"nft_quota"/);
+    expectFailure(await host.cni('ADD', withQuota, { container: bounded, env }), 100, /"nft_quota"/);
   });
 
   test('of which no rule is known, they say what nft says', async ({ host }) => {

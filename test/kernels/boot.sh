@@ -1,7 +1,10 @@
 #!/bin/sh
-# boot.sh KERNEL STAGE…: boots a kernel of roots.sh in QEMU, with two processors that it plays (TCG), Debian 13's programs and
+# boot.sh KERNEL STAGE…: boots a kernel of roots.sh in QEMU, with a processor that it plays (TCG), Debian 13's programs and
 # the executable of this repository, runs inside/STAGE.sh of each stage there, and prints what its console says. What is
 # written inside goes to a temporary file. All of it ends with this process.
+#
+# The machine's clock counts its instructions (icount): on a machine that is busy with other things all of it takes longer
+# and no deadline inside comes any earlier.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -84,7 +87,7 @@ play() {
   [ "$kernel" != arm64 ] || console=ttyAMA0
   mkdir -p "$cache/qemu/mnt" "$cache/qemu/proc"
   # shellcheck disable=SC2016
-  timeout --signal=KILL "${MOST_SECONDS:-1200}" unshare --mount --propagation private sh -euc '
+  timeout --signal=KILL "${MOST_SECONDS:-3600}" unshare --mount --propagation private sh -euc '
 qemu=$1; work=$2; shift 2
 mount --bind "$work" "$qemu/mnt"
 mount --rbind /dev "$qemu/dev"
@@ -92,7 +95,7 @@ mount -t proc proc "$qemu/proc"
 mkdir -p "$qemu/var/tmp"
 mount -t tmpfs -o size=4g tmpfs "$qemu/var/tmp"
 exec chroot "$qemu" "$@"' boot "$cache/qemu" "$work" "$@" \
-    -accel tcg,thread=multi -smp 2 -m 2500 -nodefaults -display none -serial stdio -monitor none -no-reboot \
+    -accel tcg,thread=single -icount shift=1,sleep=on -rtc clock=vm -smp 1 -m 2500 -nodefaults -display none -serial stdio -monitor none -no-reboot \
     -kernel /mnt/kernel -initrd /mnt/initramfs.gz \
     -append "console=$console quiet panic=-1 mitigations=off tsc=reliable stages=$stages" \
     -drive file=/mnt/root.img,if=none,id=root,format=raw,snapshot=on -device virtio-blk-pci,drive=root \

@@ -4,7 +4,7 @@
  * where a check failed. Exit status 1 when one did, or a kernel is missing.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import prepare from '../helpers/executable.ts';
 
@@ -12,12 +12,14 @@ const repository = join(import.meta.dirname, '../..');
 const page = join(repository, 'docs/hosts.md');
 const marks = ['<!-- kernels -->', '<!-- /kernels -->'] as const;
 
+const everyStage = ['modules', 'verbs', 'vlan', 'ports', 'drop-in', 'queue', 'demo', 'lacking'];
+
 /** Stages of each machine, by the name of its kernel below test/.cache/kernels. */
 const machines: Readonly<Record<string, readonly string[]>> = {
-  '5.10': ['modules', 'verbs', 'vlan', 'ports', 'drop-in'],
-  '6.1': ['modules', 'verbs', 'vlan', 'ports', 'drop-in'],
-  '6.12': ['modules', 'verbs', 'vlan', 'ports', 'drop-in'],
-  backport: ['modules', 'verbs', 'vlan', 'ports', 'drop-in'],
+  '5.10': everyStage,
+  '6.1': everyStage,
+  '6.12': everyStage,
+  backport: everyStage,
   arm64: ['verbs'],
 };
 
@@ -62,15 +64,13 @@ function isThere(name: string): boolean {
   return existsSync(modules) && readdirSync(modules).length > 0;
 }
 
+/** What its console says is in a file meanwhile, for whoever looks on. */
 function play(name: string, stages: readonly string[]): string {
-  const { stdout, stderr } = spawnSync('sh', [join(import.meta.dirname, 'boot.sh'), name, ...stages], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  if (stderr !== '') console.error(stderr.trimEnd());
-  // For whoever looks for what went wrong there.
-  writeFileSync(join(repository, 'test/.cache/kernels', `${name}.console`), stdout);
-  return stdout;
+  const file = join(repository, 'test/.cache/kernels', `${name}.console`);
+  const console = openSync(file, 'w');
+  spawnSync('sh', [join(import.meta.dirname, 'boot.sh'), name, ...stages], { stdio: ['ignore', console, 'inherit'] });
+  closeSync(console);
+  return readFileSync(file, 'utf8');
 }
 
 /** A machine that stopped half way has not passed: each stage has to come to its end. */

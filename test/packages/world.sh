@@ -3,14 +3,16 @@
 # A public address and a private one, each with an echo server on port 7000.
 ip netns add world
 ip link add uplink type veth peer name eth0 netns world
-ip addr add 93.184.216.1/24 dev uplink
+# What the host is on the link with is refused by a policy: the public address is behind a router.
+ip addr add 93.184.216.1/30 dev uplink
 ip link set uplink up
+ip route add default via 93.184.216.2
 ip route add 192.168.77.0/24 dev uplink
 ip -n world link set lo up
-ip -n world addr add 93.184.216.34/24 dev eth0
+ip -n world addr add 93.184.216.2/30 dev eth0
+ip -n world addr add 93.184.216.34/32 dev lo
 ip -n world addr add 192.168.77.7/24 dev eth0
 ip -n world link set eth0 up
-ip -n world route add default via 93.184.216.1
 ip netns exec world perl -e '
 use IO::Socket::INET; $SIG{CHLD} = "IGNORE";
 my $server = IO::Socket::INET->new(LocalAddr => "0.0.0.0", LocalPort => 7000, Listen => 9, ReuseAddr => 1) or die "listen: $!";

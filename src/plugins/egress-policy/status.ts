@@ -8,6 +8,7 @@ import type { NameRule, Policy } from '../../egress/policy.ts';
 import { presetSource } from '../../egress/presets.ts';
 import { checksNames } from '../../egress/checked-names.ts';
 import { locksDns } from '../../egress/deny-names.ts';
+import { requireModules } from '../../dataplane/kernel-parts.ts';
 import { findQueueForm } from '../../host/queue-rule.ts';
 import { runDir } from '../../host/paths.ts';
 import { listRecords } from '../../records/store.ts';
@@ -34,6 +35,7 @@ export async function requirePolicies({ policy, selectable }: EgressConf): Promi
   const policies = 'named' in policy ? [] : [policy];
   for (const name of names) policies.push(await requirePolicy(name));
   const isAgentThere = isAgentListening();
+  if (policies.some(({ quota }) => quota !== undefined)) await requireRules(requireModules);
   if (policies.some(checksNames)) {
     if ((await findQueueForm()) === undefined) throw withoutQueue();
     if (!isAgentThere)

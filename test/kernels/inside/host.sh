@@ -1,7 +1,5 @@
-# Sourced by every stage: a world behind the host, containers, and checks. A check prints one line that run.ts reads:
-#   ok TITLE                 the value is the one that is expected
-#   not ok TITLE | VALUE     it is not
-#   fact NAME VALUE          what this kernel has, or how fast
+# Sourced by stages: a world behind the host, and containers.
+. ./check.sh
 
 for module in nf_tables nf_conntrack nft_ct nft_nat nft_chain_nat nft_masq nft_redir nft_reject_inet nft_fib_inet nft_log \
   nft_limit nft_connlimit nft_hash nft_numgen nft_meta_bridge nft_reject_bridge nft_objref nft_counter veth bridge \
@@ -12,20 +10,23 @@ done
 world() { ip netns exec world "$@"; }
 ip netns add world
 ip link add uplink type veth peer name eth0 netns world
-ip addr add 93.184.216.1/24 dev uplink
-ip -6 addr add 2a01:4f8::1/64 dev uplink nodad
+# What the host is on the link with is refused by a policy: the servers of the world are behind a router.
+ip addr add 93.184.216.1/30 dev uplink
+ip -6 addr add 2a01:4f8::1/126 dev uplink nodad
 ip link set uplink up
-ip route add default via 93.184.216.34
-ip -6 route add default via 2a01:4f8::34
+ip route add default via 93.184.216.2
+ip -6 route add default via 2a01:4f8::2
 ip route add 192.168.77.0/24 dev uplink
 ip -n world link set lo up
-ip -n world addr add 93.184.216.34/24 dev eth0
+ip -n world addr add 93.184.216.2/30 dev eth0
 ip -n world addr add 192.168.77.7/24 dev eth0
-ip -n world -6 addr add 2a01:4f8::34/64 dev eth0 nodad
+ip -n world -6 addr add 2a01:4f8::2/126 dev eth0 nodad
+ip -n world addr add 93.184.216.34/32 dev lo
+ip -n world -6 addr add 2a01:4f8::34/128 dev lo nodad
 ip -n world link set eth0 up
 
-# Tells each client its address.
-serve() { ip netns exec "$1" socat "$2" SYSTEM:'echo hello $SOCAT_PEERADDR' & }
+# Tells each client its address. It writes nowhere: whoever reads what its caller prints would wait for its end.
+serve() { ip netns exec "$1" socat "$2" SYSTEM:'echo hello $SOCAT_PEERADDR' >/dev/null 2>&1 & }
 serve world TCP4-LISTEN:7000,fork,reuseaddr
 serve world TCP6-LISTEN:7000,fork,reuseaddr,ipv6only=1
 # A service of the host, which a policy keeps from containers.
@@ -89,9 +90,3 @@ left() {
   )
   echo "${found:-nothing}" | tr '\n' ' ' | sed 's/ $//'
 }
-
-check() {
-  if [ "$2" = "$3" ]; then echo "ok $1"; else echo "not ok $1 | $(echo "$3" | tr '\n' ' ' | cut -c1-600) | expected $2"; fi
-}
-
-fact() { echo "fact $*"; }

@@ -23,7 +23,9 @@ for one in open:o1:3868 kept:k1:3869; do
   check "$network: the world reaches the TCP port" yes "$(reach world 93.184.216.1 "$port")"
   check "$network: CHECK succeeds" 0 "$(call CHECK "$network" "$name")"
 done
-check 'a policy refuses SCTP to a private address' no "$(serve world SCTP4-LISTEN:3868,fork,reuseaddr; sleep 1; sctp k1 192.168.77.7 3868)"
+serve world SCTP4-LISTEN:3868,fork,reuseaddr
+sleep 1
+check 'a policy refuses SCTP to a private address' no "$(sctp k1 192.168.77.7 3868)"
 check 'a policy lets SCTP through to a public address' yes "$(sctp k1 93.184.216.34 3868)"
 check 'without br_netfilter: the container reaches its own published port' yes "$(reach o1 93.184.216.1 3868)"
 for one in open:o1 kept:k1; do check "DEL of ${one#*:} succeeds" 0 "$(call DEL "${one%:*}" "${one#*:}")"; done

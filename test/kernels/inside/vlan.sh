@@ -30,7 +30,7 @@ check 'explain agrees about the public address' 0 "$(drawbridge explain k1 93.18
 check 'explain agrees about the private address' 1 "$(drawbridge explain k1 192.168.77.7:7000 >/dev/null 2>&1; echo $?)"
 check 'CHECK succeeds' 0 "$(call CHECK kept k1)"
 check 'doctor finds no problem' 0 "$(doctor)"
-check 'doctor warns of nothing' '' "$(drawbridge doctor 2>&1 | grep WARNING)"
+check 'doctor warns of nothing' '' "$(drawbridge doctor 2>&1 | grep -A3 WARNING)"
 
 check 'with isolation "bridge": ADD succeeds' 00 "$(add near n1)$(add near n2)"
 serve n2 TCP6-LISTEN:7000,fork,reuseaddr,ipv6only=0
