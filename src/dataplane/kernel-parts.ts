@@ -1,6 +1,6 @@
 /**
- * What the rules need of a kernel. It answers that "no such file" where a module is not there, for the whole transaction
- * and without saying which: so each is asked for by itself, once something failed.
+ * What the rules need of a kernel. It answers that "no such file" where a module is not there, for the whole
+ * transaction and without saying which: so each is asked for by itself, once something failed.
  */
 import { CniError, codes } from '../cni/errors.ts';
 import { KernelLacks, tryAlone } from '../host/nft.ts';

@@ -39,8 +39,8 @@ export class KernelLacks extends CniError {
 }
 
 /**
- * As {@link tryTransaction}, of a text that rests on nothing that the kernel holds. "No such file" is then its answer to
- * what it has no module for: throws {@link KernelLacks}.
+ * As {@link tryTransaction}, of a text that rests on nothing that the kernel holds. "No such file" is then its answer
+ * to what it has no module for: throws {@link KernelLacks}.
  */
 export async function tryAlone(text: string): Promise<void> {
   requireNft();
