@@ -23,7 +23,8 @@ for one in open:o1:3868 kept:k1:3869; do
   check "$network: the world reaches the TCP port" yes "$(reach world 93.184.216.1 "$port")"
   check "$network: CHECK succeeds" 0 "$(call CHECK "$network" "$name")"
 done
-serve world SCTP4-LISTEN:3868,fork,reuseaddr
+# With several addresses it answers from the one that its route prefers.
+for own in 192.168.77.7 93.184.216.34; do serve world "SCTP4-LISTEN:3868,bind=$own,fork,reuseaddr"; done
 sleep 1
 check 'a policy refuses SCTP to a private address' no "$(sctp k1 192.168.77.7 3868)"
 check 'a policy lets SCTP through to a public address' yes "$(sctp k1 93.184.216.34 3868)"
