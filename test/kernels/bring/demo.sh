@@ -10,10 +10,10 @@ const wanted = new Set(["node"]);
 const demo = require("node:fs").readFileSync("demo/demo.ts", "utf8");
 for (const [, name] of demo.matchAll(/from .([a-z][^:.]*).;/g)) wanted.add(name);
 for (const name of Object.keys(require("./package.json").dependencies)) wanted.add(name);
-for (const name of wanted) {
-  const { dependencies = {} } = packages[`node_modules/${name}`] ?? {};
-  for (const one of Object.keys(dependencies)) wanted.add(one);
-}
+// A package may hold others of its own, which need some of these.
+for (const name of wanted)
+  for (const [place, { dependencies = {} }] of Object.entries(packages))
+    if (`${place}/`.startsWith(`node_modules/${name}/`)) for (const one of Object.keys(dependencies)) wanted.add(one);
 console.log([...wanted].join("\n"));' | while read -r package; do
   [ ! -e "node_modules/$package" ] || {
     mkdir -p "$JOB/repository/node_modules/$(dirname "$package")"

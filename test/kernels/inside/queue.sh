@@ -104,8 +104,11 @@ check 'without an agent no new one is opened' 'TimeoutError TimeoutError' "$(ask
 agent
 check 'with an agent again the allowed name is reached' 'hello hello' "$(ask good.example.org)"
 check 'and the other one refused' 'ConnectionResetError ConnectionResetError' "$(ask evil.example.net)"
+# It puts back within ten seconds what it finds gone.
+kill -STOP $agent
 nft delete table inet drawbridge_queue
 check 'without the queue no new one is opened' 'TimeoutError TimeoutError' "$(ask good.example.org)"
+kill -CONT $agent
 until_true nft list table inet drawbridge_queue
 check 'the agent puts the queue back' 'hello hello' "$(ask good.example.org)"
 nft flush chain inet drawbridge_queue held
