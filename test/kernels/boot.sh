@@ -49,13 +49,20 @@ make_initramfs() {
   cp "$busybox" "$work/initramfs/bin/busybox"
   cp test/kernels/inside/init "$work/initramfs/init"
   chmod 755 "$work/initramfs/init"
-  for module in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_mmio virtio_blk; do
-    file=$(find "$cache/$kernel/lib/modules/$version" -name "$module.ko*" | head -n 1)
-    case "$file" in
-    *.xz) xz -dc "$file" >"$work/initramfs/$module.ko" ;;
-    *.zst) zstd -qdc "$file" >"$work/initramfs/$module.ko" ;;
-    ?*) cp "$file" "$work/initramfs/$module.ko" ;;
-    esac
+  : >"$work/initramfs/modules"
+  modules=$cache/$kernel/lib/modules/$version
+  for module in virtio_pci virtio_mmio virtio_blk; do
+    # Each with what it needs, which stands behind it: so from the end.
+    for file in $(sed -n "s|^\(.*/$module\.ko[^:]*\):|\1|p" "$modules/modules.dep" | tr ' ' '\n' | tac); do
+      name=$(basename "$file" | sed 's/\.ko.*//').ko
+      [ ! -e "$work/initramfs/$name" ] || continue
+      case "$file" in
+      *.xz) xz -dc "$modules/$file" >"$work/initramfs/$name" ;;
+      *.zst) zstd -qdc "$modules/$file" >"$work/initramfs/$name" ;;
+      *) cp "$modules/$file" "$work/initramfs/$name" ;;
+      esac
+      echo "$name" >>"$work/initramfs/modules"
+    done
   done
   (cd "$work/initramfs" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$work/initramfs.gz"
 }
