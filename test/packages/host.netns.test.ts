@@ -7,7 +7,7 @@ const debOf = (version: string) => `/packages/drawbridge_${version}-1_amd64.deb`
 const rpmOf = (version: string) => `/packages/drawbridge-${version}-1.x86_64.rpm`;
 
 describe.skipIf(missing !== undefined)(`packages${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
-  beforeAll(makePackages, 120_000);
+  beforeAll(makePackages, 900_000);
 
   test('the .deb puts command, plugins, pages, completions and unit where a host looks for them', () => {
     const out = onHost(`
