@@ -24,9 +24,9 @@ const parts: readonly KernelPart[] = [
   { module: 'nft_ct', chain: `${forward} ct mark 0` },
   { module: 'nft_counter', chain: `${forward} counter` },
   { module: 'nft_limit', chain: `${forward} limit rate 1/second` },
-  // Of policies with a quota alone.
-  { module: 'nft_quota', chain: `${forward} quota over 1 bytes` },
+  // Of policies alone, and of those with a quota.
   { module: 'nft_connlimit', chain: `${forward} ct count over 1` },
+  { module: 'nft_quota', chain: `${forward} quota over 1 bytes` },
   { module: 'nft_fib_inet', chain: `${forward} fib daddr type local` },
   { module: 'nft_reject_inet', chain: `${forward} reject` },
   // Of this level nobody but nft_log hears; a group is what nfnetlink_log hears.
@@ -60,9 +60,10 @@ export async function namingModules<Value>(work: () => Promise<Value>): Promise<
   }
 }
 
-/** Throws code 100 with the names of modules that rules may need and the kernel lacks, if there are any. */
-export async function requireModules(): Promise<void> {
-  const lacks = await lackingModules();
+/** Throws code 100 with the names of modules that rules may need, or that are asked for, and the kernel lacks. */
+export async function requireModules(wanted?: readonly string[]): Promise<void> {
+  const asked = parts.filter(({ module }) => wanted === undefined || wanted.includes(module));
+  const lacks = await lackingOf(asked);
   const [first, ...others] = lacks;
   if (first === undefined) return;
   const also = others.length === 0 ? '' : `, nor ${others.map((one) => `"${one}"`).join(' and ')}`;
@@ -74,9 +75,9 @@ export async function requireModules(): Promise<void> {
 }
 
 /** What needs a module that is missing says nothing about its own. */
-async function lackingModules(): Promise<string[]> {
+async function lackingOf(asked: readonly KernelPart[]): Promise<string[]> {
   const lacks: string[] = [];
-  for (const { module, needs = 'nf_tables', chain } of parts)
+  for (const { module, needs = 'nf_tables', chain } of asked)
     if (!lacks.includes(needs) && !(await isTaken(chain))) lacks.push(module);
   return lacks;
 }

@@ -35,7 +35,8 @@ export async function requirePolicies({ policy, selectable }: EgressConf): Promi
   const policies = 'named' in policy ? [] : [policy];
   for (const name of names) policies.push(await requirePolicy(name));
   const isAgentThere = isAgentListening();
-  if (policies.some(({ quota }) => quota !== undefined)) await requireRules(requireModules);
+  const ofPolicies = ['nft_connlimit', ...(policies.some(({ quota }) => quota !== undefined) ? ['nft_quota'] : [])];
+  await requireRules(() => requireModules(ofPolicies));
   if (policies.some(checksNames)) {
     if ((await findQueueForm()) === undefined) throw withoutQueue();
     if (!isAgentThere)
