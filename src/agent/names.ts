@@ -16,9 +16,9 @@ import type { HostState } from './host-state.ts';
 import { elementsOfLearnt, learntOf, recallLearnt, rememberLearnt, type LearntAddress } from './learnt.ts';
 import { namesWork } from './names/from-records.ts';
 import { commitSteps } from '../dataplane/commit-steps.ts';
-import type { RefreshedPolicy } from './names/plan.ts';
-import { rulesFor } from './dns/names-policy.ts';
 import { noteReport } from './names/note-report.ts';
+import { FullSets } from './names/full-sets.ts';
+import { openLearnt } from './names/open-learnt.ts';
 import { Opener } from './names/opener.ts';
 import type { CountMemory } from '../repair/count-memory.ts';
 import { repairTables, type TablesSource } from '../repair/tables.ts';
@@ -39,6 +39,8 @@ export interface NamesOptions {
   readonly onRefused: (refused: readonly RefusedQueries[]) => void;
   readonly onCrowd: (crowds: readonly Crowd[]) => void;
   readonly onRefresh: (report: RefreshReport) => void;
+  /** A set was full of addresses that were not ours, and was written anew. */
+  readonly onOverfilled: () => void;
 }
 
 /** Everything about names: the proxy, its redirections, the refresh, and what they have open. */
@@ -63,7 +65,17 @@ export class Names {
   #restAfterWriting = 1000;
   #forgetful: string | undefined;
 
-  constructor({ state, counted, answering, onQuery, onEnd, onRefused, onCrowd, onRefresh }: NamesOptions) {
+  constructor({
+    state,
+    counted,
+    answering,
+    onQuery,
+    onEnd,
+    onRefused,
+    onCrowd,
+    onRefresh,
+    onOverfilled,
+  }: NamesOptions) {
     this.#state = state;
     this.tables = {
       records: () => {
@@ -74,9 +86,10 @@ export class Names {
       expiring: (records) => this.expiring(records),
       counted: () => counted.elements,
     };
+    const fullSets = new FullSets(this.tables, onOverfilled);
     this.#opener = new Opener({
       commit: commitSteps,
-      repair: async () => void (await repairTables(this.tables)),
+      repair: async (outcome) => (outcome === 'full' ? fullSets.empty() : void (await repairTables(this.tables))),
       onCrowd,
     });
     this.#refresh = new NamesRefresh({
@@ -186,7 +199,7 @@ export class Names {
     // Nothing to do after a repair of our own, which put them too.
     const isThere = recalled.length === 0 && (await tryTransaction(comparisonTexts(open, []).keys)) === 'committed';
     if (open.length > 0 && !isThere) await this.#opener.open(open, 'again');
-    await this.#openLearnt(recalled, refreshed);
+    await openLearnt(this.#opener, recalled, refreshed);
     // The opener knows them now.
     this.#recalled = this.#recalled.filter((one) => !recalled.includes(one));
     await this.#forced.renew();
@@ -232,21 +245,6 @@ export class Names {
     clearTimeout(this.#remembering);
     this.#rememberLearnt();
     await Promise.all([this.#running, this.#server.close()]);
-  }
-
-  /** Each container's own count for it, as they did when it asked. */
-  async #openLearnt(recalled: readonly LearntAddress[], refreshed: readonly RefreshedPolicy[]): Promise<void> {
-    const now = uptime();
-    const opened = [...Map.groupBy(recalled, ({ source, name }) => `${source} ${name}`).values()].map(async (some) => {
-      const [{ source, name } = { source: '', name: '' }] = some;
-      const wildcard = refreshed
-        .flatMap(({ names }) => rulesFor(names, name))
-        .find((rule) => rule.name.startsWith('*.'))?.name;
-      const elements = elementsOfLearnt(some, refreshed, now);
-      if (elements.length > 0)
-        await this.#opener.open(elements, { source, ...(wildcard === undefined ? {} : { wildcard }) });
-    });
-    await Promise.all(opened);
   }
 
   /** A policy may go while one of its names is resolved: what was for it alone is nobody's any more. */

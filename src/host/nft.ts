@@ -5,10 +5,10 @@ import { readNftError } from './tool-error.ts';
 
 /**
  * What became of a transaction: "committed", or "stale" when the kernel does not hold what the transaction
- * rests on (something to delete is missing, something to create is there, a chain is still in use), and so
- * nothing of it was done.
+ * rests on (something to delete is missing, something to create is there, a chain is still in use), "full" when a set
+ * has no room for what is added; either way nothing of it was done.
  */
-export type Outcome = 'committed' | 'stale';
+export type Outcome = 'committed' | 'stale' | 'full';
 
 /** Milliseconds; the largest transaction that we write takes less than a second. */
 const deadline = 20_000;
@@ -76,7 +76,8 @@ async function attempt(args: readonly string[], input: string): Promise<Outcome>
     await run('nft', args, { input, deadline });
     return 'committed';
   } catch (error) {
-    if (error instanceof CommandError && readNftError(error) === 'stale') return 'stale';
+    const failure = error instanceof CommandError ? readNftError(error) : 'other';
+    if (failure === 'stale' || failure === 'full') return failure;
     throw await explain(error);
   }
 }

@@ -38,8 +38,11 @@ export function saidBy(error: CommandError): string {
   return error.exitCode === undefined ? error.message : readToolError(error).said;
 }
 
-/** Why nft did not take a transaction; "stale" when the kernel does not hold what the transaction rests on. */
-export type NftFailure = 'stale' | 'not-understood' | 'not-permitted' | 'unsupported' | 'other';
+/**
+ * Why nft did not take a transaction; "stale" when the kernel does not hold what the transaction rests on, "full" when
+ * a set has as many elements as it may (ENFILE).
+ */
+export type NftFailure = 'stale' | 'full' | 'not-understood' | 'not-permitted' | 'unsupported' | 'other';
 
 /** Reads what nft printed. It never calls setlocale, so its texts are English everywhere. */
 export function readNftError({ stderr, exitCode }: ToolOutput): NftFailure {
@@ -63,6 +66,7 @@ const nftPatterns: readonly { readonly pattern: RegExp; readonly failure: NftFai
     pattern: /Error: (?:syntax error|datatype mismatch|Could not resolve protocol name)/,
     failure: 'not-understood',
   },
+  { pattern: /Error: .*Too many open files in system/, failure: 'full' },
   { pattern: /Operation not permitted/, failure: 'not-permitted' },
   { pattern: /(?:Operation|Protocol) not supported|Unable to initialize Netlink/, failure: 'unsupported' },
 ];

@@ -49,6 +49,14 @@ export async function repairTables(source: TablesSource, scope: Scope = 'all'): 
 }
 
 /**
+ * Writes both tables anew where a set is full of what somebody else put there: nothing that is expected is missing
+ * then. Throws as {@link repairTables}.
+ */
+export async function emptyFullSets(source: TablesSource): Promise<void> {
+  await withLock('tables', 'empty a full set', async () => rebuild(source));
+}
+
+/**
  * Writes both tables anew out of what is in memory. What the agent has open lasts at least as long as what is
  * remembered of it; so the files are read for those policies alone of which it has nothing open, and for each of them
  * once.

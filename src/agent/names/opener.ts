@@ -1,14 +1,18 @@
 import { elementId, type Element } from '../../nft/element.ts';
 import { Claims, type Asker, type Crowd } from './claims.ts';
+import type { Outcome } from '../../host/nft.ts';
 import { putSteps, type ElementStep } from '../../dataplane/transaction.ts';
 
 /** Commits steps as one transaction. */
-export type Commit = (steps: readonly ElementStep[]) => Promise<'committed' | 'stale'>;
+export type Commit = (steps: readonly ElementStep[]) => Promise<Outcome>;
 
 export interface OpenerOptions {
   readonly commit: Commit;
-  /** Brings the tables back when a transaction found them missing or changed; it is then tried once more. */
-  readonly repair?: () => Promise<void>;
+  /**
+   * Brings the tables back when a transaction found them missing or changed, or a set without room for what is ours to
+   * open: somebody else filled it. It is then tried once more.
+   */
+  readonly repair?: (outcome: 'stale' | 'full') => Promise<void>;
   readonly now?: () => number;
   readonly claims?: Claims;
   /** Addresses had to be closed before their time. */
@@ -37,7 +41,7 @@ interface WaitingElements {
  */
 export class Opener {
   readonly #commit: Commit;
-  readonly #repair: (() => Promise<void>) | undefined;
+  readonly #repair: OpenerOptions['repair'];
   readonly #now: () => number;
   /** What is open, and when it ends, in milliseconds of a clock that nobody sets: the kernel counts by one too. */
   readonly #open = new Map<string, { element: Element; ends: number }>();
@@ -128,10 +132,12 @@ export class Opener {
     // A permanent element does not take the place of an expiring one by itself.
     const steps = putSteps(put, [...closed, ...put.filter((element) => this.#wasExpiring(element))]);
     let outcome = await this.#commit(steps);
-    if (outcome === 'stale' && isLastTry && this.#repair !== undefined) {
-      await this.#repair();
+    if (outcome !== 'committed' && isLastTry && this.#repair !== undefined) {
+      await this.#repair(outcome);
       outcome = await this.#commit(steps);
     }
+    if (outcome === 'full')
+      throw new Error('Cannot open the addresses of a name: the set of its policy is full, of more than we opened');
     if (outcome === 'stale')
       throw new Error('Cannot open the addresses of a name: the rules of its policy are not in the kernel');
     for (const element of put) this.#open.set(elementId(element), { element, ends: endOf(element, now) });

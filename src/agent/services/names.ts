@@ -21,6 +21,11 @@ const renewal = 10_000;
 /** Milliseconds between looks at which servers the host asks, and at records that nobody told of. */
 const slowly = 30_000;
 
+/** Milliseconds for which it is a problem that somebody filled a set. */
+const lasting = 60_000;
+const overfilled =
+  'A set of names in "table inet drawbridge" was full of addresses that no name opened: somebody else put them there, and it was written anew';
+
 export interface NamesServiceOptions {
   readonly state: HostState;
   readonly counted: CountMemory;
@@ -41,6 +46,7 @@ export class NamesService implements Service {
   readonly #crowds = new Crowds();
   readonly metBounds = new MetBounds();
   readonly #logged = new Rates();
+  #overfilled = { count: 0, at: -Infinity };
   #recurring: readonly RecurringWork[] = [];
 
   constructor(options: NamesServiceOptions) {
@@ -54,6 +60,10 @@ export class NamesService implements Service {
       onRefused: (refused) => refused.forEach((one) => this.#tellRefused(one)),
       onCrowd: (crowds) => crowds.forEach((one) => this.#noteCrowd(one)),
       onRefresh: (report) => this.#tellRefresh(report),
+      onOverfilled: () => {
+        this.#overfilled = { count: this.#overfilled.count + 1, at: performance.now() };
+        options.log.warn(overfilled);
+      },
     });
     const { names } = this;
     options.metrics.gauge('drawbridge_names', 'Names that are kept open', [], (add) => add({}, names.wanted.size));
@@ -72,6 +82,12 @@ export class NamesService implements Service {
           const count = names.refused.countOfAll(egress?.addresses ?? []);
           if (count > 0) add({ network, container: containerId, ifname }, count);
         }),
+    );
+    options.metrics.gauge(
+      'drawbridge_names_overfilled',
+      'Times that a set of names was full of addresses of somebody else, and was written anew',
+      [],
+      (add) => add({}, this.#overfilled.count),
     );
     options.metrics.gauge(
       'drawbridge_names_crowded',
@@ -104,6 +120,7 @@ export class NamesService implements Service {
     return [
       ...this.names.problems,
       ...this.#crowds.problems((source) => this.#describe(source)),
+      ...(performance.now() - this.#overfilled.at < lasting ? [overfilled] : []),
       ...this.#recurring.flatMap(({ problem }) => problem ?? []),
     ];
   }

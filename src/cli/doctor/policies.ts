@@ -6,7 +6,8 @@ import { describeBroken } from '../../records/in-force.ts';
 import { findAll } from '../clean.ts';
 import { readKnown } from '../../repair/orphans/records.ts';
 import { findProblems } from '../policy/problems.ts';
-import { isAgentRunning } from '../../repair/survey/agent.ts';
+import { agentProblems } from '../../repair/survey/agent.ts';
+import { locksDns } from '../../egress/deny-names.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { shownName } from '../../repair/survey/container-names.ts';
 import { bypassWords } from '../../repair/survey/second-networks.ts';
@@ -114,9 +115,33 @@ async function firstError(file: string): Promise<string | undefined> {
   }
 }
 
+/** What the agent says of itself is not lost in its log. */
+function agentTrouble(problem: string): Trouble {
+  return {
+    severity: 'warning',
+    found: 'the agent says that something does not work',
+    why: problem,
+    remedy: 'its log says more: journalctl -u drawbridge-agent',
+    isAdvice: true,
+  };
+}
+
 async function checkAgent({ attachments }: Survey): Promise<Trouble[]> {
-  const names = attachments.flatMap(({ record }) => record.egress?.policy.names ?? []);
-  if (names.length === 0 || (await isAgentRunning())) return [];
+  const policies = attachments.flatMap(({ record }) => record.egress?.policy ?? []);
+  const problems = await agentProblems();
+  if (problems !== undefined) return problems.map(agentTrouble);
+  const locked = policies.find(locksDns)?.denyNames?.[0];
+  if (locked !== undefined)
+    return [
+      {
+        severity: 'problem',
+        found: 'the agent is not running',
+        why: `${locked.source} is a name that the agent's DNS refuses: without it containers under that policy have no DNS`,
+        remedy: 'systemctl enable --now drawbridge-agent',
+      },
+    ];
+  const names = policies.flatMap((policy) => policy.names);
+  if (names.length === 0) return [];
   const wildcards = names.filter(({ name }) => name.startsWith('*.'));
   return [
     {

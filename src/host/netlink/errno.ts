@@ -7,6 +7,7 @@ export const errnos = {
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
+  ENFILE: 23,
   EXFULL: 54,
   EOPNOTSUPP: 95,
   EADDRNOTAVAIL: 99,

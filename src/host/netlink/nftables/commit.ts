@@ -17,8 +17,10 @@ export function commitRuleset(changes: readonly RulesetChange[]): Outcome | unde
   const errors = (netfilterHere()?.exchange(encodeBatch(changes)) ?? []).flatMap((answer) =>
     answer.type === type.error ? [-(readNumber(answer.payload, 0, 4) | 0)] : [],
   );
-  const fatal = errors.find((errno) => errno !== 0 && !stale.has(errno));
+  const fatal = errors.find((errno) => errno !== 0 && errno !== errnos.ENFILE && !stale.has(errno));
   if (fatal !== undefined) throw refusal(fatal);
+  // A set has as many elements as it may.
+  if (errors.includes(errnos.ENFILE)) return 'full';
   if (errors.some((errno) => errno !== 0)) return 'stale';
   return errors.length > 0 ? 'committed' : undefined;
 }
