@@ -1,8 +1,8 @@
 /**
  * The main job, shown: a private "host" with an internet of its own, three containers that the built executable
  * connects with the conflists of conf/, a page fetched through a published port, what each may reach, a name that is
- * refused, a policy that is learnt from what a container did, and the proof that nothing is left. Touches nothing of
- * the machine that it runs on.
+ * refused, a policy that is learnt from what a container did, one of two sites at one address, and the proof that
+ * nothing is left. Touches nothing of the machine that it runs on.
  */
 import Table from 'cli-table3';
 import { readFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { judge } from '../src/egress/judge.ts';
 import { parsePolicy } from '../src/egress/parse.ts';
 import { addressOf } from '../src/ip/prefix.ts';
 import { showNames } from './names.ts';
+import { showSites } from './sites.ts';
 import { makeHost, type Container, type Host, type Outside } from '../test/helpers/private-host.ts';
 import type { Conflist, Json } from '../test/helpers/runtime.ts';
 
@@ -30,10 +31,12 @@ interface Attachment {
 
 /** The bridge and what is remembered of it; the boot that leases belong to; what the agent has written down. */
 const keptByDesign = [
-  /link drawbridge0/,
-  /bridges\/drawbridge0\.json/,
+  /link drawbridge[03]/,
+  /bridges\/drawbridge[03]\.json/,
   /\/boot\//,
   /drawbridge\/(?:flows|names|learnt)/,
+  // The empty chain that iptables leaves behind a rule.
+  /nft table ip6? mangle(?:$|: chain POSTROUTING|: type filter hook postrouting)/,
 ];
 
 const surprises: string[] = [];
@@ -73,6 +76,9 @@ surprises.push(
     connect: async (name, policy) => connect(name, withPolicy(restricted, policy)),
   })),
 );
+
+title('Two sites at one address, of which a sandbox may have one');
+surprises.push(...(await showSites({ host, outside, tell, sandbox: readConflist('40-sandbox.conflist'), connect })));
 
 title('Removal');
 for (const { name, conflist, container } of attachments) {

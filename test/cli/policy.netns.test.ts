@@ -152,7 +152,7 @@ describe('drawbridge policy check', () => {
     expect((text.split('\n')[line - 1] ?? '').slice(column - 1).startsWith(at)).toBe(true);
   });
 
-  test.for(['10-drawbridge', '20-interface-only', '30-one-process'])(
+  test.for(['10-drawbridge', '20-interface-only', '30-one-process', '40-sandbox'])(
     'accepts the shipped list %s',
     async (name, { host }) => {
       await write(host, '/etc/cni/net.d/10.conflist', shipped(name));

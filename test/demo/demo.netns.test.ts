@@ -24,6 +24,8 @@ function expectDemo(identity: { uid?: number; gid?: number }): void {
   expect(stdout.match(/reached/g)).toHaveLength(6);
   expect(stdout).toMatch(/tracker\.example\.net \(DNS\).* denied by mode "allowlist"/);
   expect(stdout).toContain('"tracker.example.net:80/tcp"');
+  expect(stdout).toContain('"sandbox" asks 203.0.113.30 for other.example.net: refused after');
+  expect(stdout).toContain('drawbridge watch: it asks for "other.example.net", which the policy does not allow');
   expect(stdout).toContain('"drawbridge ui" prints the address of a page');
   expect(stdout).toContain('nothing is left');
   expect(status).toBe(0);
