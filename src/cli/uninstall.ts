@@ -6,6 +6,7 @@ import { dirname } from 'node:path/posix';
 import { CniError, codes } from '../cni/errors.ts';
 import { bridgeGateways, type BridgeGateway } from '../host/bridge-ports.ts';
 import { findLink, listLinks } from '../host/interfaces.ts';
+import { hardwareAddressOf } from '../links/hardware-address.ts';
 import { vlanGatewayNames } from '../links/vlan.ts';
 import { applyCommands } from '../host/apply.ts';
 import { withLock } from '../host/lock.ts';
@@ -62,7 +63,7 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
   // One may have come while others were waited for.
   refuseLiving(isForced);
   const folders = leaseFolders([]);
-  const bridges = bridgesOfOurs();
+  const bridges = usedBridges();
   const { findings, problems } = await findAll(readKnown(), false);
   report.errors.push(...problems);
   for (const { kind, name, remove, why } of findings) {
@@ -143,15 +144,15 @@ function refuseLiving(isForced: boolean): void {
   );
 }
 
-/** Bridges that we made have a note. */
-function bridgesOfOurs(): string[] {
+/** Bridges that containers of ours were on: they have a note. */
+function usedBridges(): string[] {
   return listReadable(`${runDir}/bridges`)
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -'.json'.length))
     .filter((bridge) => findLink(bridge)?.kind === 'bridge');
 }
 
-/** One with ports of others is theirs too. */
+/** One with ports of others is theirs too, and so is one that somebody else made. */
 async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> {
   const gateways = bridgeGateways().filter((one) => one.bridge === bridge && isOurGateway(one));
   for (const { name } of gateways) await applyCommands([{ kind: 'deleteLink', name }]);
@@ -160,6 +161,10 @@ async function removeBridge(bridge: string, { kept }: Report): Promise<boolean> 
     kept.push(
       `bridge ${bridge}: ${ports.join(', ')} ${ports.length === 1 ? 'is' : 'are'} on it, which ${ports.length === 1 ? 'is' : 'are'} not ours`,
     );
+    return false;
+  }
+  if (findLink(bridge)?.mac !== hardwareAddressOf(bridge)) {
+    kept.push(`bridge ${bridge}: it was there before us (it does not have the MAC address of one that we make)`);
     return false;
   }
   await applyCommands([{ kind: 'deleteLink', name: bridge }]);

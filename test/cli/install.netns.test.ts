@@ -213,6 +213,23 @@ describe('in a root of its own with the network of the host', () => {
 });
 
 describe('drawbridge uninstall', () => {
+  test('leaves a bridge that somebody else made, and says so; one that we made goes', async ({ host }) => {
+    await host.sh('ip link add drawbridge0 type bridge; ip link set drawbridge0 up');
+    const theirs = shipped('10-drawbridge');
+    const ours = interfaceConf({ bridge: 'br7', name: 'ours' });
+    const container = await host.container();
+    succeeded(await host.addChain(theirs, { container }));
+    succeeded(await host.cni('ADD', ours, { container, ifname: 'eth1' }));
+    succeeded(await host.cni('DEL', ours, { container, ifname: 'eth1' }));
+    await host.delChain(theirs, { container });
+    const { code, json } = await drawbridge(host, ['uninstall', '--json']);
+    expect(code).toBe(0);
+    expect(json.kept).toContainEqual(expect.stringContaining('bridge drawbridge0: it was there before us'));
+    expect(json.removed).toContain('bridge br7');
+    expect(await host.sh('ls /sys/class/net')).toContain('drawbridge0');
+    expect(await host.sh('ls /sys/class/net')).not.toContain('br7');
+  });
+
   test('leaves nothing: no rule, no link, no lease, no file', async ({ host }) => {
     await host.outside();
     await host.sh('mkdir -p /etc/systemd/system /opt/cni/bin /etc/cni/net.d; iptables-nft -P FORWARD DROP');
