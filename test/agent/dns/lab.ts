@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { compilePolicy } from '../../../src/egress/compile.ts';
+import { groupsOf } from '../../../src/records/sections.ts';
 import { egressElements, guardElements } from '../../../src/dataplane/elements/egress.ts';
 import { parsePolicy } from '../../../src/egress/parse.ts';
 import { policyId } from '../../../src/egress/policy-id.ts';
@@ -121,7 +121,7 @@ export async function makeDnsLab(runtime: RuntimeName, conf: Record<string, unkn
   }));
   await host.run(['nft', '-f', '-'], {
     input: rebuildText({
-      groups: [compilePolicy(policy)],
+      groups: groupsOf(record),
       elements: [...egressElements(record), ...guardElements(record), ...forced],
     }),
   });

@@ -7,6 +7,7 @@ import type { Policy } from '../../../src/egress/policy.ts';
 import { interfacePart, type Element } from '../../../src/nft/element.ts';
 import { rebuildText } from '../../../src/dataplane/transaction.ts';
 import type { AttachmentRecord } from '../../../src/records/record.ts';
+import { groupsOf } from '../../../src/records/sections.ts';
 
 /** A container of the battery, with the policy that it is under; none for one that nobody polices. */
 export interface Subject {
@@ -106,11 +107,7 @@ export function recordOf({ name, bridge, port, mac, ip4, ip6, gateway4, gateway6
 /** Both tables with everything in them. `extra` are elements of others. */
 export function ruleset(all: readonly Subject[], extra: readonly Element[] = []): string {
   const records = all.map(recordOf);
-  const groups = new Map(
-    all
-      .flatMap(({ policy }) => (policy === undefined ? [] : [compilePolicy(policy)]))
-      .map((group) => [group.id, group]),
-  );
+  const groups = new Map(records.flatMap(groupsOf).map((group) => [group.id, group]));
   const bridges = [...new Set(all.map(({ bridge }) => bridge))].map((bridge): Element => ({
     table: 'inet drawbridge',
     set: 'bridges',

