@@ -37,7 +37,11 @@ const calls = {
   createVeth: (bridge: BridgePlan, pair: VethPlan) => createVeth(bridge, pair),
   prepareBridge: (bridge: BridgePlan) => prepareBridge(bridge),
   ping: async (netns: string, address: string) => (await runIn(netns, 'ping', ['-c1', '-W1', address])).stderr === '',
-  check: async (expected: ExpectedLinks) => findDifferences(expected, await readAttachment(expected)),
+  check: async (expected: ExpectedLinks) =>
+    findDifferences(
+      expected,
+      await readAttachment({ ...expected, inside: { netns: expected.netns, ifname: expected.ifname } }),
+    ),
 };
 
 export type Call = keyof typeof calls;

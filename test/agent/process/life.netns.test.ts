@@ -153,7 +153,9 @@ describe('the agent', () => {
     );
     expect(answers[0]).toMatchObject({ id: 'a', result: { protocol: 1, attachments: 1, problems: [] } });
     expect(answers[1]).toMatchObject({ id: null, error: {} });
-    expect(answers[2]?.error?.message).toContain('status, names, seen, refused, attached, refresh, repair, metrics');
+    expect(answers[2]?.error?.message).toContain(
+      'status, names, seen, refused, bounds, attached, refresh, grant, repair, metrics',
+    );
     expect(answers[3]).toEqual({ id: 3, result: [] });
     const metrics = await host.run([
       'python3',

@@ -15,7 +15,7 @@ const conf = interfaceConf({
 });
 
 /** Names of what belongs to the policy, for a shell. */
-const names = `policy=$(nft list chains | grep -o 'policy_[0-9a-f]*' | sort -u | head -1)
+const names = `policy=$(nft list chains | grep -oE 'policy_[0-9a-f]{16} ' | sort -u | head -1 | tr -d ' ')
   group=$(nft list sets inet | grep -o 'group_[0-9a-f]*' | head -1)`;
 
 /** In a chain of the layout, the handle of its first rule that matches. */
