@@ -4,6 +4,7 @@ import type { AttachmentRecord } from '../../src/records/record.ts';
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 import { values } from './calls.ts';
 import { numbered } from './sample.ts';
+import { groupsOf } from '../../src/records/sections.ts';
 
 const fast = { rebuilt: false, warnings: [] };
 const rebuilt = { rebuilt: true, warnings: [] };
@@ -47,7 +48,7 @@ describe('commit()', () => {
       ['findMissing', two],
     ] as const;
     expect(await values(host, ...steps)).toEqual([rebuilt, fast, fast, [], fast, []]);
-    expect(await chains(host)).toEqual([two, other].flatMap(chainsOf).toSorted());
+    expect(await chains(host)).toEqual(chainsOf(two, other));
     expect(await values(host, ['drop', two.key], ['findMissing', other])).toEqual([fast, []]);
     expect(await chains(host)).toEqual(chainsOf(other));
     expect(await values(host, ['drop', other.key])).toEqual([fast]);
@@ -168,8 +169,10 @@ async function counts(host: Host, set: string): Promise<string[]> {
     .toSorted();
 }
 
-function chainsOf({ egress }: AttachmentRecord): string[] {
-  return [`policy_${egress?.policyId}`, `policy_${egress?.policyId}_host`];
+function chainsOf(...records: AttachmentRecord[]): string[] {
+  const chains = records.flatMap(groupsOf).flatMap((group) => group.chains);
+  const names = chains.filter(({ table }) => table === 'inet drawbridge').map(({ name }) => name);
+  return [...new Set(names)].toSorted();
 }
 
 async function chains(host: Host): Promise<string[]> {
