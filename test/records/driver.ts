@@ -1,6 +1,7 @@
 /**
- * Calls functions of src/records/ and src/host/ inside a private host: reads {steps: [[name, …arguments]…]} from
- * stdin, and prints a list of {value, ms} or {error}, one for each step. Run by node, which strips the types itself.
+ * Calls functions of src/records/, src/repair/ and src/host/ inside a private host: reads {steps: [[name,
+ * …arguments]…]} from stdin, and prints a list of {value, ms} or {error}, one for each step. Run by node, which strips
+ * the types itself.
  */
 import { readFileSync } from 'node:fs';
 import { CniError } from '../../src/cni/errors.ts';
@@ -12,6 +13,7 @@ import { commit, rebuild } from '../../src/records/commit.ts';
 import { sharedByOthers, writeIndex } from '../../src/records/index-files.ts';
 import type { AttachmentRecord } from '../../src/records/record.ts';
 import { listRecords, writeRecord } from '../../src/records/store.ts';
+import { repairGates } from '../../src/repair/gates.ts';
 
 const calls = {
   findListeners,
@@ -19,6 +21,7 @@ const calls = {
   tryForgetFlowsOf,
   forgetUdpFlows,
   listRecords: () => listRecords(),
+  repairGates: (records: readonly AttachmentRecord[]) => repairGates(records),
   rebuild: () => rebuild(),
   sharedByOthers: (name: string, key: string) => sharedByOthers(name, key),
   put: (record: AttachmentRecord, also: readonly Element[] = []) => commit({ put: record }, { also }),
