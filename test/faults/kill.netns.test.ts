@@ -73,7 +73,8 @@ describe('after SIGKILL at any step', () => {
         },
       );
       expect(failures).toEqual([]);
-      expect(killed).toBeGreaterThan(total / 2);
+      // A CHECK starts two programs, and has none left to start after the last of them.
+      expect(killed).toBeGreaterThanOrEqual(total / 2);
     },
   );
 });
