@@ -33,8 +33,9 @@ describe.each(['open', 'restricted'])('a name under "deny" in mode %s', (mode) =
     const unnamed = await container.exec(['curl', '-sk', '--max-time', '4', 'https://198.51.100.1/']);
     expect(unnamed.code).toBe(0);
     expect((await asked()).filter((line) => line.startsWith('evil'))).toEqual([]);
-    const flows = (await drawbridge(host, ['flows', '--denied', '--json'])).stdout;
-    expect(flows).toContain('which deny \\"evil.example.net:443\\" closes');
+    // The reader tells refusals together, a moment later.
+    const flows = async (): Promise<string> => (await drawbridge(host, ['flows', '--denied', '--json'])).stdout;
+    await expect.poll(flows, { timeout: 10_000 }).toContain('which deny \\"evil.example.net:443\\" closes');
   });
 });
 
