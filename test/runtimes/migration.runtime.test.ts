@@ -115,7 +115,8 @@ describe.skipIf(!isHere)(
       expect(await machine.sh(procedure.orphans)).toContain('Removed 1 of 1 leftover.');
       await machine.sh(procedure.oldRules);
       await machine.sh(procedure.away);
-      expect(await machine.host.leftovers({ allow: emptyTables })).toEqual([]);
+      // The reference made its bridge, and takes none away.
+      expect(await machine.host.leftovers({ allow: [...emptyTables, /link nerdctl0$/] })).toEqual([]);
       const files = await machine.sh(`cd ${pluginFolder}; sha256sum *; cd ${reference}; sha256sum ${names.join(' ')}`);
       expect(new Set(files.trim().split('\n')).size).toBe(names.length);
     });
