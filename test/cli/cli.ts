@@ -69,7 +69,7 @@ export async function attach(
 }
 
 /** Lists the rules of a host for a shell, without the buckets that packets fill, and that run out, at any time. */
-export const listRules = `nft -s list ruleset | grep -v -e 'elements = { .* limit rate over' -e '^[[:space:]]*$'`;
+export const listRules = `nft -s list ruleset | grep -v -e 'elements = { .* limit rate over' -e '^[[:space:]]*"[^{]* limit rate over [^{]*$' -e '^[[:space:]]*$'`;
 
 /** Text without what differs from run to run. */
 export function steady(text: string): string {
