@@ -202,11 +202,11 @@ function print(steps: readonly Step[], terminal: Terminal): void {
   const { out, note, paint } = terminal;
   const lines = Map.groupBy(steps, ({ path, shownAs, action }) => `${action} ${shownAs ?? path}`);
   const rows = [...lines.values()].map(([first, ...more]) => {
-    const { path = '', shownAs = path, about = '', action = 'same' } = first ?? {};
+    const { path = '', shownAs = path, about = '', aboutMany = about, action = 'same' } = first ?? {};
     return [
       action === 'replace' || action === 'keep' ? paint.warn(actionWords[action]) : actionWords[action],
       shownAs,
-      more.length === 0 ? about : `${more.length + 1} manual pages`,
+      more.length === 0 ? about : `${more.length + 1} ${aboutMany}`,
     ];
   });
   printTable(terminal, [{ title: 'WHAT' }, { title: 'PATH', narrowest: 24 }, { title: 'ABOUT', narrowest: 16 }], rows);

@@ -10,4 +10,6 @@ export interface Item {
   readonly edited?: 'network' | 'unit';
   /** Made of our table of commands, under names that are ours: nobody edits it. Shown in one line with its like. */
   readonly shownAs?: string;
+  /** What several of one line are. */
+  readonly aboutMany?: string;
 }

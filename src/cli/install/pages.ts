@@ -26,6 +26,7 @@ export function pagesFor({ commands, version }: Pick<Invocation, 'commands' | 'v
     ...pages.map(([name, text]) => ({
       path: `${shared}/man/man8/${name}.8`,
       about: 'a manual page',
+      aboutMany: 'manual pages',
       content: `${text}\n`,
       mode: 0o644,
       shownAs: `${shared}/man/man8/`,
@@ -40,6 +41,7 @@ export function pagesFor({ commands, version }: Pick<Invocation, 'commands' | 'v
     ...schemaFiles().map(({ name, text }) => ({
       path: `${shared}/drawbridge/${name}`,
       about: 'what editors complete policies and networks by',
+      aboutMany: 'JSON Schemas, for editors',
       content: text,
       mode: 0o644,
       shownAs: `${shared}/drawbridge/`,
