@@ -17,6 +17,7 @@ import { applyCommands } from '../host/apply.ts';
 import { bridgeGateways } from '../host/bridge-ports.ts';
 import { listLinks } from '../host/interfaces.ts';
 import { showJson } from '../host/ip.ts';
+import { readRoutingRules, type RoutingRule } from '../host/routing-rules.ts';
 import { LinkError } from '../host/link-error.ts';
 import { withLock } from '../host/lock.ts';
 import { isMarked, markIncoming, unmarkIncoming } from '../host/netlink/classifier.ts';
@@ -146,7 +147,7 @@ async function standingRules(): Promise<GatePart[]> {
   const families = hasIpv6() ? ([4, 6] as const) : ([4] as const);
   const rules = await Promise.all(
     families.map(async (family) => {
-      const shown = ((await showJson([`-${family}`, 'rule', 'show'])) ?? []) as ShownRule[];
+      const shown = await readRoutingRules(family);
       const local = shown.findIndex(({ table }) => table === 'local');
       const isShut = shown.slice(0, Math.max(local, 0)).some(isVethRule);
       const single = shown.flatMap((rule) => singleRule(rule, family));
@@ -163,29 +164,19 @@ export function commonParts(): GatePart[] {
     .filter((part) => !isFilter(part));
 }
 
-function isVethRule({ iif, fwmark, fwmask, action }: ShownRule): boolean {
+function isVethRule({ iif, fwmark, fwmask, action }: RoutingRule): boolean {
   const isOurs = Number(fwmark) === vethMark && Number(fwmask) === (vethMark | gateMark);
   return isOurs && iif === undefined && action === 'prohibit';
 }
 
 /** The routing rule of one interface, if this is one. */
-function singleRule({ priority, iif, fwmask, action }: ShownRule, family: 4 | 6): GatePart[] {
+function singleRule({ priority, iif, fwmask, action }: RoutingRule, family: 4 | 6): GatePart[] {
   const isOurs = (sparesForeign: boolean): boolean => Number(fwmask) === ruleMask(sparesForeign);
   if (priority !== gatePreference || action !== 'prohibit' || iif === undefined) return [];
   if (!isOurs(true) && !isOurs(false)) return [];
   return partsOf({ name: iif, isBridge: true, foreign: isOurs(true) ? ['-'] : [] }).filter(
     ({ kind }) => kind === `IPv${family} routing rule`,
   );
-}
-
-/** What `ip -json rule show` prints, in the order in which rules are asked. */
-interface ShownRule {
-  readonly priority: number;
-  readonly iif?: string;
-  readonly fwmark?: string;
-  readonly fwmask?: string;
-  readonly action?: string;
-  readonly table?: string;
 }
 
 /** Nothing comes in by an interface that is not there: it lacks no filter. */

@@ -1,5 +1,5 @@
 import { tableNames } from '../../nft/element.ts';
-import { showJson } from '../ip.ts';
+import { readRoutingRules, type RoutingRule } from '../routing-rules.ts';
 import { findProgram, run } from '../run.ts';
 import { nftUsers, xtablesUsers, type MarkUser } from './mark-users.ts';
 
@@ -19,7 +19,7 @@ export async function findMarkUsers(): Promise<MarkUser[]> {
   const [saved, listed, rules] = await Promise.all([
     Promise.all(programs.map(async (program) => (await run(program, [])).stdout)),
     run('nft', ['--stateless', '--terse', 'list', 'ruleset']),
-    Promise.all(['-4', '-6'].map(async (family) => ((await showJson([family, 'rule', 'show'])) ?? []) as ShownRule[])),
+    Promise.all(([4, 6] as const).map(readRoutingRules)),
   ]);
   const isOurs = (table: string): boolean => tableNames.some((own) => own === table);
   return [
@@ -33,18 +33,8 @@ function isThere(program: string): boolean {
   return findProgram(program) !== undefined;
 }
 
-/** What `ip -json rule show` prints. */
-interface ShownRule {
-  readonly priority: number;
-  readonly iif?: string;
-  readonly fwmark?: string;
-  readonly fwmask?: string;
-  readonly action?: string;
-  readonly table?: string;
-}
-
 /** Those that forbid by a mark are ours. */
-function routingUser({ priority, fwmark, fwmask, action, table }: ShownRule): MarkUser[] {
+function routingUser({ priority, fwmark, fwmask, action, table }: RoutingRule): MarkUser[] {
   if (fwmark === undefined || action === 'prohibit') return [];
   const mask = fwmask === undefined ? '' : `/${fwmask}`;
   const rule = `ip rule ${priority}: from all fwmark ${fwmark}${mask} lookup ${table ?? action ?? ''}`.trim();
