@@ -1,10 +1,8 @@
-import { join } from 'node:path';
+import { ask as askGuest, guestCommand } from '../helpers/guest.ts';
 import { expect, test, type Host, type Json } from '../helpers/host.ts';
 import { addContainer, makeWorld, oneProcess, world } from '../plugins/egress-policy/network.ts';
 import { attachmentsLeft } from '../plugins/drawbridge/network.ts';
 import { drawbridge, schemaErrors } from './cli.ts';
-
-const program = join(import.meta.dirname, '../helpers/guest.py');
 
 interface Tap {
   readonly containerId: string;
@@ -23,19 +21,13 @@ async function addTap(host: Host, ...words: string[]): Promise<Tap> {
 }
 
 /** What stands for a VM: a program that holds the tap. */
-function guestCommand({ guest: { tap, mac, addresses } }: Tap): string[] {
+function commandOf({ guest: { tap, mac, addresses } }: Tap): string[] {
   const [first] = addresses;
-  return ['/usr/bin/python3', program, tap, mac, first?.address.split('/')[0] ?? '', first?.gateway ?? ''];
+  return guestCommand([tap, mac, first?.address.split('/')[0] ?? '', first?.gateway ?? '']);
 }
 
 async function ask(host: Host, tap: Tap, orders: readonly Json[]): Promise<unknown[]> {
-  const input = orders.map((order) => `${JSON.stringify(order)}\n`).join('');
-  const printed = await host.run(guestCommand(tap), { input, timeout: 30_000 });
-  return printed
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => JSON.parse(line) as unknown);
+  return askGuest(host, { cmd: commandOf(tap) }, orders);
 }
 
 test('"tap add" makes a guest that reaches what its policy lets it, with what its kernel and VMM are to be told', async ({
@@ -118,7 +110,7 @@ test('ports of "tap add -p" and of "port add" lead to the guest', async ({ host 
   const tap = await addTap(host, 'vm1', '-p', '8080:80/udp', '-p', '127.0.0.1:9090:90', '--subnet', '172.16.9.0/30');
   expect(tap).toMatchObject({ ports: [{ hostPort: 8080 }, { hostIp: '127.0.0.1', hostPort: 9090 }] });
   const orders = [{ serve: [80, 'first'] }, { serve: [81, 'second'] }].map((order) => JSON.stringify(order)).join('\n');
-  const vm = await host.spawn(['sh', '-c', `(echo '${orders}'; sleep 60) | exec "$@"`, 'sh', ...guestCommand(tap)]);
+  const vm = await host.spawn(['sh', '-c', `(echo '${orders}'; sleep 60) | exec "$@"`, 'sh', ...commandOf(tap)]);
   const fetch = async (port: number): Promise<string> =>
     host.fetch(outside, '192.0.2.1', port, { proto: 'udp', timeout: 1000 });
   await expect.poll(async () => fetch(8080), { timeout: 8000 }).toBe('first');
@@ -151,7 +143,7 @@ test('a tap that no process holds is listed as unused, is well by "status", and 
 test('an agent removes an ephemeral tap that no process held for the grace, and no other one', async ({ host }) => {
   await makeWorld(host);
   const held = await addTap(host, 'held', '--ephemeral');
-  const vm = await host.spawn(['sh', '-c', '(sleep 100) | exec "$@"', 'sh', ...guestCommand(held)]);
+  const vm = await host.spawn(['sh', '-c', '(sleep 100) | exec "$@"', 'sh', ...commandOf(held)]);
   await addTap(host, 'unheld', '--ephemeral');
   await addTap(host, 'kept');
   const agent = await host.spawn([

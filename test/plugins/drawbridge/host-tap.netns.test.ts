@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import { describe, expect, test, type Conflist, type Host, type Json } from '../../helpers/host.ts';
+import { ask, toldGuest, type ToldGuest } from '../../helpers/guest.ts';
 import { drawbridge, schemaErrors } from '../../cli/cli.ts';
 import { chain, makeWorld, oneProcess, world } from '../egress-policy/network.ts';
 import { attachmentsLeft, expectFailure, interfaceConf, show } from './network.ts';
-
-const program = join(import.meta.dirname, '../../helpers/guest.py');
 
 /** What a runtime gives as CNI_NETNS for a guest of a VMM on the host. */
 const ownNamespace = '/proc/self/ns/net';
@@ -22,15 +20,10 @@ const kinds: Readonly<Record<string, (policy: Json, tap?: Json) => Conflist>> = 
     }),
 };
 
-interface Guest {
+interface Guest extends ToldGuest {
   /** How a runtime names it in each verb. */
   readonly place: { readonly containerId: string; readonly netns: string };
   readonly result: Json;
-  readonly tap: string;
-  readonly mac: string;
-  readonly address: string;
-  /** What stands for the VM: its program with its tap, MAC, address and gateway. */
-  readonly cmd: readonly string[];
 }
 
 async function addGuest(host: Host, list: Conflist, { name = 'vm', runtimeConfig = {} } = {}): Promise<Guest> {
@@ -38,31 +31,7 @@ async function addGuest(host: Host, list: Conflist, { name = 'vm', runtimeConfig
   const added = await host.addChain(list, { ...place, runtimeConfig });
   expect(added.error, added.steps.map(({ stderr }) => stderr).join('')).toBeUndefined();
   const result = added.result ?? {};
-  const { interfaces, ips } = result as { interfaces: Json[]; ips: Json[] };
-  const at = interfaces.findIndex(({ sandbox }) => sandbox === name);
-  const ip = ips.find((one) => one['interface'] === at && !String(one['address']).includes(':'));
-  const { name: tap, mac } = interfaces[at] ?? {};
-  const address = String(ip?.['address']).split('/', 1)[0] ?? '';
-  const words = [tap, mac, address, ip?.['gateway']].map(String);
-  return {
-    place,
-    result,
-    tap: String(tap),
-    mac: String(mac),
-    address,
-    cmd: ['/usr/bin/python3', program, ...words],
-  };
-}
-
-/** Carries out orders in the guest, one after the other; what each of them answers. */
-async function ask(host: Host, { cmd }: Guest, orders: readonly Json[]): Promise<unknown[]> {
-  const input = orders.map((order) => `${JSON.stringify(order)}\n`).join('');
-  const printed = await host.run(cmd, { input, timeout: 30_000 });
-  return printed
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => JSON.parse(line) as unknown);
+  return { place, result, ...toldGuest(result, name) };
 }
 
 describe.for(Object.entries(kinds))('%s', ([, list]) => {

@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import { describe, expect, test, type Conflist, type Container, type Host, type Json } from '../../helpers/host.ts';
+import { ask, toldGuest, type ToldGuest } from '../../helpers/guest.ts';
 import { drawbridge, schemaErrors } from '../../cli/cli.ts';
 import { addContainer, chain, makeWorld, oneProcess, world } from '../egress-policy/network.ts';
 import { expectFailure, interfaceConf, show } from './network.ts';
-
-const program = join(import.meta.dirname, '../../helpers/guest.py');
 
 /** How a guest behind a tap is connected. */
 const kinds: Readonly<Record<string, (policy: Json) => Conflist>> = {
@@ -12,31 +10,13 @@ const kinds: Readonly<Record<string, (policy: Json) => Conflist>> = {
   'routed, in one process': (policy) => oneProcess(policy, { tap: true, routed: true, bridge: undefined }),
 };
 
-interface Guest {
+interface Guest extends ToldGuest {
   readonly container: Container & { readonly result: Json };
-  /** What stands for the VM: its program with its tap, MAC, address and gateway. */
-  readonly cmd: readonly string[];
 }
 
 async function addGuest(host: Host, list: Conflist, runtimeConfig: Json = {}): Promise<Guest> {
   const container = await addContainer(host, list, { runtimeConfig });
-  const { interfaces, ips } = container.result as { interfaces: Json[]; ips: Json[] };
-  const place = interfaces.findIndex(({ sandbox }) => sandbox === container.name);
-  const ip = ips.find((one) => one['interface'] === place && !String(one['address']).includes(':'));
-  const { name, mac } = interfaces[place] ?? {};
-  const words = [name, mac, String(ip?.['address']).split('/', 1)[0], ip?.['gateway']].map(String);
-  return { container, cmd: ['/usr/bin/python3', program, ...words] };
-}
-
-/** Carries out orders in the guest, one after the other; what each of them answers. */
-async function ask(host: Host, { container, cmd }: Guest, orders: readonly Json[]): Promise<unknown[]> {
-  const input = orders.map((order) => `${JSON.stringify(order)}\n`).join('');
-  const printed = await host.run(cmd, { where: container, input, timeout: 30_000 });
-  return printed
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => JSON.parse(line) as unknown);
+  return { container, ...toldGuest(container.result, container.name) };
 }
 
 describe.for(Object.entries(kinds))('%s', ([, list]) => {
@@ -53,7 +33,7 @@ describe.for(Object.entries(kinds))('%s', ([, list]) => {
       {
         guest: {
           tap: 'tap0',
-          mac: guest.cmd[3],
+          mac: guest.mac,
           kernelArgument: 'ip=10.1.0.2::10.1.0.1:255.255.255.0::eth0:off',
         },
       },

@@ -1,11 +1,9 @@
-import { join } from 'node:path';
 import { executable } from '../../helpers/executable.ts';
 import { describe, expect, test, type Conflist, type Container, type Host, type Json } from '../../helpers/host.ts';
+import { ask, toldGuest, type ToldGuest } from '../../helpers/guest.ts';
 import { drawbridge, schemaErrors } from '../../cli/cli.ts';
 import { chain, makeWorld, referencePlugins, world } from '../egress-policy/network.ts';
 import { attachmentsLeft, hostLocal } from '../drawbridge/network.ts';
-
-const guestProgram = join(import.meta.dirname, '../../helpers/guest.py');
 
 const tapElement = { type: 'tc-redirect-tap' };
 
@@ -67,33 +65,10 @@ async function run(
   return prevResult;
 }
 
-async function addGuest(
-  host: Host,
-  list: Conflist,
-  args?: string,
-): Promise<Attached & { readonly cmd: string[]; tap: string }> {
+async function addGuest(host: Host, list: Conflist, args?: string): Promise<Attached & ToldGuest> {
   const container = await host.container();
   const result = (await run(host, 'ADD', list, { container, ...(args === undefined ? {} : { args }) })) ?? {};
-  const { interfaces, ips } = result as { interfaces: Json[]; ips: Json[] };
-  const place = interfaces.findIndex(({ sandbox }) => sandbox === container.name);
-  const ip = ips.find((one) => one['interface'] === place && !String(one['address']).includes(':'));
-  const { name, mac } = interfaces[place] ?? {};
-  const words = [name, mac, String(ip?.['address']).split('/', 1)[0], ip?.['gateway']].map(String);
-  return { container, result, tap: String(name), cmd: ['/usr/bin/python3', guestProgram, ...words] };
-}
-
-async function ask(
-  host: Host,
-  { container, cmd }: Awaited<ReturnType<typeof addGuest>>,
-  orders: readonly Json[],
-): Promise<unknown[]> {
-  const input = orders.map((order) => `${JSON.stringify(order)}\n`).join('');
-  const printed = await host.run(cmd, { where: container, input, timeout: 30_000 });
-  return printed
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => JSON.parse(line) as unknown);
+  return { container, result, ...toldGuest(result, container.name) };
 }
 
 describe.for(Object.entries(makers))('a tap after %s', ([, list]) => {
