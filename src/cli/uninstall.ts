@@ -71,23 +71,23 @@ export async function run({ options }: Invocation, terminal: Terminal): Promise<
     else await attempt(`${kind} ${name}`, remove);
   }
   for (const bridge of bridges) await attempt(`bridge ${bridge}`, async () => removeBridge(bridge, report));
-  if (findProgram('nft') !== undefined && (await readTable('inet drawbridge')) !== undefined)
-    await attempt('tables "inet drawbridge" and "bridge drawbridge"', async () =>
-      withLock('tables', 'uninstall', async () => {
-        refuseLiving(isForced);
-        await removeTables();
-      }),
-    );
   await attempt('the queue of first bytes', async () => {
     if (notedQueueForm() === undefined) return false;
     await removeQueueRule();
     return true;
   });
+  await attempt('setting nf_conntrack_acct', endAccounting);
+  // Records and rules go together, and not those of a container that came since the last look.
+  await withLock('tables', 'uninstall', async () => {
+    refuseLiving(isForced);
+    if (findProgram('nft') !== undefined && (await readTable('inet drawbridge')) !== undefined)
+      await attempt('tables "inet drawbridge" and "bridge drawbridge"', removeTables);
+    await attempt(`folder ${runDir}`, () => removeFolder(runDir));
+  });
   for (const folder of folders) await attempt(`lease folder ${folder}`, () => removeLeaseFolder(folder, report));
   const manifest = readManifest();
   for (const file of manifest) await attempt(`file ${file.path}`, () => removeFile(file, report));
-  await attempt('setting nf_conntrack_acct', endAccounting);
-  for (const folder of [runDir, stateDir]) await attempt(`folder ${folder}`, () => removeFolder(folder));
+  await attempt(`folder ${stateDir}`, () => removeFolder(stateDir));
   if (existsSync('/etc/drawbridge')) report.kept.push('/etc/drawbridge: policies are yours');
   const left = await leftovers(manifest, report);
   if (options['json'] === true) printJson(terminal, { ...report, left });
