@@ -61,8 +61,9 @@ def make_file_system():
     mount("tmpfs", "/run", "tmpfs")
     for folder in ("/etc", "/opt", "/usr/local"):
         overlay(folder)
-    # Hides the layers of the overlays, which hold on to them.
-    for folder in ("/run", "/var/lib", "/var/log", "/var/cache"):
+    # Hides the layers of the overlays, which hold on to them, and the networks and policies of the machine, below
+    # which nobody but root could make a folder.
+    for folder in ("/run", "/var/lib", "/var/log", "/var/cache", "/etc/cni", "/etc/drawbridge"):
         if os.path.isdir(folder):
             mount("tmpfs", folder, "tmpfs", 0, "mode=755")
     for folder in ("/run/netns", "/run/lock", "/etc/cni/net.d", "/etc/drawbridge"):
