@@ -20,8 +20,25 @@ export function failureOf(errno: number, command: LinkCommand | undefined): Link
   // The one rule of IPv6 that is no matter of rights.
   if (errno === errnos.EACCES && isOfIpv6(command)) return 'ipv6-disabled';
   if (errno === errnos.EINVAL && command !== undefined && 'via' in command) return 'unreachable';
-  return reasons[errno] ?? 'other';
+  return byKind(errno, command?.kind) ?? reasons[errno] ?? 'other';
 }
+
+/**
+ * A tap is refused with EBUSY where there is one of the name, and with EINVAL where there is another kind of interface
+ * (tun_set_iff of drivers/net/tun.c); a queue that is to be removed with EINVAL where there is another one or none any
+ * more (tc_get_qdisc of net/sched/sch_api.c).
+ */
+function byKind(errno: number, kind: LinkCommand['kind'] | undefined): LinkFailure | undefined {
+  if (kind === 'addTap') return tapReasons[errno];
+  return kind === 'deleteQueue' && errno === errnos.EINVAL ? 'missing' : undefined;
+}
+
+const tapReasons: Readonly<Record<number, LinkFailure>> = {
+  [errnos.EBUSY]: 'exists',
+  [errnos.EINVAL]: 'exists',
+  [errnos.ENOENT]: 'unsupported',
+  [errnos.ENODEV]: 'unsupported',
+};
 
 const reasons: Readonly<Record<number, LinkFailure>> = {
   [errnos.EEXIST]: 'exists',

@@ -2,9 +2,10 @@ import { closeSync, openSync } from 'node:fs';
 import type { LinkCommand } from '../../links/command.ts';
 import { Conversation, RefusedError } from './conversation.ts';
 import { errnos } from './errno.ts';
-import { openKernel } from './libc.ts';
+import { openKernel, type Kernel } from './libc.ts';
 import { requestOf, type Lookup } from './link-request.ts';
 import { attribute, readNumber, text, type } from './message.ts';
+import { makeTap } from './tap-device.ts';
 
 /** What became of commands: all carried out, or left to programs before anything was done, or stopped at one. */
 export type ApplyOutcome = 'done' | 'left' | Refusal;
@@ -23,17 +24,17 @@ export interface Refusal {
 
 /** Carries out commands in this process, and stops at the first one that the kernel refuses. */
 export async function applyHere(commands: readonly LinkCommand[], netns?: string): Promise<ApplyOutcome> {
-  const planned = commands.map((command) => requestOf(command));
-  const kernel = planned.includes(undefined) ? undefined : openKernel();
+  const steps = commands.map(stepOf);
+  const kernel = steps.includes(undefined) ? undefined : openKernel();
   if (kernel === undefined) return 'left';
   const conversation = Conversation.open(kernel, netns);
   if (conversation === undefined) return 'left';
   const files: number[] = [];
   const lookup = lookupIn(conversation, files);
   try {
-    for (const [index, plan] of planned.entries()) {
+    for (const [index, step] of steps.entries()) {
       try {
-        if (plan !== undefined) conversation.change(plan(lookup));
+        step?.({ kernel, netns, conversation, lookup });
       } catch (error) {
         return { index, ...reasonOf(error) };
       }
@@ -43,6 +44,21 @@ export async function applyHere(commands: readonly LinkCommand[], netns?: string
     files.forEach((file) => closeSync(file));
     conversation.close();
   }
+}
+
+/** Carries out one command; what the kernel refuses is thrown. */
+type Step = (means: {
+  readonly kernel: Kernel;
+  readonly netns: string | undefined;
+  readonly conversation: Conversation;
+  readonly lookup: Lookup;
+}) => void;
+
+/** Undefined for what is left to a program. */
+function stepOf(command: LinkCommand): Step | undefined {
+  if (command.kind === 'addTap') return ({ kernel, netns }) => makeTap(kernel, command, netns);
+  const plan = requestOf(command);
+  return plan && (({ conversation, lookup }) => conversation.change(plan(lookup)));
 }
 
 /** Something that a command names is not there. */

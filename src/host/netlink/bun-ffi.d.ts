@@ -8,6 +8,9 @@ declare module 'bun:ffi' {
   /** Where the bytes are, for a structure that points to them. */
   export function ptr(view: Uint8Array): number;
 
+  /** What stands at a place, and so many bytes behind it. */
+  export const read: { i32(this: void, place: number, offset: number): number };
+
   export function dlopen<Name extends string>(
     library: string,
     symbols: Readonly<Record<Name, { readonly args: readonly CType[]; readonly returns: CType }>>,

@@ -15,6 +15,7 @@ import {
   type Answer,
   type Attribute,
 } from './message.ts';
+import { everyProtocolAt, filterQueueHandle, parent, tca, tcType } from './traffic-control.ts';
 import { markingProgram, type FilterMark } from './marking-program.ts';
 
 /** How a filter is told from others of its interface. */
@@ -59,7 +60,7 @@ export async function markIncoming(name: string, options: MarkOptions): Promise<
 export function isMarked(name: string, place: FilterLabel): boolean | undefined {
   return converse((conversation) => {
     const index = indexOf(conversation, name);
-    return index === 0 || filtersAt(conversation, index, ingressParent).some((filter) => isAt(filter, place));
+    return index === 0 || filtersAt(conversation, index, parent.ingress).some((filter) => isAt(filter, place));
   });
 }
 
@@ -67,13 +68,13 @@ export function isMarked(name: string, place: FilterLabel): boolean | undefined 
 export function unmarkIncoming(name: string, place: FilterLabel): void {
   converse((conversation) => {
     const index = indexOf(conversation, name);
-    const filters = filtersAt(conversation, index, ingressParent);
+    const filters = filtersAt(conversation, index, parent.ingress);
     if (index === 0 || !filters.some((filter) => isAt(filter, place))) return;
     const change = (kind: number, words: readonly number[]): void =>
       conversation.change({ type: kind, flags: 0, head: concat([0, index, ...words].map(u32)), attributes: [] });
-    change(RTM_DELTFILTER, [0, ingressParent, ((place.preference << 16) | everyProtocol) >>> 0]);
-    const left = [ingressParent, egressParent].flatMap((parent) => filtersAt(conversation, index, parent));
-    if (left.length === 0) change(RTM_DELQDISC, [clsactHandle, TC_H_CLSACT, 0]);
+    change(tcType.deleteFilter, [0, parent.ingress, everyProtocolAt(place.preference)]);
+    const left = [parent.ingress, parent.egress].flatMap((parent) => filtersAt(conversation, index, parent));
+    if (left.length === 0) change(tcType.deleteQueue, [filterQueueHandle, parent.beforeAll, 0]);
   });
 }
 
@@ -94,7 +95,7 @@ function converse<T>(talk: (conversation: Conversation) => T): T | undefined {
 
 function filtersAt(conversation: Conversation, index: number, parent: number): Answer[] {
   return conversation.read({
-    type: RTM_GETTFILTER,
+    type: tcType.getFilter,
     flags: flag.dump,
     head: concat([0, index, 0, parent, 0].map(u32)),
     attributes: [],
@@ -108,17 +109,7 @@ function isAt({ payload }: Answer, { preference, label }: FilterLabel): boolean 
   return readNumber(payload, 16, 4) >>> 16 === preference && own !== undefined && readText(own) === label;
 }
 
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
-/** Of linux/rtnetlink.h and linux/pkt_sched.h. */
-const [RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTFILTER, RTM_DELTFILTER, RTM_GETTFILTER, RTM_GETLINK] = [
-  36, 37, 44, 45, 46, 18,
-];
-const TC_H_CLSACT = 0xfffffff1;
-const clsactHandle = 0xffff0000;
-const [ingressParent, egressParent] = [0xfffffff2, 0xfffffff3];
-const everyProtocol = isLittleEndian ? 0x0300 : 0x0003;
-const tca = { kind: 1, options: 2 } as const;
+const RTM_GETLINK = 18;
 const tcaBpf = { fd: 6, name: 7, flags: 8 } as const;
 const TCA_BPF_FLAG_ACT_DIRECT = 1;
 const IFLA_IFNAME = 3;
@@ -131,9 +122,9 @@ function attach(
     conversation.change({ type: kind, flags, head: concat([u32(0), u32(index), ...words.map(u32)]), attributes });
   try {
     change(
-      RTM_NEWQDISC,
+      tcType.newQueue,
       flag.create | flag.exclusive,
-      [clsactHandle, TC_H_CLSACT, 0],
+      [filterQueueHandle, parent.beforeAll, 0],
       [attribute(tca.kind, text('clsact'))],
     );
   } catch (error) {
@@ -141,9 +132,9 @@ function attach(
     if (!(error instanceof RefusedError && error.errno === errnos.EEXIST)) throw error;
   }
   change(
-    RTM_NEWTFILTER,
+    tcType.newFilter,
     flag.create | flag.replace,
-    [1, ingressParent, ((preference << 16) | everyProtocol) >>> 0],
+    [1, parent.ingress, everyProtocolAt(preference)],
     [
       attribute(tca.kind, text('bpf')),
       attribute(tca.options, [

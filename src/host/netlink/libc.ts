@@ -3,17 +3,28 @@
  * executable can: its runtime has bun:ffi. Under Node there is none, and children do the work (host/ip.ts).
  */
 import { closeSync, openSync } from 'node:fs';
-import type { dlopen, LibraryCalls, ptr } from 'bun:ffi';
+import type { dlopen, LibraryCalls, ptr, read } from 'bun:ffi';
 import { isPluginRun } from '../run.ts';
 
 /** Calls as the C library has them: -1 says that one failed. */
 type Calls = LibraryCalls<
-  'socket' | 'bind' | 'setsockopt' | 'getsockopt' | 'setns' | 'send' | 'sendto' | 'recv' | 'syscall'
+  | 'socket'
+  | 'bind'
+  | 'setsockopt'
+  | 'getsockopt'
+  | 'setns'
+  | 'send'
+  | 'sendto'
+  | 'recv'
+  | 'ioctl'
+  | '__errno_location'
+  | 'syscall'
 >;
 
 interface Library {
   readonly dlopen: typeof dlopen;
   readonly ptr: typeof ptr;
+  readonly read: typeof read;
 }
 
 /** The system's side of netlink. */
@@ -57,6 +68,8 @@ export interface Kernel {
     family: 4 | 6,
     asked: { readonly level: number; readonly option: number; readonly value: Uint8Array },
   ): Uint8Array | undefined;
+  /** ioctl(2) with a structure, or with a number in its place; returns 0, or the number of errno(3). */
+  control(file: number, request: number, value: Uint8Array | number): number;
   /** Runs something that waits for nothing in a namespace: files of /proc/sys/net/ are that namespace's there. */
   within<T>(netns: string, work: () => T): T;
 }
@@ -90,9 +103,11 @@ function load(): Kernel | undefined {
       send: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
       sendto: { args: ['i32', 'ptr', 'usize', 'i32', 'ptr', 'u32'], ...number },
       recv: { args: ['i32', 'ptr', 'usize', 'i32'], ...number },
+      ioctl: { args: ['i32', 'usize', 'ptr'], ...number },
+      __errno_location: { args: [], returns: 'ptr' },
       syscall: { args: ['usize', 'usize', 'ptr', 'usize'], ...number },
     });
-    return kernelOf(symbols, ffi.ptr);
+    return kernelOf(symbols, ffi);
   } catch {
     // Another C library than glibc, or a processor that bun:ffi does not know.
     return undefined;
@@ -131,7 +146,7 @@ const bpfNumbers: Readonly<Record<string, number>> = { x64: 321, arm64: 280, ris
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_TYPE_SCHED_CLS = 3;
 
-function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kernel {
+function kernelOf(calls: Calls, { ptr: addressOf, read: memory }: Library): Kernel {
   /** A part of a dump is no longer than 32 KB (netlink_dump in net/netlink/af_netlink.c), a queued packet than 66. */
   const buffer = new Uint8Array(128 * 1024);
   const socketHere = (protocol: number): number => {
@@ -225,8 +240,11 @@ function kernelOf(calls: Calls, addressOf: (bytes: Uint8Array) => number): Kerne
       closeSync(socket);
     }
   };
+  const control: Kernel['control'] = (file, request, value) =>
+    calls.ioctl(file, request, value) >= 0 ? 0 : memory.i32(calls.__errno_location(), 0);
   return {
     within,
+    control,
     loadClassifier,
     readOption,
     openListener,

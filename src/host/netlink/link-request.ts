@@ -3,6 +3,7 @@ import { splitPrefix } from '../../ip/prefix.ts';
 import type { LinkCommand, LinkCommandKind, LinkSettings, NewAddress, Route, VethEnd } from '../../links/command.ts';
 import { macBytes } from './mac.ts';
 import { planNeighbour } from './neighbour-request.ts';
+import { planFilterQueue, planQueueRemoval, planRedirection, planRedirectionRemoval } from './queue-request.ts';
 import {
   attribute,
   concat,
@@ -33,7 +34,7 @@ export function requestOf<Kind extends LinkCommandKind>(command: LinkCommand<Kin
   return requests[command.kind]?.(command);
 }
 
-/** What is not here is left to a program: VLANs, routing rules, queues and filters. */
+/** What is not here is left to a program: VLANs, routing rules, limits, and filters that are programs. */
 const requests: {
   readonly [Kind in LinkCommandKind]?: (command: LinkCommand<Kind>) => PlannedRequest | undefined;
 } = {
@@ -74,6 +75,10 @@ const requests: {
   prependRoute: (route) => planRoute(type.newRoute, flag.create, route),
   replaceRoute: (route) => planRoute(type.newRoute, flag.create | flag.replace, route),
   deleteRoute: (route) => planRoute(type.delRoute, 0, route),
+  addFilterQueue: planFilterQueue,
+  deleteQueue: planQueueRemoval,
+  redirectIncoming: planRedirection,
+  deleteRedirection: planRedirectionRemoval,
 };
 
 /** Attributes of linux/if_link.h. */

@@ -22,6 +22,7 @@ function talk(answers: readonly ((sequence: number) => Uint8Array[])[]): {
     openDatagramSocket: () => undefined,
     sendToPath: () => true,
     loadClassifier: () => undefined,
+    control: () => 0,
     send: (_, sent) => {
       queue = answers[asked]?.(readNumber(sent, 8, 4)) ?? [];
       asked += 1;

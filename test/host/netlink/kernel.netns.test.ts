@@ -35,6 +35,7 @@ const confs: [string, Json][] = [
       },
     }),
   ],
+  ['a tap', interfaceConf({ tap: { owner: 5, group: 6, multiQueue: true, vnetHeader: true } })],
   ['no addresses', interfaceConf({ ipam: {}, isDefaultGateway: false })],
   [
     'routes',
@@ -160,7 +161,8 @@ async function leases(host: Host): Promise<number> {
 async function stateOf(host: Host): Promise<string> {
   const text = await host.sh(
     `for ns in "" "-n same"; do
-      ip $ns -d -o link show; ip $ns -o addr show; ip $ns -4 route show table all; ip $ns -6 route show table all; ip $ns neigh show nud permanent
+      ip $ns -d -o link show; ip $ns tuntap show
+      for dev in eth0 tap0; do tc $ns -d qdisc show dev $dev; tc $ns -d filter show dev $dev ingress; done 2>/dev/null || :; ip $ns -o addr show; ip $ns -4 route show table all; ip $ns -6 route show table all; ip $ns neigh show nud permanent
     done
     ip neigh show`,
   );
@@ -168,6 +170,8 @@ async function stateOf(host: Host): Promise<string> {
     text
       .replaceAll(/(\w+_timer) +\S+/gu, '$1')
       .replaceAll(/ (?:expires|used|timer|valid_lft) \S+/gu, '')
+      // The kernel chooses the MAC of a tap in a namespace, which sends nothing of its own.
+      .replaceAll(/(tap0: .* link\/ether) \S+/gu, '$1')
       // Whether the kernel's own link-local address is through its detection of duplicates is a matter of time.
       .replaceAll(' tentative', '')
       .replaceAll(/^(?:local|anycast) fe80::.*\n/gmu, '')

@@ -28,6 +28,7 @@ describe('requestOf()', () => {
     { kind: 'deleteAddress', name: 'eth0', address: '10.0.0.1/24' },
     { kind: 'replaceRoute', ...route },
     { kind: 'deleteRoute', ...route },
+    { kind: 'addFilterQueue', name: 'a', queue: 'clsact' },
   ] satisfies LinkCommand[])('makes %j a request', (command) => {
     expect(requestOf<LinkCommandKind>(command)?.(lookup)).toBeDefined();
   });
@@ -46,10 +47,6 @@ describe('requestOf()', () => {
     { kind: 'addRule', ...rule },
     { kind: 'deleteRule', ...rule },
     { kind: 'replaceTokenBucket', name: 'a', rate: 1, burst: 1, limit: 1 },
-    { kind: 'addFilterQueue', name: 'a', queue: 'clsact' },
-    { kind: 'deleteQueue', name: 'a', queue: 'root' },
-    { kind: 'redirectIncoming', name: 'a', to: 'b', preference: 100 },
-    { kind: 'deleteRedirection', name: 'a', preference: 100 },
     { kind: 'addLocalRule', family: 4, preference: 1 },
     { kind: 'deleteLocalRule', family: 6, preference: 0 },
     { kind: 'replaceFilter', ...place, program: [] },

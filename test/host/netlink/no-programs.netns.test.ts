@@ -45,6 +45,22 @@ describe.each(confs)('on a host without programs, %s,', (_, changes) => {
   });
 });
 
+test.for([
+  ['a tap in the namespace', { tap: true }, true],
+  ['a tap on the host', { tap: { onHost: true } }, false],
+] as const)('on a host without programs ADD, CHECK and DEL of %s work', async ([, tap, isInside], { host }) => {
+  const [first, second] = [await host.container(), await host.container()];
+  const conf = interfaceConf({ ...tap, egress: { mode: 'restricted' } });
+  const place = isInside ? { container: second } : { containerId: 'vm', netns: '/proc/self/ns/net' };
+  const other = interfaceConf({ egress: { mode: 'restricted' } });
+  const found = succeeded(await host.cni('ADD', other, { container: first }));
+  succeeded(await host.cni('CHECK', { ...other, prevResult: found }, { container: first }));
+  await hidePrograms(host);
+  const prevResult = succeeded(await host.cni('ADD', conf, place));
+  succeeded(await host.cni('CHECK', { ...conf, prevResult }, place));
+  succeeded(await host.cni('DEL', conf, place));
+});
+
 test('the first ADD of a host without programs is told what is missing', async ({ host }) => {
   await hidePrograms(host);
   const container = await host.container();
