@@ -27,8 +27,10 @@ async function overheard(host: Host, list: Conflist, flush: boolean): Promise<{ 
   const [atThief, atVictim] = await Promise.all(
     [thief, victim].map(async (where) => countArrivals(host, where, 'udp dport 9', 'prerouting priority -300')),
   );
+  const [{ address }, target] = [await show(host, victim, 'link', 'eth0'), addressOf(victim.result, 4)];
+  // An answer to a question of the host's would teach the bridge the right port again.
+  await host.sh(`ip neigh replace ${target} lladdr ${String(address)} dev br0 nud permanent`);
   await takeMac(host, thief, victim);
-  const target = addressOf(victim.result, 4);
   const script = `import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(3): s.sendto(b"secret", ("${target}", 9))`;

@@ -241,8 +241,10 @@ describe('a reboot', () => {
     for (const file of readdirSync(folder)) {
       const stamp = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as object;
       writeFileSync(`${folder}/${file}`, JSON.stringify({ ...stamp, bootId: 'an earlier one' }));
-      const then = Date.now() / 1000 - ago;
-      utimesSync(`${folder}/${file}`, then, then);
+      // The millisecond after the last lease, which holds its time to the nanosecond; and that one has to be over.
+      const then = Date.now() + 1 - ago * 1000;
+      utimesSync(`${folder}/${file}`, then / 1000, then / 1000);
+      while (Date.now() <= then);
     }
   }
 
