@@ -3,7 +3,7 @@ import { describe, expect, test, type Conflist, type Container, type Host, type 
 import { drawbridge } from '../cli/cli.ts';
 import { show } from '../plugins/drawbridge/network.ts';
 import { addContainer, addressOf, elementsOf, oneProcess, writePolicy } from '../plugins/egress-policy/network.ts';
-import { countArrivals, sendPacket, settle } from './packets.ts';
+import { countArrivals, sendFrames, sendPacket, setBridgeNetfilter, settle } from './packets.ts';
 
 type Added = Container & { result: Json };
 
@@ -46,13 +46,6 @@ async function addAttacker(host: Host, deny: readonly string[], policy: Json = {
 
 function addressesOf({ result }: Added): string[] {
   return both.map((n) => addressOf(result, n));
-}
-
-/** Has bridged packets pass rules of the inet family, or not; false where the kernel cannot. */
-async function setBridgeNetfilter(host: Host, value: 0 | 1): Promise<boolean> {
-  const files = '/proc/sys/net/bridge/bridge-nf-call-ip*tables';
-  await host.sh(`for file in ${files}; do [ ! -e $file ] || echo ${value} > $file; done`);
-  return value === 0 || (await host.exec(['sh', '-c', `ls ${files}`])).code === 0;
 }
 
 describe.for(both)('by IPv%i, a sibling', (n) => {
@@ -118,8 +111,7 @@ describe.for([0, 1] as const)('by way of the gateway, with br_netfilter %i, a si
       const header = n === 4 ? 'IP' : 'IPv6';
       const sendBy = async (from: Added): Promise<void> => {
         const packet = `${header}(src="${addressOf(from.result, n)}", dst="${addressOf(victim.result, n)}")/UDP(dport=9)/b"x"`;
-        const script = `from scapy.all import *\nsendp(Ether(dst="${mac}")/${packet}, iface="eth0", verbose=False)`;
-        await host.run(['/usr/bin/python3', '-c', script], { where: from, timeout: 20_000 });
+        await sendFrames(host, from, [[mac, packet]]);
       };
       const [free, denied] = attackers;
       if (free === undefined || denied === undefined) throw new Error('no attackers');
@@ -225,12 +217,7 @@ test('without IPv6 a container exchanges none with a sibling, whatever it sends'
   const arrived = await countArrivals(host, victim, 'ip6 daddr ff02::1 udp dport 9', 'prerouting priority -450');
   await host.sh('sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0', { where: attacker });
   const packet = 'IPv6(dst="ff02::1")/UDP(dport=9)/"x"';
-  const frame = `sendp(Ether(dst="33:33:00:00:00:01")/${packet}, iface="eth0", verbose=False)`;
-  const send = async (from: Added): Promise<void> =>
-    void (await host.run(['/usr/bin/python3', '-c', `from scapy.all import *\n${frame}`], {
-      where: from,
-      timeout: 20_000,
-    }));
+  const send = async (from: Added): Promise<void> => sendFrames(host, from, [['33:33:00:00:00:01', packet]]);
   await send(attacker);
   await settle();
   expect(await arrived()).toBe(0);

@@ -6,6 +6,24 @@ export async function sendPacket(host: Host, from: Place, expression: string): P
   await host.run(['/usr/bin/python3', '-c', script], { where: from, timeout: 20_000 });
 }
 
+/** Sends frames: the MAC that each is for, and what an expression of scapy makes inside. */
+export async function sendFrames(
+  host: Host,
+  from: Place,
+  frames: readonly (readonly [mac: string, expression: string])[],
+): Promise<void> {
+  const list = frames.map(([mac, expression]) => `Ether(dst="${mac}")/${expression}`).join(', ');
+  const script = `from scapy.all import *\nsendp([${list}], iface="eth0", verbose=False)`;
+  await host.run(['/usr/bin/python3', '-c', script], { where: from, timeout: 20_000 });
+}
+
+/** Has bridged packets pass rules of the inet family, or not; false where the kernel cannot. */
+export async function setBridgeNetfilter(host: Host, value: 0 | 1): Promise<boolean> {
+  const files = '/proc/sys/net/bridge/bridge-nf-call-ip*tables';
+  await host.sh(`for file in ${files}; do [ ! -e $file ] || echo ${value} > $file; done`);
+  return value === 0 || (await host.exec(['sh', '-c', `ls ${files}`])).code === 0;
+}
+
 /** Has a namespace count what is let in to it and matches; the function reads how many packets there were so far. */
 export async function countArrivals(
   host: Host,

@@ -70,7 +70,19 @@ export const guardChains: readonly ChainDeclaration[] = [
       'oifname @guard_isolated counter name guard_isolation drop',
       'iifname @guard_ports oifname != @guard_ports counter name guard_isolation drop',
       'oifname @guard_ports iifname != @guard_ports counter name guard_isolation drop',
+      'oifname @guard_ports jump guard_addressed',
       'iifname vmap @guard_asks',
+    ],
+  },
+  // What is for the MAC of a container is for an address of that container. With another one inside, rules of the host
+  // (br_netfilter) would let a flow begin to whoever has it, by what holds for packets that the host forwards.
+  {
+    table,
+    name: 'guard_addressed',
+    rules: [
+      'ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 return',
+      'ether type ip ip daddr != 224.0.0.0/4 oifname . ether daddr . ip daddr != @guard4 counter name guard_refused drop',
+      'ether type ip6 ip6 daddr != ff00::/8 oifname . ether daddr . ip6 daddr != @guard6 counter name guard_refused drop',
     ],
   },
   {

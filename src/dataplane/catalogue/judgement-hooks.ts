@@ -22,6 +22,13 @@ const table = 'inet drawbridge';
 const newIsBounded = 'ct state new iifname @enforced jump egress_bounds';
 
 /**
+ * To all on the link, with the address of one host inside: with br_netfilter on, the kernel takes it for a flow as soon
+ * as it comes up from the bridge, before anybody judges it.
+ */
+const beginsNothing =
+  'meta pkttype { broadcast, multicast } iifname @enforced fib daddr type != { broadcast, multicast } notrack';
+
+/**
  * The gate's mark is set after all other prerouting chains: one that restores the mark of a connection would wipe it.
  */
 export const judgementHooks: readonly ChainDeclaration[] = [
@@ -35,6 +42,7 @@ export const judgementHooks: readonly ChainDeclaration[] = [
       ...loneRouterRules,
       `meta mark & ${hex(strangerMark)} != 0 iifname @enforced goto egress_stranger`,
       `meta mark & ${hex(passingMark)} != 0 notrack`,
+      beginsNothing,
       `meta mark & ${hex(bridgeTableMarks)} != 0 meta mark set meta mark & ${without(bridgeTableMarks)}`,
     ],
   },

@@ -125,11 +125,14 @@ function mayLeave(packet: RandomPacket, ground: Ground): boolean {
  */
 function mayReachSibling(packet: RandomPacket, end: End, isLate: boolean, ground: Ground): boolean {
   const place = { name: '', end: { ...end, isNear: true } };
+  const isOwn = [end.ip4, end.ip6, end.fe80].includes(packet.destination);
+  // To the MAC of a container goes what is for an address of that container.
+  if (!ground.isRouted && packet.toMac === end.mac && !isOwn && !isGroup(packet.destination)) return false;
   // Rules of a bridge know of no connections: what nothing begins with may be an answer.
   if (!ground.isRouted && packet.toMac !== ground.gateway.mac && mayBeAnswer(packet))
     return isOpenSibling(place, packet.family, ground);
   const asked = isLate ? withoutPorts(ground) : ground;
-  const isTalkOpen = [end.ip4, end.ip6, end.fe80].includes(packet.destination)
+  const isTalkOpen = isOwn
     ? isAllowed(packet, packet.family === 4 ? end.ip4 : end.ip6, asked)
     : isOpenSibling(place, packet.family, ground);
   return isTalkOpen && !isDenied(packet, asked);
