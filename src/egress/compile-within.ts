@@ -1,9 +1,12 @@
 import type { DataType } from '../nft/data.ts';
 import type { ChainDeclaration, SetDeclaration } from '../nft/declaration.ts';
 import type { Part } from '../nft/element.ts';
+import { rangeText } from './compile-draft.ts';
 import { nftInterval, type Interval } from './interval.ts';
+import { withNat64 } from './nat64.ts';
 import { foldAddressRules } from './normalise.ts';
 import type { Policy } from './policy.ts';
+import { withSixToFour } from './six-to-four.ts';
 
 /** What a policy declares in `table bridge drawbridge`. */
 export interface WithinBridge {
@@ -77,13 +80,11 @@ function rulesOf({ ipv6, audit }: Policy, lists: readonly List[], end: 'saddr' |
 }
 
 function listsOf({ deny }: Policy, name: string): List[] {
-  const { ranges, boxes, icmp } = foldAddressRules(deny);
+  const { ranges, boxes, icmp } = foldAddressRules(withNat64(withSixToFour(deny)));
   return families.flatMap((family) => {
     const [ip, address] = family === 4 ? (['ip', 'ipv4_addr'] as const) : (['ip6', 'ipv6_addr'] as const);
     const isOurs = (run: Interval): boolean => run.family === family;
-    const ports = boxes
-      .filter(isOurs)
-      .map((box) => [nftInterval(box), box.protocol, `${box.ports.from}-${box.ports.to}`]);
+    const ports = boxes.filter(isOurs).map((box) => [nftInterval(box), box.protocol, rangeText(box.ports)]);
     return [
       ...list(
         `${name}${family}`,
