@@ -4,7 +4,7 @@ import type { Element } from '../../nft/element.ts';
 import { openedElement } from '../names/opened-element.ts';
 import type { Asker } from '../names/claims.ts';
 import type { AliasTargets } from './alias-targets.ts';
-import { judgeAliases, judgeQuery, type QueryVerdict } from './judge-query.ts';
+import { answerNeighbour, judgeAliases, judgeQuery, type QueryVerdict } from './judge-query.ts';
 import type { LookupResult, Lookup } from './lookup.ts';
 import type { OpenAnswers } from './open-answers.ts';
 import type { NamesPolicy } from './names-policy.ts';
@@ -32,6 +32,8 @@ export interface AnswerOptions {
   readonly rates: Rates;
   /** Puts elements into the kernel; settles when they are there, and rejects when that is not certain. */
   readonly open: (elements: readonly Element[], asker: Asker) => Promise<void>;
+  /** Addresses of whoever has a name in the network of the container that has a source address (network-names.ts). */
+  readonly neighbours: (source: string, name: string) => readonly string[] | undefined;
   /** Waits until the container may cost so many queries more; false when the answer is not worth it. */
   readonly pace: (queries: number) => Promise<boolean>;
   /** Milliseconds that `open` has. */
@@ -97,6 +99,9 @@ async function answer(query: Query, asking: QueryContext, options: AnswerOptions
   const { policy, source } = asking;
   const current = policy === undefined || policy.names === 'any' ? [] : policy.names;
   const judged = judgeQuery(query, policy, options.aliases.rulesFor(source, query.name, current));
+  const isNeighbours = judged.verdict !== 'empty' && judged.isUnlisted === true;
+  const neighbour = isNeighbours ? answerNeighbour(query, (name) => options.neighbours(source, name)) : undefined;
+  if (neighbour !== undefined) return { answer: neighbour, told: { verdict: 'answered' } };
   if (judged.verdict === 'deny') return { answer: judged.answer, told: { verdict: 'denied', why: judged.why } };
   if (judged.verdict === 'empty') return { answer: judged.answer, told: { verdict: 'answered' } };
   if (policy === undefined) return failure('no policy');

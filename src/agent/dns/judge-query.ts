@@ -1,5 +1,7 @@
 import { denyingRule } from '../../egress/deny-names.ts';
 import type { NameRule } from '../../egress/policy.ts';
+import { addressBytes } from '../../ip/bytes.ts';
+import { familyOf } from '../../ip/family.ts';
 import { soaRdata } from './codec.ts';
 import { isSearchProduct, rulesFor, type NamesPolicy } from './names-policy.ts';
 import type { Query } from './read-query.ts';
@@ -7,7 +9,7 @@ import type { ResourceRecord } from './read-response.ts';
 import { extendedErrors, forwardedTypes, rcodes, recordTypes, transferTypes, typeName } from './record-types.ts';
 import type { Answer } from './write-message.ts';
 
-/** Seconds for which clients may remember that a name is denied: a policy can change. */
+/** Seconds for which clients may remember that a name is denied, or a neighbour's: both can change. */
 const deniedTtl = 5;
 
 const notInPolicy = 'the name is not in the policy';
@@ -18,10 +20,12 @@ export type QueryVerdict =
       readonly rules: readonly NameRule[];
       /** Why it would be denied if the policy did more than audit. */
       readonly wouldDeny?: string;
+      /** No entry of the policy has the name. */
+      readonly isUnlisted?: boolean;
     }
   /** The name is the container's to ask for, and records of the type are nobody's. */
   | { readonly verdict: 'empty'; readonly answer: Answer }
-  | { readonly verdict: 'deny'; readonly why: string; readonly answer: Answer };
+  | { readonly verdict: 'deny'; readonly why: string; readonly answer: Answer; readonly isUnlisted?: boolean };
 
 /**
  * Whether a query leaves the host. What is denied gets the policy's answer, and nothing of it goes anywhere,
@@ -45,13 +49,14 @@ export function judgeQuery(
   const listed = policy.names === 'any' || !query.isHostName ? [] : rulesFor(policy.names, name);
   const rules = listed.length === 0 ? ledTo : listed;
   const isOutside = policy.names !== 'any' && rules.length === 0;
-  if (!query.isHostName || (isOutside && policy.audit !== true)) return denyName(query, policy, notInPolicy);
+  if (!query.isHostName || (isOutside && policy.audit !== true))
+    return { ...denyName(query, policy, notInPolicy), isUnlisted: query.isHostName };
   if (transferTypes.has(type)) return deny(`a zone is not transferred`, rcodes.notImp);
   // Whose names an address has is nothing that a list of names opens.
   const isForwarded = forwardedTypes.has(type) && (type !== recordTypes.PTR || policy.names === 'any');
   if (!isForwarded) return { verdict: 'empty', answer: emptyAnswer(query) };
   const wouldDeny = closed === undefined ? (isOutside ? notInPolicy : undefined) : closedBy(closed);
-  return { verdict: 'forward', rules, ...(wouldDeny === undefined ? {} : { wouldDeny }) };
+  return { verdict: 'forward', rules, isUnlisted: isOutside, ...(wouldDeny === undefined ? {} : { wouldDeny }) };
 }
 
 /**
@@ -73,6 +78,29 @@ export function judgeAliases(
 
 function closedBy({ source }: NameRule): string {
   return `${source} closes it`;
+}
+
+/**
+ * The answer to a query for the name of a container of the asker's own network, which leaves the host for nobody. What
+ * a resolver makes of such a name and a search domain does not exist, so that it goes on. Undefined for other names.
+ */
+export function answerNeighbour(
+  { name, type }: Query,
+  find: (name: string) => readonly string[] | undefined,
+): Answer | undefined {
+  const addresses = find(name);
+  const [label = ''] = name.split('.', 1);
+  if (addresses === undefined)
+    return label === name || find(label) === undefined
+      ? undefined
+      : { rcode: rcodes.nxDomain, authorities: [deniedAuthority(name)] };
+  const family = type === recordTypes.A ? 4 : type === recordTypes.AAAA ? 6 : undefined;
+  const answers = addresses
+    .filter((address) => familyOf(address) === family)
+    .map((address) => ({ name, type, ttl: deniedTtl, rdata: Buffer.from(addressBytes(address) ?? []) }));
+  return answers.length === 0
+    ? { rcode: rcodes.noError, authorities: [deniedAuthority(name)] }
+    : { rcode: rcodes.noError, answers };
 }
 
 /** The start of authority that a negative answer needs: without one a JVM remembers it for ever (cilium PR#38002). */

@@ -17,6 +17,8 @@ import { udpLimit, writeRefusal } from './write-message.ts';
 export interface ProxyOptions {
   /** The policy of whoever has an address; undefined for an address that no attachment has. */
   readonly policyOf: (source: string) => NamesPolicy | undefined;
+  /** Addresses of whoever has a name in the network of a source; by default nobody has one. */
+  readonly neighbours?: (source: string, name: string) => readonly string[] | undefined;
   /** Puts elements into the kernel (names/opener.ts). */
   readonly open: (elements: readonly Element[], asker: Asker) => Promise<void>;
   readonly lookup?: Lookup;
@@ -109,7 +111,7 @@ export class DnsProxy {
       if (!(await this.#pace(source, protocol))) return undefined;
       const query = readQuery(message);
       if (!isQuery(query)) return query.drop ? undefined : writeRefusal(query.id, query.rcode, query.question);
-      const { open, openDeadline = 2000, policyOf, report } = this.#options;
+      const { neighbours = () => undefined, open, openDeadline = 2000, policyOf, report } = this.#options;
       const limit = protocol === 'udp' ? udpLimit(query) : 0xffff;
       const asking = { source, limit, policy: policyOf(source) };
       return await answerQuery(query, asking, {
@@ -117,6 +119,7 @@ export class DnsProxy {
         lookup: this.#lookup,
         openAnswers: this.#openAnswers,
         rates: this.#rates,
+        neighbours,
         open,
         openDeadline,
         ...(report === undefined ? {} : { report }),

@@ -37,6 +37,39 @@ describe('what is asked', () => {
     expect((await rig.ask(name)).data).toEqual(['198.51.100.7']);
   });
 
+  describe('the name of a container of the same network', () => {
+    const neighbours = (_: string, name: string): string[] | undefined =>
+      name === 'web' ? ['10.88.0.3', 'fd00:88::3'] : undefined;
+
+    test.for([
+      ['a list without names', { names: [] }],
+      ['a list of names', {}],
+      ['an audit', { names: [], audit: true }],
+    ] as const)('is answered by the family that is asked, and never leaves the host, under %s', async ([, policy]) => {
+      await using rig = await makeRig(({ name }) => one(name), policy, { neighbours });
+      expect(await rig.ask('WEB')).toMatchObject({ rcode: 'NOERROR', data: ['10.88.0.3'] });
+      expect(await rig.ask('web', { type: 'AAAA' })).toMatchObject({ rcode: 'NOERROR', data: ['fd00:88::3'] });
+      expect(await rig.ask('web', { type: 'MX' })).toMatchObject({ rcode: 'NOERROR', data: [] });
+      expect(rig.upstream.asked).toEqual([]);
+      expect(rig.opened).toEqual([]);
+    });
+
+    test('with a search domain behind does not exist, so that the resolver asks for the name itself', async () => {
+      await using rig = await makeRig(({ name }) => one(name), { names: [] }, { neighbours });
+      expect((await rig.ask('web.corp.example')).rcode).toBe('NXDOMAIN');
+      expect((await rig.ask('mail.corp.example')).rcode).toBe('REFUSED');
+      expect(rig.upstream.asked).toEqual([]);
+    });
+
+    test("is that of the policy where the policy lists it, and nobody's where it denies it", async () => {
+      const denyNames = [{ name: 'web', protocol: 'any', source: 'deny "web"' } as const];
+      await using listed = await makeRig(({ name }) => one(name), { names: [rule('web')] }, { neighbours });
+      expect((await listed.ask('web')).data).toEqual(['198.51.100.7']);
+      await using denied = await makeRig(({ name }) => one(name), { names: [], denyNames }, { neighbours });
+      expect((await denied.ask('web')).rcode).toBe('REFUSED');
+    });
+  });
+
   describe('with names under "deny"', () => {
     const denyNames = [{ name: 'evil.example', protocol: 'any', source: 'deny "evil.example"' } as const];
 

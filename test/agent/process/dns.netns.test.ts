@@ -9,7 +9,11 @@ async function asked(container: Container, name: string, server = '10.88.0.1'): 
 }
 
 /** Adds one more container under this policy. */
-async function addWith(host: Host, conflist: { plugins: readonly object[] }, policy: object): Promise<Container> {
+async function addWith(
+  host: Host,
+  conflist: { readonly name?: string; readonly plugins: readonly object[] },
+  policy: object,
+): Promise<Container> {
   const container = await host.container();
   const [plugin] = conflist.plugins;
   const added = await host.addChain({ ...conflist, plugins: [plugin, { type: 'egress-policy', ...policy }] } as never, {
@@ -70,6 +74,33 @@ describe('a list without names', () => {
     expect((await host.run([executable, 'list'])).replaceAll(/\s+/g, ' ')).toContain(
       'it can send data out in the names that it asks for',
     );
+  });
+
+  test('is told the names of its own network, by no other network, and nothing else', async ({ host }) => {
+    const { conflist } = await makeNamesLab(host);
+    await startAgent(host);
+    const [asker, web] = [
+      await addWith(host, conflist, { preset: 'none' }),
+      await addWith(host, conflist, { preset: 'none' }),
+    ];
+    const apart = { name: 'apart', bridge: 'drawbridge1', ipam: { type: 'host-local', subnet: '10.99.0.0/16' } };
+    const { plugins, ...rest } = conflist;
+    const other = await addWith(
+      host,
+      { ...rest, name: 'apart', plugins: [{ ...plugins[0], ...apart }] },
+      { preset: 'none' },
+    );
+    const names = [web, other].map(({ name }, index) => ({ id: name, names: [['web', 'secret'][index]] }));
+    const folder = '/var/lib/containers/storage/overlay-containers';
+    await host.run(['sh', '-c', `mkdir -p ${folder}; cat > ${folder}/containers.json`], {
+      input: JSON.stringify(names),
+    });
+    await until(async () => (await asked(asker, 'web')).includes('10.88.0.3'));
+    expect(await asked(asker, web.name, '8.8.8.8')).toContain('10.88.0.3');
+    expect(await asked(other, other.name, '10.99.0.1')).toContain('10.99.0.2');
+    for (const name of ['secret', other.name, 'secret.example.com'])
+      expect(await asked(asker, name)).toContain('REFUSED');
+    expect(await asked(other, 'web', '10.99.0.1')).toContain('REFUSED');
   });
 
   test('that writes port 53 of the host out has DNS, so many names a minute', async ({ host }) => {

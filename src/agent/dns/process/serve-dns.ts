@@ -4,6 +4,7 @@ import type { Element } from '../../../nft/element.ts';
 import type { Asker } from '../../names/claims.ts';
 import { HostState } from '../../host-state.ts';
 import type { ListenAddress } from '../listener.ts';
+import { NetworkNames } from '../network-names.ts';
 import { DnsProxy } from '../proxy.ts';
 import type { Notice, Order } from './messages.ts';
 import { ReportTeller } from './tell-reports.ts';
@@ -25,11 +26,13 @@ interface WaitingAnswer {
  */
 export async function serveDns(): Promise<void> {
   const state = new HostState();
+  const names = new NetworkNames(() => state.records);
   const opening = new Map<number, WaitingAnswer>();
   const teller = new ReportTeller((reports, refused) => tell({ notice: 'reports', reports, refused }));
   let last = 0;
   const proxy = new DnsProxy({
     policyOf: (source) => state.policyOf(source),
+    neighbours: (source, name) => names.find(source, name),
     open: (elements, asker) => open(elements, asker),
     report: (report) => teller.note(report),
   });
