@@ -8,6 +8,7 @@ import { hostChecks } from './doctor/host.ts';
 import { addressChecks } from './doctor/addresses.ts';
 import { loopbackCheck } from './doctor/loopback.ts';
 import { marksCheck } from './doctor/marks.ts';
+import { nat64Check } from './doctor/nat64.ts';
 import { networkChecks } from './doctor/network.ts';
 import { policyChecks } from './doctor/policies.ts';
 import { likelyChecks } from './doctor/symptoms.ts';
@@ -33,6 +34,7 @@ const checks: readonly Check[] = [
   ...networkChecks,
   loopbackCheck,
   marksCheck,
+  nat64Check,
   ...addressChecks,
   ...policyChecks,
   boundsCheck,

@@ -6,6 +6,7 @@
  */
 import { sha256 } from '../digest/sha256.ts';
 import { areUsualMarks } from '../egress/marks.ts';
+import { ownNat64 } from '../egress/nat64.ts';
 import { chainBlock, constantCommands, counterBlock, setBlock, timeoutBlock } from '../nft/declaration-text.ts';
 import { dataText, tableNames, type Part, type TableName } from '../nft/element.ts';
 import { catalogue, type Catalogue } from './catalogue.ts';
@@ -13,11 +14,11 @@ import { catalogue, type Catalogue } from './catalogue.ts';
 declare const DRAWBRIDGE_LAYOUT: string | undefined;
 
 /**
- * Name of the set that stands for all declarations of this program's version, with the bits of marks in them; the build
- * works it out beforehand for the usual ones.
+ * Name of the set that stands for all declarations of this program's version, with the bits of marks and the prefixes
+ * of NAT64 in them; the build works it out beforehand for the usual ones.
  */
 export const layoutMark =
-  typeof DRAWBRIDGE_LAYOUT === 'string' && areUsualMarks
+  typeof DRAWBRIDGE_LAYOUT === 'string' && areUsualMarks && ownNat64 === ''
     ? DRAWBRIDGE_LAYOUT
     : mark('layout', JSON.stringify(tableNames.map((table) => blocksOf(table, catalogue))));
 

@@ -1,9 +1,12 @@
 import type { RuleGroup } from '../nft/group.ts';
 import { asked, Draft, icmpOf, rangeText } from './compile-draft.ts';
+import { formatAddress } from '../ip/address.ts';
 import { checksNames } from './checked-names.ts';
 import { policyChain } from './policy-names.ts';
 import { compileWithin, deniesWithin, withinChain } from './compile-within.ts';
 import { locksDns, lookedFor } from './deny-names.ts';
+import { octetPrefixes } from './nat64.ts';
+import { zeroOctet } from './nat64-prefixes.ts';
 import { foldPorts } from './normalise.ts';
 import { isPublicPrefix } from './on-link.ts';
 import type { Policy } from './policy.ts';
@@ -37,6 +40,9 @@ export function compilePolicy(policy: Policy): RuleGroup {
 
   const denied = [
     ...(policy.ipv6 === 'disable' ? [`meta nfproto ipv6 ${deny}`] : []),
+    ...octetPrefixes.map(
+      ({ prefix }) => `ct original ip6 daddr ${prefix} ct original ip6 daddr & ${octet} != :: ${deny}`,
+    ),
     ...draft.lists(`${name}_deny`, withSixToFour(policy.deny), deny),
   ];
   const isDnsLocked = locksDns(policy);
@@ -55,6 +61,7 @@ export function compilePolicy(policy: Policy): RuleGroup {
   return { id, sets: [...draft.sets, ...within.sets], chains: [...draft.chains, ...within.chains] };
 }
 
+const octet = formatAddress({ family: 6, value: zeroOctet });
 const hasPort = 'meta l4proto { tcp, udp, sctp }';
 const families = [4, 6] as const;
 

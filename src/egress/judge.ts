@@ -6,7 +6,8 @@ import { covers, intervalOf } from './interval.ts';
 import type { NameRule, Policy, PortRule } from './policy.ts';
 import { aboutOnLink, onLinkNetworkOf, type OnLinkNetwork } from './on-link.ts';
 import { withSixToFour } from './six-to-four.ts';
-import { reservedRangeOf } from './ranges-reserved.ts';
+import { malformedNat64 } from './nat64.ts';
+import { aboutMalformed, reservedRangeOf } from './ranges-reserved.ts';
 
 /** What a verdict depends on beside the policy. */
 export interface Surroundings {
@@ -55,12 +56,12 @@ export interface Verdict {
 /**
  * Judges one new connection, or one datagram, from a container with the policy.
  *
- * Order: `ipv6: disable`; `deny`; addresses of the host (`hostAccess`) and containers behind our bridges
- * (`isolation` of both, and their `ingress`); `allowPrivate`; metadata and bogons; private ranges and the networks
- * that the host is on, which `allowLocalNetworks` opens in every mode; `allow`; the default of the mode. The host and
- * the siblings come before `allowPrivate` since packets to them take other ways through the kernel than those that are
- * forwarded to a network outside. A port of the host that is published is not the host: it is judged as any other
- * destination.
+ * Order: `ipv6: disable`; addresses that are no NAT64 within its prefixes; `deny`; addresses of the host (`hostAccess`)
+ * and containers behind our bridges (`isolation` of both, and their `ingress`); `allowPrivate`; metadata and bogons;
+ * private ranges and the networks that the host is on, which `allowLocalNetworks` opens in every mode; `allow`; the
+ * default of the mode. The host and the siblings come before `allowPrivate` since packets to them take other ways
+ * through the kernel than those that are forwarded to a network outside. A port of the host that is published is not
+ * the host: it is judged as any other destination.
  *
  * A name counts only in `allow`, so what it resolves to opens nothing that the steps before it close.
  * Mode open has neither built-in ranges nor a default that denies.
@@ -90,7 +91,7 @@ const nothingAround: Surroundings = { gateways: [], hostAddresses: [], siblings:
 /** One step of the judgement; undefined leaves the decision to the next. */
 type Step = (policy: Policy, asked: DestinationInterval, surroundings: Surroundings) => Verdict | undefined;
 
-const steps: readonly Step[] = [disabledFamily, denied, host, sibling, openedPrivate, reserved, allowed];
+const steps: readonly Step[] = [disabledFamily, malformed, denied, host, sibling, openedPrivate, reserved, allowed];
 
 function judgeDirectly(policy: Policy, asked: DestinationInterval, surroundings: Surroundings): Verdict {
   for (const step of steps) {
@@ -102,6 +103,12 @@ function judgeDirectly(policy: Policy, asked: DestinationInterval, surroundings:
 
 function disabledFamily({ ipv6 }: Policy, { interval }: DestinationInterval): Verdict | undefined {
   return ipv6 === 'disable' && interval.family === 6 ? deny('ipv6 "disable"', 'the container has no IPv6') : undefined;
+}
+
+/** In every mode: a router may lead it to what "deny" closes. */
+function malformed(_: Policy, { interval }: DestinationInterval): Verdict | undefined {
+  const whole = malformedNat64(interval);
+  return whole && deny('bogon', `it is in ${whole.prefix}, ${aboutMalformed}`);
 }
 
 function denied({ deny: rules, denyNames = [] }: Policy, asked: DestinationInterval): Verdict | undefined {

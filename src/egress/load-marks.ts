@@ -33,9 +33,14 @@ export function loadMarks(): LoadedMarks {
 
 /** The bits of a file; undefined when it is not there. Throws code 7 for what it says, 5 where it cannot be read. */
 export function readMarks(file: string): MarkBits | undefined {
-  let text: string;
+  const text = readOwn(file);
+  return text === undefined ? undefined : parseMarks(text, file);
+}
+
+/** The text of a small file of the operator's, or of ours; undefined when it is not there. Throws codes 5 and 7. */
+export function readOwn(file: string): string | undefined {
   try {
-    text = readRegularFile(file, longestFile);
+    return readRegularFile(file, longestFile);
   } catch (error) {
     if (isMissing(error)) return undefined;
     const isOdd = error instanceof NotReadableError;
@@ -44,5 +49,4 @@ export function readMarks(file: string): MarkBits | undefined {
       cause: error,
     });
   }
-  return parseMarks(text, file);
 }

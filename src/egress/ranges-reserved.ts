@@ -1,7 +1,7 @@
 import { formatAddress } from '../ip/address.ts';
 import { familyOf } from '../ip/family.ts';
 import { intervalOf, overlaps, prefixesOf, subtract, type Interval } from './interval.ts';
-import { behindNat64, nat64Prefix } from './nat64.ts';
+import { behindNat64, malformedNat64, nat64Prefixes } from './nat64.ts';
 import { behindSixToFour } from './six-to-four.ts';
 
 /** Why a range is not the public internet. */
@@ -41,7 +41,7 @@ export const metadataRanges: readonly ReservedRange[] = [
  * IANA has given out addresses of IPv6 in 2000::/3 alone (RFC 3513, section 2.4): of the rest everything that no other
  * list names is listed here.
  */
-export const bogonRanges: readonly ReservedRange[] = [
+export const bogonRanges: readonly ReservedRange[] = withoutNat64([
   { prefix: '0.0.0.0/8', about: '"this network" (RFC 1122)' },
   { prefix: '127.0.0.0/8', about: 'loopback (RFC 1122)' },
   { prefix: '192.0.0.0/24', about: 'protocol assignments (RFC 6890)' },
@@ -61,7 +61,7 @@ export const bogonRanges: readonly ReservedRange[] = [
   { prefix: 'fec0::/10', about: 'site-local (RFC 3879)' },
   { prefix: 'ff00::/8', about: 'multicast (RFC 4291)' },
   ...[
-    ...prefixesOfRest('::/3', [nat64Prefix, localNat64]),
+    ...prefixesOfRest('::/3', ['64:ff9b::/96', localNat64]),
     '4000::/2',
     '8000::/2',
     'c000::/3',
@@ -73,16 +73,23 @@ export const bogonRanges: readonly ReservedRange[] = [
     prefix,
     about: 'not given out (RFC 3513)',
   })),
-];
+]);
 
 /** Networks of somebody's own; `allowLocalNetworks` opens them. Disjoint. */
-export const privateRanges: readonly ReservedRange[] = [
-  { prefix: '10.0.0.0/8', about: 'private (RFC 1918)' },
-  { prefix: '172.16.0.0/12', about: 'private (RFC 1918)' },
-  { prefix: '192.168.0.0/16', about: 'private (RFC 1918)' },
-  { prefix: '100.64.0.0/10', about: 'shared by carriers (RFC 6598)' },
-  { prefix: 'fc00::/7', about: 'unique local (RFC 4193)' },
-];
+export const privateRanges: readonly ReservedRange[] = withoutNat64(localRanges());
+
+/** The same, with prefixes of NAT64 in them. */
+export const localPrefixes: readonly string[] = localRanges().map(({ prefix }) => prefix);
+
+function localRanges(): readonly ReservedRange[] {
+  return [
+    { prefix: '10.0.0.0/8', about: 'private (RFC 1918)' },
+    { prefix: '172.16.0.0/12', about: 'private (RFC 1918)' },
+    { prefix: '192.168.0.0/16', about: 'private (RFC 1918)' },
+    { prefix: '100.64.0.0/10', about: 'shared by carriers (RFC 6598)' },
+    { prefix: 'fc00::/7', about: 'unique local (RFC 4193)' },
+  ];
+}
 
 /**
  * Bogons that a literal in `allowPrivate` may open, because somebody uses them inside: test networks,
@@ -90,13 +97,23 @@ export const privateRanges: readonly ReservedRange[] = [
  */
 export const openableBogons: readonly string[] = ['192.0.0.0/24', '198.18.0.0/15', '240.0.0.0/4', localNat64];
 
+/** Ranges without the prefixes of NAT64 that the operator has in them, which are judged by what is inside. */
+function withoutNat64(ranges: readonly ReservedRange[]): readonly ReservedRange[] {
+  return ranges.flatMap(({ prefix, about }) => {
+    const own = nat64Prefixes.filter((one) => overlaps(one, intervalOf(prefix))).map((one) => one.prefix);
+    return own.length === 0
+      ? [{ prefix, about }]
+      : prefixesOfRest(prefix, own).map((rest) => ({ prefix: rest, about }));
+  });
+}
+
 /** Ranges of one kind, with those that lead to its IPv4 addresses by NAT64, and those that are behind them by 6to4. */
 export function rangesOf(kind: ReservedKind): readonly ReservedRange[] {
   const own = { metadata: metadataRanges, bogon: bogonRanges, private: privateRanges }[kind];
   const behind = own
     .filter(({ prefix }) => familyOf(prefix) === 4)
     .flatMap(({ prefix, about }) => [
-      { prefix: behindNat64(prefix), about: `${about}, behind NAT64 (RFC 6052)` },
+      ...behindNat64(prefix).map((one) => ({ prefix: one, about: `${about}, behind NAT64 (RFC 6052)` })),
       { prefix: behindSixToFour(prefix), about: `${about}, behind 6to4 (RFC 3056)` },
     ]);
   return [...own, ...behind];
@@ -126,8 +143,12 @@ export function reservedRangeOf(address: string): (ReservedRange & { readonly ki
     const range = ranges.find((one) => overlaps(intervalOfRange(one), wanted));
     if (range !== undefined) return { ...range, kind };
   }
-  return undefined;
+  const malformed = malformedNat64(wanted);
+  return malformed && { prefix: malformed.prefix, about: aboutMalformed, kind: 'bogon' };
 }
+
+/** What is wrong with an address that is in a prefix of NAT64 and has no IPv4 address inside. */
+export const aboutMalformed = 'NAT64, where bits 64 to 71 have to be zero (RFC 6052)';
 
 /** Metadata and link-local intervals, also as they look from behind NAT64: no prefix in `allowPrivate` opens these. */
 export function metadataIntervals(): Interval[] {

@@ -19,6 +19,7 @@ export type CheckName =
   | 'policies'
   | 'bounds'
   | 'marks'
+  | 'nat64'
   | 'agent'
   | 'dns'
   | 'clock'

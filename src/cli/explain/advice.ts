@@ -1,6 +1,7 @@
 import { nearMissOf } from '../../cni/nearest.ts';
+import { covers, intervalOf } from '../../egress/interval.ts';
 import type { Policy } from '../../egress/policy.ts';
-import { openableBogons, reservedRangeOf } from '../../egress/ranges-reserved.ts';
+import { openableBogons } from '../../egress/ranges-reserved.ts';
 import { hostText } from '../../ip/host-text.ts';
 import type { AskedDestination } from './destination.ts';
 
@@ -34,7 +35,7 @@ export function adviceFor(
     case 'metadata':
       return `add the one address, ${literal}, to "allowPrivate"; whoever reaches it may get the host's credentials`;
     case 'bogon':
-      return openableBogons.some((prefix) => prefix === reservedRangeOf(address)?.prefix)
+      return openableBogons.some((prefix) => covers(intervalOf(prefix), intervalOf(address)))
         ? `add ${literal} to "allowPrivate"`
         : 'nothing opens it: no public destination has such an address';
     case 'hostPorts':
