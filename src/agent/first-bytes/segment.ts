@@ -32,10 +32,11 @@ export function readSegment(packet: Uint8Array): Segment | undefined {
   const dataAt = at + ((packet[at + 12] ?? 0) >> 4) * 4;
   if (at < 20 || dataAt < at + 20 || end > packet.length || dataAt > end) return undefined;
   const { at: addressAt, length } = addresses[version];
+  const text = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
   return {
     family: version,
-    source: characters(packet, addressAt, length),
-    destination: characters(packet, addressAt + length, length),
+    source: text.toString('latin1', addressAt, addressAt + length),
+    destination: text.toString('latin1', addressAt + length, addressAt + 2 * length),
     sourcePort: view.getUint16(at),
     destinationPort: view.getUint16(at + 2),
     sequence: view.getUint32(at + 4),
@@ -53,8 +54,4 @@ export function keyOf({ source, destination, sourcePort, destinationPort }: Ends
 /** What {@link Segment} has of an address, as bytes. */
 export function addressOf(text: string): Uint8Array {
   return Buffer.from(text, 'latin1');
-}
-
-function characters(bytes: Uint8Array, at: number, length: number): string {
-  return String.fromCharCode(...bytes.subarray(at, at + length));
 }

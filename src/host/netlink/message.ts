@@ -43,7 +43,7 @@ export const type = {
 } as const;
 
 const headerLength = 16;
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+export const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 export function encode({ type: kind, flags, head, attributes }: Request, sequence: number): Uint8Array {
   const body = concat([padded(head), encodeAttributes(attributes)]);

@@ -1,15 +1,6 @@
 /** Packets that a rule of the kernel hands to a program: linux/netfilter/nfnetlink_queue.h. */
 import { protocols } from './libc.ts';
-import {
-  attribute,
-  concat,
-  decodeAttributes,
-  encode,
-  u8,
-  type Answer,
-  type Attribute,
-  type Request,
-} from './message.ts';
+import { attribute, encode, isLittleEndian, u8, type Answer, type Attribute, type Request } from './message.ts';
 import { subscribe, type OpenSubscription } from './subscribe.ts';
 
 /** A packet that waits for a verdict. */
@@ -46,6 +37,8 @@ const verdicts = { drop: 0, accept: 1 } as const;
 
 /** Bytes of a packet that are copied: all. */
 const longestCopy = 0xffff;
+/** Packets that are read before any of them is answered. */
+const together = 64;
 /** Packets that may wait at once; each container has its share of them (agent/first-bytes/connections.ts). */
 const mostWaiting = 16_384;
 
@@ -56,7 +49,13 @@ const mostWaiting = 16_384;
 export async function openQueue(number: number, { onPackets, onEnd }: QueueReader): Promise<PacketQueue | undefined> {
   const head = headOf(number);
   const open = await subscribe(
-    { protocol: protocols.netfilter, groups: [], setup: settings.map((one) => configuring(head, one)), isLossy: true },
+    {
+      protocol: protocols.netfilter,
+      groups: [],
+      setup: settings.map((one) => configuring(head, one)),
+      isLossy: true,
+      together,
+    },
     { onMessages: (messages) => onPackets(messages.flatMap(packetOf)), onEnd },
   );
   if (open === undefined) return undefined;
@@ -88,19 +87,28 @@ function headOf(number: number): Uint8Array {
   return u8(0, 0, number >> 8, number & 255);
 }
 
+/** Reads attributes in place: each packet of a connection that waits comes this way. */
 function packetOf({ type: kind, payload }: Answer): QueuedPacket[] {
   if (kind !== message.packet) return [];
-  const found = decodeAttributes(payload.subarray(4));
-  const header = found.get(attributes.header);
-  if (header === undefined) return [];
-  return [
-    {
-      id: readBigEndian(header),
-      mark: readBigEndian(found.get(attributes.mark) ?? new Uint8Array(4)),
-      bytes: found.get(attributes.payload) ?? new Uint8Array(0),
-    },
-  ];
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  let [id, mark, bytes]: [number | undefined, number, Uint8Array] = [undefined, 0, nothing];
+  for (let at = headLength; at + 4 <= payload.length;) {
+    const length = view.getUint16(at, isLittleEndian);
+    if (length < 4 || at + length > payload.length) break;
+    const type = view.getUint16(at + 2, isLittleEndian) & attributeType;
+    if (type === attributes.header) id = view.getUint32(at + 4);
+    else if (type === attributes.mark) mark = view.getUint32(at + 4);
+    else if (type === attributes.payload) bytes = payload.subarray(at + 4, at + length);
+    at += (length + 3) & ~3;
+  }
+  return id === undefined ? [] : [{ id, mark, bytes }];
 }
+
+const nothing = new Uint8Array(0);
+/** Bytes of struct nfgenmsg. */
+const headLength = 4;
+/** The two highest bits say that it is nested, and in network byte order. */
+const attributeType = 0x3fff;
 
 /** A verdict with zeros where its numbers stand: one that is made of its parts takes longer. */
 interface Pattern {
@@ -121,29 +129,33 @@ class Answers {
   readonly #open: OpenSubscription;
   readonly #plain: Pattern;
   readonly #marked: Pattern;
-  #waiting: Uint8Array[] = [];
+  readonly #waiting: Uint8Array;
+  readonly #view: DataView;
+  #length = 0;
 
   constructor(open: OpenSubscription, head: Uint8Array) {
     this.#open = open;
     this.#plain = patternOf(head, []);
     this.#marked = patternOf(head, [attribute(attributes.mark, bigEndian(0))]);
+    this.#waiting = new Uint8Array(together * this.#marked.bytes.length);
+    this.#view = new DataView(this.#waiting.buffer);
   }
 
   add(id: number, verdict: 'accept' | 'drop', mark: number | undefined): void {
-    if (this.#waiting.length === 0) queueMicrotask(() => this.#send());
-    const pattern = mark === undefined ? this.#plain : this.#marked;
-    const bytes = pattern.bytes.slice();
-    const view = new DataView(bytes.buffer);
-    view.setUint32(pattern.verdictAt, verdicts[verdict]);
-    view.setUint32(pattern.verdictAt + 4, id);
-    if (mark !== undefined) view.setUint32(pattern.markAt, mark >>> 0);
-    this.#waiting.push(bytes);
+    const { bytes, verdictAt, markAt } = mark === undefined ? this.#plain : this.#marked;
+    if (this.#length + bytes.length > this.#waiting.length) this.#send();
+    if (this.#length === 0) queueMicrotask(() => this.#send());
+    const at = this.#length;
+    this.#waiting.set(bytes, at);
+    this.#view.setUint32(at + verdictAt, verdicts[verdict]);
+    this.#view.setUint32(at + verdictAt + 4, id);
+    if (mark !== undefined) this.#view.setUint32(at + markAt, mark >>> 0);
+    this.#length += bytes.length;
   }
 
   #send(): void {
-    const all = concat(this.#waiting);
-    this.#waiting = [];
-    this.#open.send(all);
+    if (this.#length > 0) this.#open.send(this.#waiting.subarray(0, this.#length));
+    this.#length = 0;
   }
 }
 
@@ -151,8 +163,4 @@ function bigEndian(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value >>> 0);
   return bytes;
-}
-
-function readBigEndian(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0);
 }
