@@ -60,6 +60,7 @@ function optionsFor(width: number): uPlot.Options {
   return {
     width,
     height: 140,
+    padding: [8, 24, 0, 0],
     cursor: { show: false },
     legend: { live: false },
     series: [
@@ -67,7 +68,15 @@ function optionsFor(width: number): uPlot.Options {
       { label: 'allowed', stroke: colour('--allow'), width: 2, points: { show: false } },
       { label: 'denied', stroke: colour('--deny'), width: 2, points: { show: false } },
     ],
-    axes: [axis, { ...axis, size: 40 }],
+    axes: [
+      { ...axis, space: 80, incrs: [60, 120, 300], values: (_plot, times) => times.map(clockTime) },
+      { ...axis, size: 40 },
+    ],
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(high, 4)] } },
   };
+}
+
+/** As the tables say it. */
+function clockTime(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
 }

@@ -27,7 +27,7 @@ export function ContainerView({ attachments, flows, asked, filters }: ContainerP
       {own.map((one) => (
         <Connection key={`${one.network} ${one.ifname}`} attachment={one} />
       ))}
-      <Explain name={asked} destination={filters.get('to') ?? ''} />
+      <Explain key={filters.get('to') ?? ''} name={asked} destination={filters.get('to') ?? ''} />
       <h3>Refused</h3>
       {denied.length === 0 ? <p class="faint">Nothing was refused lately.</p> : null}
       <ul class="refusals">
@@ -37,8 +37,9 @@ export function ContainerView({ attachments, flows, asked, filters }: ContainerP
             const target = `${record.name ?? record.destination}${record.port === undefined ? '' : `:${record.port}/${record.protocol}`}`;
             return (
               <li key={record.id}>
-                <span class="verdict deny">{target}</span> {record.reason}{' '}
+                <span class="verdict deny">{target}</span>{' '}
                 <a href={addressOf('container', { name: asked, to: target })}>Why, and what would open it</a>
+                <p class="faint">{record.reason}</p>
               </li>
             );
           })}

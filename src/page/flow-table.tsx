@@ -12,7 +12,7 @@ export function FlowTable({ records, caption }: { readonly records: readonly Flo
   if (records.length === 0) return <p class="faint">Nothing of the kind is recorded.</p>;
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
-      <table>
+      <table class="flow-table">
         <caption>{caption}</caption>
         <thead>
           <tr>
@@ -49,9 +49,11 @@ function Row({ record }: { readonly record: FlowRecord }) {
         <a href={addressOf('container', { name: containerName ?? container })}>{title}</a>
       </td>
       <td class="wide">{destinationOf(record)}</td>
-      <td class="number">{count}</td>
+      <td class="number" data-unit={count === 1 ? ' time' : ' times'}>
+        {count}
+      </td>
       <td class="number">{bytes === undefined ? '' : sizeOf(bytes.sent + bytes.received)}</td>
-      <td class="wide" title={rule}>
+      <td class="wide because" title={rule}>
         {reason}
       </td>
     </tr>

@@ -61,7 +61,7 @@ function RowBox({ row, y }: { readonly row: PictureRow; readonly y: number }) {
   const kind = card.mode === 'none' ? 'unprotected' : card.isStale ? 'stale' : '';
   const href = names.length === 1 ? addressOf('container', { name: title }) : addressOf('flows', {});
   return (
-    <a href={href} aria-label={`${title}, ${network}: ${detail}`}>
+    <a href={href}>
       <g class={`row ${kind}`} transform={`translate(${left.x} ${y})`}>
         <title>{`${title} (${network}): ${detail}${card.denied > 0 ? `; ${card.denied} packets refused` : ''}`}</title>
         <rect width={left.width} height={rowHeight - 8} rx="8" />

@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 /**
  * "see" waits for a place; "text" tells what is in it; "count" how many there are; "click", "fill", "press"; "address"
  * tells what is behind "#"; "calm" looks at a place in each frame for so many milliseconds; "axe" tells what an
- * accessibility check finds; "picture" takes one.
+ * accessibility check finds; "spill" what is wider than its place; "picture" takes one.
  */
 async function perform(page: Page, [what, place = '', value = '']: Step): Promise<unknown> {
   switch (what) {
@@ -89,6 +89,8 @@ async function perform(page: Page, [what, place = '', value = '']: Step): Promis
     case 'picture':
       await page.screenshot({ path: place, fullPage: true });
       return undefined;
+    case 'spill':
+      return page.evaluate(findSpills);
     case 'axe':
       await page.evaluate(readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8'));
       return page.evaluate(async () => {
@@ -98,6 +100,33 @@ async function perform(page: Page, [what, place = '', value = '']: Step): Promis
     default:
       throw new Error(`There is no step "${what}"`);
   }
+}
+
+/** Runs in the page: texts of the picture that leave their box, and whether the whole page scrolls to the side. */
+function findSpills(): string[] {
+  const { document: page } = globalThis as never as { document: MeasuredDocument };
+  const texts = [...page.querySelectorAll('.picture g')].flatMap((group) => {
+    const box = group.querySelector('rect')?.getBoundingClientRect();
+    return [...group.querySelectorAll('text')]
+      .filter((text) => {
+        const { left, right } = text.getBoundingClientRect();
+        return box !== undefined && (left < box.left || right > box.right);
+      })
+      .map(({ textContent }) => `text "${textContent}" leaves its box`);
+  });
+  const { scrollWidth, clientWidth } = page.documentElement;
+  return scrollWidth > clientWidth ? [...texts, `the page is ${scrollWidth} wide, of ${clientWidth}`] : texts;
+}
+
+interface MeasuredElement {
+  readonly textContent: string;
+  getBoundingClientRect(): { readonly left: number; readonly right: number };
+  querySelector(selector: string): MeasuredElement | null;
+  querySelectorAll(selector: string): Iterable<MeasuredElement>;
+}
+
+interface MeasuredDocument extends MeasuredElement {
+  readonly documentElement: { readonly scrollWidth: number; readonly clientWidth: number };
 }
 
 /** What a place looked like in each frame: how it flickers, and how long the page was busy with something else. */
