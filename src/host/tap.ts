@@ -1,7 +1,11 @@
 import { CniError, codes } from '../cni/errors.ts';
 import type { LinkCommand } from '../links/command.ts';
+import { redirectsTo, type ShownFilter } from '../links/shaping.ts';
 import { applyCommands } from './apply.ts';
+import { showJson } from './ip.ts';
 import { LinkError } from './link-error.ts';
+import { readInterfaceOf, readWith } from './netlink/read.ts';
+import { redirectionsOf } from './netlink/redirections.ts';
 
 /** Removes a tap from the namespace of a VMM. Being gone is as good. */
 export async function removeTap(name: string, netns: string): Promise<void> {
@@ -35,6 +39,33 @@ export async function addRedirection(commands: readonly LinkCommand[], place: Re
 export async function removeRedirection({ tap, ifname, netns }: Redirection): Promise<void> {
   await removeTap(tap, netns);
   await unlessGone([{ kind: 'deleteQueue', name: ifname, queue: 'ingress' }], netns);
+}
+
+/** Says which of the two, tap and interface, does not hand on what it gets; nothing where both do. */
+export async function brokenRedirections({ tap, ifname, netns }: Redirection): Promise<string[]> {
+  const ways = [
+    { from: ifname, to: tap },
+    { from: tap, to: ifname },
+  ];
+  const broken = await Promise.all(
+    ways.map(async (way) =>
+      (await isRedirected(way, netns)) ? [] : [`"${way.from}" does not hand on to "${way.to}"`],
+    ),
+  );
+  return broken.flat();
+}
+
+async function isRedirected(
+  { from, to }: { readonly from: string; readonly to: string },
+  netns: string,
+): Promise<boolean> {
+  const read = await readWith(netns, (conversation) => {
+    const [source, target] = [from, to].map((name) => readInterfaceOf(conversation, name)?.index);
+    return source !== undefined && target !== undefined && redirectionsOf(conversation, source).includes(target);
+  });
+  if (read !== undefined) return read.value;
+  const shown = await showJson(['filter', 'show', 'dev', from, 'ingress'], { netns, program: 'tc' });
+  return redirectsTo(to, (shown ?? []) as ShownFilter[]);
 }
 
 async function unlessGone(commands: readonly LinkCommand[], netns: string): Promise<void> {

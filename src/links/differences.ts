@@ -46,7 +46,10 @@ export function findDifferences(expected: ExpectedLinks, found: AttachmentState)
   return [...inside, ...onHost(expected, found), ...place];
 }
 
-function inContainer(expected: ExpectedLinks, { container, routes, tap }: AttachmentState): string[] {
+function inContainer(
+  expected: ExpectedLinks,
+  { container, routes, tap, brokenRedirections = [] }: AttachmentState,
+): string[] {
   const name = `"${expected.ifname}" in "${expected.netns}"`;
   if (container === undefined) return [`The interface ${name} is missing`];
   return [
@@ -57,7 +60,9 @@ function inContainer(expected: ExpectedLinks, { container, routes, tap }: Attach
       expected.disableContainerInterface ? undefined : 'up',
       container.isUp ? 'up' : 'down',
     ),
-    ...(expected.tap === undefined ? whatKernelHas(expected, { name, container, routes }) : missingTap(expected, tap)),
+    ...(expected.tap === undefined
+      ? whatKernelHas(expected, { name, container, routes })
+      : missingTap(expected, { tap, brokenRedirections })),
   ];
 }
 
@@ -73,9 +78,12 @@ function whatKernelHas(
   ];
 }
 
-function missingTap({ tap, netns }: ExpectedLinks, found: InterfaceState | undefined): string[] {
+function missingTap(
+  { tap, netns }: ExpectedLinks,
+  { tap: found, brokenRedirections = [] }: Pick<AttachmentState, 'tap' | 'brokenRedirections'>,
+): string[] {
   if (found === undefined) return [`The tap "${tap}" in "${netns}" is missing`];
-  return found.isUp ? [] : [`The tap "${tap}" in "${netns}" is down`];
+  return found.isUp ? [...brokenRedirections] : [`The tap "${tap}" in "${netns}" is down`];
 }
 
 function onHost(expected: ExpectedLinks, { host }: AttachmentState): string[] {

@@ -68,6 +68,8 @@ export interface AttachmentState {
   readonly gateway: InterfaceState | undefined;
   /** Beside the container's end, where one was asked for. */
   readonly tap?: InterfaceState | undefined;
+  /** What of the two does not hand on what it gets, a sentence each. */
+  readonly brokenRedirections?: readonly string[];
   /** Of the host, through the host's end; looked for only where there is no bridge. */
   readonly hostRoutes?: readonly RouteState[];
 }

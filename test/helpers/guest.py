@@ -2,6 +2,7 @@
 A guest behind a tap, as a VM is one: guest.py TAP MAC ADDRESS GATEWAY. Each line of stdin is one order in JSON, each
 line of stdout its answer:
   {"ask": [ADDRESS, PORT], "from"?: ADDRESS, "mac"?: MAC}   a datagram; answers with what came back, or null
+  {"flood": [ADDRESS, PORT, COUNT, SIZE]}                   so many datagrams of so many bytes, at once
   {"serve": [PORT, TEXT]}                                   from now on answers datagrams to that port
   {"send": HEX}                                             a frame as it is
 """
@@ -59,13 +60,27 @@ def wait(seconds, holds):
         return changed.wait_for(holds, seconds)
 
 
-def ask(target, port, source, sender):
-    way = socket.inet_aton(gateway)
+def find(way):
     for _ in range(3):
         if way not in neighbours:
             os.write(fd, b"\xff" * 6 + own + b"\x08\x06" + arp(1, b"\0" * 6, way))
             wait(1, lambda: way in neighbours)
-    if way not in neighbours:
+    return way in neighbours
+
+
+def flood(target, port, count, size):
+    way = socket.inet_aton(gateway)
+    if not find(way):
+        return "no gateway"
+    frame = neighbours[way] + own + b"\x08\0" + datagram(ip, socket.inet_aton(target), 20000, port, bytes(size))
+    for _ in range(count):
+        os.write(fd, frame)
+    return count
+
+
+def ask(target, port, source, sender):
+    way = socket.inet_aton(gateway)
+    if not find(way):
         return "no gateway"
     sport = 20000 + len(answers) + int(time.time() * 1000) % 20000
     packet = datagram(socket.inet_aton(source), socket.inet_aton(target), sport, port, b"ask")
@@ -82,6 +97,8 @@ for line in sys.stdin:
     answer = None
     if "ask" in order:
         answer = ask(*order["ask"], order.get("from", address), raw(order.get("mac", mac)))
+    if "flood" in order:
+        answer = flood(*order["flood"])
     if "serve" in order:
         services[order["serve"][0]] = order["serve"][1].encode()
     if "send" in order:

@@ -65,14 +65,15 @@ function tcHead(
   return concat([0, index, handle, above, info].map(u32));
 }
 
-const u32Filter = { classId: 1, selector: 5, actions: 7 } as const;
+/** Attributes of linux/pkt_cls.h. */
+export const u32Filter = { classId: 1, selector: 5, actions: 7 } as const;
 const TC_U32_TERMINAL = 1;
 
 /** struct tc_u32_sel with one key, whose mask leaves nothing to compare. */
 const everyPacket = concat([u8(TC_U32_TERMINAL, 0, 1, 0), new Uint8Array(12), new Uint8Array(16)]);
 
-const action = { kind: 1, options: 2 } as const;
-const TCA_MIRRED_PARMS = 2;
+export const action = { kind: 1, options: 2 } as const;
+export const TCA_MIRRED_PARMS = 2;
 const TC_ACT_STOLEN = 4;
 const TCA_EGRESS_REDIR = 1;
 
