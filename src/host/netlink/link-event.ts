@@ -1,10 +1,12 @@
-/** What route netlink tells of changes to links, addresses, routing rules, sysctls and filters, whoever makes them. */
+/** What route netlink tells of changes to links, addresses, routes, routing rules, sysctls and filters, whoever makes them. */
 import { listLinks } from '../interfaces.ts';
 import { decodeAttributes, readNumber, readText, u8, type Answer } from './message.ts';
 
 /** One change. Without a name it is of an interface that nobody knows any more. */
 export type LinkEvent =
   | { readonly kind: 'link' | 'address'; readonly name?: string }
+  /** A route to a single address by that interface was taken out. */
+  | { readonly kind: 'lost route'; readonly name?: string }
   /** A sysctl; of all interfaces, present or to come, when `isGlobal`. */
   | { readonly kind: 'sysctl'; readonly name?: string; readonly isGlobal: boolean }
   | { readonly kind: 'routing rule' }
@@ -12,9 +14,10 @@ export type LinkEvent =
   | { readonly kind: 'filter'; readonly isRemoval: boolean };
 
 /**
- * RTNLGRP_* of linux/rtnetlink.h: LINK, TC, IPV4_IFADDR, IPV4_RULE, IPV6_IFADDR, IPV6_RULE, IPV4_NETCONF, IPV6_NETCONF.
+ * RTNLGRP_* of linux/rtnetlink.h: LINK, TC, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE,
+ * IPV4_NETCONF, IPV6_NETCONF.
  */
-export const linkGroups: readonly number[] = [1, 4, 5, 8, 9, 19, 24, 25];
+export const linkGroups: readonly number[] = [1, 4, 5, 7, 8, 9, 11, 19, 24, 25];
 
 /** Reads messages in the order in which they came: names of interfaces are learnt of earlier ones. */
 export class LinkEvents {
@@ -36,6 +39,8 @@ export class LinkEvents {
       case rtm.newNetconf:
       case rtm.delNetconf:
         return this.#sysctl(payload);
+      case rtm.delRoute:
+        return this.#lostRoute(payload);
       case rtm.newRule:
       case rtm.delRule:
         return { kind: 'routing rule' };
@@ -64,6 +69,15 @@ export class LinkEvents {
     return name;
   }
 
+  /** Routes to networks come and go by the thousand where a host speaks a routing protocol: they are none of ours. */
+  #lostRoute(payload: Uint8Array): LinkEvent | undefined {
+    const [family, length] = [readNumber(payload, 0, 1), readNumber(payload, 1, 1)];
+    // Behind struct rtmsg.
+    const index = decodeAttributes(payload.subarray(12)).get(RTA_OIF);
+    if (length !== (family === AF_INET ? 32 : 128) || index === undefined) return undefined;
+    return { kind: 'lost route', ...named(this.#names.get(readNumber(index))) };
+  }
+
   #sysctl(payload: Uint8Array): LinkEvent {
     const index = decodeAttributes(payload.subarray(4)).get(NETCONFA_IFINDEX);
     const number = index === undefined ? NETCONFA_IFINDEX_ALL : readNumber(index) | 0;
@@ -77,6 +91,7 @@ const rtm = {
   delLink: 17,
   newAddress: 20,
   delAddress: 21,
+  delRoute: 25,
   newRule: 32,
   delRule: 33,
   newQueue: 36,
@@ -87,6 +102,8 @@ const rtm = {
   delNetconf: 81,
 } as const;
 const AF_UNSPEC = 0;
+const AF_INET = 2;
+const RTA_OIF = 4;
 const IFLA_IFNAME = 3;
 const TCA_KIND = 1;
 const NETCONFA_IFINDEX = 1;
