@@ -1,5 +1,4 @@
 import { CniError, codes } from '../cni/errors.ts';
-import type { Result } from '../cni/result.ts';
 import { findLink } from '../host/interfaces.ts';
 import { removeVeth } from '../host/veth.ts';
 import { isUnheldTap } from '../links/tap.ts';
@@ -22,13 +21,31 @@ import { printJson, type Terminal } from './terminal.ts';
 export async function add(invocation: Invocation, terminal: Terminal): Promise<number> {
   const { request, notices } = tapRequest(invocation);
   for (const notice of notices) terminal.note(`${terminal.paint.warn('!')} ${notice}`);
-  const result = await connect(request, interfaceDefaults.drawbridge);
+  await connect(request, interfaceDefaults.drawbridge);
   const record = readOwnRecord(attachmentKey(request.id));
   if (record === undefined)
     throw new CniError(codes.conflict, `Cannot tell of "${request.id.containerId}": it was removed meanwhile`);
-  if (invocation.options['json'] === true) printJson(terminal, describe(record));
-  else printGuest(record, result, terminal);
+  tell(record, invocation, terminal);
   return 0;
+}
+
+/** `tap show`: tells of a guest, behind a tap of the host or of a namespace, what it and its VMM are to be told. */
+export async function show(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const [name = ''] = invocation.operands;
+  const record = findAttachments(name, listRecords().records).find((found) => guestOf(found) !== undefined);
+  if (record === undefined)
+    throw new CniError(
+      codes.conflict,
+      `Cannot tell of "${name}": no tap of ours has a guest of that name`,
+      '"drawbridge list" has the guests and containers of this host',
+    );
+  tell(record, invocation, terminal);
+  return 0;
+}
+
+function tell(record: AttachmentRecord, { options }: Invocation, terminal: Terminal): void {
+  if (options['json'] === true) printJson(terminal, describe(record));
+  else printGuest(record, terminal);
 }
 
 /** `tap remove`: takes the tap away, with its address, its ports and its rules. */
@@ -99,10 +116,10 @@ function describe(record: AttachmentRecord): object {
   };
 }
 
-function printGuest(record: AttachmentRecord, { dns }: Result, { out, paint }: Terminal): void {
+function printGuest(record: AttachmentRecord, { out, paint }: Terminal): void {
   const guest = guestOf(record);
   if (guest === undefined) return;
-  const { tap, mac, addresses, kernelArgument, initArgument } = guest;
+  const { tap, mac, addresses, nameservers, kernelArgument, initArgument } = guest;
   const ways = addresses.map(({ address, gateway }) =>
     gateway === undefined ? address : `${address}, gateway ${gateway}`,
   );
@@ -111,7 +128,7 @@ function printGuest(record: AttachmentRecord, { dns }: Result, { out, paint }: T
     ['tap', [tap]],
     ['MAC', [mac]],
     ['address', ways],
-    ['DNS', dns.nameservers ?? []],
+    ['DNS', nameservers],
     ['ports', ports],
     ['policy', [policyWords(record.egress)]],
     ['kernel', [kernelArgument, initArgument].filter((argument) => argument !== undefined)],

@@ -28,6 +28,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   'port remove': ['web0', '8080'],
   'tap add': ['vm0'],
   'tap remove': ['vm0'],
+  'tap show': ['vm0'],
   'policy list': [],
   'port list': [],
   status: [],

@@ -54,6 +54,29 @@ test('"tap add" makes a guest that reaches what its policy lets it, with what it
   expect(denied.code, denied.stdout).toBe(1);
 });
 
+test('"tap show" tells again what "tap add" told, also of a guest of a runtime, and nothing of a container', async ({
+  host,
+}) => {
+  await makeWorld(host);
+  const words = ['--subnet', '172.16.0.0/30', '--subnet', 'fd00:16::/64', '--dns', '9.9.9.9', '-p', '8080:80'];
+  const added = await drawbridge(host, ['tap', 'add', 'vm1', ...words, '--ip', 'fd00:16::7', '--ip', '172.16.0.2']);
+  expect(added.code, added.stderr).toBe(0);
+  const shown = await drawbridge(host, ['tap', 'show', 'vm1']);
+  expect(shown.stdout).toBe(added.stdout);
+  expect(shown.stdout).toContain('ip=172.16.0.2::172.16.0.1:255.255.255.252::eth0:off:9.9.9.9');
+  expect(shown.stdout).toContain('drawbridge.ipv6=fd00:16::7/');
+  await addContainer(host, oneProcess({}, { tap: true }), { name: 'pod' });
+  const { json } = await drawbridge(host, ['tap', 'show', 'pod', '--json']);
+  expect(schemaErrors('tap', json)).toEqual([]);
+  expect(json).toMatchObject({
+    containerId: 'pod',
+    guest: { tap: 'tap0', kernelArgument: 'ip=10.1.0.2::10.1.0.1:255.255.255.0::eth0:off' },
+  });
+  await addContainer(host, oneProcess({}), { name: 'web' });
+  const none = await drawbridge(host, ['tap', 'show', 'web']);
+  expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('no tap of ours') });
+});
+
 test('"explain" and "graph" say of a guest that its vsock passes no firewall, and of a container nothing', async ({
   host,
 }) => {

@@ -54,6 +54,21 @@ export const tapsCommands: readonly Command[] = [
     load: async () => ({ run: (await import('../tap.ts')).add }),
   },
   {
+    name: 'tap show',
+    summary: 'Tell what a guest and its VMM are to be told',
+    about: [
+      'For every guest, also one that a runtime added with a CNI plugin: MAC, addresses, gateway and DNS, the argument of its kernel, and the words of QEMU and Firecracker, as "tap add" prints them.',
+    ],
+    operands: [{ name: 'NAME', about: 'Of the guest, as "list" has it', required: true, completes: 'containers' }],
+    options: [json],
+    examples: [
+      { line: 'drawbridge tap show vm1', about: 'what the VM is started with' },
+      { line: 'drawbridge tap show vm1 --json', about: 'the same for programs' },
+    ],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../tap.ts')).show }),
+  },
+  {
     name: 'tap remove',
     summary: 'Remove the tap of a VM, with its address, ports and rules',
     operands: [{ name: 'NAME', about: 'Of the tap', required: true, completes: 'containers' }],

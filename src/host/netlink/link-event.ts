@@ -1,4 +1,7 @@
-/** What route netlink tells of changes to links, addresses, routes, routing rules, sysctls and filters, whoever makes them. */
+/**
+ * What route netlink tells of changes to links, addresses, routes, routing rules, sysctls and filters, whoever makes
+ * them.
+ */
 import { listLinks } from '../interfaces.ts';
 import { decodeAttributes, readNumber, readText, u8, type Answer } from './message.ts';
 
