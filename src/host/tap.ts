@@ -1,10 +1,11 @@
 import { CniError, codes } from '../cni/errors.ts';
 import type { LinkCommand } from '../links/command.ts';
-import { redirectsTo, type ShownFilter } from '../links/shaping.ts';
+import type { ShownFilter } from '../links/shaping.ts';
+import type { FoundRedirections } from '../links/state.ts';
 import { applyCommands } from './apply.ts';
 import { showJson } from './ip.ts';
 import { LinkError } from './link-error.ts';
-import { readInterfaceOf, readWith } from './netlink/read.ts';
+import { readLinksOf, readWith } from './netlink/read.ts';
 import { redirectionsOf } from './netlink/redirections.ts';
 
 /** Removes a tap from the namespace of a VMM. Being gone is as good. */
@@ -41,31 +42,24 @@ export async function removeRedirection({ tap, ifname, netns }: Redirection): Pr
   await unlessGone([{ kind: 'deleteQueue', name: ifname, queue: 'ingress' }], netns);
 }
 
-/** Says which of the two, tap and interface, does not hand on what it gets; nothing where both do. */
-export async function brokenRedirections({ tap, ifname, netns }: Redirection): Promise<string[]> {
-  const ways = [
-    { from: ifname, to: tap },
-    { from: tap, to: ifname },
-  ];
-  const broken = await Promise.all(
-    ways.map(async (way) =>
-      (await isRedirected(way, netns)) ? [] : [`"${way.from}" does not hand on to "${way.to}"`],
-    ),
-  );
-  return broken.flat();
+/** What tap and interface each hand on to: names of interfaces of that namespace. */
+export async function readRedirections({ tap, ifname, netns }: Redirection): Promise<FoundRedirections> {
+  const [fromTap, fromInterface] = await Promise.all([targetsOf(tap, netns), targetsOf(ifname, netns)]);
+  return { fromTap, fromInterface };
 }
 
-async function isRedirected(
-  { from, to }: { readonly from: string; readonly to: string },
-  netns: string,
-): Promise<boolean> {
+async function targetsOf(name: string, netns: string): Promise<string[]> {
   const read = await readWith(netns, (conversation) => {
-    const [source, target] = [from, to].map((name) => readInterfaceOf(conversation, name)?.index);
-    return source !== undefined && target !== undefined && redirectionsOf(conversation, source).includes(target);
+    const links = readLinksOf(conversation);
+    const index = links.find((link) => link.name === name)?.index;
+    const targets = index === undefined ? [] : redirectionsOf(conversation, index);
+    return links.filter((link) => targets.includes(link.index)).map((link) => link.name);
   });
   if (read !== undefined) return read.value;
-  const shown = await showJson(['filter', 'show', 'dev', from, 'ingress'], { netns, program: 'tc' });
-  return redirectsTo(to, (shown ?? []) as ShownFilter[]);
+  const shown = await showJson(['filter', 'show', 'dev', name, 'ingress'], { netns, program: 'tc' });
+  return ((shown ?? []) as ShownFilter[]).flatMap(({ options }) =>
+    (options?.actions ?? []).flatMap(({ kind, to_dev: to }) => (kind === 'mirred' && to !== undefined ? [to] : [])),
+  );
 }
 
 async function unlessGone(commands: readonly LinkCommand[], netns: string): Promise<void> {

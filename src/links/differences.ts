@@ -1,5 +1,6 @@
 import type { ResultRoute } from '../cni/result.ts';
 import { formatAddress, formatPrefix, readAddress, readPrefix } from '../ip/address.ts';
+import { missingRedirections } from './tap.ts';
 import type { AttachmentState, InterfaceState, LinkState, RouteState } from './state.ts';
 
 /** What ADD made, by the final result: plugins after us may have changed MAC and MTU, and then say so there. */
@@ -46,10 +47,7 @@ export function findDifferences(expected: ExpectedLinks, found: AttachmentState)
   return [...inside, ...onHost(expected, found), ...place];
 }
 
-function inContainer(
-  expected: ExpectedLinks,
-  { container, routes, tap, brokenRedirections = [] }: AttachmentState,
-): string[] {
+function inContainer(expected: ExpectedLinks, { container, routes, tap, redirections }: AttachmentState): string[] {
   const name = `"${expected.ifname}" in "${expected.netns}"`;
   if (container === undefined) return [`The interface ${name} is missing`];
   return [
@@ -62,7 +60,7 @@ function inContainer(
     ),
     ...(expected.tap === undefined
       ? whatKernelHas(expected, { name, container, routes })
-      : missingTap(expected, { tap, brokenRedirections })),
+      : missingTap(expected, { tap, redirections })),
   ];
 }
 
@@ -79,11 +77,12 @@ function whatKernelHas(
 }
 
 function missingTap(
-  { tap, netns }: ExpectedLinks,
-  { tap: found, brokenRedirections = [] }: Pick<AttachmentState, 'tap' | 'brokenRedirections'>,
+  { tap = '', ifname, netns }: ExpectedLinks,
+  { tap: found, redirections }: Pick<AttachmentState, 'tap' | 'redirections'>,
 ): string[] {
   if (found === undefined) return [`The tap "${tap}" in "${netns}" is missing`];
-  return found.isUp ? [...brokenRedirections] : [`The tap "${tap}" in "${netns}" is down`];
+  if (!found.isUp) return [`The tap "${tap}" in "${netns}" is down`];
+  return redirections === undefined ? [] : missingRedirections({ tap, ifname }, redirections);
 }
 
 function onHost(expected: ExpectedLinks, { host }: AttachmentState): string[] {

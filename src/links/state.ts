@@ -68,8 +68,7 @@ export interface AttachmentState {
   readonly gateway: InterfaceState | undefined;
   /** Beside the container's end, where one was asked for. */
   readonly tap?: InterfaceState | undefined;
-  /** What of the two does not hand on what it gets, a sentence each. */
-  readonly brokenRedirections?: readonly string[];
+  readonly redirections?: FoundRedirections | undefined;
   /** Of the host, through the host's end; looked for only where there is no bridge. */
   readonly hostRoutes?: readonly RouteState[];
 }
@@ -77,4 +76,10 @@ export interface AttachmentState {
 /** An end of a veth that is up has no carrier while its other end is down (operstate of RFC 2863). */
 export function isPeerDown({ isUp, operState }: { readonly isUp: boolean; readonly operState: string }): boolean {
   return isUp && (operState === 'down' || operState === 'lowerlayerdown');
+}
+
+/** Names of the interfaces that a tap, and the interface beside it, hand on to what they get. */
+export interface FoundRedirections {
+  readonly fromTap: readonly string[];
+  readonly fromInterface: readonly string[];
 }

@@ -3,7 +3,7 @@ import { familyOf } from '../ip/family.ts';
 import { addressOf } from '../ip/prefix.ts';
 import type { LinkCommand, TapSettings } from './command.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
-import type { LinkState } from './state.ts';
+import type { FoundRedirections, LinkState } from './state.ts';
 
 /** A tap beside the container's end of the veth: what comes in by one of the two leaves by the other. */
 export interface TapConf extends TapSettings {
@@ -41,6 +41,17 @@ export function planRedirection(
       { kind: 'addFilterQueue', name: from, queue: 'ingress' },
       { kind: 'redirectIncoming', name: from, to, preference: 1 },
     ]),
+  ];
+}
+
+/** Says which of the two does not hand on what it gets to the other; nothing where both do. */
+export function missingRedirections(
+  { tap, ifname }: { readonly tap: string; readonly ifname: string },
+  { fromTap, fromInterface }: FoundRedirections,
+): string[] {
+  return [
+    ...(fromInterface.includes(tap) ? [] : [`"${ifname}" does not hand on to "${tap}"`]),
+    ...(fromTap.includes(ifname) ? [] : [`"${tap}" does not hand on to "${ifname}"`]),
   ];
 }
 

@@ -3,7 +3,7 @@ import { CniError, codes } from '../../../cni/errors.ts';
 import type { AttachmentRequest } from '../../../cni/request.ts';
 import type { Result, ResultRoute } from '../../../cni/result.ts';
 import { readAttachment, readInterface } from '../../../host/interfaces.ts';
-import { brokenRedirections } from '../../../host/tap.ts';
+import { readRedirections } from '../../../host/tap.ts';
 import { familyOf } from '../../../ip/family.ts';
 import { checkLeases } from '../../../ipam/ledger.ts';
 import { gatewayInterfaceOf } from '../../../links/bridge.ts';
@@ -43,7 +43,7 @@ async function differencesOfLinks(
   const { gateways } = completeRecorded(link);
   const gatewayInterface = bridge === '' ? hostInterface : gatewayInterfaceOf(bridge, { vlan: conf.vlan, gateways });
   const { tap, hostTap } = conf;
-  const [links, own, brokenWays] = await Promise.all([
+  const [links, own, redirections] = await Promise.all([
     readAttachment({
       ...(hostTap === undefined ? { inside: { netns, ifname: id.ifname } } : {}),
       hostInterface,
@@ -51,9 +51,9 @@ async function differencesOfLinks(
       gatewayInterface,
     }),
     tap === undefined ? undefined : readInterface(tap.name, { netns }),
-    tap === undefined ? [] : brokenRedirections({ tap: tap.name, ifname: id.ifname, netns }),
+    tap === undefined ? undefined : readRedirections({ tap: tap.name, ifname: id.ifname, netns }),
   ]);
-  const found = { ...links, tap: own, brokenRedirections: brokenWays };
+  const found = { ...links, tap: own, redirections };
   const place = placeOf(prevResult, hostTap === undefined ? id.ifname : hostInterface);
   const told = prevResult?.interfaces[place];
   const mac = told?.mac ?? link.mac;

@@ -1,6 +1,7 @@
 import { readInterface } from '../../../host/interfaces.ts';
 import { netnsExists } from '../../../host/netns.ts';
-import { brokenRedirections, removeRedirection } from '../../../host/tap.ts';
+import { readRedirections, removeRedirection } from '../../../host/tap.ts';
+import { missingRedirections } from '../../../links/tap.ts';
 import type { RedirectedRecord } from '../../record.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -11,6 +12,7 @@ export const redirected: Upkeep<RedirectedRecord> = {
   differences: async ({ tap: { name } }, { netns, ifname }) => {
     const found = await readInterface(name, { netns });
     if (found === undefined) return [`The tap "${name}" in "${netns}" is missing`];
-    return found.isUp ? brokenRedirections({ tap: name, ifname, netns }) : [`The tap "${name}" in "${netns}" is down`];
+    if (!found.isUp) return [`The tap "${name}" in "${netns}" is down`];
+    return missingRedirections({ tap: name, ifname }, await readRedirections({ tap: name, ifname, netns }));
   },
 };
