@@ -27,6 +27,7 @@ import {
   measureMany,
 } from './chains.ts';
 import { firstBytesRows, measureFirstBytes } from './first-bytes.ts';
+import { guestRows, measureGuest } from './guest.ts';
 import { leaseRows, measureLeases } from './leases.ts';
 import { machine } from './machine.ts';
 import { measurePackets, measurePorts, packetRows, portRows } from './packets.ts';
@@ -58,6 +59,7 @@ const groups: readonly {
   { ids: crowdRows, measure: (_, quick) => measureCrowd(quick ? 24 : 100) },
   { ids: leaseRows, measure: measureLeases },
   { ids: packetRows, measure: (_, quick) => measurePackets(quick ? 50 : 1000, quick ? 500 : 5000, quick ? 3 : 9) },
+  { ids: guestRows, measure: (_, quick) => measureGuest(quick ? 4 : 12, quick ? 2 : 4) },
   { ids: refreshRows, measure: (_, quick) => measureRefresh(quick ? 100 : 1000, quick ? 500 : 5000, quick ? 1 : 3) },
   { ids: firstBytesRows, measure: (_, quick) => measureFirstBytes(quick ? 3 : 9, quick ? 1 : 2) },
   { ids: portRows, measure: (_, quick) => measurePorts(quick ? 100 : 1000, quick ? 3 : 9) },

@@ -36,7 +36,8 @@ export function makeImage(): GuestImage {
   copyFileSync(busybox, join(tree, 'bin/busybox'));
   copyWithLibraries(programOf('perl') ?? '', join(tree, 'bin/perl'), tree);
   for (const name of ['failover', 'net_failover', 'virtio_net', '8021q']) unpackModule(name, join(tree, 'modules'));
-  for (const name of ['init', 'frame.pl']) copyFileSync(join(import.meta.dirname, 'guest', name), join(tree, name));
+  for (const name of ['init', 'frame.pl', 'send.pl'])
+    copyFileSync(join(import.meta.dirname, 'guest', name), join(tree, name));
   chmodSync(join(tree, 'init'), 0o755);
   const initramfs = join(work, 'initramfs.gz');
   execFileSync('/bin/sh', ['-ec', `find . | ${busybox} cpio -o -H newc 2>/dev/null | gzip -1 >"$1"`, 'sh', initramfs], {

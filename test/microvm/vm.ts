@@ -22,11 +22,15 @@ const bootDeadline = 300_000;
 
 let machines = 0;
 
-/** Boots a guest behind a tap of the host, and waits for it. It ends with the host, or by `daemon.stop(9)`. */
+/**
+ * Boots a guest behind a tap of the host, and waits for it; `further` are taps of more network cards. It ends with the
+ * host, or by `daemon.stop(9)`.
+ */
 export async function bootGuest(
   host: Host,
   image: GuestImage,
   { tap, mac, kernelArgument = '', initArgument = '' }: GuestWords,
+  further: readonly GuestWords[] = [],
 ): Promise<VirtualMachine> {
   const lines = `/run/vm-${++machines}.in`;
   const machine = '-M q35 -accel tcg -cpu max -smp 1 -m 256 -nodefaults -display none -no-reboot -monitor none';
@@ -41,10 +45,7 @@ export async function bootGuest(
     image.initramfs,
     '-append',
     `console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable ${kernelArgument} ${initArgument}`,
-    '-netdev',
-    `tap,id=net0,ifname=${tap},script=no,downscript=no`,
-    '-device',
-    `virtio-net-pci,netdev=net0,mac=${mac},romfile=`,
+    ...[{ tap, mac }, ...further].flatMap((card, place) => cardWords(card, place)),
   ];
   const start = 'mkfifo "$1"; exec 3<>"$1"; shift; exec nice "$@" <&3';
   const daemon = await host.spawn(['/bin/sh', '-ec', start, 'sh', lines, ...words]);
@@ -62,6 +63,15 @@ export async function bootGuest(
       return { code, text: found.slice(0, end).trim() };
     },
   };
+}
+
+function cardWords({ tap, mac }: GuestWords, place: number): string[] {
+  return [
+    '-netdev',
+    `tap,id=net${place},ifname=${tap},script=no,downscript=no`,
+    '-device',
+    `virtio-net-pci,netdev=net${place},mac=${mac},romfile=`,
+  ];
 }
 
 /** What the console printed from `from` on, when it has the mark and the rest of its line. */
