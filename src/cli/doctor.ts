@@ -9,6 +9,7 @@ import { addressChecks } from './doctor/addresses.ts';
 import { loopbackCheck } from './doctor/loopback.ts';
 import { marksCheck } from './doctor/marks.ts';
 import { nat64Check } from './doctor/nat64.ts';
+import { queueCheck } from './doctor/queue.ts';
 import { networkChecks } from './doctor/network.ts';
 import { policyChecks } from './doctor/policies.ts';
 import { likelyChecks } from './doctor/symptoms.ts';
@@ -35,6 +36,7 @@ const checks: readonly Check[] = [
   loopbackCheck,
   marksCheck,
   nat64Check,
+  queueCheck,
   ...addressChecks,
   ...policyChecks,
   boundsCheck,

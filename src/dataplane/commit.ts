@@ -1,4 +1,5 @@
 import { applyTransaction } from '../host/nft.ts';
+import { notedQueueForm, removeQueueRule } from '../host/queue-rule.ts';
 import type { Element } from '../nft/element.ts';
 import { commitSteps } from './commit-steps.ts';
 import { forgetListings } from './changed-chains.ts';
@@ -23,9 +24,13 @@ export async function putElements(elements: readonly Element[]): Promise<boolean
   return commitChange({ drop: [], undeclare: [], declare: [], assert: [], put: elements });
 }
 
-/** Removes all our tables, whether they are there or not. Throws code 100. */
+/**
+ * Removes all our tables, whether they are there or not, and what leads marked packets to the queue: without tables a
+ * mark is somebody else's. Throws code 100.
+ */
 export async function removeTables(): Promise<void> {
   await applyTransaction(removalText());
+  if (notedQueueForm() !== undefined) await removeQueueRule();
   forgetListings();
   noteNetworks([]);
   unpinMarks();

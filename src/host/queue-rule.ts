@@ -51,6 +51,17 @@ export async function findQueueForm(): Promise<QueueForm | undefined> {
   }
 }
 
+/** The form in which the rule stands now, as far as one is noted. Changes nothing. */
+export async function standingQueueForm(): Promise<QueueForm | undefined> {
+  const noted = notedQueueForm();
+  if (noted === undefined) return undefined;
+  const stands =
+    noted === 'nft'
+      ? await isNftThere()
+      : (await Promise.all(xtablesPrograms().map((program) => tries(program, ['-C', ...xtablesRule])))).every(Boolean);
+  return stands ? noted : undefined;
+}
+
 /** Takes the rule away, in whatever form it is there. */
 export async function removeQueueRule(): Promise<void> {
   if (findProgram('nft') !== undefined) await applyTransaction(`${nftTable}\ndelete ${nftTable}\n`);
@@ -111,11 +122,14 @@ const xtablesRule =
     ' ',
   );
 
+function xtablesPrograms(): string[] {
+  return ['iptables', ...(hasIpv6() ? ['ip6tables'] : [])];
+}
+
 /** First in its chain: an accept of somebody else's would end the way there. */
 async function putXtables(): Promise<boolean> {
-  const programs = ['iptables', ...(hasIpv6() ? ['ip6tables'] : [])];
   const done = await Promise.all(
-    programs.map(
+    xtablesPrograms().map(
       async (program) => (await tries(program, ['-C', ...xtablesRule])) || tries(program, ['-I', ...xtablesRule]),
     ),
   );

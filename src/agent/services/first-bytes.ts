@@ -1,7 +1,9 @@
 import { checksNames } from '../../egress/checked-names.ts';
+import { heldQueue } from '../../egress/marks.ts';
 import type { Policy } from '../../egress/policy.ts';
 import { startCompanion, type Companion } from '../../host/companion.ts';
 import { putQueueRule, removeQueueRule, notedQueueForm } from '../../host/queue-rule.ts';
+import { readQueueState } from '../../host/queue-state.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { every, type RecurringWork } from '../every.ts';
 import type { CheckedPolicy } from '../first-bytes/checked-policy.ts';
@@ -46,6 +48,9 @@ export class FirstBytesService implements Service {
   #hasNoQueue = false;
   #told = '';
   #lastList = 0;
+  #overruns = 0;
+  /** Overruns between the last two looks. */
+  #lately = 0;
   #recurring: RecurringWork | undefined;
   #following: Promise<void> = Promise.resolve();
 
@@ -59,10 +64,31 @@ export class FirstBytesService implements Service {
         if (this.#reader !== undefined || this.#failure !== undefined) add({}, this.#isReading ? 1 : 0);
       },
     );
+    options.metrics.gauge(
+      'drawbridge_first_bytes_waiting_packets',
+      'Packets that wait in the queue of first bytes for their verdict',
+      [],
+      (add) => {
+        const state = readQueueState(heldQueue);
+        if (state !== undefined) add({}, state.waiting);
+      },
+    );
+    options.metrics.gauge(
+      'drawbridge_first_bytes_overruns',
+      'Packets that found no room in the queue of first bytes since its reader began; their senders send them again',
+      [],
+      (add) => {
+        const state = readQueueState(heldQueue);
+        if (state !== undefined) add({}, state.overruns);
+      },
+    );
   }
 
   async start(): Promise<void> {
-    this.#recurring = every(slowly, 'look after the queue of first bytes', () => this.follow());
+    this.#recurring = every(slowly, 'look after the queue of first bytes', async () => {
+      this.#countOverruns();
+      await this.follow();
+    });
     await this.follow();
   }
 
@@ -81,6 +107,9 @@ export class FirstBytesService implements Service {
           ]
         : []),
       ...(this.#failure === undefined ? [] : [`Cannot check names: ${this.#failure}`]),
+      ...(this.#lately === 0
+        ? []
+        : [`Names are checked late: ${this.#lately} packets found no room in the queue in ten seconds`]),
       ...(this.#recurring?.problem === undefined ? [] : [this.#recurring.problem]),
     ];
   }
@@ -114,6 +143,13 @@ export class FirstBytesService implements Service {
     await this.#keepRule();
     this.#reader ??= this.#startReader();
     this.#say(message);
+  }
+
+  /** The kernel counts anew for each reader. */
+  #countOverruns(): void {
+    const overruns = readQueueState(heldQueue)?.overruns ?? 0;
+    this.#lately = Math.max(overruns - this.#overruns, 0);
+    this.#overruns = overruns;
   }
 
   async #keepRule(): Promise<void> {

@@ -20,6 +20,7 @@ export type CheckName =
   | 'bounds'
   | 'marks'
   | 'nat64'
+  | 'queue'
   | 'agent'
   | 'dns'
   | 'clock'

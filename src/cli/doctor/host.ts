@@ -13,7 +13,6 @@ import { showJson } from '../../host/ip.ts';
 import { runDir, stateDir } from '../../host/paths.ts';
 import { findProgram, findPrograms } from '../../host/run.ts';
 import { tryLayout } from '../../dataplane/kernel-parts.ts';
-import { checkQueue } from './queue.ts';
 import { familyOf } from '../../ip/family.ts';
 import type { Survey } from '../../repair/survey/attachments.ts';
 import { addressesOf, ingressInterfaceOf } from '../../records/sections.ts';
@@ -106,11 +105,11 @@ export function compareVersions(one: string, other: string): number {
   return one.localeCompare(other, 'en', { numeric: true });
 }
 
-async function checkKernel(survey: Survey): Promise<Trouble[]> {
+async function checkKernel(): Promise<Trouble[]> {
   if (findProgram('nft') === undefined) return [];
   try {
     await tryLayout();
-    return await checkQueue(survey);
+    return [];
   } catch (error) {
     const { message, details } = error instanceof CniError ? error : { message: String(error), details: undefined };
     return [
