@@ -204,7 +204,7 @@ async function follow(
     case 'DEL': {
       const deleted = await host.delChain(conflist, { ...options(container), result: null });
       const left = (await attachmentsLeft(host)).filter(
-        (line) => !/agent\.sock|learnt\.json|drawbridge\/flows\/|\.json\.\d+$|\/(?:locks|listings)\//u.test(line),
+        (line) => !/agent\.sock|learnt\.json|drawbridge\/flows\/|\.json(?:\.\d+)+$|\/(?:locks|listings)\//u.test(line),
       );
       return [...(deleted.code === 0 ? [] : [outcome(deleted)]), ...left.map((line) => `left after DEL: ${line}`)];
     }
