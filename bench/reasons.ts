@@ -15,6 +15,8 @@ export const reasons: Readonly<Record<string, string>> = {
   'add-chain': chain,
   'add-chain-iptables':
     'Two processes pay the start of the runtime twice, 8 ms each; as one process ("egress" in "drawbridge") it takes 0.6 of that. The reference takes between 68 and 215 ms, by machine and by how many rules its firewall plugin finds.',
+  'names-requests':
+    "Three or four packets of a new connection wait for the reader: its SYN, its first bytes, and what the server says until it has acknowledged those. Each wakes a process and comes back by another call; the rest of the connection is the kernel's alone.",
   del: 'The kernel takes 20 ms to remove a pair and 10 ms to commit a transaction that deletes, both waiting until no processor reads what goes; the two run side by side behind the start of the runtime.',
   'del-netavark':
     'The kernel takes 20 ms to remove a pair and 10 ms to commit a transaction that deletes; the two run side by side behind the start of the runtime, which is what netavark does not have.',
