@@ -39,8 +39,8 @@ ConfigurationDirectory=drawbridge drawbridge/policies
 StateDirectory=drawbridge
 # No RuntimeDirectory: the records of attachments are in /run/drawbridge and outlive the agent.
 
-# Rules, routes and sysctls of the host, port 53 of gateways, and the network namespaces of containers.
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_SYS_ADMIN CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN
+# Rules, routes and sysctls of the host, port 53 of gateways, the network namespaces of containers, and turns of first bytes.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_SYS_ADMIN CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN CAP_SYS_NICE
 NoNewPrivileges=yes
 ProtectSystem=full
 ProtectHome=yes

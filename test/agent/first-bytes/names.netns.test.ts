@@ -38,7 +38,7 @@ describe('a container that may ask for one of two sites at one address', () => {
     await agent.kill();
     expect(await curl('https://good.example.org/', '--max-time', '2')).toBe('curl: 28');
     expect(await talk()).toContain('200 OK');
-    const next = await startAgent(host);
+    const next = await startAgent(host, [], {}, 30_000);
     await until(async () => (await next.log()).some(({ msg }) => msg === 'first bytes are read'));
     expect(await curl('https://good.example.org/')).toBe('good.example.org HTTP/2.0\n');
     expect(await talk()).toContain('200 OK');

@@ -19,6 +19,11 @@ async function leading(host: Host): Promise<string> {
   );
 }
 
+test('who reads the queue comes before other programs of the host', async ({ host }) => {
+  await isRead(await makeSites(host));
+  expect((await host.sh('ps -o ni= -p $(pgrep -f "[r]ead-first-bytes")')).trim()).toBe('-5');
+});
+
 describe('doctor', () => {
   test('has nothing to say of a queue that is read', async ({ host }) => {
     await isRead(await makeSites(host));
@@ -92,7 +97,7 @@ test('an upgrade of the agent loses no connection that stands, nor one that is o
   await agent.stop();
   const opened = curl('https://good.example.org/', '--max-time', '20');
   expect(await talk()).toContain('200 OK');
-  await startAgent(host);
+  await startAgent(host, [], {}, 30_000);
   expect(await opened).toBe('good.example.org HTTP/2.0\n');
   expect(await talk()).toContain('200 OK');
 });
