@@ -28,7 +28,7 @@ export async function measureGuest(rounds: number, seconds: number): Promise<Row
     const cards = [await addCard(host, 'judged', { egress: { allow: [servers[0]] } }), await addCard(host, 'open', {})];
     const [first, ...others] = cards;
     if (first === undefined) return [];
-    const vm = await bootGuest(host, image, first, others);
+    const vm = await bootGuest(host, image, first, { further: others });
     for (const [place, card] of cards.entries()) await configure(vm, `eth${place}`, card, servers[place] ?? '');
     const rates: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round += 1)

@@ -4,76 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { drawbridge, shipped } from '../cli/cli.ts';
-import { addressBytes } from '../../src/ip/bytes.ts';
 import { addContainer, makeWorld, world } from '../plugins/egress-policy/network.ts';
 import { attachmentsLeft } from '../plugins/drawbridge/network.ts';
 import { makeHost, type Container, type Host, type Outside } from '../helpers/private-host.ts';
+import { arpReply, datagram, datagram6, neighbourAdvertisement, routerAdvertisement } from './frames.ts';
 import { makeImage, missingForGuests, removeImage, type GuestImage } from './image.ts';
 import { bootGuest, type GuestWords, type VirtualMachine } from './vm.ts';
-
-const hex = (...parts: readonly (string | number | Uint8Array)[]): string =>
-  parts
-    .map((part) =>
-      typeof part === 'number'
-        ? part.toString(16).padStart(4, '0')
-        : typeof part === 'string'
-          ? part
-          : Buffer.from(part).toString('hex'),
-    )
-    .join('');
-const raw = (text: string): Uint8Array => addressBytes(text) ?? new Uint8Array();
-const macHex = (mac: string): string => mac.replaceAll(':', '');
-
-/** Sum of 16-bit words in ones' complement (RFC 1071). */
-function checksum(bytes: string): number {
-  let sum = 0;
-  for (let at = 0; at < bytes.length; at += 4) sum += Number.parseInt(bytes.slice(at, at + 4).padEnd(4, '0'), 16);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
-}
-
-/** A datagram "x" as a frame in hexadecimal digits; `tag` is an 802.1Q header. */
-function datagram({
-  to,
-  from,
-  source,
-  target,
-  port = 9,
-  tag = '',
-}: {
-  readonly to: string;
-  readonly from: string;
-  readonly source: string;
-  readonly target: string;
-  readonly port?: number;
-  readonly tag?: string;
-}): string {
-  const udp = hex(40_000, port, 9, 0, '78');
-  const head = (sum: number): string =>
-    hex('4500', 20 + udp.length / 2, '00010000', '4011', sum, raw(source), raw(target));
-  return hex(macHex(to), macHex(from), tag, '0800', head(checksum(head(0))), udp);
-}
-
-function arpReply(from: string, { mac, address }: { readonly mac: string; readonly address: string }): string {
-  return hex(
-    'ffffffffffff',
-    macHex(from),
-    '0806',
-    '0001080006040002',
-    macHex(mac),
-    raw(address),
-    'ffffffffffff',
-    raw(address),
-  );
-}
-
-/** A router advertisement of a router that has the link-local address fe80::bad, for an hour. */
-function routerAdvertisement(from: string): string {
-  const [source, all] = [raw('fe80::bad'), raw('ff02::1')];
-  const icmp = (sum: number): string => hex('8600', sum, '40000e10', '00000000', '00000000');
-  const pseudo = hex(source, all, '00000010', '0000003a', icmp(0));
-  return hex('333300000001', macHex(from), '86dd', '60000000', '0010', '3aff', source, all, icmp(checksum(pseudo)));
-}
 
 const missing = missingForGuests();
 
@@ -108,6 +44,7 @@ describe.skipIf(missing !== undefined)('a guest of QEMU', () => {
   });
 
   const four = (): string => guest.addresses[0]?.address.split('/')[0] ?? '';
+  const six = (): string => guest.addresses[1]?.address.split('/')[0] ?? '';
   const gateway = (): string => guest.addresses[0]?.gateway ?? '';
   const ask = async (address: string): Promise<string> => (await vm.run(`nc -w 3 ${address} 80 2>&1`)).text;
   const send = async (count: number, ...frames: readonly string[]): Promise<string> =>
@@ -139,17 +76,35 @@ describe.skipIf(missing !== undefined)('a guest of QEMU', () => {
       datagram({ ...own, tag: '88a80005' }),
     ];
     expect(await send(5, ...forged)).toBe('sent 25');
+    const own6 = { ...own, source: six(), target: world.public6 };
+    const forged6 = [
+      datagram6({ ...own6, from: '02:00:00:00:00:77' }),
+      // As a guest with privacy addresses makes one for itself.
+      datagram6({ ...own6, source: 'fd00:88::5c3a:91ff:fe00:1234' }),
+      datagram6({ ...own6, source: '2001:db8:9::9' }),
+      datagram6({ ...own6, tag: '81000005' }),
+    ];
+    expect(await send(5, ...forged6)).toBe('sent 20');
     expect(await server.peers()).toEqual([]);
-    expect(await send(1, datagram(own))).toBe('sent 1');
-    await expect.poll(async () => (await server.peers()).length, { timeout: 5000 }).toBe(1);
+    expect(await send(1, datagram(own), datagram6(own6))).toBe('sent 2');
+    await expect.poll(async () => (await server.peers()).length, { timeout: 5000 }).toBe(2);
     await server.close();
   });
 
   test('tells a sibling no MAC for the gateway, and no route of its own', async () => {
-    const neighbour = async (): Promise<string> => host.run(['ip', 'neigh', 'show', gateway()], { where: sibling });
+    const neighbour = async (address = gateway()): Promise<string> =>
+      host.run(['ip', 'neigh', 'show', address], { where: sibling });
     expect(await host.fetch(sibling, world.public4, 80, { timeout: 3000 })).toBe('outside');
-    await send(20, arpReply(guest.mac, { mac: guest.mac, address: gateway() }), routerAdvertisement(guest.mac));
+    const gateway6 = guest.addresses[1]?.gateway ?? '';
+    expect(await host.fetch(sibling, world.public6, 80, { timeout: 3000 })).toBe('outside');
+    await send(
+      20,
+      arpReply(guest.mac, { mac: guest.mac, address: gateway() }),
+      neighbourAdvertisement(guest.mac, gateway6),
+      routerAdvertisement(guest.mac),
+    );
     expect(await neighbour()).toContain(bridgeMac);
+    expect(await neighbour(gateway6)).not.toContain(guest.mac);
     expect(await host.fetch(sibling, world.public4, 80, { timeout: 3000 })).toBe('outside');
     const routes = async (): Promise<string> => host.run(['ip', '-6', 'route', 'show'], { where: sibling });
     expect(await routes()).not.toContain('fe80::bad');

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Daemon, Host } from '../helpers/private-host.ts';
+import type { Container, Daemon, Host } from '../helpers/private-host.ts';
 import type { GuestImage } from './image.ts';
 
 /** What `drawbridge tap add --json` and `list --json` say of a guest. */
@@ -23,14 +23,15 @@ const bootDeadline = 300_000;
 let machines = 0;
 
 /**
- * Boots a guest behind a tap of the host, and waits for it; `further` are taps of more network cards. It ends with the
+ * Boots a guest behind a tap of the host, and waits for it; `further` are taps of more
+ * network cards, `where` is the container whose namespace has the taps. It ends with the
  * host, or by `daemon.stop(9)`.
  */
 export async function bootGuest(
   host: Host,
   image: GuestImage,
   { tap, mac, kernelArgument = '', initArgument = '' }: GuestWords,
-  further: readonly GuestWords[] = [],
+  { further = [], where }: { readonly further?: readonly GuestWords[]; readonly where?: Container } = {},
 ): Promise<VirtualMachine> {
   const lines = `/run/vm-${++machines}.in`;
   const machine = '-M q35 -accel tcg -cpu max -smp 1 -m 256 -nodefaults -display none -no-reboot -monitor none';
@@ -48,7 +49,7 @@ export async function bootGuest(
     ...[{ tap, mac }, ...further].flatMap((card, place) => cardWords(card, place)),
   ];
   const start = 'mkfifo "$1"; exec 3<>"$1"; shift; exec nice "$@" <&3';
-  const daemon = await host.spawn(['/bin/sh', '-ec', start, 'sh', lines, ...words]);
+  const daemon = await host.spawn(['/bin/sh', '-ec', start, 'sh', lines, ...words], where && { where });
   await waitFor(host, daemon, '@@ready', bootDeadline);
   let number = 0;
   return {
