@@ -1,8 +1,8 @@
 /** What becomes of a guest of QEMU whose VMM is killed with -9: in a namespace, on the host, with an agent. */
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { startAgent } from '../agent/process/agent.ts';
 import { drawbridge } from '../cli/cli.ts';
-import { makeHost, type Conflist, type Host } from '../helpers/host.ts';
+import { describe, expect, makeHost, test, type Conflist, type Host } from '../helpers/host.ts';
 import { attachmentsLeft } from '../plugins/drawbridge/network.ts';
 import { chain, makeWorld, world } from '../plugins/egress-policy/network.ts';
 import { makeImage, missingForGuests, removeImage, type GuestImage } from './image.ts';
