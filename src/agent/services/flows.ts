@@ -23,6 +23,7 @@ import { RulePlaces } from '../flows/rule-places.ts';
 import type { NameRefusal } from '../first-bytes/messages.ts';
 import { readRefusedConnection } from '../flows/refused-connection.ts';
 import { readRefusedName, type RefusedQuery } from '../flows/refused-name.ts';
+import { TimeShare } from '../flows/time-share.ts';
 import { findTrueDestination } from '../flows/true-destination.ts';
 import type { HostState } from '../host-state.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -65,6 +66,7 @@ export class FlowsService implements Service {
   /** Whether anything was denied since the kernel's own counters were read. */
   #hasNews = true;
   readonly #remembered = new RememberedNames();
+  readonly #time = new TimeShare();
 
   constructor(options: FlowsServiceOptions) {
     this.#options = options;
@@ -207,7 +209,9 @@ export class FlowsService implements Service {
     read: (messages: readonly Answer[]) => void,
   ): Monitor {
     return startMonitor(subscription, {
-      onMessages: read,
+      onMessages: (messages) => {
+        if (!this.#time.spend(() => read(messages))) this.#lose('kernel', messages.length);
+      },
       onGap: () => {},
       onLoss: () => this.#lose('kernel', 1),
       onProblem: (reason) => {
