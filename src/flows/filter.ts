@@ -7,7 +7,7 @@ import type { FlowRecord } from './flow-record.ts';
 export interface FlowFilter {
   /** Milliseconds since 1970. */
   readonly since?: number;
-  /** Of a container's id, name or "namespace/pod". */
+  /** Of a container's id, name or "namespace/pod", or of a label as "name=value". */
   readonly container?: RegExp;
   readonly network?: string;
   /** Name of the policy's file. */
@@ -35,8 +35,13 @@ export function isMeant(
   );
 }
 
-function wordsOf({ container, containerName, pod }: FlowRecord): string[] {
-  return [container, containerName, pod].filter((word) => word !== undefined);
+function wordsOf({ container, containerName, pod, labels }: FlowRecord): string[] {
+  return [container, containerName, pod, ...labelWords(labels)].filter((word) => word !== undefined);
+}
+
+/** Labels of a container as a pattern finds them: "team=blue". */
+export function labelWords(labels: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries(labels).map(([name, value]) => `${name}=${value}`);
 }
 
 function leadsTo({ destination, name }: FlowRecord, to: FlowDestination): boolean {

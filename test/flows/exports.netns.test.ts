@@ -90,6 +90,11 @@ describe('labels of a container', () => {
       { container: 'job', labels: { team: 'blue', 'example.org/tier': 'front "end"' } },
       { container: 'pod', labels: { tier: 'front' } },
     ]);
+    const { stdout } = await drawbridge(host, ['flows', 'team=blue', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ container: 'job' });
+    const listed = await drawbridge(host, ['list', 'team=blue', '--json']);
+    expect(schemaErrors('list', listed.json)).toEqual([]);
+    expect(listed.json).toMatchObject([{ containerId: 'job', labels: { team: 'blue' } }]);
   });
 });
 

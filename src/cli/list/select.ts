@@ -1,3 +1,4 @@
+import { labelWords } from '../../flows/filter.ts';
 import { UsageError, valueOf, type Invocation } from '../command.ts';
 import type { sortKeys } from '../commands/options.ts';
 import type { Attachment } from '../../repair/survey/attachments.ts';
@@ -90,6 +91,7 @@ function wordsAbout(record: Attachment['record']): string[] {
     ingressInterfaceOf(record) ?? '',
     ...addressesOf(record),
     ...(name === undefined ? [] : [name.name, wordsOf(name)]),
+    ...labelWords(record.labels),
   ];
 }
 
