@@ -7,9 +7,10 @@ import type { AttachmentRecord } from '../records/record.ts';
 import { isBroken, listRecords } from '../records/store.ts';
 import { CniError, codes } from '../cni/errors.ts';
 import { UsageError, type Invocation } from './command.ts';
-import { adviceFor } from './explain/advice.ts';
+import { adviceFor, openingEntry } from './explain/advice.ts';
 import { findAddresses } from './explain/addresses.ts';
 import { parseDestination, type AskedDestination } from './explain/destination.ts';
+import { explanationJson } from './explain/explanation-json.ts';
 import type { AddressAnswer, Explanation } from './explain/explanation.ts';
 import { findForeignWay, verdictThrough } from './explain/foreign-way.ts';
 import type { Obstacle } from './explain/obstacle.ts';
@@ -17,7 +18,7 @@ import { explainIncoming } from './explain/incoming.ts';
 import { incomingOf } from './explain/incoming-question.ts';
 import { findObstacles } from './explain/obstacles.ts';
 import { incomingJson, printIncoming } from './explain/print-incoming.ts';
-import { placeOf, policyFileOf, startOf } from '../repair/survey/policy-place.ts';
+import { placeOf, policyFileOf } from '../repair/survey/policy-place.ts';
 import { printExplanation } from './explain/print.ts';
 import { trace } from './explain/trace.ts';
 import { verdictOf, type Ground } from '../repair/survey/verdict.ts';
@@ -60,7 +61,7 @@ export async function run(invocation: Invocation, terminal: Terminal): Promise<n
       'Try again; "drawbridge list" shows whether it is stale',
     );
   const explanation = await explain({ record, records, asked, isTraced: options['trace'] === true });
-  if (options['json'] === true) printJson(terminal, asJson(explanation));
+  if (options['json'] === true) printJson(terminal, explanationJson(explanation));
   else printExplanation(explanation, terminal);
   return explanation.verdict === 'allow' ? 0 : 1;
 }
@@ -133,6 +134,7 @@ async function explain({ record, records, asked, isTraced }: Question): Promise<
     problems: [...problems, ...unapplied, ...bypassed, ...guestNotes(record)],
     file,
     place: file === undefined || decisive?.theirs === true ? undefined : placeOf(decisive?.rule ?? overall.rule, file),
+    opening: isByPolicy ? openingEntry(overall.rule, { asked, address: decisive?.address ?? asked.host }) : undefined,
     advice: isByPolicy
       ? adviceFor(overall.rule, {
           policy,
@@ -255,45 +257,4 @@ function withoutAddress(
 function isOpenQuestion({ host }: Pick<AskedDestination, 'host'>, { egress }: AttachmentRecord): boolean {
   const isListed = egress?.policy.names.some(({ name }) => nameCovers(name, host)) ?? false;
   return egress?.policy.mode !== 'allowlist' || isListed;
-}
-
-/** As conf/schema/explain.json has it. */
-function asJson({
-  record,
-  asked,
-  verdict,
-  rule,
-  reason,
-  answers,
-  place,
-  file,
-  advice,
-  trace: path,
-  problems,
-}: Explanation): object {
-  return {
-    verdict,
-    reason,
-    rule,
-    destination: asked.text,
-    addresses: answers.map((one) => ({
-      address: one.address,
-      verdict: one.verdict === 'allow' && one.obstacles.length === 0 ? 'allow' : 'deny',
-      rule: one.rule,
-      reason: one.reason,
-      ...(one.audited === true ? { audited: true } : {}),
-      open: one.open.map(({ name, seconds }) => ({ name, seconds: seconds ?? null })),
-      obstacles: one.obstacles,
-    })),
-    container: { network: record.network, containerId: record.containerId, ifname: record.ifname },
-    policy: {
-      mode: record.egress?.policy.mode ?? null,
-      name: record.egress?.policyName ?? null,
-      file: file === undefined ? null : startOf(file).file,
-    },
-    place: place ?? null,
-    advice: advice ?? null,
-    problems,
-    ...(path === undefined ? {} : { trace: path }),
-  };
 }

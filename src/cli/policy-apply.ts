@@ -1,12 +1,14 @@
 import { formatOfFile } from '../egress/policy-source.ts';
 import { basename } from 'node:path';
 import { CniError, codes } from '../cni/errors.ts';
+import { parsePolicyText, policiesFolder } from '../egress/load-policy.ts';
 import { checkPolicyName } from '../egress/conf.ts';
 import { policyFormat, policyText, previousPolicy } from '../plugins/egress-policy/previous-policy.ts';
 import { editText } from '../host/edit-text.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { readPolicy } from './policy-check.ts';
+import { withEntry } from './policy/with-entry.ts';
 import { putAndWait, type PutOptions } from './policy/put.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -18,6 +20,23 @@ export async function apply(invocation: Invocation, terminal: Terminal): Promise
     throw new UsageError('Cannot tell the name of a policy from stdin: add --name');
   const name = checkPolicyName(given ?? basename(file).replace(/\.(?:json|ya?ml)$/, ''), 'policy');
   return putAndWait(name, { text: readPolicy(file), format: formatOfFile(file) }, optionsOf(invocation), terminal);
+}
+
+/** Adds an entry to a list of a policy. */
+export async function add(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const [given = '', entry = ''] = invocation.operands;
+  const name = checkPolicyName(given, 'policy');
+  const [before, format] = [policyText(name), policyFormat(name)];
+  if (before === null || format === undefined)
+    throw new CniError(
+      codes.invalidConfig,
+      `Cannot add to the policy "${name}": there is none of this name in ${policiesFolder}`,
+      '"drawbridge policy list" shows them; "drawbridge policy apply" makes one',
+    );
+  // What is no policy is told of by its place, and not made another one.
+  await parsePolicyText(before, { what: `the policy "${name}"`, format });
+  const text = withEntry(before, { format, key: valueOf(invocation, 'key') ?? 'allow', entry });
+  return putAndWait(name, { text, format }, optionsOf(invocation), terminal);
 }
 
 /** Opens a policy in the editor, and applies what it is then. */
@@ -50,6 +69,7 @@ function optionsOf(invocation: Invocation): PutOptions {
   const time = valueOf(invocation, 'for');
   return {
     isJson: invocation.options['json'] === true,
+    isDry: invocation.options['dry-run'] === true,
     ...(time === undefined ? {} : { forMilliseconds: parseDuration(time, '--for') }),
   };
 }

@@ -7,11 +7,18 @@ import type { Terminal } from './terminal.ts';
 /** Where the page is served unless it is told otherwise: nobody but this host reaches it. */
 const usualAddress = '127.0.0.1:9441';
 
-/** Serves the page until it is ended. Whoever has the address that it prints may read everything that root may. */
+/**
+ * Serves the page until it is ended. Whoever has the address that it prints may read everything that root may, and
+ * with --write open destinations.
+ */
 export async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
   const listen = valueOf(invocation, 'listen') ?? usualAddress;
   const token = randomBytes(16).toString('hex');
-  const server = await serveUi({ listen: listenAddress(listen), token });
+  const server = await serveUi({
+    listen: listenAddress(listen),
+    token,
+    mayWrite: invocation.options['write'] === true,
+  });
   const place = server.port === undefined ? `a browser that reaches ${listen}` : 'a browser on this host';
   terminal.out(`${terminal.paint.link(server.address)}`);
   terminal.note(`Open it in ${place}. The part after "#" is a secret of this run. Ctrl-C ends it.`);

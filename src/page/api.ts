@@ -47,6 +47,17 @@ export async function ask<T>(path: string, parameters: Readonly<Record<string, s
   return answer as T;
 }
 
+/** Has something done. Throws {@link AskError} with what the command says. */
+export async function act<T>(path: string, parameters: Readonly<Record<string, string>>): Promise<T> {
+  const address = `/api/${path}?${new URLSearchParams(parameters).toString()}`;
+  const response = await fetch(address, { method: 'POST', headers: headers() });
+  const text = await response.text();
+  if (!response.headers.get('Content-Type')?.startsWith('application/json')) throw new AskError(text);
+  const answer = JSON.parse(text) as T | { readonly error: string };
+  if (!response.ok) throw new AskError((answer as { error: string }).error);
+  return answer as T;
+}
+
 export interface FlowBatch {
   readonly records: readonly FlowRecord[];
   /** Records that were left out of this one. */

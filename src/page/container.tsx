@@ -1,8 +1,10 @@
 import { useState } from 'preact/hooks';
 import { addressOf, go } from './address.ts';
-import { Advice, Command } from './copy.tsx';
+import { keptAt } from './api.ts';
+import { Advice, Command, quoted } from './copy.tsx';
 import { FlowTable } from './flow-table.tsx';
 import { titleOf, type Attachment, type Explanation } from './model.ts';
+import { Opening } from './opening.tsx';
 import { useAnswer } from './use-answer.ts';
 import type { LiveFlows } from './use-flows.ts';
 
@@ -86,7 +88,7 @@ function Connection({ attachment }: { readonly attachment: Attachment }) {
 /** Asks "explain", and shows its words. */
 function Explain({ name, destination }: { readonly name: string; readonly destination: string }) {
   const [text, set] = useState(destination);
-  const answer = useAnswer<Explanation>('explain', destination === '' ? undefined : { container: name, destination });
+  const [turn, setTurn] = useState(0);
   return (
     <>
       <h3>Does it reach…</h3>
@@ -108,9 +110,27 @@ function Explain({ name, destination }: { readonly name: string; readonly destin
         </label>
         <button type="submit">Ask</button>
       </form>
-      {answer.error === undefined ? null : <p class="error">{answer.error}</p>}
-      {answer.value === undefined || destination === '' ? null : <Verdict said={answer.value} />}
+      {destination === '' ? null : (
+        <Answer key={turn} name={name} destination={destination} onChange={() => setTurn(turn + 1)} />
+      )}
       {destination === '' ? null : <Command text={`drawbridge explain ${quoted(name)} ${quoted(destination)}`} />}
+    </>
+  );
+}
+
+interface AnswerProps {
+  readonly name: string;
+  readonly destination: string;
+  readonly onChange: () => void;
+}
+
+function Answer({ name, destination, onChange }: AnswerProps) {
+  const { error, value } = useAnswer<Explanation>('explain', { container: name, destination });
+  return (
+    <>
+      {error === undefined ? null : <p class="error">{error}</p>}
+      {value === undefined ? null : <Verdict said={value} />}
+      {value === undefined || keptAt !== undefined ? null : <Opening name={name} said={value} onDone={onChange} />}
     </>
   );
 }
@@ -145,9 +165,4 @@ function Verdict({ said }: { readonly said: Explanation }) {
       ))}
     </div>
   );
-}
-
-/** A word for a shell. */
-function quoted(word: string): string {
-  return /^[\w.:/@%+,=[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -19,6 +19,11 @@ export function Command({ text }: { readonly text: string }) {
   );
 }
 
+/** A word for a shell. */
+export function quoted(word: string): string {
+  return /^[\w.:/@%+,=[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 /** Words of ours, in which a command of ours stands in quotes: with a button for it. */
 export function Advice({ text }: { readonly text: string }) {
   const [, command] = /"((?:sudo )?drawbridge [^"]+)"|(?:^|: )((?:sudo )?drawbridge .+)$/.exec(text) ?? [];

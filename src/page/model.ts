@@ -63,6 +63,9 @@ export interface Explanation {
   readonly rule: string;
   readonly destination: string;
   readonly advice: string | null;
+  /** What of it can be written into the policy. */
+  readonly opening: { readonly key: string; readonly entry: string } | null;
+  readonly policy: { readonly mode: string | null; readonly name: string | null };
   readonly problems: readonly string[];
   readonly addresses: readonly {
     readonly address: string;

@@ -19,6 +19,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   top: ['--once', '--interval', '0.1'],
   'policy test': ['nosuch'],
   'policy apply': ['/nowhere.json'],
+  'policy add': ['nosuch', '8.8.8.8'],
   'policy undo': ['nosuch'],
   learn: ['web0'],
   refresh: [],

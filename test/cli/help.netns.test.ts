@@ -71,7 +71,7 @@ describe('drawbridge completion', () => {
     ]);
     expect(offered.trimEnd().split('\n')).toEqual([
       'explain',
-      'check list test apply edit undo show diff',
+      'check list test apply add edit undo show diff',
       'mermaid',
       '--dry-run',
       'work',
@@ -98,7 +98,7 @@ describe('drawbridge completion', () => {
       );
     expect(await offered('drawbridge ex')).toMatch(/^explain\tSay whether a container/);
     expect(await offered('drawbridge policy ')).toMatch(
-      /^apply\t.*\ncheck\t.*\ndiff\t.*\nedit\t.*\nlist\t.*\nshow\t.*\ntest\t.*\nundo\t.*\n$/,
+      /^add\t.*\napply\t.*\ncheck\t.*\ndiff\t.*\nedit\t.*\nlist\t.*\nshow\t.*\ntest\t.*\nundo\t.*\n$/,
     );
     expect(await offered('drawbridge policy show w')).toBe('work\n');
     expect(await offered('drawbridge explain we')).toBe('web0\n');

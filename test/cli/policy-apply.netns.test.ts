@@ -32,6 +32,26 @@ describe('drawbridge policy apply', () => {
     expect(await host.fetch(job, '8.8.8.8', 80)).toBe('hello');
   });
 
+  test('adds an entry to the file of one, shows it first when asked to, and undo takes it back', async ({ host }) => {
+    const job = await makeLab(host);
+    const dry = await drawbridge(host, ['policy', 'add', 'web', '9.9.9.9:80', '--dry-run', '--json']);
+    expect(schemaErrors('policy-apply', dry.json)).toEqual([]);
+    expect(dry).toMatchObject({
+      code: 0,
+      json: { policy: 'web', containers: ['job'], differences: [{ key: 'allow', removed: [], added: ['9.9.9.9:80'] }] },
+    });
+    expect(await host.fetch(job, '9.9.9.9', 80)).toBe('refused');
+    expect(await drawbridge(host, ['policy', 'add', 'web', '9.9.9.9:80'])).toMatchObject({ code: 0 });
+    expect(await host.fetch(job, '9.9.9.9', 80)).toBe('hello');
+    expect(await drawbridge(host, ['policy', 'add', 'web', 'no where'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no where'),
+    });
+    expect(await drawbridge(host, ['policy', 'undo', 'web'])).toMatchObject({ code: 0 });
+    expect(await host.run(['cat', '/etc/drawbridge/policies/web.json'])).toBe(JSON.stringify(narrow));
+    expect(await host.fetch(job, '9.9.9.9', 80)).toBe('refused');
+  });
+
   test('takes YAML and comments, follows such a file, and names the place of its entry', async ({ host }) => {
     const job = await makeLab(host);
     await host.sh('rm /etc/drawbridge/policies/web.json; cat > /run/web.yaml', {

@@ -11,8 +11,8 @@ export const chromium = join(root, 'test/.cache/debian/chromium');
 export const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Starts the page's server and returns what it prints: the address with its token. */
-export async function startUi(host: Host): Promise<string> {
-  const daemon = await host.spawn([executable, 'ui'], { env: { PATH: path, LC_ALL: 'C' } });
+export async function startUi(host: Host, ...options: string[]): Promise<string> {
+  const daemon = await host.spawn([executable, 'ui', ...options], { env: { PATH: path, LC_ALL: 'C' } });
   return until('the page is served', async () => /http:\S+/.exec(await host.run(['cat', daemon.log]))?.[0]);
 }
 

@@ -1,24 +1,17 @@
 import { describe, expect, test, type Host } from '../helpers/host.ts';
 import { startAgent } from '../agent/process/agent.ts';
-import { attach, withPolicy } from '../cli/cli.ts';
+import { attach, drawbridge, withPolicy } from '../cli/cli.ts';
 import { isUnpacked, provide } from '../firewall/packages.ts';
 import { executable } from '../helpers/executable.ts';
 import type { Container } from '../helpers/private-host.ts';
 import { until } from '../runtimes/machine.ts';
 import { chromium, path, startUi, visit } from './open.ts';
 
-async function fetchPage(host: Host, address: string, ...words: string[]): Promise<string> {
+/** Status of what the page's server answers; the first word may be another path. */
+async function fetchPage(host: Host, address: string, ...given: string[]): Promise<string> {
   const { port } = new URL(address);
-  return host.run([
-    'curl',
-    '-s',
-    '-o',
-    '/dev/null',
-    '-w',
-    '%{http_code}',
-    ...words,
-    `http://127.0.0.1:${port}/api/list`,
-  ]);
+  const [path, words] = given[0]?.startsWith('/') === true ? [given[0], given.slice(1)] : ['/api/list', given];
+  return host.run(['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', ...words, `http://127.0.0.1:${port}${path}`]);
 }
 
 interface Scene {
@@ -56,6 +49,45 @@ describe('the server of the page', () => {
     expect(await fetchPage(host, address, ...own, '-X', 'POST')).toBe('405');
   });
 
+  test('changes nothing without "--write", and with it only for its own page that has the token', async ({ host }) => {
+    const outside = await host.outside();
+    await outside.address('8.8.8.8');
+    await host.serve(outside, { port: 443, reply: 'hello' });
+    const job = await attach(host, withPolicy({ mode: 'allowlist', allow: ['9.9.9.9:443'] }), 'job');
+    const grant = '/api/allow?container=job&destination=8.8.8.8:443';
+    const ask = async (
+      address: string,
+      { origin = '', token = '' },
+      path = grant,
+      method = 'POST',
+    ): Promise<string> => {
+      const { hash, port } = new URL(address);
+      return fetchPage(
+        host,
+        address,
+        path,
+        '-X',
+        method,
+        '-H',
+        `Authorization: Bearer ${token === '' ? hash.replace('#token=', '') : token}`,
+        ...(origin === 'none' ? [] : ['-H', `Origin: ${origin === '' ? `http://127.0.0.1:${port}` : origin}`]),
+      );
+    };
+    expect(await ask(await startUi(host), {})).toBe('405');
+    const address = await startUi(host, '--write', '--listen', '127.0.0.1:9442');
+    expect({
+      reading: await ask(address, {}, grant, 'GET'),
+      writing: await ask(address, {}, '/api/list'),
+      nobody: await ask(address, { origin: 'none' }),
+      other: await ask(address, { origin: 'http://evil.example' }),
+      guess: await ask(address, { token: '00' }),
+      option: await ask(address, {}, '/api/allow?container=job&destination=--help'),
+    }).toEqual({ reading: '405', writing: '405', nobody: '403', other: '403', guess: '401', option: '400' });
+    expect(await host.fetch(job, '8.8.8.8', 443)).toBe('refused');
+    expect(await ask(address, {})).toBe('200');
+    expect(await host.fetch(job, '8.8.8.8', 443)).toBe('hello');
+  });
+
   test('takes no option of a command for a parameter', async ({ host }) => {
     const address = await startUi(host);
     const own = `Authorization: Bearer ${new URL(address).hash.replace('#token=', '')}`;
@@ -88,6 +120,63 @@ describe.skipIf(!isUnpacked('chromium'))('the page in Chromium', () => {
       expect({ errors, elsewhere }).toEqual({ errors: [], elsewhere: [] });
     },
   );
+
+  page(
+    'tells the command that opens a destination, and has no button for it without "--write"',
+    async ({ host, scene }) => {
+      await host.fetch(scene.job, '8.8.8.8', 443);
+      const { told } = await visit(host, scene.address, [
+        ['click', 'tr.deny a'],
+        ['click', 'text=Why, and what would open it'],
+        ['see', 'text=drawbridge allow job'],
+        ['count', '.opening'],
+        ['text', '.command code >> nth=0'],
+      ]);
+      expect(told).toEqual([0, 'drawbridge allow job 8.8.8.8:443/tcp --for 1h']);
+    },
+  );
+
+  page('grants a destination for an hour with one press, where it may write', async ({ host, scene: { job } }) => {
+    const address = await startUi(host, '--write', '--listen', '127.0.0.1:9442');
+    expect(await host.fetch(job, '8.8.8.8', 443)).toBe('refused');
+    const { told, errors } = await visit(host, address, [
+      ['click', 'tr.deny a'],
+      ['click', 'text=Why, and what would open it'],
+      ['click', 'text=Open it for an hour'],
+      ['see', '.answer.allow'],
+      ['text', '.answer.allow'],
+    ]);
+    expect({ told, errors }).toEqual({ told: [expect.stringContaining('8.8.8.8:443/tcp is reached')], errors: [] });
+    expect(await host.fetch(job, '8.8.8.8', 443)).toBe('hello');
+    const { json } = await drawbridge(host, ['list', '--json']);
+    const [granted] = json.filter(({ containerId }: { containerId: string }) => containerId === 'job');
+    expect(granted.grants).toMatchObject([{ entry: '8.8.8.8:443/tcp' }]);
+  });
+
+  page('puts a destination into the policy once the difference was shown', async ({ host, scene }) => {
+    const before = '{\n  // resolvers\n  "mode": "allowlist",\n  "allow": ["9.9.9.9:443"]\n}\n';
+    await host.sh('mkdir -p /etc/drawbridge/policies; cat > /etc/drawbridge/policies/work.json', { input: before });
+    const worker = await attach(host, withPolicy({ policy: 'work' }), 'worker');
+    expect(await host.fetch(worker, '8.8.8.8', 443)).toBe('refused');
+    const address = await startUi(host, '--write', '--listen', '127.0.0.1:9442');
+    const look = ['cat', '/etc/drawbridge/policies/work.json'];
+    const { told, errors } = await visit(host, address, [
+      ['click', 'tr.deny a'],
+      ['click', 'text=Why, and what would open it'],
+      ['click', 'text=Put it into policy work'],
+      ['see', '.change'],
+      ['text', '.change'],
+      ['axe'],
+      ['click', 'text=Write it into the policy'],
+      ['see', '.answer.allow'],
+    ]);
+    expect(errors).toEqual([]);
+    expect(told).toEqual([expect.stringMatching(/allow\n\+ 8\.8\.8\.8:443[^]*It holds for worker\./), []]);
+    expect(await host.fetch(worker, '8.8.8.8', 443)).toBe('hello');
+    expect(await host.run(look)).toBe(before.replace('["9.9.9.9:443"]', '["9.9.9.9:443", "8.8.8.8:443"]'));
+    // Nobody else is under it.
+    expect(await host.fetch(scene.job, '8.8.8.8', 443)).toBe('refused');
+  });
 
   page('shows a denial while it is looked at', async ({ host, scene: { job, address } }) => {
     const looking = visit(host, address, [

@@ -104,16 +104,21 @@ export const hostCommands: readonly Command[] = [
     name: 'ui',
     summary: 'Serve a page that shows containers, what they reach, and what is refused, live',
     about: [
-      'Prints the address to open. The page only reads; everything on it is also a command with --json. The part of the address after "#" is a secret of this run: whoever has it reads what root may read. Nothing is loaded from elsewhere.',
+      'Prints the address to open. The page only reads unless --write is given; everything on it is also a command with --json. The part of the address after "#" is a secret of this run: whoever has it reads what root may read, and with --write opens destinations. Nothing is loaded from elsewhere.',
     ],
     options: [
       {
         flag: '--listen ADDRESS',
         about: 'An address with a port, or the path of a Unix socket; 127.0.0.1:9441 unless given',
       },
+      {
+        flag: '--write',
+        about: 'The page may open a destination: for a container for an hour, or in a named policy',
+      },
     ],
     examples: [
       { line: 'drawbridge ui', about: 'for a browser on this host' },
+      { line: 'drawbridge ui --write', about: 'to open from the page what it shows as refused' },
       { line: 'drawbridge ui --listen /run/drawbridge-ui.sock', about: 'behind "ssh -L 9441:/run/drawbridge-ui.sock"' },
     ],
     needsRoot: true,

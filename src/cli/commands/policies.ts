@@ -82,6 +82,33 @@ export const policiesCommands: readonly Command[] = [
     load: async () => ({ run: (await import('../policy-apply.ts')).apply }),
   },
   {
+    name: 'policy add',
+    summary: 'Add an entry to a policy, and put it in force',
+    about: [
+      'Shows the difference and the containers that are under the policy, writes the file of it with one entry more, comments and all, and waits until it is in force. "policy undo" takes it back.',
+    ],
+    operands: [
+      { name: 'NAME', about: 'A policy in /etc/drawbridge/policies', required: true, completes: 'policies' },
+      { name: 'ENTRY', about: 'As the list takes it: "api.example.org:443"', required: true },
+    ],
+    options: [
+      {
+        flag: '--key KEY',
+        about: 'The list; allow unless given',
+        values: ['allow', 'allowPrivate', 'deny', 'hostPorts'],
+      },
+      { flag: '--dry-run', about: 'Show the difference, and change nothing' },
+      { flag: '--for TIME', about: 'Go back by itself after this time, "10m"' },
+      json,
+    ],
+    examples: [
+      { line: 'drawbridge policy add web api.example.org:443', about: 'one more destination for all under "web"' },
+      { line: 'drawbridge policy add web 10.0.0.5:5432 --key allowPrivate --dry-run', about: 'what it would change' },
+    ],
+    needsRoot: true,
+    load: async () => ({ run: (await import('../policy-apply.ts')).add }),
+  },
+  {
     name: 'policy edit',
     summary: 'Change a policy in an editor, and put it in force',
     operands: [

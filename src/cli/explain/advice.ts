@@ -5,6 +5,36 @@ import { openableBogons } from '../../egress/ranges-reserved.ts';
 import { hostText } from '../../ip/host-text.ts';
 import type { AskedDestination } from './destination.ts';
 
+/** An entry of a list in a policy. */
+export interface PolicyEntry {
+  readonly key: 'allow' | 'allowPrivate' | 'hostPorts';
+  readonly entry: string;
+}
+
+/** The entry of the policy that opens a denied destination; undefined where no entry does. */
+export function openingEntry(
+  rule: string,
+  { asked, address }: { readonly asked: AskedDestination; readonly address: string },
+): PolicyEntry | undefined {
+  const [key = ''] = rule.split(' ', 1);
+  const { host, port, protocol, isName } = asked;
+  switch (key) {
+    case 'private':
+    case 'metadata':
+      return { key: 'allowPrivate', entry: entryFor(asked, address) };
+    case 'bogon':
+      return openableBogons.some((prefix) => covers(intervalOf(prefix), intervalOf(address)))
+        ? { key: 'allowPrivate', entry: entryFor(asked, address) }
+        : undefined;
+    case 'hostPorts':
+      return { key: 'hostPorts', entry: port === undefined ? protocol : `${port}/${protocol}` };
+    case 'mode':
+      return { key: 'allow', entry: isName ? withService(host, asked) : entryFor(asked, address) };
+    default:
+      return undefined;
+  }
+}
+
 /** What an operator does who wants a denied destination to be open, as one sentence without a period. */
 export function adviceFor(
   rule: string,
@@ -24,22 +54,20 @@ export function adviceFor(
   },
 ): string {
   const [key = ''] = rule.split(' ', 1);
-  const literal = entryFor(asked, address);
+  const opening = openingEntry(rule, { asked, address });
+  const addition = opening === undefined ? '' : `add ${quote(opening.entry)} to "${opening.key}"`;
   switch (key) {
     case 'deny':
       return `take the entry out of "deny", which beats everything`;
     case 'ipv6':
       return '"ipv6": "filter" gives the container IPv6, under the same policy';
     case 'private':
-      return `add ${literal} to "allowPrivate"`;
-    case 'metadata':
-      return `add the one address, ${literal}, to "allowPrivate"; whoever reaches it may get the host's credentials`;
-    case 'bogon':
-      return openableBogons.some((prefix) => covers(intervalOf(prefix), intervalOf(address)))
-        ? `add ${literal} to "allowPrivate"`
-        : 'nothing opens it: no public destination has such an address';
     case 'hostPorts':
-      return `add ${quote(asked.port === undefined ? asked.protocol : `${asked.port}/${asked.protocol}`)} to "hostPorts"`;
+      return addition;
+    case 'metadata':
+      return `add the one address, ${quote(entryFor(asked, address))}, to "allowPrivate"; whoever reaches it may get the host's credentials`;
+    case 'bogon':
+      return opening === undefined ? 'nothing opens it: no public destination has such an address' : addition;
     case 'hostAccess':
       return '"hostAccess": "all" opens every address of the host; or ask at the gateway address, at one of "hostPorts"';
     case 'isolation':
@@ -51,7 +79,7 @@ export function adviceFor(
       if (published !== undefined) return atPublished(published);
       return 'publish the port of the other container, and ask at an address of the host';
     case 'mode':
-      return `${nearWords(asked, policy)}add ${asked.isName ? quote(`${asked.host}${asked.protocol === 'icmp' ? '/icmp' : `:${asked.port}${asked.protocol === 'tcp' ? '' : `/${asked.protocol}`}`}`) : literal} to "allow"`;
+      return `${nearWords(asked, policy)}${addition}`;
     default:
       return policy.names.length > 0 && asked.isName ? 'drawbridge refresh' : 'change the policy';
   }
@@ -72,10 +100,13 @@ function atPublished(port: number): string {
   return `it is published: ask at port ${port} of an address of the host that this policy allows`;
 }
 
-/** What one would write into a policy: `"10.7.7.7:443"`. */
-function entryFor({ protocol, port }: AskedDestination, address: string): string {
-  const host = hostText(address);
-  return quote(protocol === 'icmp' ? `${host}/icmp` : `${host}:${port}${protocol === 'tcp' ? '' : `/${protocol}`}`);
+/** What one would write into a policy: `10.7.7.7:443`. */
+function entryFor(asked: AskedDestination, address: string): string {
+  return withService(hostText(address), asked);
+}
+
+function withService(host: string, { protocol, port }: AskedDestination): string {
+  return protocol === 'icmp' ? `${host}/icmp` : `${host}:${port}${protocol === 'tcp' ? '' : `/${protocol}`}`;
 }
 
 function quote(text: string): string {

@@ -1,6 +1,7 @@
 import type { Verdict } from '../../egress/judge.ts';
 import type { AttachmentRecord } from '../../records/record.ts';
 import type { OpenAddress } from '../../repair/survey/open-names.ts';
+import type { PolicyEntry } from './advice.ts';
 import type { AskedDestination } from './destination.ts';
 import type { Obstacle } from './obstacle.ts';
 import type { PolicyFile, RulePlace } from '../../repair/survey/policy-place.ts';
@@ -27,5 +28,7 @@ export interface Explanation {
   readonly file: PolicyFile | undefined;
   readonly place: RulePlace | undefined;
   readonly advice: string | undefined;
+  /** What of the advice can be written into the policy. */
+  readonly opening: PolicyEntry | undefined;
   readonly trace: Trace | undefined;
 }

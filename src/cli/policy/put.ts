@@ -21,6 +21,8 @@ export interface PutOptions {
   /** Milliseconds after which it goes back by itself. */
   readonly forMilliseconds?: number;
   readonly isJson: boolean;
+  /** Says what would change, and changes nothing. */
+  readonly isDry: boolean;
 }
 
 /** Milliseconds that the agent has to bring a policy in force, and between looks. */
@@ -34,7 +36,7 @@ const pause = 100;
 export async function putAndWait(
   name: string,
   { text, format }: { readonly text: string | null; readonly format: PolicyFormat },
-  { forMilliseconds, isJson }: PutOptions,
+  { forMilliseconds, isJson, isDry }: PutOptions,
   terminal: Terminal,
 ): Promise<number> {
   const next = text === null ? undefined : await parsePolicyText(text, { what: `the new policy "${name}"`, format });
@@ -51,6 +53,11 @@ export async function putAndWait(
   const differences = old === undefined || next === undefined ? [] : differencesOf(old, next);
   if (!isJson && old !== undefined && next !== undefined)
     printDifferences([`${name} as it is`, `${name} as it will be`], differences, terminal);
+  if (isDry) {
+    if (isJson) printJson(terminal, { policy: name, containers, differences, inForce: false, until: null });
+    else terminal.note(`Nothing was changed. It would hold for ${whoWords(containers)}.`);
+    return 0;
+  }
   write(name, text, { format, milliseconds: forMilliseconds });
   if (!hasAgent) await refresh({ resolve: under.length > 0 });
   const isInForce = next === undefined || (await waitFor(name, next));
@@ -108,6 +115,10 @@ async function waitFor(name: string, policy: Policy): Promise<boolean> {
   }
 }
 
+function whoWords(containers: readonly string[]): string {
+  return containers.length === 0 ? 'no container' : containers.join(', ');
+}
+
 function tell(
   { out, note, paint, width }: Terminal,
   {
@@ -125,7 +136,7 @@ function tell(
   },
 ): void {
   if (isGone) return out(`The policy ${paint.strong(name)} is gone.`);
-  const who = containers.length === 0 ? 'no container is under it' : `for ${containers.join(', ')}`;
+  const who = containers.length === 0 ? 'no container is under it' : `for ${whoWords(containers)}`;
   if (!isInForce)
     return note(
       wrap(

@@ -24,12 +24,31 @@ const answers: Readonly<Record<string, (asked: URLSearchParams) => readonly stri
   ],
 };
 
+/** What the page may have done where it may write: commands of one container or one policy each. */
+const actions: Readonly<Record<string, (asked: URLSearchParams) => readonly string[]>> = {
+  '/api/allow': (asked) => ['allow', word(asked, 'container'), word(asked, 'destination'), '--for', '1h'],
+  '/api/policy-add': (asked) => [
+    'policy',
+    'add',
+    word(asked, 'policy'),
+    word(asked, 'entry'),
+    '--key',
+    word(asked, 'key'),
+    ...(asked.get('dry') === 'true' ? ['--dry-run'] : []),
+  ],
+};
+
+/** Whether a path is of something that is done, and not of something that is asked. */
+export function isAction(path: string): boolean {
+  return Object.hasOwn(actions, path);
+}
+
 /**
  * Answers a request of the page by the command of that name with --json, in a process of its own: what the page shows,
  * a person can ask for at a prompt. Exit statuses that are an answer (1 for "no") are one here too.
  */
 export async function answerCommand(path: string, asked: URLSearchParams): Promise<CommandAnswer> {
-  const words = Object.hasOwn(answers, path) ? answers[path]?.(asked) : undefined;
+  const words = (Object.hasOwn(answers, path) ? answers : isAction(path) ? actions : {})[path]?.(asked);
   if (words === undefined) return failure(404, 'There is nothing at this address');
   if (words.some((text) => text === '')) return failure(400, 'A parameter is missing');
   try {

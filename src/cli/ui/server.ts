@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { CniError, codes } from '../../cni/errors.ts';
 import { familyOf } from '../../ip/family.ts';
 import { systemReason } from '../../text/system-error.ts';
-import { answerCommand } from './answers.ts';
+import { answerCommand, isAction } from './answers.ts';
 import { pageHtml } from './html.ts';
 import { streamFlows } from './stream.ts';
 
@@ -24,15 +24,17 @@ export interface UiOptions {
   readonly listen: ListenAddress;
   /** Whoever does not send it gets the empty page and nothing of the host. */
   readonly token: string;
+  /** Whether the page may change anything. */
+  readonly mayWrite: boolean;
 }
 
 /** Connections at a time: a page has three. */
 const mostConnections = 64;
 
 /** Serves the page and what it asks for. Throws {@link CniError} with code 100 when the address cannot be had. */
-export async function serveUi({ listen, token }: UiOptions): Promise<UiServer> {
+export async function serveUi({ listen, token, mayWrite }: UiOptions): Promise<UiServer> {
   const server = createServer((request, response) => {
-    void answer(request, response, { token, hosts: namesOf(server, listen) }).catch((error: unknown) => {
+    void answer(request, response, { token, mayWrite, hosts: namesOf(server, listen) }).catch((error: unknown) => {
       if (!response.headersSent) send(response, 500, 'text/plain', systemReason(error));
       else response.destroy();
     });
@@ -81,17 +83,22 @@ async function start(server: Server, listen: ListenAddress): Promise<void> {
 
 interface Guard {
   readonly token: string;
+  readonly mayWrite: boolean;
   /** As of {@link namesOf}. */
   readonly hosts: ReadonlySet<string> | undefined;
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, guard: Guard): Promise<void> {
-  const refusal = refusalOf(request, guard.hosts);
+  const refusal = refusalOf(request, guard);
   if (refusal !== undefined) return send(response, refusal.status, 'text/plain', refusal.why);
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
   if (pathname === '/') return sendPage(response);
   if (!isAuthorized(request, guard.token)) return send(response, 401, 'text/plain', 'The token is missing or wrong');
+  if (isAction(pathname) !== (request.method === 'POST'))
+    return send(response, 405, 'text/plain', 'Who reads says GET, who changes says POST');
   if (pathname === '/api/follow') return streamFlows(response);
+  if (pathname === '/api/rights')
+    return send(response, 200, 'application/json', JSON.stringify({ mayWrite: guard.mayWrite }));
   const { status, json } = await answerCommand(pathname, searchParams);
   send(response, status, 'application/json', json);
 }
@@ -102,12 +109,16 @@ async function answer(request: IncomingMessage, response: ServerResponse, guard:
  */
 function refusalOf(
   { method, headers }: IncomingMessage,
-  hosts: ReadonlySet<string> | undefined,
+  { hosts, mayWrite }: Guard,
 ): { status: number; why: string } | undefined {
-  if (method !== 'GET') return { status: 405, why: 'This page only reads' };
+  const isWrite = method === 'POST';
+  if (isWrite && !mayWrite) return { status: 405, why: 'This page only reads: "drawbridge ui --write" lets it change' };
+  if (!isWrite && method !== 'GET') return { status: 405, why: 'Nothing here answers to this method' };
   if (hosts === undefined) return undefined;
   if (!hosts.has(headers.host ?? '')) return { status: 421, why: 'This server has another name' };
   const { origin } = headers;
+  // Every browser says where a request to change something comes from (Fetch standard, "Origin header").
+  if (isWrite && origin === undefined) return { status: 403, why: 'It is not said whose page asks' };
   if (origin !== undefined && ![...hosts].some((host) => origin === `http://${host}`))
     return { status: 403, why: 'The page of another server asks' };
   return undefined;
