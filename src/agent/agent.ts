@@ -3,6 +3,9 @@ import { claimHost } from './claim.ts';
 import { Health } from './health.ts';
 import type { FlowDestinations } from './flows/exports/sink.ts';
 import { HostState } from './host-state.ts';
+import { ClusterService } from '../kubernetes/cluster-service.ts';
+import { NodesService } from '../kubernetes/nodes-service.ts';
+import { PodPoliciesService } from '../kubernetes/pod-policies-service.ts';
 import { openLog, type Log, type LogLevel } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import type { Service } from './service.ts';
@@ -30,11 +33,22 @@ export interface AgentOptions {
   readonly metricsAddress?: string;
   /** Where records of flows go besides our own files. */
   readonly flowDestinations: FlowDestinations;
+  /** It is a node of a cluster. */
+  readonly cluster?: ClusterConf;
   readonly logLevel: LogLevel;
   /** Ends the agent. */
   readonly signal: AbortSignal;
   /** Calls back when everything is to be looked at now: SIGHUP. */
   readonly onReload?: (reload: () => void) => void;
+}
+
+export interface ClusterConf {
+  /** Name of the Node that this host is. */
+  readonly node: string;
+  /** Ranges of all pods of the cluster; empty: those of the nodes that are known. */
+  readonly podNetworks: readonly string[];
+  /** Whether the executable is put where the node's runtime looks for plugins. */
+  readonly installs: boolean;
 }
 
 /** Milliseconds in which what a service cannot do any more comes into the log. */
@@ -115,6 +129,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const quotas = new QuotasService({ state, metrics, log });
   const sweep = new SweepService({ ...options, state, metrics, log });
   const programs = new ProgramsService({ version, repair, metrics, log });
+  const cluster = assembleCluster(options.cluster, { state, metrics, log });
   const socket = new SocketService({
     server,
     version,
@@ -128,6 +143,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
     quotas,
     repair,
     sweep,
+    pods: cluster.pods,
   });
   const served = new MetricsService({ version, address: options.metricsAddress, state, health, metrics });
   const systemd = new SystemdService({
@@ -151,6 +167,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
       quotas,
       sweep,
       programs,
+      ...cluster.services,
       systemd,
     ],
     reload: async () => {
@@ -163,4 +180,16 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
       dns: names.names.addresses,
     }),
   };
+}
+
+/** What an agent has besides on a node of a cluster. */
+function assembleCluster(
+  cluster: ClusterConf | undefined,
+  known: { readonly state: HostState; readonly metrics: Metrics; readonly log: Log },
+): { readonly pods: PodPoliciesService | undefined; readonly services: readonly Service[] } {
+  if (cluster === undefined) return { pods: undefined, services: [] };
+  const pods = new PodPoliciesService(known);
+  const nodes = new NodesService({ ...cluster, log: known.log });
+  const api = new ClusterService({ ...cluster, followers: [pods, nodes], log: known.log });
+  return { pods, services: [pods, nodes, api] };
 }

@@ -1,5 +1,6 @@
-import { runAgent } from '../agent/agent.ts';
+import { runAgent, type ClusterConf } from '../agent/agent.ts';
 import { logLevels, type LogLevel } from '../agent/log.ts';
+import { formatPrefix, readPrefix } from '../ip/address.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 
 /** Runs the agent until SIGTERM or SIGINT; SIGHUP makes it look at everything. */
@@ -19,10 +20,32 @@ export async function run(invocation: Invocation): Promise<number> {
       file: parseFile(valueOf(invocation, 'flows-file')),
       otlp: parseCollector(valueOf(invocation, 'flows-otlp')),
     },
+    ...clusterOf(invocation),
     onReload: (reload) => process.on('SIGHUP', reload),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
   });
   return 0;
+}
+
+/** Throws a usage error for options of a cluster without `--kubernetes`, and where nobody says which node this is. */
+function clusterOf(invocation: Invocation): { readonly cluster?: ClusterConf } {
+  const node = valueOf(invocation, 'node') ?? process.env['NODE_NAME'] ?? '';
+  const networks = valueOf(invocation, 'pod-networks');
+  if (invocation.options['kubernetes'] !== true) {
+    const other = ['node', 'pod-networks', 'install-plugin'].find((name) => invocation.options[name] !== undefined);
+    if (other !== undefined) throw new UsageError(`Cannot use "--${other}" without "--kubernetes"`);
+    return {};
+  }
+  if (node === '')
+    throw new UsageError('Cannot tell which node this is: give "--node NAME", or set NODE_NAME as the manifest does');
+  const podNetworks = networks === undefined ? [] : networks.split(',').map(parseNetwork);
+  return { cluster: { node, podNetworks, installs: invocation.options['install-plugin'] === true } };
+}
+
+function parseNetwork(text: string): string {
+  const prefix = readPrefix(text);
+  if (prefix !== undefined && !prefix.hostBits) return formatPrefix(prefix);
+  throw new UsageError(`Cannot use "--pod-networks ${text}": networks are expected, "10.244.0.0/16,fd00:244::/56"`);
 }
 
 function parseSeconds(text: string): number {

@@ -35,10 +35,10 @@ export function constantCommands(
   return elements.length === 0 ? [] : [`${verb} element ${table} ${name} { ${elements.map(dataText).join(', ')} }`];
 }
 
-/** Commands that declare a chain without a hook, or give it its rules again. */
-export function chainCommands({ table, name, rules }: ChainDeclaration): string[] {
+/** Commands that declare a chain, or give it its rules again. */
+export function chainCommands({ table, name, hook, rules }: ChainDeclaration): string[] {
   return [
-    `add chain ${table} ${name}`,
+    `add chain ${table} ${name}${hook === undefined ? '' : ` { ${hookText(hook)} }`}`,
     `flush chain ${table} ${name}`,
     ...rules.map((rule) => `add rule ${table} ${name} ${rule}`),
   ];

@@ -9,7 +9,7 @@ export interface RuleGroup {
   /** The policy's id: equal ids mean equal declarations. */
   readonly id: string;
   readonly sets: readonly SetDeclaration[];
-  /** Without hooks: elements of maps lead to them. */
+  /** Elements of maps lead to those without a hook. */
   readonly chains: readonly ChainDeclaration[];
   /** What its chains count is kept elsewhere when they are written anew (dataplane/quotas.ts). */
   readonly quota?: QuotaOfGroup;

@@ -65,7 +65,7 @@ const tables: Readonly<Record<string, KeyTable>> = {
   drawbridge: {
     own: {
       ...interfaceKeys,
-      ...leaves('routed'),
+      ...leaves('routed kubernetes'),
       tap: { own: leaves('name owner group multiQueue vnetHeader onHost ephemeral manual') },
     },
     elsewhere: (key, value) =>

@@ -7,6 +7,7 @@ import { isEmpty, type Change } from '../dataplane/transaction.ts';
 import type { OnLinkNetwork } from '../egress/on-link.ts';
 import type { Element } from '../nft/element.ts';
 import { desired } from './desired.ts';
+import { podClaim, sharesPodRules } from './pod-policies.ts';
 import { filledElements, type FilledByPolicy } from './fillers.ts';
 import { hostNetworks, noteNetworks, onLinkChange } from '../dataplane/on-link.ts';
 import { rivalsOf, sharedByOthers, sharedElementsOf, writeIndex } from './index-files.ts';
@@ -107,7 +108,7 @@ export async function rebuildTables({
   const { records, broken } = from ?? listRecords();
   const ready = records.filter(({ key, state }) => key !== without && state === 'ready');
   if (from === undefined) ready.forEach((record) => writeIndex(record));
-  const claims = ready.map(desired);
+  const claims = [...ready.map(desired), ...podClaim()];
   await writeTables({
     groups: distinctGroups(claims),
     staticElements: resolve(claims),
@@ -137,7 +138,8 @@ async function planChange({ previous, next, filled, also = [] }: Turn): Promise<
     next: next && desired(next),
     rivals: rivalsOfAll(own).map(desired),
     // Who has lost its record may share it too.
-    isShared: (name) => sharedByOthers(name, own[0]?.key ?? '') || hasUnrecorded(own[0]?.key ?? ''),
+    isShared: (name) =>
+      sharedByOthers(name, own[0]?.key ?? '') || sharesPodRules(name) || hasUnrecorded(own[0]?.key ?? ''),
   });
   if (next?.state !== 'ready') return change;
   return { ...change, put: [...change.put, ...(await filledElements([next], filled)), ...also] };

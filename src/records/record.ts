@@ -41,6 +41,8 @@ export interface AttachmentRecord extends AttachmentId {
   readonly shaped?: ShapedRecord;
   /** The tap that the drop-in for tc-redirect-tap put beside the interface. */
   readonly redirected?: RedirectedRecord;
+  /** The pod of a cluster whose NetworkPolicies hold for it. */
+  readonly pod?: PodRecord;
 }
 
 export interface LinkRecord {
@@ -114,6 +116,16 @@ export interface RedirectedRecord {
   readonly mac: string;
   readonly addresses: readonly AddressRecord[];
   readonly nameservers: readonly string[];
+}
+
+/** A pod of Kubernetes, by the names that the kubelet gives. */
+export interface PodRecord {
+  readonly namespace: string;
+  readonly name: string;
+  /** "" where the runtime does not say. */
+  readonly uid: string;
+  /** Without prefix length. */
+  readonly addresses: readonly string[];
 }
 
 export interface PublishedRecord {

@@ -13,6 +13,7 @@ import type { AttachmentRecord } from './record.ts';
 import { egress } from './sections/egress.ts';
 import { ingressPolicy } from './sections/ingress-policy.ts';
 import { link } from './sections/link.ts';
+import { pod } from './sections/pod.ts';
 import { published } from './sections/published.ts';
 import type { Claims, Guest, Section, SectionName, SectionValue } from './sections/section.ts';
 import { redirected } from './sections/redirected.ts';
@@ -25,6 +26,7 @@ const sections: { readonly [Name in SectionName]: Section<SectionValue<Name>> } 
   ingressPolicy,
   shaped,
   redirected,
+  pod,
 };
 
 export const sectionNames = Object.keys(sections) as SectionName[];

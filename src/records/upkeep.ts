@@ -15,4 +15,5 @@ export const upkeep: { readonly [Name in SectionName]: Upkeep<SectionValue<Name>
   ingressPolicy,
   shaped,
   redirected,
+  pod: {},
 };

@@ -1,5 +1,6 @@
-import { distinctGroups, resolve } from '../dataplane/difference.ts';
+import { distinctGroups, resolve, type Claim } from '../dataplane/difference.ts';
 import { desired } from '../records/desired.ts';
+import { podClaim } from '../records/pod-policies.ts';
 import { familyOfTable, type Element } from '../nft/element.ts';
 import type { RuleGroup } from '../nft/group.ts';
 import { groupMark } from '../dataplane/layout.ts';
@@ -17,13 +18,19 @@ export interface ExpectedTables extends Contents {
   readonly groupsByWord: ReadonlyMap<string, RuleGroup>;
 }
 
-const known = new WeakMap<readonly AttachmentRecord[], ExpectedTables>();
+const known = new WeakMap<
+  readonly AttachmentRecord[],
+  { readonly pods: Claim | undefined; readonly tables: ExpectedTables }
+>();
 
 /** Worked out once for each array: on a full host that takes a while, and looks come in rows. */
 export function expectedOf(records: readonly AttachmentRecord[]): ExpectedTables {
-  const found = known.get(records) ?? workOut(records);
-  known.set(records, found);
-  return found;
+  const [pods] = podClaim();
+  const found = known.get(records);
+  if (found !== undefined && found.pods === pods) return found.tables;
+  const tables = workOut(records, pods);
+  known.set(records, { pods, tables });
+  return tables;
 }
 
 /** What of it words name. What they name besides is nobody's any more, and nothing is missing there. */
@@ -51,8 +58,8 @@ function wordOf(element: Element): string | undefined {
   return word;
 }
 
-function workOut(records: readonly AttachmentRecord[]): ExpectedTables {
-  const claims = records.map(desired);
+function workOut(records: readonly AttachmentRecord[], pods: Claim | undefined): ExpectedTables {
+  const claims = [...records.map(desired), ...(pods === undefined ? [] : [pods])];
   const staticElements = resolve(claims);
   const elements = [...staticElements.values()];
   const groups = distinctGroups(claims);

@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Service } from '../service.ts';
 import { serveProtocol } from '../socket/protocol.ts';
 import type { AgentStatus } from '../status.ts';
+import type { PodPoliciesService } from '../../kubernetes/pod-policies-service.ts';
 import type { FlowsService } from './flows.ts';
 import type { NamesService } from './names.ts';
 import type { PoliciesService } from './policies.ts';
@@ -29,6 +30,8 @@ export interface SocketServiceOptions {
   readonly quotas: QuotasService;
   readonly repair: RepairService;
   readonly sweep: SweepService;
+  /** On a node of a cluster. */
+  readonly pods: PodPoliciesService | undefined;
 }
 
 /** Answers at the agent's socket, from before its other services work. */
@@ -52,6 +55,7 @@ export class SocketService implements Service {
       seen: () => names.names.told.list(),
       refused: () => names.names.refused.list(),
       bounds: () => names.metBounds.list(),
+      pod: ({ key }) => this.#options.pods?.added(String(key)) ?? notOfCluster,
       attached: () => names.names.follow(),
       refresh: () => this.#refresh(),
       grant: (params) => this.#grant(params),
@@ -112,6 +116,8 @@ export class SocketService implements Service {
     return { names: reports.length, problems: [...policies.health(), ...reports.flatMap(({ problems }) => problems)] };
   }
 }
+
+const notOfCluster = { problem: 'the agent of this node was started without --kubernetes' };
 
 function inode(): number | undefined {
   return statSync(socketPath, { throwIfNoEntry: false })?.ino;

@@ -17,6 +17,8 @@
  *   bounds                     [{"source", "bound", "packets", "ago"}, …]: bounds of names that containers met in the
  *   last
  *                              hour, with the queries or addresses that were over, and seconds
+ *   pod {"key"}                answers when the policies of a pod of a cluster are in force; {"problem"} when they
+ *   cannot be
  *   attached                   takes in what was attached; answers when DNS of it is
  *   refresh {"force": true}    reads the policies again and asks for all names now; answers when that is done
  *   grant {"grants": [[KEY, [Grant, …]], …]}

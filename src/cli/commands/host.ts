@@ -148,6 +148,18 @@ export const hostCommands: readonly Command[] = [
       { flag: '--flows-file FILE', about: 'Append them to a file too, a JSON line each' },
       { flag: '--flows-otlp URL', about: 'Send them to a collector of OpenTelemetry too, by OTLP over HTTP' },
       {
+        flag: '--kubernetes',
+        about:
+          'Make this host a node of a Kubernetes cluster: its list in /etc/cni/net.d, routes to other nodes, and NetworkPolicies in force. The API is that of the KUBECONFIG file, or of the pod that this runs in',
+      },
+      { flag: '--node NAME', about: 'Name of the Node that this host is; NODE_NAME unless given' },
+      {
+        flag: '--pod-networks NETWORKS',
+        about:
+          'Ranges of all pods, separated by commas: there pods keep their own addresses; those of the nodes that are known unless given',
+      },
+      { flag: '--install-plugin', about: 'Put this executable into /opt/cni/bin, as the DaemonSet does' },
+      {
         flag: '--log-level LEVEL',
         about: 'The lowest level that is logged',
         values: ['debug', 'info', 'warn', 'error', 'silent'],
@@ -156,6 +168,7 @@ export const hostCommands: readonly Command[] = [
     examples: [
       { line: 'drawbridge agent --clean', about: 'as the systemd unit runs it' },
       { line: 'drawbridge agent --metrics-address 127.0.0.1:9440', about: 'with metrics on loopback' },
+      { line: 'drawbridge agent --kubernetes --node worker-1', about: 'as the agent of a node of a cluster' },
     ],
     needsRoot: true,
     load: async () => import('../agent.ts'),

@@ -35,6 +35,7 @@ import { namesElements } from '../../records/remembered-elements.ts';
 import { egressRecord } from '../egress-policy/policy.ts';
 import { awaitingPolicy } from '../../records/gated-interfaces.ts';
 import { keepGated } from '../keep-gated.ts';
+import { awaitPolicies } from './await-policies.ts';
 import { tellAgent } from '../egress-policy/tell-agent.ts';
 import { openLoopback } from '../../records/loopback.ts';
 import { openFirewalls } from '../../records/firewalls.ts';
@@ -121,6 +122,7 @@ async function connect(
     const metrics = await configured;
     // A guest's own kernel is nobody's to change.
     if (policy?.chosen.policy.ipv6 === 'disable' && begun.netns !== '') await disableIpv6(begun.netns);
+    if (ready.pod !== undefined) await phase('await policies', () => awaitPolicies(ready.key, ready.pod));
     // Nothing passes before the rules hold and what was under way to these addresses is forgotten, not even when we are
     // killed here.
     await phase('raise link', () => raiseVeth(plans.veth));
@@ -234,6 +236,9 @@ function readyRecord(
       routes,
       defaultRoutes: defaultRoutesAmong(routes),
     },
+    ...(begun.pod === undefined
+      ? {}
+      : { pod: { ...begun.pod, addresses: addresses.map(({ address }) => addressOf(address)) } }),
   };
   if (policy === undefined) return ready;
   const enforced = {

@@ -1,9 +1,10 @@
+import { CniError, codes } from '../../cni/errors.ts';
 import type { AttachmentRequest } from '../../cni/request.ts';
 import { familiesIn } from '../../ipam/ranges.ts';
 import { hardwareAddressOf } from '../../links/hardware-address.ts';
 import { servedBy } from '../../ports/mapping.ts';
 import { groupOfNetwork, hostInterfaceOf, hostTapNameOf } from '../../records/key.ts';
-import type { AttachmentRecord, IpamRecord, LinkRecord } from '../../records/record.ts';
+import type { AttachmentRecord, IpamRecord, LinkRecord, PodRecord } from '../../records/record.ts';
 import { beginRecord } from '../attachment.ts';
 import type { InterfaceConf } from './conf.ts';
 import { expectsPolicy } from './expected-policy.ts';
@@ -39,7 +40,21 @@ export function begunRecord(request: AttachmentRequest, conf: InterfaceConf): Li
       settings: conf.link,
       conf: withoutPrevResult(request.config.raw),
     },
+    ...(conf.isPod ? { pod: podOf(request) } : {}),
   };
+}
+
+/** Throws code 4 where the runtime does not say which pod it is. */
+function podOf({ args: { pairs } }: AttachmentRequest): PodRecord {
+  const namespace = pairs.get('K8S_POD_NAMESPACE') ?? '';
+  const name = pairs.get('K8S_POD_NAME') ?? '';
+  if (namespace === '' || name === '')
+    throw new CniError(
+      codes.invalidEnvironment,
+      'Cannot tell which pod this is: "CNI_ARGS" has no "K8S_POD_NAMESPACE" and "K8S_POD_NAME"',
+      'The conf says "kubernetes": true, so its network is for pods of a kubelet alone; use another list for other containers',
+    );
+  return { namespace, name, uid: pairs.get('K8S_POD_UID') ?? '', addresses: [] };
 }
 
 function ipamRecord({ path }: AttachmentRequest, ipam: InterfaceConf['ipam']): IpamRecord {

@@ -33,6 +33,8 @@ export interface InterfaceConf {
   readonly snat: boolean;
   /** Canonical text; absent when we choose. */
   readonly mac?: string;
+  /** The container is a pod of a cluster: NetworkPolicies hold for it, and the agent knows which. */
+  readonly isPod: boolean;
   /** The policy of `egress`, still to be parsed; absent when the conf has none. */
   readonly egress?: Fields;
 }
@@ -79,8 +81,10 @@ export function parseInterfaceConf(
   }
   // The record and its repair read it later; a word in place of a value has to be an error now.
   fields.boolean('awaitsPolicy');
+  const link = parseLinkConf(fields, defaults);
   return {
-    link: withRuntimeDns(parseLinkConf(fields, defaults), runtime.dns),
+    link: withRuntimeDns(link, runtime.dns),
+    isPod: parseKubernetes(fields, link),
     ipam: parseIpamChoice(config, () =>
       parseRequested({ args: args.pairs.get('IP'), conf: confArgs.ips, runtime: runtime.ips }),
     ),
@@ -91,6 +95,13 @@ export function parseInterfaceConf(
     ...(mac === undefined || mac === '' ? {} : { mac: parseMac(mac) }),
     ...(egress === undefined ? {} : { egress }),
   };
+}
+
+/** What one pod sends another on its bridge is seen by no rule that judges pods; routed, all of it is. */
+function parseKubernetes(fields: Fields, { routed }: LinkConf): boolean {
+  const isPod = fields.boolean('kubernetes') ?? false;
+  if (isPod && !routed) throw fields.invalid('kubernetes', 'false, or "routed": true beside it');
+  return isPod;
 }
 
 /** Null passes for an absent key elsewhere; of a template that failed it would make a container without a policy. */

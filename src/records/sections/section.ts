@@ -8,7 +8,7 @@ import type { PortMapping } from '../../ports/mapping.ts';
 import type { AddressRecord, AttachmentRecord } from '../record.ts';
 
 /** Keys of a record that are parts of an attachment, each of a plugin or of a drop-in. */
-export type SectionName = 'link' | 'egress' | 'published' | 'ingressPolicy' | 'shaped' | 'redirected';
+export type SectionName = 'link' | 'egress' | 'published' | 'ingressPolicy' | 'shaped' | 'redirected' | 'pod';
 
 /** What a record holds under that key. */
 export type SectionValue<Name extends SectionName> = NonNullable<AttachmentRecord[Name]>;

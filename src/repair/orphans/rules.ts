@@ -3,6 +3,7 @@ import { applyTransaction } from '../../host/nft.ts';
 import { runDir } from '../../host/paths.ts';
 import { findProgram } from '../../host/run.ts';
 import { desired } from '../../records/desired.ts';
+import { podClaim } from '../../records/pod-policies.ts';
 import { declaredSet } from '../../dataplane/catalogue.ts';
 import { heldKey } from '../../dataplane/held-key.ts';
 import type { SetDeclaration } from '../../nft/declaration.ts';
@@ -62,7 +63,7 @@ async function readTables(): Promise<HeldTable[]> {
 }
 
 function orphansOf(held: readonly HeldTable[], records: readonly AttachmentRecord[]): Orphans {
-  const claims = records.map(desired);
+  const claims = [...records.map(desired), ...podClaim()];
   const wanted = new Set(
     claims.flatMap(({ elements }) => elements).map(({ table, set, key }) => `${table} ${set} ${plain(key)}`),
   );
