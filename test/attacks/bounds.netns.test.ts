@@ -10,7 +10,7 @@ import {
   writePolicy,
 } from '../plugins/egress-policy/network.ts';
 import { drawbridge } from '../cli/cli.ts';
-import { countArrivals, settle } from './packets.ts';
+import { countArrivals, sendPacket, settle } from './packets.ts';
 
 type Added = Container & { result: Json };
 
@@ -160,21 +160,43 @@ test('connections to one server end at a bound, and a sibling and the host still
     expect(await host.fetch(from, world.public4, 53, { proto: 'udp' })).toBe('outside');
 });
 
+/** Which bounds each container met, as `list` has it. */
+async function boundsMet(host: Host): Promise<Record<string, string[]>> {
+  return Object.fromEntries(
+    ((await drawbridge(host, ['list', '--json'])).json as Json[]).map(({ containerId, boundsMet: met }) => [
+      containerId,
+      (met as Json[]).map(({ bound }) => bound as string),
+    ]),
+  );
+}
+
+test('whoever looks sees that a container met its bounds of beginnings, neighbours and reports', async ({ host }) => {
+  await makeWorld(host);
+  const policy = { maxConnections: 2048, allowPrivate: ['192.0.2.0/24'] };
+  const attacker = await addContainer(host, oneProcess(policy), { name: 'attacker' });
+  await addContainer(host, oneProcess(), { name: 'sibling' });
+  await flood(host, attacker, 'scan', '8.9.0.0', 1900);
+  await flood(host, attacker, 'scan', '192.0.2.10', 200);
+  await sendPacket(host, attacker, '[IP(dst="224.0.0.22")/IGMPv3(type=0x22)/IGMPv3mr(records=[IGMPv3gr()])] * 60', [
+    'scapy.contrib.igmpv3',
+  ]);
+  expect(await boundsMet(host)).toEqual({ attacker: ['begun', 'neighbours', 'reports'], sibling: [] });
+  for (const words of [['list', '--wide'], ['doctor']]) {
+    const said = (await drawbridge(host, words)).stdout.replaceAll(/\s+/gu, ' ').replaceAll('attacker:', 'attacker');
+    expect(said).toContain('attacker met its bound of 256 connections that begin in a second');
+    expect(said).toContain('met its bound of 10 new neighbours of the host a second');
+    expect(said).toContain('met its bound of 10 reports of multicast groups a minute');
+  }
+});
+
 test('whoever looks sees which bound a container has met', async ({ host }) => {
   const { attacker } = await withBound(host, 100);
-  const boundsMet = async (): Promise<Record<string, string[]>> =>
-    Object.fromEntries(
-      ((await drawbridge(host, ['list', '--json'])).json as Json[]).map(({ containerId, boundsMet: met }) => [
-        containerId,
-        (met as Json[]).map(({ bound }) => bound as string),
-      ]),
-    );
-  expect(await boundsMet()).toEqual({ attacker: [], sibling: [] });
+  expect(await boundsMet(host)).toEqual({ attacker: [], sibling: [] });
   await flood(host, attacker, 'scan', '8.9.0.0', 500);
   await flood(host, attacker, 'echo', '10.1.0.1', 100);
   await flood(host, attacker, 'fragment', world.public4, 1000);
   await flood(host, attacker, 'scan', '10.200.0.0', 1000);
-  expect(await boundsMet()).toEqual({ attacker: ['connections', 'fragments', 'echo', 'denials'], sibling: [] });
+  expect(await boundsMet(host)).toEqual({ attacker: ['connections', 'fragments', 'echo', 'denials'], sibling: [] });
   const said = /attacker:? met its bound of 100 connections at once/u;
   for (const words of [['list', '--wide'], ['doctor']]) {
     const { stdout } = await drawbridge(host, words);

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test as base, type Container, type Daemon, type Host, type Outside } from '../helpers/host.ts';
 import { startAgent, until, type Agent } from '../agent/process/agent.ts';
+import { drawbridge } from '../cli/cli.ts';
 import { conflistWith } from '../agent/process/network.ts';
 
 const flooding = fileURLToPath(new URL('dns-flood.py', import.meta.url));
@@ -130,6 +131,40 @@ test('a wildcard takes no more of a container than dns.maxQueriesPerMinute lets 
   expect(Number(asked)).toBe(answered);
   expect(await resolves(sibling, 'd1000.example.net')).toBe('198.51.100.2');
 });
+
+test.for([
+  ['names', 'met its bound of new names a minute under one wildcard ("dns.maxQueriesPerMinute")'],
+  ['addresses', 'met its bound of addresses of names that are open at once'],
+] as const)(
+  'whoever looks sees that a container met its bound of %s, and its sibling did not',
+  async ([bound, words], { lab }) => {
+    const { host, attacker } = lab;
+    const boundsMet = async (): Promise<Record<string, string[]>> =>
+      Object.fromEntries(
+        (
+          (await drawbridge(host, ['list', '--json'])).json as { containerId: string; boundsMet: { bound: string }[] }[]
+        ).map(({ containerId, boundsMet: met }) => [containerId, met.map((one) => one.bound)]),
+      );
+    expect(await boundsMet()).toEqual({ attacker: [], sibling: [] });
+    if (bound === 'names')
+      await attacker.exec(
+        [
+          '/bin/sh',
+          '-c',
+          `for n in $(seq 1 400); do echo "@9.9.9.9 d$n.example.net A +short +time=2 +tries=1"; done | dig -f -`,
+        ],
+        { timeout: 60_000 },
+      );
+    else await attacker.exec(['/usr/bin/python3', flooding, 'fill', '10.88.0.1', '15'], { timeout: 60_000 });
+    await until(async () => (await boundsMet())['attacker']?.includes(bound) === true);
+    expect(await boundsMet()).toEqual({ attacker: [bound], sibling: [] });
+    for (const command of [['list', '--wide'], ['doctor']]) {
+      const said = (await drawbridge(host, command)).stdout.replaceAll(/\s+/gu, ' ');
+      expect(said.replace('attacker:', 'attacker')).toContain(`attacker ${words}`);
+      expect(said).not.toMatch(/sibling:? met its/u);
+    }
+  },
+);
 
 test('a resolver in the container asks for the target of a CNAME itself, and reaches it', async ({
   lab: { host, attacker },

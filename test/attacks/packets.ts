@@ -1,8 +1,14 @@
 import type { Host, Place } from '../helpers/host.ts';
 
-/** Sends what an expression of scapy makes, from a namespace. */
-export async function sendPacket(host: Host, from: Place, expression: string): Promise<void> {
-  const script = `from scapy.all import *\nsend(${expression}, verbose=False)`;
+/** Sends what an expression of scapy makes, from a namespace; `modules` are those beyond its usual ones. */
+export async function sendPacket(
+  host: Host,
+  from: Place,
+  expression: string,
+  modules: readonly string[] = [],
+): Promise<void> {
+  const imports = ['scapy.all', ...modules].map((one) => `from ${one} import *\n`).join('');
+  const script = `${imports}send(${expression}, verbose=False)`;
   await host.run(['/usr/bin/python3', '-c', script], { where: from, timeout: 20_000 });
 }
 
