@@ -3,21 +3,7 @@ import { settle, sendPacket } from '../../attacks/packets.ts';
 import { describe, expect, test, type Conflist, type Host, type Json } from '../../helpers/host.ts';
 import { addContainer, addressOf, makeWorld, reaches, restricted, world } from '../egress-policy/network.ts';
 import { addressesOn, expectFailure, hostInterfaceIn, hostLocal, routesOf, show } from './network.ts';
-
-/** A conf of routed containers, both families; the keys of `changes` replace or take away. */
-export function routedConf(changes: Json = {}): Json {
-  return {
-    cniVersion: '1.1.0',
-    name: 'net',
-    type: 'drawbridge',
-    routed: true,
-    isDefaultGateway: true,
-    ipMasq: true,
-    ipam: hostLocal('10.1.0.0/24', 'fd01::/64'),
-    capabilities: { portMappings: true },
-    ...changes,
-  };
-}
+import { routedConf } from './routed-conf.ts';
 
 function listOf(conf: Json, policy?: Json): Conflist {
   const { cniVersion, name, ...plugin } = conf;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test, type Container, type Host, type Json } from '../../helpers/host.ts';
 import { folder, installDropIns, kept } from './links.ts';
+import { both, leastSeconds, limit, seconds, startPeer } from './transfer.ts';
 
 const reference = '/usr/lib/cni/bandwidth';
 const network = { cniVersion: '1.0.0', name: 'limited' };
@@ -11,13 +12,6 @@ const bridge = {
   ipMasq: true,
   ipam: { type: 'host-local', ranges: [[{ subnet: '10.46.0.0/24' }]] },
 };
-/** A megabyte a second, and little at once. */
-const limit = { rate: 8_000_000, burst: 800_000 };
-const both = { ingressRate: limit.rate, ingressBurst: limit.burst, egressRate: limit.rate, egressBurst: limit.burst };
-const bytes = 1_600_000;
-/** The bytes less the burst and what the queue holds, at a megabyte a second: less it cannot take. */
-const leastSeconds = (bytes - limit.burst / 8 - 25_000 - limit.burst / 8) / (limit.rate / 8);
-
 const program = (type: string) => ({ path: folder, program: `${folder}/${type}` });
 
 async function add(host: Host, container: Container, conf: Json = both, ifname = 'eth0'): Promise<Json> {
@@ -52,49 +46,13 @@ async function prepare(host: Host) {
   return outside;
 }
 
-/** Listens at 8.8.8.8, and sends or takes as many bytes as the first byte of a client says. */
-const peer = `
-import socket
-server = socket.create_server(('8.8.8.8', 9000))
-while True:
-    client, _ = server.accept()
-    with client:
-        if client.recv(1) == b's': client.sendall(bytes(${bytes}))
-        else:
-            left = ${bytes}
-            while left > 0: left -= len(client.recv(65536)) or left
-            client.sendall(b'k')
-`;
-
-/** Prints how many seconds it took. */
-const transfer = `
-import socket, sys, time
-client = socket.create_connection(('8.8.8.8', 9000))
-start = time.monotonic()
-if sys.argv[1] == 'receive':
-    client.sendall(b's')
-    left = ${bytes}
-    while left > 0: left -= len(client.recv(65536)) or left
-else:
-    client.sendall(b'r' + bytes(${bytes}))
-    client.recv(1)
-print(time.monotonic() - start)
-`;
-
-async function seconds(host: Host, where: Container, direction: 'receive' | 'send'): Promise<number> {
-  return Number(await host.run(['python3', '-c', transfer, direction], { where, timeout: 60_000 }));
-}
-
 describe('the drop-in for bandwidth', () => {
   test('limits what a container receives and what it sends', async ({ host }) => {
     const outside = await prepare(host);
     const [limited, downOnly] = [await host.container(), await host.container()];
     await add(host, limited);
     await add(host, downOnly, { ingressRate: limit.rate, ingressBurst: limit.burst });
-    await host.spawn(['python3', '-c', peer], { where: outside });
-    await expect
-      .poll(async () => (await host.exec(['ss', '-Hltn', 'sport = 9000'], { where: outside })).stdout)
-      .not.toBe('');
+    await startPeer(host, outside);
     expect(await seconds(host, limited, 'receive')).toBeGreaterThan(leastSeconds);
     expect(await seconds(host, limited, 'send')).toBeGreaterThan(leastSeconds);
     expect(await seconds(host, downOnly, 'send')).toBeLessThan(await seconds(host, downOnly, 'receive'));
