@@ -34,6 +34,7 @@ import { measurePackets, measurePorts, packetRows, portRows } from './packets.ts
 import { plot } from './plot.ts';
 import type { Row } from './row.ts';
 import { measureRefresh, refreshRows } from './refresh.ts';
+import { measureSiblings, siblingRows } from './siblings.ts';
 import { report, writePage } from './page.ts';
 import { tableText } from './table.ts';
 
@@ -59,6 +60,7 @@ const groups: readonly {
   { ids: crowdRows, measure: (_, quick) => measureCrowd(quick ? 24 : 100) },
   { ids: leaseRows, measure: measureLeases },
   { ids: packetRows, measure: (_, quick) => measurePackets(quick ? 50 : 1000, quick ? 500 : 5000, quick ? 3 : 9) },
+  { ids: siblingRows, measure: (ids, quick) => measureSiblings(ids, quick ? 2 : 5) },
   { ids: guestRows, measure: (_, quick) => measureGuest(quick ? 4 : 12, quick ? 2 : 4) },
   { ids: refreshRows, measure: (_, quick) => measureRefresh(quick ? 100 : 1000, quick ? 500 : 5000, quick ? 1 : 3) },
   { ids: firstBytesRows, measure: (_, quick) => measureFirstBytes(quick ? 3 : 9, quick ? 1 : 2) },

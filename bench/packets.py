@@ -4,8 +4,11 @@ serve     a sink on port 5001, an echo on 5002, and on 80 one that closes each c
 send      megabits per second into the sink
 connect   connections per second, one after the other, each reset at once so that no port waits
 echo      microseconds for one byte there and back, median
+dns       milliseconds until a new name is answered, median; what has no answer within two seconds counts as these
+hold      nothing: opens connections and keeps them, as many as it gets
 """
 
+import resource
 import socket
 import struct
 import sys
@@ -58,6 +61,39 @@ def connect(address, port):
     return sock
 
 
+def ask(address, port, end):
+    times = []
+    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
+        sock.connect((address, port))
+        sock.settimeout(2)
+        while time.perf_counter() < end or not times:
+            number = time.perf_counter_ns()
+            name = b"".join(bytes([len(one)]) + one for one in (b"q%d" % number, b"example", b"net")) + b"\0"
+            query = struct.pack("!HHHHHH", number & 0xFFFF, 0x100, 1, 0, 0, 0) + name + struct.pack("!HH", 1, 1)
+            before = time.perf_counter_ns()
+            try:
+                sock.send(query)
+                while struct.unpack("!H", sock.recv(4096)[:2])[0] != number & 0xFFFF:
+                    pass
+            except OSError:
+                pass
+            times.append(time.perf_counter_ns() - before)
+    return sorted(times)[len(times) // 2] / 1e6
+
+
+def hold(address, port, end):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    held = []
+    while time.perf_counter() < end:
+        try:
+            sock = socket.socket(family(address))
+            sock.settimeout(0.1)
+            sock.connect((address, port))
+            held.append(sock)
+        except OSError:
+            pass
+
+
 def main():
     mode, address, *rest = sys.argv[1:]
     if mode == "serve":
@@ -93,6 +129,10 @@ def main():
                 sock.recv(64)
                 times.append(time.perf_counter_ns() - before)
         print(sorted(times)[len(times) // 2] / 1000)
+    elif mode == "dns":
+        print(ask(address, port, end))
+    elif mode == "hold":
+        hold(address, port, end)
 
 
 main()

@@ -2,6 +2,7 @@
 
 denied     datagrams for names that are not in the policy, as fast as they go
 dead       names under a wildcard that nobody answers, 200 at a time
+tunnel     new names under a wildcard that are answered
 tcp        16 connections, each full of queries for denied names
 deaf       16 connections full of queries for long answers, none of which is read
 fill       names under a wildcard with 900 addresses each, one after the other
@@ -102,6 +103,8 @@ if kind == "denied":
     print(by_udp(endless("d%d.denied.example")))
 elif kind == "dead":
     print(by_udp(endless("dead%d.example.net")))
+elif kind == "tunnel":
+    print(by_udp(endless("t%d.example.net")))
 elif kind == "tcp":
     print(by_tcp(query("tcp.denied.example"), True))
 elif kind == "deaf":
