@@ -2,8 +2,9 @@
  * A Kubernetes API in a private host: etcd and kube-apiserver (programs.sh), without kubelets. Pods are objects whose
  * network the test makes by calling the plugin as a kubelet's runtime does.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 import { startAgent, until, type Agent } from '../agent/process/agent.ts';
 import { pluginFolder } from '../helpers/executable.ts';
 import type { Json } from '../helpers/host.ts';
@@ -18,6 +19,9 @@ export const lacking = ['etcd', 'kube-apiserver'].some((name) => !existsSync(`${
 
 const folder = '/run/kube';
 const admin = 'admin-token';
+const account = 'account-token';
+
+type User = typeof admin | typeof account;
 
 export interface Cluster {
   readonly host: Host;
@@ -75,7 +79,27 @@ export async function startCluster(host: Host): Promise<Cluster> {
     },
   };
   await cluster.startApi();
+  await grantAccount(cluster);
   return cluster;
+}
+
+/** What conf/kubernetes gives the account of the agent, as `kubectl apply` does. */
+async function grantAccount(cluster: Cluster): Promise<void> {
+  const text = readFileSync(join(import.meta.dirname, '../../conf/kubernetes/account.yaml'), 'utf8');
+  for (const document of parseAllDocuments(text)) {
+    const object = document.toJS() as Json;
+    await cluster.create(pathOf(object['kind'] as string), object);
+  }
+}
+
+function pathOf(kind: string): string {
+  if (kind === 'ServiceAccount') return '/api/v1/namespaces/kube-system/serviceaccounts';
+  return `/apis/rbac.authorization.k8s.io/v1/${kind.toLowerCase()}s`;
+}
+
+/** Status of the answer to a request of the agent's account. */
+export async function askAsAccount(host: Host, path: string): Promise<number> {
+  return (await answersTo(host, [{ method: 'GET', path }], account))[0]?.status ?? 0;
 }
 
 /** The agent of a node of the cluster, by the kubeconfig of its account. */
@@ -96,7 +120,7 @@ export function startNodeAgent(
       'debug',
       ...args,
     ],
-    { KUBECONFIG: `${folder}/admin.kubeconfig`, ...env },
+    { KUBECONFIG: `${folder}/account.kubeconfig`, ...env },
     30_000,
   );
 }
@@ -235,11 +259,12 @@ echo 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:10.96.0.1' > names
 openssl x509 -req -in api.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out api.crt 2> /dev/null
 key account.key; openssl ec -in account.key -pubout -out account.pub 2> /dev/null
 echo '${admin},admin,admin,"system:masters"' > tokens.csv
-cat > admin.kubeconfig <<EOF
+echo '${account},system:serviceaccount:kube-system:drawbridge,account' >> tokens.csv
+cat > account.kubeconfig <<EOF
 apiVersion: v1
 kind: Config
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:6443", certificate-authority: ${folder}/ca.crt}}]
-users: [{name: u, user: {token: ${admin}}}]
+users: [{name: u, user: {token: ${account}}}]
 contexts: [{name: x, context: {cluster: c, user: u}}]
 current-context: x
 EOF
@@ -253,18 +278,27 @@ interface ApiRequest {
 }
 
 async function talk(host: Host, requests: readonly ApiRequest[]): Promise<Json[]> {
-  const printed = await host.run(
-    ['python3', join(import.meta.dirname, 'api.py'), '127.0.0.1', '6443', `${folder}/ca.crt`, admin],
-    { input: requests.map((request) => `${JSON.stringify(request)}\n`).join(''), timeout: 60_000 },
-  );
-  const answers = printed
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { status: number; body: Json });
+  const answers = await answersTo(host, requests, admin);
   const failed = answers.find(({ status }) => status >= 300);
   if (failed !== undefined)
     throw new Error(`The API answers ${failed.status}: ${JSON.stringify(failed.body).slice(0, 500)}`);
   return answers.map(({ body }) => body);
+}
+
+interface ApiAnswer {
+  readonly status: number;
+  readonly body: Json;
+}
+
+async function answersTo(host: Host, requests: readonly ApiRequest[], user: User): Promise<ApiAnswer[]> {
+  const printed = await host.run(
+    ['python3', join(import.meta.dirname, 'api.py'), '127.0.0.1', '6443', `${folder}/ca.crt`, user],
+    { input: requests.map((request) => `${JSON.stringify(request)}\n`).join(''), timeout: 60_000 },
+  );
+  return printed
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as ApiAnswer);
 }
 
 async function isReady(host: Host): Promise<boolean> {

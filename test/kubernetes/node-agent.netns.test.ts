@@ -3,6 +3,7 @@ import { until, type Agent } from '../agent/process/agent.ts';
 import { makeHost, type Host, type Outside } from '../helpers/private-host.ts';
 import {
   argsOf,
+  askAsAccount,
   dropPolicy,
   lacking,
   makePod,
@@ -103,6 +104,30 @@ describe.skipIf(lacking !== undefined)('the agent of a node', () => {
     const container = await host.container();
     const { error } = await host.addChain(await nodeList(host), { container });
     expect(error).toMatchObject({ code: 4, msg: expect.stringContaining('Cannot tell which pod this is') });
+  });
+
+  test('its account reads what it follows, and nothing else', async () => {
+    const asked = async (path: string) => askAsAccount(host, path);
+    expect(await asked('/api/v1/pods?limit=1')).toBe(200);
+    expect(await asked('/apis/networking.k8s.io/v1/networkpolicies?limit=1')).toBe(200);
+    expect(await asked('/api/v1/secrets')).toBe(403);
+    expect(await asked('/api/v1/namespaces/kube-system/configmaps')).toBe(403);
+    expect(await asked('/api/v1/namespaces/kube-system/pods/any')).toBe(403);
+  });
+
+  test('CHECK passes for a pod, and DEL leaves nothing of it in the rules', async () => {
+    const list = await nodeList(host);
+    const pod = await runPod(cluster, 'shop', 'checked');
+    const [address = ''] = pod.addresses;
+    const args = argsOf({ namespace: 'shop', name: 'checked', uid: pod.uid });
+    const held = async (): Promise<string> => host.sh('nft list table inet drawbridge || true');
+    expect(await held()).toContain(`${address} : goto pods_open`);
+    const checked = await host.checkChain(list, { container: pod, args });
+    expect(checked.error).toBeUndefined();
+    await host.sh(`nft delete element inet drawbridge pods4 '{ ${address} }'`);
+    expect((await host.checkChain(list, { container: pod, args })).error?.['msg']).toContain(address);
+    expect((await host.delChain(list, { container: pod, args })).error).toBeUndefined();
+    await expect.poll(held, waiting).not.toContain(`${address} :`);
   });
 
   test('without an agent rules stay, also when the tables are written anew, and pods are not started', async () => {

@@ -55,7 +55,6 @@ export class SocketService implements Service {
       seen: () => names.names.told.list(),
       refused: () => names.names.refused.list(),
       bounds: () => names.metBounds.list(),
-      pod: ({ key }) => this.#options.pods?.added(String(key)) ?? notOfCluster,
       attached: () => names.names.follow(),
       refresh: () => this.#refresh(),
       grant: (params) => this.#grant(params),
@@ -65,6 +64,7 @@ export class SocketService implements Service {
       follow: () => flows.follow(),
       account: () => flows.account(),
       quotas: () => quotas.look(),
+      pod: ({ key }) => this.#options.pods?.added(String(key)) ?? notOfCluster,
     });
   }
 
