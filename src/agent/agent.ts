@@ -14,6 +14,7 @@ import { FirstBytesService } from './services/first-bytes.ts';
 import { FlowsService } from './services/flows.ts';
 import { MetricsService } from './services/metrics.ts';
 import { NamesService } from './services/names.ts';
+import { PageService, type ServePage } from './services/page.ts';
 import { PassingPoliciesService } from './services/passing-policies.ts';
 import { PoliciesService } from './services/policies.ts';
 import { ProgramsService } from './services/programs.ts';
@@ -36,6 +37,8 @@ export interface AgentOptions {
   /** It is a node of a cluster. */
   readonly cluster?: ClusterConf;
   readonly logLevel: LogLevel;
+  /** Serves the page when somebody asks for it. */
+  readonly servePage?: ServePage;
   /** Ends the agent. */
   readonly signal: AbortSignal;
   /** Calls back when everything is to be looked at now: SIGHUP. */
@@ -130,7 +133,9 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
   const sweep = new SweepService({ ...options, state, metrics, log });
   const programs = new ProgramsService({ version, repair, metrics, log });
   const cluster = assembleCluster(options.cluster, { state, metrics, log });
+  const page = new PageService({ serve: options.servePage, follow: () => flows.follow() });
   const socket = new SocketService({
+    page,
     server,
     version,
     state,
@@ -155,6 +160,7 @@ function assemble(options: AgentOptions, server: Server, health: Health, log: Lo
     // Whoever is asked answers from the beginning. What changes from then on is seen before what was lost is put back.
     services: [
       socket,
+      page,
       served,
       counts,
       flows,

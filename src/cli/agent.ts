@@ -1,6 +1,7 @@
 import { runAgent, type ClusterConf } from '../agent/agent.ts';
 import { logLevels, type LogLevel } from '../agent/log.ts';
 import { formatPrefix, readPrefix } from '../ip/address.ts';
+import { servePage } from './ui/serve-page.ts';
 import { UsageError, valueOf, type Invocation } from './command.ts';
 
 /** Runs the agent until SIGTERM or SIGINT; SIGHUP makes it look at everything. */
@@ -15,6 +16,7 @@ export async function run(invocation: Invocation): Promise<number> {
     graceSeconds: parseSeconds(valueOf(invocation, 'grace') ?? '60'),
     logLevel: logLevels.find((level) => level === valueOf(invocation, 'log-level')) ?? ('info' satisfies LogLevel),
     signal: stop.signal,
+    servePage,
     flowDestinations: {
       journal: invocation.options['flows-journal'] === true,
       file: parseFile(valueOf(invocation, 'flows-file')),

@@ -97,6 +97,30 @@ describe('the server of the page', () => {
   });
 });
 
+describe('the server of the page beside an agent', () => {
+  test('is the agent itself, from which records come as they are made, until the command ends', async ({ host }) => {
+    const outside = await host.outside();
+    await outside.address('8.8.8.8');
+    const agent = await startAgent(host);
+    const job = await attach(host, withPolicy({ mode: 'allowlist', allow: ['9.9.9.9:443'] }), 'job');
+    const daemon = await host.spawn([executable, 'ui'], { env: { PATH: path, LC_ALL: 'C' } });
+    const address = await until('it is served', async () => /http:\S+/.exec(await host.run(['cat', daemon.log]))?.[0]);
+    const { hash, port } = new URL(address);
+    const holder = await host.sh(`ss -Htlnp sport = :${port}`);
+    expect(holder).toContain(`pid=${agent.pid},`);
+    const key = `Authorization: Bearer ${hash.replace('#token=', '')}`;
+    const stream = await host.spawn(['curl', '-sN', '-H', key, `http://127.0.0.1:${port}/api/follow`]);
+    await until('a record is told', async () => {
+      await host.fetch(job, '8.8.8.8', 443);
+      return /event: flows\ndata: .*"8\.8\.8\.8"/.test(await host.run(['cat', stream.log])) || undefined;
+    });
+    expect(await fetchPage(host, address, '-H', key)).toBe('200');
+    await daemon.stop();
+    await until('nobody listens', async () => (await host.sh(`ss -Htln sport = :${port}`)) === '' || undefined);
+    expect(await agent.running()).toBe(true);
+  });
+});
+
 describe.skipIf(!isUnpacked('chromium'))('the page in Chromium', () => {
   page(
     'says why a container does not reach a destination, and what would open it',

@@ -11,6 +11,7 @@ import type { AgentStatus } from '../status.ts';
 import type { PodPoliciesService } from '../../kubernetes/pod-policies-service.ts';
 import type { FlowsService } from './flows.ts';
 import type { NamesService } from './names.ts';
+import type { PageService } from './page.ts';
 import type { PoliciesService } from './policies.ts';
 import type { ProgramsService } from './programs.ts';
 import type { QuotasService } from './quotas.ts';
@@ -25,6 +26,7 @@ export interface SocketServiceOptions {
   readonly metrics: Metrics;
   readonly names: NamesService;
   readonly flows: FlowsService;
+  readonly page: PageService;
   readonly policies: PoliciesService;
   readonly programs: ProgramsService;
   readonly quotas: QuotasService;
@@ -47,7 +49,7 @@ export class SocketService implements Service {
   }
 
   start(): void {
-    const { flows, metrics, names, quotas, repair, server } = this.#options;
+    const { flows, metrics, names, page, quotas, repair, server } = this.#options;
     this.#inode = inode();
     this.#protocol = serveProtocol(server, {
       status: () => this.#status(),
@@ -63,6 +65,7 @@ export class SocketService implements Service {
       flows: () => flows.write(),
       follow: () => flows.follow(),
       account: () => flows.account(),
+      page: (params) => page.open(params),
       quotas: () => quotas.look(),
       pod: ({ key }) => this.#options.pods?.added(String(key)) ?? notOfCluster,
     });

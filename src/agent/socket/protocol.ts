@@ -33,6 +33,8 @@
  *   follow                     {} and then, until the connection is closed, a line for each record of a flow, and again
  *                              when its count has grown: {"id": …, "event": FlowRecord}; also {"id": …} now and then,
  *                              to find out who has gone
+ *   page {"listen": {"host", "port"}, "mayWrite": false}
+ *                              serves the page until the connection is closed: {} and then {"event": {"address"}}
  */
 import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';

@@ -7,7 +7,7 @@ import { familyOf } from '../../ip/family.ts';
 import { systemReason } from '../../text/system-error.ts';
 import { answerCommand, isAction } from './answers.ts';
 import { pageHtml } from './html.ts';
-import { streamFlows } from './stream.ts';
+import { streamFlows, type Follow } from './stream.ts';
 
 export interface UiServer {
   /** What a person opens: with the token behind "#", which a browser sends to nobody. */
@@ -26,18 +26,22 @@ export interface UiOptions {
   readonly token: string;
   /** Whether the page may change anything. */
   readonly mayWrite: boolean;
+  /** Where records come from as they are made. */
+  readonly follow: Follow;
 }
 
 /** Connections at a time: a page has three. */
 const mostConnections = 64;
 
 /** Serves the page and what it asks for. Throws {@link CniError} with code 100 when the address cannot be had. */
-export async function serveUi({ listen, token, mayWrite }: UiOptions): Promise<UiServer> {
+export async function serveUi({ listen, token, mayWrite, follow }: UiOptions): Promise<UiServer> {
   const server = createServer((request, response) => {
-    void answer(request, response, { token, mayWrite, hosts: namesOf(server, listen) }).catch((error: unknown) => {
-      if (!response.headersSent) send(response, 500, 'text/plain', systemReason(error));
-      else response.destroy();
-    });
+    void answer(request, response, { token, mayWrite, follow, hosts: namesOf(server, listen) }).catch(
+      (error: unknown) => {
+        if (!response.headersSent) send(response, 500, 'text/plain', systemReason(error));
+        else response.destroy();
+      },
+    );
   });
   server.maxConnections = mostConnections;
   server.requestTimeout = 10_000;
@@ -84,6 +88,7 @@ async function start(server: Server, listen: ListenAddress): Promise<void> {
 interface Guard {
   readonly token: string;
   readonly mayWrite: boolean;
+  readonly follow: Follow;
   /** As of {@link namesOf}. */
   readonly hosts: ReadonlySet<string> | undefined;
 }
@@ -96,7 +101,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, guard:
   if (!isAuthorized(request, guard.token)) return send(response, 401, 'text/plain', 'The token is missing or wrong');
   if (isAction(pathname) !== (request.method === 'POST'))
     return send(response, 405, 'text/plain', 'Who reads says GET, who changes says POST');
-  if (pathname === '/api/follow') return streamFlows(response);
+  if (pathname === '/api/follow') return streamFlows(response, guard.follow);
   if (pathname === '/api/rights')
     return send(response, 200, 'application/json', JSON.stringify({ mayWrite: guard.mayWrite }));
   const { status, json } = await answerCommand(pathname, searchParams);

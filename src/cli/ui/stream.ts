@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { followAgent } from '../../repair/survey/agent.ts';
+
+/** Calls back for each record until the signal comes, or nobody tells of any more. */
+export type Follow = (onRecord: (record: unknown) => void, signal: AbortSignal) => Promise<unknown>;
 
 /** Milliseconds: records that come within it are told together, so that a flood is a few lines a second. */
 const together = 200;
@@ -14,7 +16,7 @@ const heartbeat = 15_000;
  * Tells a browser what the agent records, as server-sent events (WHATWG HTML, section 9.2), until it goes: "flows" with
  * `{"records": […], "left": N}`, and "agent" with false where none runs.
  */
-export async function streamFlows(response: ServerResponse): Promise<void> {
+export async function streamFlows(response: ServerResponse, follow: Follow): Promise<void> {
   const stop = new AbortController();
   response.once('close', () => stop.abort());
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
@@ -30,14 +32,10 @@ export async function streamFlows(response: ServerResponse): Promise<void> {
   }, together);
   const alive = setInterval(() => void response.write(': here\n\n'), heartbeat);
   try {
-    await followAgent(
-      'follow',
-      (record) => {
-        waiting.push(record);
-        if (waiting.length > mostAtOnce) left += waiting.splice(0, waiting.length - mostAtOnce).length;
-      },
-      stop.signal,
-    );
+    await follow((record) => {
+      waiting.push(record);
+      if (waiting.length > mostAtOnce) left += waiting.splice(0, waiting.length - mostAtOnce).length;
+    }, stop.signal);
     if (!stop.signal.aborted) tell(response, 'agent', false);
   } finally {
     clearInterval(flush);

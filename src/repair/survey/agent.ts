@@ -10,10 +10,11 @@ export async function followAgent(
   method: string,
   onEvent: (event: unknown) => void,
   signal: AbortSignal,
+  params: object = {},
 ): Promise<boolean> {
   return new Promise((resolve) => {
     let rest = '';
-    const socket = connect(`${runDir}/agent.sock`, () => socket.write(`${JSON.stringify({ method })}\n`));
+    const socket = connect(`${runDir}/agent.sock`, () => socket.write(`${JSON.stringify({ method, params })}\n`));
     const end = (isDone: boolean): void => {
       socket.destroy();
       resolve(isDone);
