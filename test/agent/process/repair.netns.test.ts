@@ -1,4 +1,5 @@
 import { describe, expect, test, type Container, type Host } from '../../helpers/host.ts';
+import { lastingRules } from '../../helpers/lasting-rules.ts';
 import { firewalld, startFirewalld } from '../../firewall/managers.ts';
 import { startAgent, until, type Agent } from './agent.ts';
 import { attach, conflistWith } from './network.ts';
@@ -173,13 +174,7 @@ describe('the agent', () => {
     const listing = async () =>
       (
         await Promise.all(tables.map((table) => host.run(['nft', '--stateless', 'list', 'table', ...table.split(' ')])))
-      ).map((text) =>
-        text
-          .replaceAll(/(?:expires|timeout) \w+|packets \d+ bytes \d+/g, '')
-          // Packets fill these, and what is in them runs out.
-          .replaceAll(/(flags dynamic[^}]*?)\s+elements = \{[^}]*\}/g, '$1')
-          .replaceAll(/\n\s*\n/g, '\n'),
-      );
+      ).map((text) => lastingRules(text).replaceAll(/(?:expires|timeout) \w+|packets \d+ bytes \d+/g, ''));
     // Flows of a fresh container are judged packet by packet for ten seconds; those elements run out.
     await until(async () => !/set requalify[46] \{[^}]*elements/.test((await listing()).join()), 15_000);
     const before = await listing();
