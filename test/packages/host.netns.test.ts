@@ -2,6 +2,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { lacks, makePackages, next, onHost } from './made.ts';
 
 const missing = lacks();
+/** Milliseconds: each unpacks packages of 120 MB several times. */
+const timeout = 600_000;
+
 const conflist = '/etc/cni/net.d/10-drawbridge.conflist';
 const debOf = (version: string) => `/packages/drawbridge_${version}-1_amd64.deb`;
 const rpmOf = (version: string) => `/packages/drawbridge-${version}-1.x86_64.rpm`;
@@ -49,7 +52,7 @@ describe.skipIf(missing !== undefined)(`packages${missing === undefined ? '' : `
     expect(out.split('\n')).toEqual(['public yes, private no', 'purged: 0', 'left: nothing']);
   });
 
-  test('an upgrade and a downgrade cut no connection, and keep policies and an edited network', () => {
+  test('an upgrade and a downgrade cut no connection, and keep policies and an edited network', { timeout }, () => {
     const out = onHost(`
       dpkg -i ${debOf('0.1.0')} >/dev/null
       attach c1
@@ -118,7 +121,7 @@ describe.skipIf(missing !== undefined)(`packages${missing === undefined ? '' : `
     expect(out).toMatch(/status 1\npublic yes, private no\nleft: nothing$/);
   });
 
-  test('the .rpm is installed, upgraded and removed, keeps an edited network, and leaves nothing', () => {
+  test('the .rpm is installed, upgraded and removed, keeps an edited network, and leaves nothing', { timeout }, () => {
     const out = onHost(`
       rpm -i --nodeps ${rpmOf('0.1.0')}
       attach c1
