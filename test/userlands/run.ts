@@ -1,7 +1,7 @@
 /**
  * Runs the tests of what differs between versions in roots of other distributions:
- * `npm run test:userlands [-- SUITE…]`. Writes the table of docs/hosts.md when all of them ran and passed. Exit status
- * 1 when a test failed or a root is missing.
+ * `npm run test:userlands [-- SUITE…]`. Writes the rows of those that passed into the table of docs/hosts.md, and takes out
+ * those of the others. Exit status 1 when a test failed or a root is missing.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,10 +18,11 @@ if (chosen.length === 0)
   throw new Error(`There is no suite of these: ${wanted.join(', ')}; expected ${all.join(', ')}`);
 
 prepare();
-const rows = chosen.map((suite) => (suite === oldSuite ? rowOfRefusal(suite) : rowOf(suite)));
-const isWhole = rows.every((row) => row !== undefined);
-if (isWhole && chosen.length === all.length) writeTable(rows);
-process.exitCode = isWhole ? 0 : 1;
+for (const suite of chosen) {
+  const row = suite === oldSuite ? rowOfRefusal(suite) : rowOf(suite);
+  writeRow(suite, row);
+  if (row === undefined) process.exitCode = 1;
+}
 
 /** Undefined when something failed; it has been said then. */
 function rowOf(suite: Suite): string | undefined {
@@ -31,7 +32,7 @@ function rowOf(suite: Suite): string | undefined {
   for (const title of failed) console.log(`  failed: ${title}`);
   if (passed === 0) console.log('  no test ran: is the executable as new as its sources? "npm run build" makes it');
   if (failed.length > 0 || passed === 0) return undefined;
-  return `| ${[...versionsOf(suite), `${passed}`].join(' | ')} |`;
+  return `| ${[suite, ...versionsOf(suite), `${passed}`].join(' | ')} |`;
 }
 
 /** Where nothing can work, ADD and STATUS have to say so in one sentence. */
@@ -61,7 +62,9 @@ function rowOfRefusal(suite: Suite): string | undefined {
     return isRefusal ? [] : [`${verb} said ${said}`];
   });
   console.log(`${suite}: ${wrong.length === 0 ? 'refused in one sentence, as it has to be' : wrong.join('\n')}`);
-  return wrong.length === 0 ? `| ${[...versionsOf(suite), 'refused: STATUS 50, ADD 100'].join(' | ')} |` : undefined;
+  return wrong.length === 0
+    ? `| ${[suite, ...versionsOf(suite), 'refused: STATUS 50, ADD 100'].join(' | ')} |`
+    : undefined;
 }
 
 function isMissing(suite: Suite): boolean {
@@ -80,10 +83,13 @@ function versionsOf(suite: Suite): string[] {
   ].map((script) => ask(suite, script));
 }
 
-function writeTable(lines: readonly string[]): void {
+/** The row of a suite begins with its name. */
+function writeRow(suite: Suite, row: string | undefined): void {
   const text = readFileSync(page, 'utf8');
   const [before = '', rest = ''] = text.split(marks[0]);
-  const after = rest.split(marks[1])[1] ?? '';
-  const head = ['| host | nft | iproute2 | iptables | glibc | tests passed |', '|---|---|---|---|---|---|'];
+  const [table = '', after = ''] = rest.split(marks[1]);
+  const standing = new Map(table.split('\n').map((line) => [line.split(' ')[1] ?? '', line]));
+  const lines = all.flatMap((name) => (name === suite ? row : standing.get(name)) ?? []);
+  const head = ['| root | host | nft | iproute2 | iptables | glibc | tests passed |', '|---|---|---|---|---|---|---|'];
   writeFileSync(page, `${before}${marks[0]}\n${[...head, ...lines].join('\n')}\n${marks[1]}${after}`);
 }
