@@ -4,7 +4,7 @@
  *
  *   test/.cache/bin/nerdctl-v2.2.1, crictl-v1.34.0     ignored by git; `node test/runtimes/tools.ts` makes them
  *   test/.cache/bin/containerd-v2.2.9/                 containerd and its shim
- *   test/.cache/bin/nerdctl-tests-v2.0.3/, reference-tests-v1.9.1/
+ *   test/.cache/bin/nerdctl-tests-v2.0.3/, reference-tests-v1.9.1/, reference-plugins-v1.9.1/
  *   test/.cache/debian/containerd, podman              unpacked, never installed: no service is to start here
  *
  * They want Go 1.25 (nerdctl and crictl: 1.24). Where that is missing, what uses them is skipped and says why.
@@ -100,6 +100,18 @@ const builds = {
       const rest = text.replace(/\t+\/\/ Check the chain exists\n.*\n.*\n/, '');
       if (rest === text) throw new Error(`"${file}" is not what it was`);
       writeFileSync(file, rest);
+    },
+  },
+  // Debian's package has an older bridge, which knows no trunk, and no dummy: for test/kernels.
+  'reference-plugins': {
+    module: 'github.com/containernetworking/plugins',
+    version: 'v1.9.1',
+    sum: 'h1:8oU6WsIsU3bpnNZuvHp74a6cE1MJwbj2P7s4/yTUNlA=',
+    programs: {
+      bridge: ['build', './plugins/main/bridge'],
+      dummy: ['build', './plugins/main/dummy'],
+      ipvlan: ['build', './plugins/main/ipvlan'],
+      'host-local': ['build', './plugins/ipam/host-local'],
     },
   },
 } satisfies Record<string, Build>;

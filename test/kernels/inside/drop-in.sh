@@ -37,8 +37,13 @@ same() {
     ip link del "$one"
   done
 }
-# Debian 12's reference always keeps the default VLAN, and knows no trunk.
 same 'vlan and the default one' '"vlan":100,"preserveDefaultVlan":true'
+# Debian 12's reference always keeps the default VLAN, knows no trunk, and has no dummy.
+if [ -e /w/reference/dummy ]; then
+  same 'vlan alone' '"vlan":100,"preserveDefaultVlan":false'
+  same 'trunk' '"vlanTrunk":[{"minID":100,"maxID":103},{"id":200}]'
+  same 'vlan and trunk' '"vlan":100,"vlanTrunk":[{"minID":200,"maxID":203}],"preserveDefaultVlan":false'
+fi
 
 # After plugins whose interface has no end on the host.
 after() {
@@ -52,9 +57,14 @@ after() {
 by /w/reference ipvlan '{"cniVersion":"1.0.0","name":"ipvlan","type":"ipvlan","master":"uplink","ipam":{"type":"host-local","subnet":"10.81.0.0/24","dataDir":"/tmp/leases"}}' ipvlan
 check "ipvlan: the reference plugin's ADD succeeds" eth0 "$(named ipvlan)"
 after ipvlan "$(cat /tmp/result/ipvlan)"
-# Debian's package has no plugin for dummy: this is what it makes.
-ip netns add dummy
-ip -n dummy link add eth0 type dummy
-ip -n dummy addr add 10.83.0.2/24 dev eth0
-ip -n dummy link set eth0 up
-after dummy '{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","sandbox":"/run/netns/dummy"}],"ips":[{"address":"10.83.0.2/24","interface":0}]}'
+if [ -e /w/reference/dummy ]; then
+  by /w/reference dummy '{"cniVersion":"1.0.0","name":"dummy","type":"dummy","ipam":{"type":"host-local","subnet":"10.83.0.0/24","dataDir":"/tmp/leases"}}' dummy
+  check "dummy: the reference plugin's ADD succeeds" eth0 "$(named dummy)"
+else
+  ip netns add dummy
+  ip -n dummy link add eth0 type dummy
+  ip -n dummy addr add 10.83.0.2/24 dev eth0
+  ip -n dummy link set eth0 up
+  echo '{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","sandbox":"/run/netns/dummy"}],"ips":[{"address":"10.83.0.2/24","interface":0}]}' >/tmp/result/dummy
+fi
+after dummy "$(cat /tmp/result/dummy)"
