@@ -1,6 +1,6 @@
 /**
- * What of nft's listing stays the same while packets pass: without the elements of sets that packets fill, which run out by
- * themselves. nft 1.1.7 writes "# count 3" behind the size of a set.
+ * What of nft's listing stays the same while packets pass: without the elements of sets that packets fill, which run
+ * out by themselves. nft 1.1.7 writes "# count 3" behind the size of a set.
  */
 export function lastingRules(listing: string): string {
   return listing

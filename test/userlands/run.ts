@@ -1,7 +1,7 @@
 /**
  * Runs the tests of what differs between versions in roots of other distributions:
- * `npm run test:userlands [-- SUITE…]`. Writes the rows of those that passed into the table of docs/hosts.md, and takes out
- * those of the others. Exit status 1 when a test failed or a root is missing.
+ * `npm run test:userlands [-- SUITE…]`. Writes the rows of those that passed into the table of docs/hosts.md, and takes
+ * out those of the others. Exit status 1 when a test failed or a root is missing.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
