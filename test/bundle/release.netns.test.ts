@@ -45,11 +45,11 @@ beforeAll(() => {
       .map((line) => [line.split(' ')[0]!, line.split(' ').slice(1).join(' ').trim()]),
   );
   bill = JSON.parse(readFileSync(join(folder, name, 'sbom.cdx.json'), 'utf8')) as Bill;
-}, 240_000);
+}, 400_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('npm run release', () => {
-  test('makes the same bytes when it is run again', () => {
+  test('makes the same bytes when it is run again', { timeout: 400_000 }, () => {
     const first = digests();
     const archive = createHash('sha256')
       .update(readFileSync(join(out, `${name}.tar.gz`)))
