@@ -229,7 +229,7 @@ describe('packages', () => {
     const shipped = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true);
     expect(shipped.length).toBeGreaterThan(5);
     const allowed =
-      /^\(?(?:MIT|ISC|BSD-2-Clause|BSD-3-Clause|Apache-2\.0|0BSD|BlueOak-1\.0\.0|Unlicense)(?: (?:OR|AND) [\w.-]+)*\)?$/u;
+      /^\(?(?:MIT|ISC|BSD-2-Clause|BSD-3-Clause|Apache-2\.0|0BSD|BlueOak-1\.0\.0|PSF-2\.0|Unlicense)(?: (?:OR|AND) [\w.-]+)*\)?$/u;
     expect(
       shipped
         .filter(([, { license }]) => !allowed.test(license ?? ''))
