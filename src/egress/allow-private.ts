@@ -35,7 +35,7 @@ export function openedByPrivate(rule: AddressRule, place: Place): AddressRule[] 
     covers(intervalOf(prefix), inside ?? wanted),
   );
   if (!isPrivate) {
-    const bogon = bogonRanges.find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
+    const bogon = bogonRanges().find(({ prefix }) => overlaps(intervalOf(prefix), wanted));
     const what =
       inside !== undefined
         ? `it is NAT64, whose addresses are judged by the IPv4 address inside, and ${prefixesOf(inside).join(', ')} is not within a private range`

@@ -87,8 +87,8 @@ function listWithoutEffect({ mode, ignored = [] }: Policy): string[] {
 function closedEntries({ mode, allow, allowLocalNetworks }: Policy, onLink: readonly OnLinkNetwork[] = []): string[] {
   if (mode !== 'allowlist') return [];
   const networks = onLink.map(({ prefix }) => ({ prefix, about: aboutOnLink }));
-  const local = allowLocalNetworks ? [] : [...privateRanges, ...networks];
-  const closed = [...metadataRanges, ...bogonRanges, ...local].map((range) => ({
+  const local = allowLocalNetworks ? [] : [...privateRanges(), ...networks];
+  const closed = [...metadataRanges, ...bogonRanges(), ...local].map((range) => ({
     ...range,
     interval: intervalOf(range.prefix),
   }));

@@ -51,7 +51,7 @@ function closedBy(rule: AddressRule | NameRule, policy: Policy): string | undefi
     ({ prefix, protocol, ports }) => protocol === 'any' && ports === undefined && covers(intervalOf(prefix), own),
   );
   if (denied !== undefined) return denied.source;
-  const reserved = [...metadataRanges, ...bogonRanges, ...(policy.allowLocalNetworks ? [] : privateRanges)];
+  const reserved = [...metadataRanges, ...bogonRanges(), ...(policy.allowLocalNetworks ? [] : privateRanges())];
   return rule.prefix.endsWith('/0')
     ? undefined
     : reserved.find(({ prefix }) => overlaps(intervalOf(prefix), own))?.prefix;

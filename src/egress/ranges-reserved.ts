@@ -41,42 +41,54 @@ export const metadataRanges: readonly ReservedRange[] = [
  * IANA has given out addresses of IPv6 in 2000::/3 alone (RFC 3513, section 2.4): of the rest everything that no other
  * list names is listed here.
  */
-export const bogonRanges: readonly ReservedRange[] = withoutNat64([
-  { prefix: '0.0.0.0/8', about: '"this network" (RFC 1122)' },
-  { prefix: '127.0.0.0/8', about: 'loopback (RFC 1122)' },
-  { prefix: '192.0.0.0/24', about: 'protocol assignments (RFC 6890)' },
-  { prefix: '192.88.99.0/24', about: 'relays of 6to4, given up (RFC 7526)' },
-  { prefix: '198.18.0.0/15', about: 'benchmarking (RFC 2544)' },
-  { prefix: '224.0.0.0/4', about: 'multicast (RFC 5771)' },
-  { prefix: '240.0.0.0/4', about: 'reserved (RFC 1112), with the broadcast address' },
-  { prefix: '::/96', about: 'unspecified, loopback and IPv4-compatible (RFC 4291)' },
-  { prefix: '::ffff:0:0/96', about: 'IPv4-mapped (RFC 4291)' },
-  { prefix: '::ffff:0:0:0/96', about: 'IPv4-translated (RFC 2765)' },
-  { prefix: localNat64, about: 'local NAT64 (RFC 8215)' },
-  { prefix: '100::/64', about: 'discard (RFC 6666)' },
-  { prefix: '2001::/32', about: 'Teredo (RFC 4380)' },
-  { prefix: '2001:10::/28', about: 'ORCHID (RFC 4843)' },
-  { prefix: '2001:20::/28', about: 'ORCHIDv2 (RFC 7343)' },
-  { prefix: '3fff::/20', about: 'documentation (RFC 9637)' },
-  { prefix: 'fec0::/10', about: 'site-local (RFC 3879)' },
-  { prefix: 'ff00::/8', about: 'multicast (RFC 4291)' },
-  ...[
-    ...prefixesOfRest('::/3', ['64:ff9b::/96', localNat64]),
-    '4000::/2',
-    '8000::/2',
-    'c000::/3',
-    'e000::/4',
-    'f000::/5',
-    'f800::/6',
-    'fe00::/9',
-  ].map((prefix) => ({
-    prefix,
-    about: 'not given out (RFC 3513)',
-  })),
-]);
+export function bogonRanges(): readonly ReservedRange[] {
+  return (bogons ??= withoutNat64(allBogons()));
+}
+
+// Made when they are first asked for: most runs of a plugin look no address up, and a millisecond counts there.
+let bogons: readonly ReservedRange[] | undefined;
+let privates: readonly ReservedRange[] | undefined;
+
+function allBogons(): readonly ReservedRange[] {
+  return [
+    { prefix: '0.0.0.0/8', about: '"this network" (RFC 1122)' },
+    { prefix: '127.0.0.0/8', about: 'loopback (RFC 1122)' },
+    { prefix: '192.0.0.0/24', about: 'protocol assignments (RFC 6890)' },
+    { prefix: '192.88.99.0/24', about: 'relays of 6to4, given up (RFC 7526)' },
+    { prefix: '198.18.0.0/15', about: 'benchmarking (RFC 2544)' },
+    { prefix: '224.0.0.0/4', about: 'multicast (RFC 5771)' },
+    { prefix: '240.0.0.0/4', about: 'reserved (RFC 1112), with the broadcast address' },
+    { prefix: '::/96', about: 'unspecified, loopback and IPv4-compatible (RFC 4291)' },
+    { prefix: '::ffff:0:0/96', about: 'IPv4-mapped (RFC 4291)' },
+    { prefix: '::ffff:0:0:0/96', about: 'IPv4-translated (RFC 2765)' },
+    { prefix: localNat64, about: 'local NAT64 (RFC 8215)' },
+    { prefix: '100::/64', about: 'discard (RFC 6666)' },
+    { prefix: '2001::/32', about: 'Teredo (RFC 4380)' },
+    { prefix: '2001:10::/28', about: 'ORCHID (RFC 4843)' },
+    { prefix: '2001:20::/28', about: 'ORCHIDv2 (RFC 7343)' },
+    { prefix: '3fff::/20', about: 'documentation (RFC 9637)' },
+    { prefix: 'fec0::/10', about: 'site-local (RFC 3879)' },
+    { prefix: 'ff00::/8', about: 'multicast (RFC 4291)' },
+    ...[
+      ...prefixesOfRest('::/3', ['64:ff9b::/96', localNat64]),
+      '4000::/2',
+      '8000::/2',
+      'c000::/3',
+      'e000::/4',
+      'f000::/5',
+      'f800::/6',
+      'fe00::/9',
+    ].map((prefix) => ({
+      prefix,
+      about: 'not given out (RFC 3513)',
+    })),
+  ];
+}
 
 /** Networks of somebody's own; `allowLocalNetworks` opens them. Disjoint. */
-export const privateRanges: readonly ReservedRange[] = withoutNat64(localRanges());
+export function privateRanges(): readonly ReservedRange[] {
+  return (privates ??= withoutNat64(localRanges()));
+}
 
 /** The same, with prefixes of NAT64 in them. */
 export const localPrefixes: readonly string[] = localRanges().map(({ prefix }) => prefix);
@@ -109,7 +121,7 @@ function withoutNat64(ranges: readonly ReservedRange[]): readonly ReservedRange[
 
 /** Ranges of one kind, with those that lead to its IPv4 addresses by NAT64, and those that are behind them by 6to4. */
 export function rangesOf(kind: ReservedKind): readonly ReservedRange[] {
-  const own = { metadata: metadataRanges, bogon: bogonRanges, private: privateRanges }[kind];
+  const own = { metadata: () => metadataRanges, bogon: bogonRanges, private: privateRanges }[kind]();
   const behind = own
     .filter(({ prefix }) => familyOf(prefix) === 4)
     .flatMap(({ prefix, about }) => [
@@ -120,7 +132,11 @@ export function rangesOf(kind: ReservedKind): readonly ReservedRange[] {
 }
 
 /** In the order of judgement. */
-const ranked = (['metadata', 'bogon', 'private'] as const).map((kind) => [kind, rangesOf(kind)] as const);
+function rangesInOrder(): readonly (readonly [ReservedKind, readonly ReservedRange[]])[] {
+  return (inOrder ??= (['metadata', 'bogon', 'private'] as const).map((kind) => [kind, rangesOf(kind)] as const));
+}
+
+let inOrder: ReturnType<typeof rangesInOrder> | undefined;
 
 /** What is left of a prefix without smaller ones, which stand by themselves. */
 function prefixesOfRest(prefix: string, holes: readonly string[]): string[] {
@@ -139,7 +155,7 @@ function intervalOfRange(range: ReservedRange): Interval {
 /** The reserved range that holds an address, in the order of judgement; undefined for a public one. */
 export function reservedRangeOf(address: string): (ReservedRange & { readonly kind: ReservedKind }) | undefined {
   const wanted = intervalOf(address);
-  for (const [kind, ranges] of ranked) {
+  for (const [kind, ranges] of rangesInOrder()) {
     const range = ranges.find((one) => overlaps(intervalOfRange(one), wanted));
     if (range !== undefined) return { ...range, kind };
   }
