@@ -120,7 +120,7 @@ describe.skipIf(lacking !== undefined)('the agent of a node', () => {
     const pod = await runPod(cluster, 'shop', 'checked');
     const [address = ''] = pod.addresses;
     const args = argsOf({ namespace: 'shop', name: 'checked', uid: pod.uid });
-    const held = async (): Promise<string> => host.sh('nft list table inet drawbridge || true');
+    const held = async (): Promise<string> => host.sh('nft list ruleset');
     expect(await held()).toContain(`${address} : goto pods_open`);
     const checked = await host.checkChain(list, { container: pod, args });
     expect(checked.error).toBeUndefined();
@@ -163,7 +163,8 @@ describe.skipIf(lacking !== undefined)('the agent of a node', () => {
 
   test('without an API server what was known last holds, for an agent that starts anew too', async () => {
     // What is known is written down every few seconds.
-    const remembered = async (): Promise<string> => host.sh('cat /run/drawbridge/cluster/objects.json || true');
+    const remembered = async (): Promise<string> =>
+      (await host.exec(['cat', '/run/drawbridge/cluster/objects.json'])).stdout;
     const { metadata } = await makePod(cluster, 'shop', 'next', { labels: { app: 'web' } });
     await expect.poll(remembered, waiting).toContain('"next"');
     await cluster.stopApi();

@@ -11,21 +11,21 @@ set -eu
 version=v1.37.2
 here=$(cd "$(dirname "$0")/.." && pwd)
 home=$here/.cache/kubernetes-$version
-mkdir -p "$home/bin" "$home/work"
+mkdir -p "$home/bin" "$home/build"
 [ $# -gt 0 ] || set -- kube-apiserver etcd kubectl kube-controller-manager kube-scheduler kubelet kube-proxy
 export GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS='-mod=mod -trimpath -buildvcs=false' GONOSUMDB='k8s.io/*,sigs.k8s.io/*'
 
 command -v go > /dev/null || { echo 'programs.sh: "go" is missing: Kubernetes is built from its Go module' >&2; exit 3; }
 module() { # the module that has nothing of its own and requires Kubernetes
-  [ ! -e "$home/work/go.mod" ] || return 0
+  [ ! -e "$home/build/go.mod" ] || return 0
   its=$(go mod download -json "k8s.io/kubernetes@$version" | sed -n 's/.*"GoMod": "\(.*\)".*/\1/p')
   {
     echo 'module drawbridge.test/kubernetes'
     grep -E '^(go|godebug) ' "$its"
     echo "require k8s.io/kubernetes $version"
     sed -nE "s|^[[:space:]]+(k8s\.io/[a-z0-9-]+) => \./staging.*|replace \1 => \1 v0.${version#v1.}|p" "$its"
-  } > "$home/work/go.mod.new"
-  mv "$home/work/go.mod.new" "$home/work/go.mod"
+  } > "$home/build/go.mod.new"
+  mv "$home/build/go.mod.new" "$home/build/go.mod"
 }
 
 etcd() {
@@ -39,7 +39,7 @@ etcd() {
 for program; do
   [ ! -x "$home/bin/$program" ] || continue
   if [ "$program" = etcd ]; then etcd; continue; fi
-  (cd "$home/work" && module &&
+  (cd "$home/build" && module &&
     nice -n 10 go build -p "${KUBERNETES_JOBS:-2}" -o "$home/bin/$program.new" \
       -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version" "k8s.io/kubernetes/cmd/$program")
   mv "$home/bin/$program.new" "$home/bin/$program"

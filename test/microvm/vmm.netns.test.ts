@@ -37,14 +37,20 @@ describe.skipIf(missing !== undefined)('a guest of QEMU whose VMM is killed', ()
   const left = async (host: Host): Promise<string[]> =>
     (await attachmentsLeft(host)).filter((text) => !/vm-\d+\.in|daemon-/u.test(text));
 
-  test('in a namespace: it reached what its policy let it, and DEL removes everything while the namespace stays', async () => {
-    await using host = await makeHost();
+  /** A guest whose VMM is in the namespace of its container, which reaches what its policy lets it. */
+  const guestInNamespace = async (host: Host) => {
     await makeWorld(host);
     const list = chain({}, { tap: true });
     const container = await host.container('vm');
     await add(host, list, { container });
     const vm = await bootGuest(host, image, await told(host, 'vm'), { where: container });
     expect(await ask(vm, world.public4)).toBe('outside');
+    return { list, container, vm };
+  };
+
+  test('in a namespace: it reached what its policy let it, and DEL removes everything while the namespace stays', async () => {
+    await using host = await makeHost();
+    const { list, container, vm } = await guestInNamespace(host);
     expect(await ask(vm, world.public6)).toBe('outside');
     expect(await ask(vm, world.private4)).toMatch(/refused|unreachable/u);
     await vm.daemon.stop(9);
@@ -55,12 +61,7 @@ describe.skipIf(missing !== undefined)('a guest of QEMU whose VMM is killed', ()
 
   test('in a namespace that went with it: the sweep of an agent removes everything', async () => {
     await using host = await makeHost();
-    await makeWorld(host);
-    const list = chain({}, { tap: true });
-    const container = await host.container('vm');
-    await add(host, list, { container });
-    const vm = await bootGuest(host, image, await told(host, 'vm'), { where: container });
-    expect(await ask(vm, world.public4)).toBe('outside');
+    const { container, vm } = await guestInNamespace(host);
     await vm.daemon.stop(9);
     await container.remove();
     const agent = await startAgent(host, ['--clean', '--grace', '1']);
